@@ -1,0 +1,87 @@
+/* Clocks and the calendar. The day arithmetic shifts years to begin in March, so that the leap day
+ * is the last of its year, and counts whole 400-year eras of 146,097 days. */
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+int64_t stoa_clock_monotonic_ns(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t stoa_clock_unix_ms(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t floor_div(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
+}
+
+stoa_civil stoa_civil_from_days(int64_t days) {
+    days += 719468; /* from 1970-01-01 to 0000-03-01 */
+    int64_t era = floor_div(days, 146097);
+    int64_t day_of_era = days - era * 146097;
+    int64_t year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    int64_t month_from_march = (5 * day_of_year + 2) / 153;
+    int32_t day = (int32_t)(day_of_year - (153 * month_from_march + 2) / 5 + 1);
+    int32_t month = (int32_t)(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
+    return (stoa_civil){year_of_era + era * 400 + (month <= 2), month, day};
+}
+
+int64_t stoa_days_from_civil(stoa_civil date) {
+    int64_t year = date.year - (date.month <= 2);
+    int64_t era = floor_div(year, 400);
+    int64_t year_of_era = year - era * 400;
+    int64_t month_from_march = date.month > 2 ? date.month - 3 : date.month + 9;
+    int64_t day_of_year = (153 * month_from_march + 2) / 5 + date.day - 1;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    return era * 146097 + day_of_era - 719468;
+}
+
+size_t stoa_date_print(int64_t days, char out[STOA_TIMESTAMP_TEXT_BYTES]) {
+    stoa_civil date = stoa_civil_from_days(days);
+    int length = snprintf(out, STOA_TIMESTAMP_TEXT_BYTES, "%04lld-%02d-%02d", (long long)date.year,
+                          date.month, date.day);
+    return length < 0 ? 0 : (size_t)length;
+}
+
+size_t stoa_time_print(int64_t value, int64_t units_per_second,
+                       char out[STOA_TIMESTAMP_TEXT_BYTES]) {
+    int64_t seconds = floor_div(value, units_per_second);
+    int64_t fraction = value % units_per_second;
+    fraction += fraction < 0 ? units_per_second : 0;
+    int length = snprintf(out, STOA_TIMESTAMP_TEXT_BYTES, "%02lld:%02lld:%02lld",
+                          (long long)(seconds / 3600), (long long)(seconds / 60 % 60),
+                          (long long)(seconds % 60));
+    if (fraction != 0 && length > 0) {
+        int digits = units_per_second == 1000 ? 3 : units_per_second == 1000000 ? 6 : 9;
+        length += snprintf(out + length, STOA_TIMESTAMP_TEXT_BYTES - (size_t)length, ".%0*lld",
+                           digits, (long long)fraction);
+    }
+    return length < 0 ? 0 : (size_t)length;
+}
+
+size_t stoa_timestamp_print(int64_t value, int64_t units_per_second,
+                            char out[STOA_TIMESTAMP_TEXT_BYTES]) {
+    int64_t seconds = floor_div(value, units_per_second);
+    int64_t fraction = value % units_per_second;
+    fraction += fraction < 0 ? units_per_second : 0;
+    int64_t days = floor_div(seconds, 86400);
+    /* Not `value - days * 86400 * units`: that product overflows within a day of INT64_MIN. */
+    int64_t units_of_day =
+        (seconds - days * 86400) * units_per_second + fraction;
+    size_t length = stoa_date_print(days, out);
+    out[length++] = ' ';
+    char time[STOA_TIMESTAMP_TEXT_BYTES];
+    size_t time_length = stoa_time_print(units_of_day, units_per_second, time);
+    for (size_t i = 0; i <= time_length && length + i < STOA_TIMESTAMP_TEXT_BYTES; i++) {
+        out[length + i] = time[i];
+    }
+    return length + time_length;
+}

@@ -1,0 +1,70 @@
+/* XXH3 and CRC-32 come from libraries; CRC-32C is a table look-up a byte, or one instruction a word
+ * where the processor has it. */
+#include "base/hash.h"
+
+#include <libdeflate.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "base/bytes.h"
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#define HAVE_CRC_INSTRUCTION 1
+#endif
+
+/* Reflected polynomial 0x1EDC6F41. One table of 256 is enough for the portable road. */
+static uint32_t crc32c_step(uint32_t crc, uint8_t byte) {
+    crc ^= byte;
+    for (int bit = 0; bit < 8; bit++) {
+        crc = (crc >> 1) ^ (UINT32_C(0x82F63B78) & (0 - (crc & 1)));
+    }
+    return crc;
+}
+
+static uint32_t crc32c_portable(uint32_t crc, const uint8_t *bytes, size_t size) {
+    /* The table is built on the stack for each call: no global to initialise, and calls are long
+     * enough on machines that come here. */
+    uint32_t table[256];
+    for (uint32_t i = 0; i < 256; i++) {
+        table[i] = crc32c_step(0, (uint8_t)i);
+    }
+    for (size_t i = 0; i < size; i++) {
+        crc = (crc >> 8) ^ table[(crc ^ bytes[i]) & 0xFF];
+    }
+    return crc;
+}
+
+#if defined(HAVE_CRC_INSTRUCTION)
+__attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, const uint8_t *bytes,
+                                                               size_t size) {
+    uint64_t state = crc;
+    size_t i = 0;
+    for (; i + 8 <= size; i += 8) {
+        state = _mm_crc32_u64(state, stoa_load_u64(bytes + i));
+    }
+    uint32_t tail = (uint32_t)state;
+    for (; i < size; i++) {
+        tail = _mm_crc32_u8(tail, bytes[i]);
+    }
+    return tail;
+}
+#endif
+
+uint32_t stoa_crc32c(uint32_t crc, const void *bytes, size_t size) {
+    crc = ~crc;
+#if defined(HAVE_CRC_INSTRUCTION)
+    if (__builtin_cpu_supports("sse4.2")) {
+        return ~crc32c_sse42(crc, bytes, size);
+    }
+#endif
+    return ~crc32c_portable(crc, bytes, size);
+}
+
+uint32_t stoa_crc32(uint32_t crc, const void *bytes, size_t size) {
+    return libdeflate_crc32(crc, bytes, size);
+}
+
+uint64_t stoa_hash64(const void *bytes, size_t size) {
+    return XXH3_64bits(bytes, size);
+}

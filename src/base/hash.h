@@ -1,0 +1,26 @@
+/* Hashes and checksums. XXH3 for tables and files of our own, CRC-32C where a format asks for it. */
+#ifndef STOA_BASE_HASH_H
+#define STOA_BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// XXH3, 64 bits, seed 0.
+uint64_t stoa_hash64(const void *bytes, size_t size);
+
+/// A good mix of one 64-bit number (the finaliser of splitmix64), for hash tables of integers.
+static inline uint64_t stoa_hash_u64(uint64_t value) {
+    value ^= value >> 30;
+    value *= UINT64_C(0xbf58476d1ce4e5b9);
+    value ^= value >> 27;
+    value *= UINT64_C(0x94d049bb133111eb);
+    return value ^ (value >> 31);
+}
+
+/// CRC-32C (Castagnoli), as iSCSI, Snappy framing and S3 use it; `crc` is 0 for a first block.
+uint32_t stoa_crc32c(uint32_t crc, const void *bytes, size_t size);
+
+/// CRC-32 (ISO-HDLC), as gzip and Parquet pages use it; `crc` is 0 for a first block.
+uint32_t stoa_crc32(uint32_t crc, const void *bytes, size_t size);
+
+#endif

@@ -1,0 +1,13 @@
+/* UTF-8 as Unicode defines it: shortest form, no surrogates, at most U+10FFFF. */
+#ifndef STOA_BASE_UTF8_H
+#define STOA_BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// True when all of `bytes` is UTF-8. On false, `*bad_offset` (nullable) is where the first
+/// sequence that is not begins.
+bool stoa_utf8_valid(const void *bytes, size_t size, size_t *bad_offset);
+
+#endif
