@@ -1,0 +1,68 @@
+/* Working with immutable batches: sharing, slices, concatenation, gather, comparison, validation.
+ *
+ * A batch is a struct array (format "+s") with one child a column, its own offset 0 and no nulls of
+ * its own, as streams carry it. The functions take any array all the same. */
+#ifndef STOA_ARROW_ARRAY_H
+#define STOA_ARROW_ARRAY_H
+
+#include <stoa/arrow.h>
+
+#include "mem/buffer.h"
+
+/// Rows [offset, offset + length) of `source` as an array of its own that shares its memory. The
+/// first slice turns `source` into a counted owner in place: both stay valid, and either may be
+/// released first.
+///
+/// Threads  Not from two threads on the same `source`; the slices themselves are independent.
+STOA_MUST_USE stoa_status stoa_arrow_slice(stoa_pool *pool, struct ArrowArray *source,
+                                           int64_t offset, int64_t length, struct ArrowArray *out,
+                                           stoa_error *err);
+
+/// The children named by `columns` (0-based), in that order, as a batch that shares the memory.
+STOA_MUST_USE stoa_status stoa_arrow_select_columns(stoa_pool *pool, struct ArrowArray *source,
+                                                    const int32_t *columns, int32_t column_count,
+                                                    struct ArrowArray *out, stoa_error *err);
+
+/// All rows of `arrays` one after the other, copied. Different dictionaries are merged.
+STOA_MUST_USE stoa_status stoa_arrow_concat(stoa_pool *pool, const struct ArrowSchema *schema,
+                                            const struct ArrowArray *const *arrays, int64_t count,
+                                            struct ArrowArray *out, stoa_error *err);
+
+/// Row indices[i] of `source` becomes row i; -1 becomes a null.
+///
+/// Errors   STOA_INVALID  an index is out of range
+STOA_MUST_USE stoa_status stoa_arrow_take(stoa_pool *pool, const struct ArrowSchema *schema,
+                                          const struct ArrowArray *source, const int64_t *indices,
+                                          int64_t count, struct ArrowArray *out, stoa_error *err);
+
+/// True when value `row` (relative to the array's offset) is null, looking at validity only, and
+/// for a null-typed array always.
+bool stoa_arrow_is_null(const struct ArrowArray *array, int64_t row);
+/// Counts when null_count is -1. `nullable_layout` types without a validity buffer have none.
+int64_t stoa_arrow_null_count(const struct ArrowSchema *schema, const struct ArrowArray *array);
+
+typedef enum stoa_arrow_check {
+    STOA_ARROW_CHECK_LAYOUT, /* counts, buffers present, offsets' first and last: O(columns) */
+    STOA_ARROW_CHECK_FULL    /* also every offset, index, run end, and UTF-8 in strings: O(bytes) */
+} stoa_arrow_check;
+
+/// Errors   STOA_INVALID  with row, column and what was expected
+STOA_MUST_USE stoa_status stoa_arrow_validate(const struct ArrowSchema *schema,
+                                              const struct ArrowArray *array,
+                                              stoa_arrow_check check, stoa_error *err);
+
+/// Compares values, not layouts: a dictionary equals its values, offsets and null slots are free.
+/// NaN equals NaN; 0.0 equals -0.0 only bit for bit, so they differ. Types must be equal as
+/// stoa_arrow_type_print prints them, dictionaries apart.
+///
+/// Errors   STOA_INVALID  they differ: the message names the first difference (row, column path,
+///                        both values)
+STOA_MUST_USE stoa_status stoa_arrow_compare(const struct ArrowSchema *left_schema,
+                                             const struct ArrowArray *left,
+                                             const struct ArrowSchema *right_schema,
+                                             const struct ArrowArray *right, stoa_error *err);
+
+/// Bytes that the array keeps alive (buffers of its type at its length; shared ones counted here).
+int64_t stoa_arrow_memory_bytes(const struct ArrowSchema *schema, const struct ArrowArray *array);
+
+#endif
