@@ -17,7 +17,7 @@ BUILD     = cmake --build build -j $(JOBS)
 
 all: ## release build: build/stoa, build/libstoa.so, build/libstoa.a
 	@tools/setup.sh base
-	@$(CONFIGURE) --log-level=WARNING
+	@$(CONFIGURE) --log-level=WARNING >/dev/null
 	@$(BUILD) --target product
 
 demo: ## build, then the main job on real input, with output worth looking at
