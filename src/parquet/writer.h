@@ -1,0 +1,79 @@
+/* Writing Parquet: batches in, one file out, in bounded memory.
+ *
+ * Rows are collected into row groups of exactly `row_group_rows`; a full one is encoded by a pure
+ * function of its rows and the options, so that the same rows give the same bytes however they were
+ * split into calls and however many threads encode.
+ *
+ * Source   Apache Parquet format 2.11 */
+#ifndef STOA_PARQUET_WRITER_H
+#define STOA_PARQUET_WRITER_H
+
+#include <stoa/schema.h>
+
+#include "schema/predicate.h"
+#include "vfs/vfs.h"
+
+typedef enum stoa_parquet_codec {
+    STOA_PARQUET_NONE,
+    STOA_PARQUET_SNAPPY,
+    STOA_PARQUET_GZIP,
+    STOA_PARQUET_ZSTD,
+    STOA_PARQUET_LZ4_RAW
+} stoa_parquet_codec;
+
+typedef struct stoa_parquet_options {
+    stoa_parquet_codec codec;
+    int32_t level;           /* of the codec; 0 means its default */
+    int64_t row_group_rows;
+    size_t page_bytes;       /* a data page ends once its values reach it */
+    size_t dictionary_bytes; /* a dictionary that would grow beyond it is given up for PLAIN */
+    int32_t threads;         /* row groups encoded at once; 1: in the caller's thread */
+    const char *const *metadata_keys; /* key-value metadata of the footer */
+    const char *const *metadata_values;
+    int32_t metadata_count;
+} stoa_parquet_options;
+
+#define STOA_PARQUET_DEFAULT                                                                       \
+    { STOA_PARQUET_ZSTD, 0, 122880, 1 << 20, 1 << 20, 1, NULL, NULL, 0 }
+
+/// What a finished file holds, for a catalog. Bounds cover the whole file; long strings are cut to
+/// 64 bytes (the upper bound rounded up), unknown where that is impossible.
+///
+/// Owns     `columns` (one a leaf that is not inside a list or map) and what they point to belong to
+///          the struct; stoa_parquet_summary_release gives them back.
+typedef struct stoa_parquet_summary {
+    int64_t row_count;
+    int64_t row_group_count;
+    uint64_t file_bytes;
+    stoa_field_summary *columns;
+    int32_t column_count;
+    stoa_arena arena;
+} stoa_parquet_summary;
+
+typedef struct stoa_parquet_writer stoa_parquet_writer;
+
+/// Starts a file for batches in the canonical layout of `schema` (stoa_batch_conform).
+///
+/// Owns     Borrows `file` (opened for sequential writes) until close; retains `schema`.
+/// Threads  One call at a time.
+STOA_MUST_USE stoa_status stoa_parquet_writer_create(const stoa_context *context, stoa_file *file,
+                                                     const stoa_schema *schema,
+                                                     const stoa_parquet_options *options,
+                                                     stoa_parquet_writer **out, stoa_error *err);
+
+/// Takes `batch`, also on error. Memory in use is at most about `threads` + 1 row groups.
+STOA_MUST_USE stoa_status stoa_parquet_writer_write(stoa_parquet_writer *writer,
+                                                    struct ArrowArray *batch, stoa_error *err);
+
+/// Bytes in the file and estimated bytes of the rows that still wait; for splitting into files.
+uint64_t stoa_parquet_writer_bytes(const stoa_parquet_writer *writer);
+
+/// Writes the last row group and the footer, and syncs the file.
+STOA_MUST_USE stoa_status stoa_parquet_writer_finish(stoa_parquet_writer *writer,
+                                                     stoa_parquet_summary *out, stoa_error *err);
+void stoa_parquet_summary_release(stoa_parquet_summary *summary);
+
+/// Without finish before it, what was written is no Parquet file. NULL is allowed.
+void stoa_parquet_writer_close(stoa_parquet_writer *writer);
+
+#endif
