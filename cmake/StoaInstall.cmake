@@ -15,9 +15,13 @@ install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # The command's manual page and shell completion, where they exist.
 file(GLOB STOA_MANUALS ${PROJECT_SOURCE_DIR}/docs/man/*.1)
 install(FILES ${STOA_MANUALS} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES src/cli/completion.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
-        RENAME stoa OPTIONAL)
+if(EXISTS ${PROJECT_SOURCE_DIR}/src/cli/completion.bash)
+  install(FILES src/cli/completion.bash RENAME stoa
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+endif()
 
+# The package is found wherever it is unpacked: its paths are relative to the file itself.
+file(RELATIVE_PATH STOA_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 string(REPLACE ";" " " STOA_PC_REQUIRES_PRIVATE "${STOA_PC_REQUIRES}")
 configure_file(cmake/stoa.pc.in stoa.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/stoa.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
