@@ -1,0 +1,77 @@
+/* Files in and out: loading into tables, exporting, looking into files. */
+#ifndef STOA_LOAD_H
+#define STOA_LOAD_H
+
+#include <stoa/database.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stoa_load_options {
+    stoa_write_mode mode;     /* STOA_CREATE by default here: see STOA_LOAD_DEFAULT */
+    const char *kind;
+    const char *schema;       /* text form; NULL: the files' own, or the table's when appending */
+    const char *format;       /* "parquet", "arrow", "csv", "tsv", "json", "jsonl"; NULL: by content
+                                 and name */
+    const char *reject_file;  /* rows that do not fit go here with their reasons; NULL: fail */
+    int64_t batch_rows;       /* 0: the default */
+    const char *codec;
+    stoa_context context;
+} stoa_load_options;
+
+#define STOA_LOAD_DEFAULT                                                                          \
+    { STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {NULL, NULL, NULL, NULL, NULL} }
+
+typedef struct stoa_load_report {
+    int64_t rows_loaded;
+    int64_t rows_rejected;
+    int64_t files;
+    uint64_t bytes_read;
+} stoa_load_report;
+
+/// Loads files into a table, all or nothing. `paths` are files, URIs, globs, or "-" for standard
+/// input; they are read in order, a glob's matches in order of name.
+///
+/// Errors   STOA_INVALID  with `err->file`, `err->line` or `err->row`, and `err->column`
+STOA_API STOA_MUST_USE stoa_status stoa_load(stoa_database *database, const char *table,
+                                             const char *const *paths, size_t path_count,
+                                             const stoa_load_options *options,
+                                             stoa_load_report *out, stoa_error *err);
+
+typedef enum stoa_file_format {
+    STOA_FORMAT_PARQUET,
+    STOA_FORMAT_ARROW_FILE,
+    STOA_FORMAT_ARROW_STREAM,
+    STOA_FORMAT_CSV,
+    STOA_FORMAT_TSV,
+    STOA_FORMAT_JSON,  /* one array of objects */
+    STOA_FORMAT_JSONL
+} stoa_file_format;
+
+/// By name: "parquet", "arrow", "arrows", "csv", "tsv", "json", "jsonl" (also "ndjson").
+STOA_API STOA_MUST_USE stoa_status stoa_file_format_parse(const char *text, stoa_file_format *out,
+                                                          stoa_error *err);
+
+/// Writes a stream as a file, under a temporary name that is synced and renamed at the end. Takes
+/// `rows`, also on error. `path` "-" is standard output.
+STOA_API STOA_MUST_USE stoa_status stoa_export(stoa_database *database,
+                                               struct ArrowArrayStream *rows,
+                                               stoa_file_format format, const char *path,
+                                               const stoa_context *context, int64_t *out_rows,
+                                               stoa_error *err);
+
+/// The rows of any file that Stoa reads.
+STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const char *path,
+                                                  const char *format, const stoa_context *context,
+                                                  struct ArrowArrayStream *out, stoa_error *err);
+
+/// What a file holds (Parquet, Arrow), as one JSON text. `*out` is freed with stoa_text_free.
+STOA_API STOA_MUST_USE stoa_status stoa_file_inspect(stoa_database *database, const char *path,
+                                                     char **out, stoa_error *err);
+STOA_API void stoa_text_free(stoa_database *database, char *text);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,147 @@
+/* The table contract: what every kind of table offers, and how the rest of Stoa uses it.
+ *
+ * A kind is a struct of functions and a set of capabilities. Callers ask the capabilities before
+ * they promise anything; nothing switches on the kind's name. A commit is *set this table's current
+ * state from A to B, or tell me who was first*; for one table or for several at once.
+ *
+ *     database ── catalog (names, schemas, snapshots, files)
+ *        └── transaction ── view of the catalog, staged changes of each table it wrote
+ *              ├── plan  ── splits ── streams of batches     (scan: any thread opens any split)
+ *              └── sink  ── writers ── staged change          (commit or abort) */
+#ifndef STOA_TABLE_TABLE_H
+#define STOA_TABLE_TABLE_H
+
+#include <stoa/database.h>
+
+#include "schema/predicate.h"
+
+typedef enum stoa_capability {
+    STOA_CAN_SCAN = 1u << 0,
+    STOA_CAN_APPEND = 1u << 1,
+    STOA_CAN_OVERWRITE = 1u << 2,
+    STOA_CAN_DELETE = 1u << 3,  /* rows, by rewriting the parts that hold them */
+    STOA_CAN_UPDATE = 1u << 4,
+    STOA_CAN_UPSERT = 1u << 5,
+    STOA_CAN_SNAPSHOTS = 1u << 6,
+    STOA_CAN_PARQUET_FILES = 1u << 7 /* a split can name a Parquet file for the engine to read */
+} stoa_capability;
+
+/// Which rows a caller wants; all members optional. Ids are field ids of the table's schema.
+typedef struct stoa_scan_request {
+    const int32_t *column_ids; /* NULL: all columns */
+    int32_t column_count;
+    const stoa_predicate *predicate; /* used to skip; applied exactly when `exact` */
+    bool exact;
+    int64_t limit;       /* -1: none; a hint for planning, applied by stoa_scan */
+    int64_t snapshot_id; /* 0: the transaction's view */
+} stoa_scan_request;
+
+/// One independent part of a scan.
+typedef struct stoa_split {
+    int64_t row_count;      /* -1: not known */
+    uint64_t byte_count;
+    const char *parquet_path; /* a local path that the engine may read by itself; NULL: only open */
+    int32_t index;
+} stoa_split;
+
+typedef struct stoa_plan stoa_plan;
+
+/// Plans a scan over a pinned snapshot. `transaction` NULL is the newest committed state.
+///
+/// Owns     The caller closes the plan; streams opened from it keep what they need.
+/// Threads  A plan is immutable: splits may be opened from any thread.
+STOA_MUST_USE stoa_status stoa_table_plan(stoa_database *database, stoa_transaction *transaction,
+                                          const char *table, const stoa_scan_request *request,
+                                          const stoa_context *context, stoa_plan **out,
+                                          stoa_error *err);
+void stoa_plan_close(stoa_plan *plan);
+/// The table's schema in the plan's snapshot, and the schema of the batches (the columns asked for).
+const stoa_schema *stoa_plan_table_schema(const stoa_plan *plan);
+const stoa_schema *stoa_plan_schema(const stoa_plan *plan);
+int32_t stoa_plan_split_count(const stoa_plan *plan);
+const stoa_split *stoa_plan_split(const stoa_plan *plan, int32_t index);
+int64_t stoa_plan_row_count(const stoa_plan *plan); /* of all splits; -1: not known */
+/// Parts that the predicate ruled out.
+int32_t stoa_plan_skipped_count(const stoa_plan *plan);
+/// Batches in the canonical layout of stoa_plan_schema.
+///
+/// Errors   STOA_UNSUPPORTED  a Parquet split: the engine reads those (a reader of ours will follow)
+STOA_MUST_USE stoa_status stoa_plan_open(stoa_plan *plan, int32_t split,
+                                         const stoa_context *context, struct ArrowArrayStream *out,
+                                         stoa_error *err);
+/// For splits that lie in memory: its batches, borrowed until the plan is closed, each with all
+/// columns of stoa_plan_table_schema. NULL when the split is not in memory.
+const struct ArrowArray *const *stoa_plan_memory_batches(const stoa_plan *plan, int32_t split,
+                                                         int64_t *out_count);
+
+/// Whether a table exists in the view, and what it can do.
+///
+/// Errors   STOA_NOT_FOUND  with the nearest name as a suggestion
+STOA_MUST_USE stoa_status stoa_table_find(stoa_database *database, stoa_transaction *transaction,
+                                          const char *table, const stoa_schema **out_schema,
+                                          uint32_t *out_capabilities, stoa_table_info *out_info,
+                                          stoa_error *err);
+void stoa_table_info_release(stoa_database *database, stoa_table_info *info);
+bool stoa_table_exists(stoa_database *database, stoa_transaction *transaction, const char *table);
+
+/// The same as the public create, drop and rename, within a transaction (NULL: one of their own).
+STOA_MUST_USE stoa_status stoa_table_create_in(stoa_database *database,
+                                               stoa_transaction *transaction, const char *table,
+                                               const char *kind, const stoa_schema *schema,
+                                               stoa_error *err);
+STOA_MUST_USE stoa_status stoa_table_drop_in(stoa_database *database,
+                                             stoa_transaction *transaction, const char *table,
+                                             stoa_error *err);
+STOA_MUST_USE stoa_status stoa_table_rename_in(stoa_database *database,
+                                               stoa_transaction *transaction, const char *table,
+                                               const char *new_name, stoa_error *err);
+
+/// A rewrite: instead of `splits` of `plan` (which stay readable through it), the rows written to the
+/// sink. DELETE and UPDATE are this; an append by somebody else in between is no conflict, a change
+/// of those splits is.
+STOA_MUST_USE stoa_status stoa_sink_open_rewrite(stoa_plan *plan, stoa_transaction *transaction,
+                                                 const int32_t *splits, int32_t split_count,
+                                                 const char *operation,
+                                                 const stoa_context *context, stoa_sink **out,
+                                                 stoa_error *err);
+/// More writers for one sink: one thread's stream each; sink_write is writer 0's. Close order free,
+/// all before commit.
+typedef struct stoa_sink_writer stoa_sink_writer;
+STOA_MUST_USE stoa_status stoa_sink_writer_open(stoa_sink *sink, stoa_sink_writer **out,
+                                                stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sink_writer_write(stoa_sink_writer *writer,
+                                                 const struct ArrowSchema *schema,
+                                                 struct ArrowArray *batch, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sink_writer_finish(stoa_sink_writer *writer, stoa_error *err);
+void stoa_sink_writer_close(stoa_sink_writer *writer);
+
+/// How the engine reads files for scans of kinds that have no reader of their own yet; `sql`
+/// registers it at load, so that stoa_scan works over Parquet tables.
+typedef struct stoa_file_reader {
+    stoa_status (*open)(void *user, stoa_database *database, const char *path,
+                        const stoa_schema *schema, const stoa_context *context,
+                        struct ArrowArrayStream *out, stoa_error *err);
+    void *user;
+} stoa_file_reader;
+void stoa_database_set_parquet_reader(stoa_database *database, const stoa_file_reader *reader);
+
+/// What other modules keep beside a database and want closed with it ("sql": the engine). `create`
+/// runs at most once, under a lock of its own.
+typedef stoa_status (*stoa_attachment_create)(stoa_database *database, void **out, stoa_error *err);
+typedef void (*stoa_attachment_close)(void *attachment);
+STOA_MUST_USE stoa_status stoa_database_attachment(stoa_database *database, const char *name,
+                                                   stoa_attachment_create create,
+                                                   stoa_attachment_close close, void **out,
+                                                   stoa_error *err);
+/// The same without creating: NULL when there is none.
+void *stoa_database_find_attachment(stoa_database *database, const char *name);
+
+stoa_fs_registry *stoa_database_file_systems(stoa_database *database);
+int32_t stoa_database_threads(const stoa_database *database);
+const stoa_logger *stoa_database_logger(const stoa_database *database);
+/// A directory for temporary files of this process inside the database; for ":memory:" the system's.
+STOA_MUST_USE stoa_status stoa_database_temporary_directory(stoa_database *database,
+                                                            const char **out_view,
+                                                            stoa_error *err);
+
+#endif
