@@ -120,7 +120,7 @@ const char *stoa_status_name(stoa_status status) {
     return index < sizeof names / sizeof names[0] ? names[index] : "unknown";
 }
 
-_Noreturn void stoa_assert_failed(const char *condition, const char *file, int line) {
+void stoa_assert_failed(const char *condition, const char *file, int line) {
     (void)fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, condition);
     abort();
 }

@@ -34,7 +34,7 @@
 #define STOA_ASSERT(condition) ((void)sizeof((condition) ? 1 : 0))
 #endif
 
-_Noreturn void stoa_assert_failed(const char *condition, const char *file, int line);
+__attribute__((noreturn)) void stoa_assert_failed(const char *condition, const char *file, int line);
 
 /// The failure of a system call: `number` is errno, `what` says what was tried ("open", "read").
 /// ENOENT and ENOTDIR become STOA_NOT_FOUND, EEXIST STOA_EXISTS, ENOMEM STOA_NO_MEMORY, all others

@@ -65,7 +65,7 @@ int64_t stoa_plan_row_count(const stoa_plan *plan); /* of all splits; -1: not kn
 int32_t stoa_plan_skipped_count(const stoa_plan *plan);
 /// Batches in the canonical layout of stoa_plan_schema.
 ///
-/// Errors   STOA_UNSUPPORTED  a Parquet split: the engine reads those (a reader of ours will follow)
+/// Errors   STOA_UNSUPPORTED  a Parquet split: the engine reads those (stoa_scan in `sql` does)
 STOA_MUST_USE stoa_status stoa_plan_open(stoa_plan *plan, int32_t split,
                                          const stoa_context *context, struct ArrowArrayStream *out,
                                          stoa_error *err);
@@ -114,16 +114,6 @@ STOA_MUST_USE stoa_status stoa_sink_writer_write(stoa_sink_writer *writer,
                                                  struct ArrowArray *batch, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_sink_writer_finish(stoa_sink_writer *writer, stoa_error *err);
 void stoa_sink_writer_close(stoa_sink_writer *writer);
-
-/// How the engine reads files for scans of kinds that have no reader of their own yet; `sql`
-/// registers it at load, so that stoa_scan works over Parquet tables.
-typedef struct stoa_file_reader {
-    stoa_status (*open)(void *user, stoa_database *database, const char *path,
-                        const stoa_schema *schema, const stoa_context *context,
-                        struct ArrowArrayStream *out, stoa_error *err);
-    void *user;
-} stoa_file_reader;
-void stoa_database_set_parquet_reader(stoa_database *database, const stoa_file_reader *reader);
 
 /// What other modules keep beside a database and want closed with it ("sql": the engine). `create`
 /// runs at most once, under a lock of its own.
