@@ -3,7 +3,7 @@
 # address and undefined-behaviour sanitizers with every test, the thread sanitizer with the tests
 # of what has threads. Every stage runs even when one before it failed; the end is one summary.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 jobs=${JOBS:-$(nproc)}
 logs=build/check

@@ -3,7 +3,7 @@
 # with 77, saying why, when what it needs is not there). With --quick, only those that hold a line
 # `# judge: quick`; with a name, only that one.   usage: judge.sh [--quick] [NAME]
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 quick=
 only=
