@@ -30,7 +30,11 @@ target_compile_definitions(test_support ${scope} STOA_TEST_SOURCE_DIR="tests")
 target_link_libraries(test_support ${scope} stoa_static PkgConfig::CMOCKA)
 
 set(supp ${PROJECT_SOURCE_DIR}/tools/sanitizers)
+# What a program that a test compiles must be compiled with, to link libstoa.
+list(JOIN STOA_SANITIZE_FLAGS " " cflags)
 set(STOA_TEST_ENV
+    "STOA_CC=${CMAKE_C_COMPILER}"
+    "STOA_CFLAGS=${cflags}"
     "STOA_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
     "STOA_BUILD_DIR=${PROJECT_BINARY_DIR}"
     "STOA_BIN=${PROJECT_BINARY_DIR}/stoa"

@@ -7,9 +7,8 @@
     ```text output  what the example before it prints; a line `...` stands for any lines
 
 Other blocks are only shown. The examples of one page run in order in one empty folder.
-Environment: STOA_BUILD_DIR (where libstoa.so and stoa are).
-usage: check_docs.py [--cc CC] [--cflags FLAGS] [PAGE...]"""
-import argparse
+Environment: STOA_BUILD_DIR (where libstoa.so and stoa are), STOA_CC, STOA_CFLAGS.
+usage: check_docs.py [PAGE...]"""
 import os
 import pathlib
 import re
@@ -19,6 +18,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("STOA_BUILD_DIR", ROOT / "build"))
+CC = os.environ.get("STOA_CC", "cc")
+CFLAGS = os.environ.get("STOA_CFLAGS", "").split()
 FENCE = re.compile(r"^( *)```(.*)$")
 SECONDS = 300
 
@@ -60,13 +61,13 @@ def execute(command, folder, **options):
     return None, done.stdout
 
 
-def run_block(words, text, folder, options):
+def run_block(words, text, folder):
     """Runs one example. Returns None when it is only shown, else (fault, output)."""
     if words[:1] == ["c"] and re.search(r"\bint\s+main\b", text):
         (folder / ".example.c").write_text(text)
-        fault, _ = execute([options.cc, "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
-                            "-g", *options.cflags.split(), f"-I{ROOT / 'include'}", ".example.c",
-                            "-o", ".example", f"-L{BUILD}", "-lstoa", "-lm", "-pthread"], folder)
+        fault, _ = execute([CC, "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-g",
+                            *CFLAGS, f"-I{ROOT / 'include'}", ".example.c", "-o", ".example",
+                            f"-L{BUILD}", "-lstoa", "-lm", "-pthread"], folder)
         if fault or "norun" in words:
             return fault, ""
         return execute(["./.example"], folder)
@@ -75,7 +76,7 @@ def run_block(words, text, folder, options):
     return None
 
 
-def check_page(page, options):
+def check_page(page):
     """Runs the examples of one page; returns their count and the faults."""
     faults, count, output = [], 0, None
     with tempfile.TemporaryDirectory(prefix="stoa-docs.") as folder:
@@ -88,7 +89,7 @@ def check_page(page, options):
                     faults.append(f"{where}: expected\n{text}but found\n{output}")
                 output = None
                 continue
-            result = run_block(words, text, pathlib.Path(folder), options)
+            result = run_block(words, text, pathlib.Path(folder))
             output = None
             if result is None:
                 continue
@@ -100,16 +101,11 @@ def check_page(page, options):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--cc", default="cc")
-    parser.add_argument("--cflags", default="")
-    parser.add_argument("pages", nargs="*", type=pathlib.Path)
-    options = parser.parse_args()
-    pages = [p.resolve() for p in options.pages] or sorted(
+    pages = [pathlib.Path(p).resolve() for p in sys.argv[1:]] or sorted(
         [p for p in [ROOT / "README.md"] if p.exists()] + list((ROOT / "docs").rglob("*.md")))
     total, failed = 0, 0
     for page in pages:
-        count, faults = check_page(page, options)
+        count, faults = check_page(page)
         total += count
         failed += len(faults)
         for fault in faults:

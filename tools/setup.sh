@@ -48,7 +48,7 @@ as_root() {
         sudo "$@"
     else
         die "the Debian packages above are missing, and this user is not root and has no sudo" \
-            "install them as root: apt-get install $*"
+            "as root, this installs them: $*"
     fi
 }
 
@@ -85,7 +85,7 @@ npm_fetch() {
         command -v npm >/dev/null || apt_install npm
         say "downloading $package $version from npm"
         new_scratch "$cache"
-        (cd "$scratch" && npm pack --silent "$package@$version" >/dev/null 2>npm.log </dev/null) || {
+        (cd "$scratch" && npm pack --loglevel=error "$package@$version" >/dev/null 2>npm.log </dev/null) || {
             sed 's/^/       /' "$scratch/npm.log" >&2
             die "npm could not fetch $package $version" \
                 "looked in: $cache, then the registry that 'npm config get registry' names" "$advice"
