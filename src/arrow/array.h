@@ -9,16 +9,22 @@
 
 #include "mem/buffer.h"
 
-/// Rows [offset, offset + length) of `source` as an array of its own that shares its memory. The
-/// first slice turns `source` into a counted owner in place: both stay valid, and either may be
-/// released first.
+/// Rows [offset, offset + length) of a batch as a batch of its own, offset 0, that shares its
+/// memory. The first slice turns `source` into a counted owner in place: both stay valid, and either
+/// may be released first.
 ///
+/// Errors   STOA_INVALID  rows outside, or `source` is no batch; `source` stays as it was
 /// Threads  Not from two threads on the same `source`; the slices themselves are independent.
 STOA_MUST_USE stoa_status stoa_arrow_slice(stoa_pool *pool, struct ArrowArray *source,
                                            int64_t offset, int64_t length, struct ArrowArray *out,
                                            stoa_error *err);
+/// The same for any array, at any level of a tree; the slice has an offset.
+STOA_MUST_USE stoa_status stoa_arrow_slice_array(stoa_pool *pool, struct ArrowArray *source,
+                                                 int64_t offset, int64_t length,
+                                                 struct ArrowArray *out, stoa_error *err);
 
-/// The children named by `columns` (0-based), in that order, as a batch that shares the memory.
+/// The children of a batch named by `columns` (0-based; one may be named twice), in that order, as
+/// a batch that shares the memory. `source` changes as in stoa_arrow_slice.
 STOA_MUST_USE stoa_status stoa_arrow_select_columns(stoa_pool *pool, struct ArrowArray *source,
                                                     const int32_t *columns, int32_t column_count,
                                                     struct ArrowArray *out, stoa_error *err);

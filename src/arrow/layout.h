@@ -63,11 +63,17 @@ typedef struct stoa_arrow_layout {
     int32_t byte_width;   /* of a value in the data buffer; 0 for bits and for variable lengths */
     int32_t list_size;
     int32_t buffer_count; /* as the specification counts them; views have two and more */
-    bool dictionary;      /* the values are in schema->dictionary */
-    const char *timezone_view; /* part of the format; "" for none */
+    bool dictionary;           /* the values are in schema->dictionary */
+    const char *timezone_view; /* part of the schema's format; "" for none */
 } stoa_arrow_layout;
 
-/// Errors   STOA_INVALID      not a format of the specification
+/// How deep a tree of fields may go; every function that walks one answers STOA_INVALID beyond it,
+/// so that a hostile schema cannot exhaust the stack.
+enum { STOA_ARROW_DEPTH_MAX = 64 };
+
+/// Reads one node: its format and the number of its children, not the children's own formats.
+///
+/// Errors   STOA_INVALID      not a format of the specification, or the wrong number of children
 ///          STOA_UNSUPPORTED  a format that Stoa does not hold (named)
 STOA_MUST_USE stoa_status stoa_arrow_layout_parse(const struct ArrowSchema *schema,
                                                   stoa_arrow_layout *out, stoa_error *err);
@@ -76,6 +82,38 @@ STOA_MUST_USE stoa_status stoa_arrow_layout_parse(const struct ArrowSchema *sche
 STOA_MUST_USE stoa_status stoa_arrow_type_print(const struct ArrowSchema *schema,
                                                 stoa_buffer *out, stoa_error *err);
 
+/// "list", "decimal", "run-end encoded": for messages.
+const char *stoa_arrow_kind_name(stoa_arrow_kind kind);
+
+/// 1, 1000, 1000000 or 1000000000.
 int64_t stoa_time_unit_per_second(stoa_time_unit unit);
+
+/// What `kind` is made of, for the functions that treat many kinds alike.
+static inline bool stoa_arrow_kind_is_integer(stoa_arrow_kind kind) {
+    return kind >= STOA_ARROW_INT8 && kind <= STOA_ARROW_UINT64;
+}
+/// Strings, binaries and their large twins: validity, offsets, bytes.
+static inline bool stoa_arrow_kind_has_bytes(stoa_arrow_kind kind) {
+    return kind == STOA_ARROW_STRING || kind == STOA_ARROW_LARGE_STRING ||
+           kind == STOA_ARROW_BINARY || kind == STOA_ARROW_LARGE_BINARY;
+}
+static inline bool stoa_arrow_kind_is_view(stoa_arrow_kind kind) {
+    return kind == STOA_ARROW_STRING_VIEW || kind == STOA_ARROW_BINARY_VIEW;
+}
+/// Lists, large lists and maps: validity, offsets, one child.
+static inline bool stoa_arrow_kind_is_list(stoa_arrow_kind kind) {
+    return kind == STOA_ARROW_LIST || kind == STOA_ARROW_LARGE_LIST || kind == STOA_ARROW_MAP;
+}
+/// 8 where offsets have 64 bits, 4 elsewhere.
+static inline int32_t stoa_arrow_offset_bytes(stoa_arrow_kind kind) {
+    return kind == STOA_ARROW_LARGE_STRING || kind == STOA_ARROW_LARGE_BINARY ||
+                   kind == STOA_ARROW_LARGE_LIST
+               ? 8
+               : 4;
+}
+/// False for null, unions and run ends, which carry no validity buffer.
+static inline bool stoa_arrow_kind_has_validity(stoa_arrow_kind kind) {
+    return kind != STOA_ARROW_NULL && kind < STOA_ARROW_DENSE_UNION;
+}
 
 #endif

@@ -19,7 +19,8 @@ STOA_MUST_USE stoa_status stoa_stream_create(stoa_pool *pool, struct ArrowSchema
                                              const stoa_stream_operations *operations, void *state,
                                              struct ArrowArrayStream *out, stoa_error *err);
 
-/// A stream over `count` batches, which are moved out of `batches`. Takes `schema`.
+/// A stream over `count` batches, which are moved out of `batches`. Takes `schema` and the batches,
+/// also on error (they are released then).
 STOA_MUST_USE stoa_status stoa_stream_from_batches(stoa_pool *pool, struct ArrowSchema *schema,
                                                    struct ArrowArray *batches, int64_t count,
                                                    struct ArrowArrayStream *out, stoa_error *err);
