@@ -463,7 +463,7 @@ static void put_quoted(struct printer *printer, const char *text, char quote) {
 static void put_name(struct printer *printer, const char *name) {
     bool plain = true;
     for (const char *c = name; *c != '\0'; c++) {
-        plain = plain && (unsigned char)*c < 0x80 && 
+        plain = plain && (unsigned char)*c < 0x80 &&
                 (c == name ? stoa_ascii_is_word_start(*c) : stoa_ascii_is_word(*c));
     }
     if (plain) {
