@@ -26,6 +26,13 @@
         }                                                                                          \
     } while (0)
 
+/// A failure that changes nothing: cleaning up after another one. The reason stands beside the call.
+#define STOA_IGNORE(expression)                                                                    \
+    do {                                                                                           \
+        stoa_status stoa_ignored_status_ = (expression);                                           \
+        (void)stoa_ignored_status_;                                                                \
+    } while (0)
+
 /// A belief about this program, never about its input. On in debug and sanitizer builds.
 #if defined(STOA_ASSERTS)
 #define STOA_ASSERT(condition)                                                                     \
