@@ -29,6 +29,7 @@ typedef struct stoa_file_info {
     uint64_t size;             /* bytes; 0 for a directory */
     int64_t modified_ms;       /* since 1970-01-01 UTC; 0 when the backend does not know */
     bool is_directory;
+    bool is_link;              /* a symbolic link; all else describes what it points to */
     char version[64];          /* changes when the content does (inode and time, ETag); may be "" */
 } stoa_file_info;
 
@@ -44,8 +45,17 @@ typedef struct stoa_read_range {
 typedef stoa_status (*stoa_list_function)(void *user, const char *name, const stoa_file_info *info,
                                           stoa_error *err);
 
-/// What a backend offers for one open file. `read_at` returns fewer bytes than asked only at the
-/// end of the file. Functions that a mode does not need may be NULL (STOA_UNSUPPORTED then).
+/// What a backend offers for one open file. Functions that it lacks are NULL; whoever calls them
+/// gets STOA_UNSUPPORTED.
+///
+/// `read_at` may return fewer bytes than asked, but 0 only at the end of the file (or for 0).
+/// `read_vector` fills every range or fails with STOA_CORRUPT when the file ends before that; NULL
+/// makes it a `read_at` for each range. `write` goes on where the last one ended. `truncate` sets
+/// the file's length and where the next write begins. `close` gives `state` back.
+///
+/// Messages  say only what went wrong ("no space left on device"): Stoa puts what was tried and
+///           the URI before it. This holds for stoa_fs_operations too.
+/// Threads   Reads from several threads at once; writes, sync, truncate and close from one.
 typedef struct stoa_file_operations {
     stoa_status (*size)(void *state, uint64_t *out, stoa_error *err);
     stoa_status (*read_at)(void *state, uint64_t offset, void *buffer, size_t size,
@@ -60,7 +70,8 @@ typedef struct stoa_file_operations {
     void (*close)(void *state);
 } stoa_file_operations;
 
-/// An open file. Made by a backend's `open`, owned by the caller, closed by stoa_file_close.
+/// An open file. Made by a backend's `open`, owned by the caller, closed by stoa_file_close. Only
+/// backends look into it.
 struct stoa_file {
     const stoa_file_operations *operations;
     void *state;
@@ -68,9 +79,26 @@ struct stoa_file {
     char *uri;       /* for messages; from `pool` */
 };
 
-/// What a backend offers. `path` is the URI as the caller gave it, without its scheme for local
-/// files. `rename` replaces the target atomically. `sync_directory` makes creations, renames and
-/// removals in it durable. `lock` takes an exclusive lock that dies with the process.
+/// For backends: the handle around an open file's `state`. `pool` is the one of the context that
+/// `open` or `lock` was given, `path` the path.
+///
+/// Errors   STOA_NO_MEMORY, STOA_LIMIT; the caller still owns `state`
+STOA_API STOA_MUST_USE stoa_status stoa_file_create(stoa_pool *pool, const char *path,
+                                                    const stoa_file_operations *operations,
+                                                    void *state, stoa_file **out, stoa_error *err);
+
+/// What a backend offers. `path` is what follows the URI's scheme and colon ("//bucket/key",
+/// "/a/b"), and for local files their path. `context` has a pool, always. Functions that a backend
+/// lacks are NULL.
+///
+/// `open` of a directory, in any mode, is STOA_INVALID. `make_directory` makes one level;
+/// STOA_EXISTS when something is there. `remove` takes a file or an empty directory (STOA_INVALID
+/// when it is not empty). `rename` replaces the target atomically. `sync_directory` makes creations,
+/// renames and removals in the directory durable. `lock` makes the file when it is missing and
+/// takes an exclusive lock that ends with its handle or with the process; STOA_LOCKED when somebody
+/// else has it. `list` calls in no certain order.
+///
+/// Threads  All from several threads at once, `close` alone.
 typedef struct stoa_fs_operations {
     stoa_status (*open)(void *state, const char *path, stoa_open_mode mode,
                         const stoa_context *context, stoa_file **out, stoa_error *err);
@@ -81,7 +109,8 @@ typedef struct stoa_fs_operations {
     stoa_status (*remove)(void *state, const char *path, stoa_error *err);
     stoa_status (*rename)(void *state, const char *from, const char *to, stoa_error *err);
     stoa_status (*sync_directory)(void *state, const char *path, stoa_error *err);
-    stoa_status (*lock)(void *state, const char *path, stoa_file **out, stoa_error *err);
+    stoa_status (*lock)(void *state, const char *path, const stoa_context *context,
+                        stoa_file **out, stoa_error *err);
     void (*close)(void *state);
 } stoa_fs_operations;
 
@@ -99,18 +128,72 @@ STOA_API STOA_MUST_USE stoa_status stoa_fs_registry_create(stoa_pool *pool, stoa
 /// Closes every file system in it. NULL is allowed.
 STOA_API void stoa_fs_registry_close(stoa_fs_registry *registry);
 
-/// Adds or replaces a scheme ("mine", without the colon). The registry closes `fs` when it goes.
+/// Adds or replaces a scheme ("mine", without the colon; case does not matter).
 ///
-/// Errors   STOA_INVALID  the scheme is not letters, digits, '+', '-', '.'
+/// Errors   STOA_INVALID  the scheme is not a letter and then letters, digits, '+', '-', '.'; one
+///                        letter alone is none either
+///          STOA_NO_MEMORY, STOA_LIMIT
+/// Owns     On STOA_OK the registry closes `fs` when it goes or `fs` is replaced.
+/// Threads  Before the registry is shared.
 STOA_API STOA_MUST_USE stoa_status stoa_fs_register(stoa_fs_registry *registry, const char *scheme,
                                                     stoa_fs fs, stoa_error *err);
 
-/// The file system for a URI, and the path to give to it (a part of `uri`).
+/// The file system for a URI, and the path to give to it (a part of `uri`). "file:///p", "file:/p",
+/// "file://localhost/p", "/p" and "p" are local. Nothing is percent-decoded: a '%' is a '%'.
 ///
-/// Errors   STOA_UNSUPPORTED  no file system is registered for the scheme, which is named
+/// Errors   STOA_UNSUPPORTED  no file system is registered for the scheme, which is named; or a
+///                            "file" URI names another host
+///          STOA_INVALID      the path is empty
+/// Owns     Both are borrowed, from the registry and from `uri`.
+/// Threads  Any.
 STOA_API STOA_MUST_USE stoa_status stoa_fs_find(stoa_fs_registry *registry, const char *uri,
                                                 stoa_fs **out, const char **out_path,
                                                 stoa_error *err);
+
+/// Bytes in the file now.
+STOA_API STOA_MUST_USE stoa_status stoa_file_size(stoa_file *file, uint64_t *out, stoa_error *err);
+
+/// Reads exactly `size` bytes at `offset`.
+///
+/// Errors   STOA_CORRUPT  the file ends before that
+///          STOA_IO, and whatever the backend answers; `buffer` then holds anything
+STOA_API STOA_MUST_USE stoa_status stoa_file_read(stoa_file *file, uint64_t offset, void *buffer,
+                                                  size_t size, stoa_error *err);
+
+/// Reads `size` bytes at `offset`, or as many as there are before the end of the file.
+STOA_API STOA_MUST_USE stoa_status stoa_file_read_some(stoa_file *file, uint64_t offset,
+                                                       void *buffer, size_t size, size_t *out_size,
+                                                       stoa_error *err);
+
+/// Reads all ranges, in as few requests as the backend can. Errors as stoa_file_read.
+STOA_API STOA_MUST_USE stoa_status stoa_file_read_vector(stoa_file *file,
+                                                         const stoa_read_range *ranges,
+                                                         size_t count, stoa_error *err);
+
+/// Writes all `size` bytes after the last ones. On error some of them may be in the file; a
+/// backend that can goes on where the failed write began.
+STOA_API STOA_MUST_USE stoa_status stoa_file_write(stoa_file *file, const void *bytes, size_t size,
+                                                   stoa_error *err);
+
+/// Makes what was written durable. After a failed sync the file's content is not known any more,
+/// so local files refuse every later write and sync.
+STOA_API STOA_MUST_USE stoa_status stoa_file_sync(stoa_file *file, stoa_error *err);
+
+/// Sets the length; the next write begins there.
+STOA_API STOA_MUST_USE stoa_status stoa_file_truncate(stoa_file *file, uint64_t size,
+                                                      stoa_error *err);
+
+/// A read-only view of the whole file, valid until the file is closed.
+///
+/// Errors   STOA_UNSUPPORTED  the backend cannot
+STOA_API STOA_MUST_USE stoa_status stoa_file_map(stoa_file *file, const void **out,
+                                                 uint64_t *out_size, stoa_error *err);
+
+/// The URI that the file was opened with; borrowed from `file`.
+STOA_API const char *stoa_file_uri(const stoa_file *file);
+
+/// Gives the handle back; what was not synced may be lost in a crash. NULL is allowed.
+STOA_API void stoa_file_close(stoa_file *file);
 
 #ifdef __cplusplus
 }

@@ -76,18 +76,33 @@ void stoa_wrap(stoa_error *err, const char *format, ...) {
     cut_at_character(err->message, sizeof err->message);
 }
 
-stoa_status stoa_fail_errno(stoa_error *err, int number, const char *what, const char *name) {
-    stoa_status status = STOA_IO;
-    if (number == ENOENT || number == ENOTDIR) {
-        status = STOA_NOT_FOUND;
-    } else if (number == EEXIST) {
-        status = STOA_EXISTS;
-    } else if (number == ENOMEM) {
-        status = STOA_NO_MEMORY;
+static stoa_status status_of_errno(int number) {
+    switch (number) {
+    case ENOENT:
+    case ENOTDIR:
+        return STOA_NOT_FOUND;
+    case EEXIST:
+        return STOA_EXISTS;
+    case ENOMEM:
+        return STOA_NO_MEMORY;
+    case EISDIR:
+    case ENOTEMPTY:
+    case ENAMETOOLONG:
+    case ELOOP:
+        return STOA_INVALID;
+    default:
+        return STOA_IO;
     }
+}
+
+stoa_status stoa_fail_system(stoa_error *err, int number) {
     char words[128] = "";
-    const char *text = strerror_r(number, words, sizeof words);
-    stoa_fail(err, status, "cannot %s '%s': %s", what, name, text);
+    return stoa_fail(err, status_of_errno(number), "%s", strerror_r(number, words, sizeof words));
+}
+
+stoa_status stoa_fail_errno(stoa_error *err, int number, const char *what, const char *name) {
+    stoa_status status = stoa_fail_system(err, number);
+    stoa_wrap(err, "cannot %s '%s'", what, name);
     stoa_error_set_file(err, name, -1);
     return status;
 }

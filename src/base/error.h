@@ -43,9 +43,13 @@
 
 __attribute__((noreturn)) void stoa_assert_failed(const char *condition, const char *file, int line);
 
+/// The failure of a system call in the system's own words alone, for callers that put what was tried
+/// and its object before it. Statuses as stoa_fail_errno.
+stoa_status stoa_fail_system(stoa_error *err, int number);
+
 /// The failure of a system call: `number` is errno, `what` says what was tried ("open", "read").
-/// ENOENT and ENOTDIR become STOA_NOT_FOUND, EEXIST STOA_EXISTS, ENOMEM STOA_NO_MEMORY, all others
-/// STOA_IO; the message ends in the system's own words.
+/// ENOENT and ENOTDIR become STOA_NOT_FOUND, EEXIST STOA_EXISTS, ENOMEM STOA_NO_MEMORY, EISDIR,
+/// ENOTEMPTY, ENAMETOOLONG and ELOOP STOA_INVALID, all others STOA_IO; the message ends in the system's own words.
 stoa_status stoa_fail_errno(stoa_error *err, int number, const char *what, const char *name);
 
 /// Where in the input a failure lies; each may be called on a NULL `err`.

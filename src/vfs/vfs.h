@@ -12,20 +12,29 @@ stoa_fs stoa_fs_local(void);
 STOA_MUST_USE stoa_status stoa_fs_memory_create(stoa_pool *pool, stoa_fs *out, stoa_error *err);
 void stoa_fs_close(stoa_fs *fs);
 
+/// Opens a file. `context` may be NULL; without a pool in it the registry's is charged.
 STOA_MUST_USE stoa_status stoa_vfs_open(stoa_fs_registry *registry, const char *uri,
                                         stoa_open_mode mode, const stoa_context *context,
                                         stoa_file **out, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_vfs_stat(stoa_fs_registry *registry, const char *uri,
                                         stoa_file_info *out, stoa_error *err);
+/// Whether something is there; what else keeps it from being looked at is an error.
+STOA_MUST_USE stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char *uri,
+                                          bool *out, stoa_error *err);
+/// Calls `function` for each entry, in no certain order; it must not change the directory.
 STOA_MUST_USE stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri,
                                         stoa_list_function function, void *user, stoa_error *err);
-/// Makes the directory and those above it that are missing; one that exists is no error.
+/// Makes one directory; STOA_EXISTS when something is there.
+STOA_MUST_USE stoa_status stoa_vfs_make_directory(stoa_fs_registry *registry, const char *uri,
+                                                  stoa_error *err);
+/// Makes the directory and those above it that are missing, durably; one that exists is no error.
 STOA_MUST_USE stoa_status stoa_vfs_make_directories(stoa_fs_registry *registry, const char *uri,
                                                     stoa_error *err);
 /// Removes a file or an empty directory.
 STOA_MUST_USE stoa_status stoa_vfs_remove(stoa_fs_registry *registry, const char *uri,
                                           stoa_error *err);
-/// Removes a directory with all that is in it; one that is missing is no error.
+/// Removes a directory with all that is in it, or a file; what is missing is no error. Symbolic
+/// links are removed, never followed.
 STOA_MUST_USE stoa_status stoa_vfs_remove_tree(stoa_fs_registry *registry, const char *uri,
                                                stoa_error *err);
 STOA_MUST_USE stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from,
@@ -39,6 +48,20 @@ STOA_MUST_USE stoa_status stoa_vfs_sync_directory(stoa_fs_registry *registry, co
 STOA_MUST_USE stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *uri,
                                         stoa_file **out, stoa_error *err);
 
+/// Files with names that begin so are unfinished; they are left behind only by a crash.
+#define STOA_VFS_TEMPORARY_PREFIX ".stoa-tmp-"
+
+/// A name of its own beside `uri`, beginning with STOA_VFS_TEMPORARY_PREFIX, for what is renamed
+/// over `uri` when it is finished. From `pool` (stoa_pool_free_string).
+STOA_MUST_USE stoa_status stoa_vfs_temporary_name(stoa_pool *pool, const char *uri, char **out,
+                                                  stoa_error *err);
+/// The directory that holds `uri` ("." for a bare local name). From `pool`.
+STOA_MUST_USE stoa_status stoa_vfs_parent(stoa_pool *pool, const char *uri, char **out,
+                                          stoa_error *err);
+/// Renames a finished and synced file over `uri` and syncs the directory of `uri`. On error `from`
+/// may have been renamed already: `uri` holds all of it or what it held before.
+STOA_MUST_USE stoa_status stoa_vfs_publish(stoa_fs_registry *registry, const char *from,
+                                           const char *uri, stoa_error *err);
 /// Writes `size` bytes under a temporary name beside `uri`, syncs, renames over `uri`, syncs the
 /// directory: afterwards the file holds all of it or what it held before.
 STOA_MUST_USE stoa_status stoa_vfs_replace(stoa_fs_registry *registry, const char *uri,
@@ -47,36 +70,33 @@ STOA_MUST_USE stoa_status stoa_vfs_replace(stoa_fs_registry *registry, const cha
 STOA_MUST_USE stoa_status stoa_vfs_read_all(stoa_fs_registry *registry, const char *uri,
                                             size_t limit, stoa_pool *pool, stoa_buffer *out,
                                             stoa_error *err);
+/// Called with the URI of a file that a pattern matches.
+typedef stoa_status (*stoa_glob_function)(void *user, const char *uri, const stoa_file_info *info,
+                                          stoa_error *err);
+
+/// Calls `function` for every file that matches `pattern`, in byte order of the URIs. `*` stands
+/// for any bytes but '/', `?` for one character, `[a-z]` and `[!a-z]` for one character in or out
+/// of the set, `**` as a whole part for any number of directories (links to directories are not
+/// followed there); '\\' takes the next character as it is. Names that begin with '.' match only a
+/// pattern part that does. No match is no error. A pattern without any of these names one file,
+/// which must exist.
+///
+/// Errors   STOA_NOT_FOUND  a pattern without wildcards names nothing
+///          STOA_INVALID    a '[' without its ']', or more than 64 parts
+STOA_MUST_USE stoa_status stoa_vfs_glob(stoa_fs_registry *registry, const char *pattern,
+                                        stoa_pool *pool, stoa_glob_function function, void *user,
+                                        stoa_error *err);
+/// True when `text` has a wildcard that stoa_vfs_glob would act on.
+bool stoa_vfs_has_wildcard(const char *text);
+
 /// "dir" + "name" with one '/' between, into a string from `pool` (stoa_pool_free_string).
 STOA_MUST_USE stoa_status stoa_vfs_join(stoa_pool *pool, const char *directory, const char *name,
                                         char **out, stoa_error *err);
 /// The local path behind a URI ("file:///a/b", "/a/b", "a/b"), a part of it; NULL when not local.
 const char *stoa_vfs_local_path(const char *uri);
 
-/// Open files. `read` fails with STOA_CORRUPT when the file ends before `size` bytes.
-STOA_MUST_USE stoa_status stoa_file_size(stoa_file *file, uint64_t *out, stoa_error *err);
-STOA_MUST_USE stoa_status stoa_file_read(stoa_file *file, uint64_t offset, void *buffer,
-                                         size_t size, stoa_error *err);
-STOA_MUST_USE stoa_status stoa_file_read_some(stoa_file *file, uint64_t offset, void *buffer,
-                                              size_t size, size_t *out_size, stoa_error *err);
-STOA_MUST_USE stoa_status stoa_file_read_vector(stoa_file *file, const stoa_read_range *ranges,
-                                                size_t count, stoa_error *err);
-STOA_MUST_USE stoa_status stoa_file_write(stoa_file *file, const void *bytes, size_t size,
-                                          stoa_error *err);
-STOA_MUST_USE stoa_status stoa_file_sync(stoa_file *file, stoa_error *err);
-STOA_MUST_USE stoa_status stoa_file_truncate(stoa_file *file, uint64_t size, stoa_error *err);
-STOA_MUST_USE stoa_status stoa_file_map(stoa_file *file, const void **out, uint64_t *out_size,
-                                        stoa_error *err);
-/// Gives the handle back; what was not synced may be lost in a crash. NULL is allowed.
-void stoa_file_close(stoa_file *file);
-
-/// For backends: the handle around a backend's state. On error nothing was taken.
-STOA_MUST_USE stoa_status stoa_file_create(stoa_pool *pool, const char *uri,
-                                           const stoa_file_operations *operations, void *state,
-                                           stoa_file **out, stoa_error *err);
-
 /// A handle that reads or writes an open file descriptor in order (a pipe, standard input): reads
-/// at the next offset only. The descriptor is not closed.
+/// at the next offset only (STOA_UNSUPPORTED otherwise). The descriptor is not closed.
 STOA_MUST_USE stoa_status stoa_file_from_descriptor(stoa_pool *pool, int descriptor,
                                                     const char *name, stoa_file **out,
                                                     stoa_error *err);

@@ -1,0 +1,186 @@
+/* The operations by URI: find the file system, call it, and put what was tried and the URI before
+ * its message, so that every failure reads "cannot open 's3://lake/7.parquet': …". */
+#include "vfs/vfs.h"
+
+#include <string.h>
+
+#include "vfs/registry.h"
+
+struct place {
+    stoa_fs *fs;
+    const char *path;
+};
+
+static stoa_status find(stoa_fs_registry *registry, const char *uri, struct place *out,
+                        stoa_error *err) {
+    return stoa_fs_find(registry, uri, &out->fs, &out->path, err);
+}
+
+static stoa_status explain(stoa_status status, const char *what, const char *uri,
+                           stoa_error *err) {
+    if (status != STOA_OK) {
+        stoa_wrap(err, "cannot %s '%s'", what, uri);
+        stoa_error_set_file(err, uri, -1);
+    }
+    return status;
+}
+
+static stoa_status lacks(const char *what, const char *uri, stoa_error *err) {
+    return explain(stoa_fail(err, STOA_UNSUPPORTED, "its file system does not offer it"), what, uri,
+                   err);
+}
+
+/* The backend named the handle by its path; messages are to show the URI. */
+static stoa_status name_file(stoa_file **file, const char *uri, stoa_error *err) {
+    if (strcmp((*file)->uri, uri) == 0) {
+        return STOA_OK;
+    }
+    char *copy = NULL;
+    stoa_status status = stoa_pool_copy_string((*file)->pool, uri, &copy, err);
+    if (status != STOA_OK) {
+        stoa_file_close(*file);
+        *file = NULL;
+        return status;
+    }
+    stoa_pool_free_string((*file)->pool, (*file)->uri);
+    (*file)->uri = copy;
+    return STOA_OK;
+}
+
+stoa_status stoa_vfs_open(stoa_fs_registry *registry, const char *uri, stoa_open_mode mode,
+                          const stoa_context *context, stoa_file **out, stoa_error *err) {
+    static const char *const verbs[] = {"open", "create", "write", "append to"};
+    struct place place;
+    stoa_context filled = context == NULL ? (stoa_context){0} : *context;
+    filled.pool = filled.pool == NULL ? stoa_fs_registry_pool(registry) : filled.pool;
+    *out = NULL;
+    STOA_TRY(find(registry, uri, &place, err));
+    if (place.fs->operations->open == NULL) {
+        return lacks(verbs[mode], uri, err);
+    }
+    stoa_status status = place.fs->operations->open(place.fs->state, place.path, mode, &filled, out,
+                                                    err);
+    if (status == STOA_OK) {
+        status = name_file(out, uri, err);
+    }
+    return explain(status, verbs[mode], uri, err);
+}
+
+stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *uri, stoa_file **out,
+                          stoa_error *err) {
+    struct place place;
+    stoa_context context = {.pool = stoa_fs_registry_pool(registry)};
+    *out = NULL;
+    STOA_TRY(find(registry, uri, &place, err));
+    if (place.fs->operations->lock == NULL) {
+        return lacks("lock", uri, err);
+    }
+    stoa_status status = place.fs->operations->lock(place.fs->state, place.path, &context, out, err);
+    if (status == STOA_OK) {
+        status = name_file(out, uri, err);
+    }
+    return explain(status, "lock", uri, err);
+}
+
+stoa_status stoa_vfs_stat(stoa_fs_registry *registry, const char *uri, stoa_file_info *out,
+                          stoa_error *err) {
+    struct place place;
+    *out = (stoa_file_info){0};
+    STOA_TRY(find(registry, uri, &place, err));
+    if (place.fs->operations->stat == NULL) {
+        return lacks("look at", uri, err);
+    }
+    return explain(place.fs->operations->stat(place.fs->state, place.path, out, err), "look at", uri,
+                   err);
+}
+
+stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char *uri, bool *out,
+                            stoa_error *err) {
+    stoa_file_info info;
+    stoa_status status = stoa_vfs_stat(registry, uri, &info, err);
+    *out = status == STOA_OK;
+    if (status == STOA_NOT_FOUND) {
+        stoa_error_clear(err);
+        status = STOA_OK;
+    }
+    return status;
+}
+
+/* The caller's function has its own words for its failures: only the listing's are explained. */
+struct listing {
+    stoa_list_function function;
+    void *user;
+    bool function_failed;
+};
+
+static stoa_status list_entry(void *user, const char *name, const stoa_file_info *info,
+                              stoa_error *err) {
+    struct listing *listing = user;
+    stoa_status status = listing->function(listing->user, name, info, err);
+    listing->function_failed = status != STOA_OK;
+    return status;
+}
+
+stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri, stoa_list_function function,
+                          void *user, stoa_error *err) {
+    struct place place;
+    struct listing listing = {function, user, false};
+    STOA_TRY(find(registry, uri, &place, err));
+    if (place.fs->operations->list == NULL) {
+        return lacks("list", uri, err);
+    }
+    stoa_status status = place.fs->operations->list(place.fs->state, place.path, list_entry,
+                                                    &listing, err);
+    return listing.function_failed ? status : explain(status, "list", uri, err);
+}
+
+/* The operations that take a path and nothing else. */
+enum path_operation { MAKE_DIRECTORY, REMOVE, SYNC_DIRECTORY };
+
+static stoa_status run_path_operation(stoa_fs_registry *registry, const char *uri,
+                                      enum path_operation operation, stoa_error *err) {
+    static const char *const verbs[] = {"make directory", "remove", "sync directory"};
+    struct place place;
+    STOA_TRY(find(registry, uri, &place, err));
+    const stoa_fs_operations *operations = place.fs->operations;
+    stoa_status (*function)(void *, const char *, stoa_error *) =
+        operation == MAKE_DIRECTORY ? operations->make_directory
+        : operation == REMOVE       ? operations->remove
+                                    : operations->sync_directory;
+    if (function == NULL) {
+        return lacks(verbs[operation], uri, err);
+    }
+    return explain(function(place.fs->state, place.path, err), verbs[operation], uri, err);
+}
+
+stoa_status stoa_vfs_make_directory(stoa_fs_registry *registry, const char *uri, stoa_error *err) {
+    return run_path_operation(registry, uri, MAKE_DIRECTORY, err);
+}
+
+stoa_status stoa_vfs_remove(stoa_fs_registry *registry, const char *uri, stoa_error *err) {
+    return run_path_operation(registry, uri, REMOVE, err);
+}
+
+stoa_status stoa_vfs_sync_directory(stoa_fs_registry *registry, const char *uri, stoa_error *err) {
+    return run_path_operation(registry, uri, SYNC_DIRECTORY, err);
+}
+
+stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from, const char *to,
+                            stoa_error *err) {
+    struct place source, target;
+    stoa_status status = STOA_OK;
+    STOA_TRY(find(registry, from, &source, err));
+    STOA_TRY(find(registry, to, &target, err));
+    if (source.fs != target.fs) {
+        status = stoa_fail(err, STOA_UNSUPPORTED, "the two are in different file systems");
+    } else if (source.fs->operations->rename == NULL) {
+        status = stoa_fail(err, STOA_UNSUPPORTED, "its file system does not offer it");
+    } else {
+        status = source.fs->operations->rename(source.fs->state, source.path, target.path, err);
+    }
+    if (status != STOA_OK) {
+        stoa_wrap(err, "cannot rename '%s' to '%s'", from, to);
+        stoa_error_set_file(err, from, -1);
+    }
+    return status;
+}
