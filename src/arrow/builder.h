@@ -58,8 +58,11 @@ STOA_MUST_USE stoa_status stoa_builder_append_bytes(stoa_builder *builder, const
 /// Ends one list, map or struct value after its items or fields were appended to the children. Each
 /// entry of a map is a struct value to be ended too.
 ///
-/// Errors   STOA_INVALID  a child does not hold as many values as it should
+/// Errors   STOA_INVALID  a child holds too few values; finish also refuses too many
 STOA_MUST_USE stoa_status stoa_builder_finish_value(stoa_builder *builder, stoa_error *err);
+/// Ends `count` values of a struct at once, for batches that are filled column by column.
+STOA_MUST_USE stoa_status stoa_builder_finish_rows(stoa_builder *builder, int64_t count,
+                                                   stoa_error *err);
 /// `count` values of `source` from `offset` on, of the same type and valid. A dictionary builder
 /// takes plain values too.
 STOA_MUST_USE stoa_status stoa_builder_append_array(stoa_builder *builder,

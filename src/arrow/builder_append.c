@@ -359,15 +359,26 @@ stoa_status stoa_builder_append_bytes(stoa_builder *builder, const void *bytes, 
     }
 }
 
-/* Items that one more value would have in child `index`. */
-static stoa_status child_expect(const stoa_builder *builder, int64_t index, int64_t wanted,
-                                stoa_error *err) {
-    const stoa_builder *child = builder->children[index];
-    if (child->length != wanted) {
-        return stoa_fail(err, STOA_INVALID,
-                         "column '%s': expected %" PRId64 " values in child '%s' but found "
-                         "%" PRId64, builder_name(builder), wanted, builder_name(child),
-                         child->length);
+static stoa_status child_lacks(const stoa_builder *builder, const stoa_builder *child,
+                               int64_t wanted, stoa_error *err) {
+    return stoa_fail(err, STOA_INVALID,
+                     "column '%s': expected %" PRId64 " values in child '%s' but found %" PRId64,
+                     builder_name(builder), wanted, builder_name(child), child->length);
+}
+
+/* How many values the children must hold at least once `count` more are ended; children may be
+ * ahead, as when a batch is filled column by column. Finish wants the exact number. */
+static stoa_status children_expect(const stoa_builder *builder, int64_t count, stoa_error *err) {
+    int64_t wanted = builder->length + count;
+    if (builder->storage == STORAGE_LIST) {
+        wanted = builder_last_offset(builder);
+    } else if (builder->storage == STORAGE_FIXED_LIST) {
+        wanted *= builder->layout.list_size;
+    }
+    for (int64_t i = 0; i < builder->child_count; i++) {
+        if (builder->children[i]->length < wanted) {
+            return child_lacks(builder, builder->children[i], wanted, err);
+        }
     }
     return STOA_OK;
 }
@@ -377,28 +388,25 @@ stoa_status stoa_builder_finish_value(stoa_builder *builder, stoa_error *err) {
         STOA_TRY(stoa_builder_finish_value(builder->dictionary->values, err));
         return builder_dictionary_intern(builder, err);
     }
-    int64_t wanted = builder->length + 1;
-    switch (builder->storage) {
-    case STORAGE_LIST:
-        if (builder->children[0]->length < builder_last_offset(builder)) {
-            return child_expect(builder, 0, builder_last_offset(builder), err);
-        }
-        STOA_TRY(builder_put_validity(builder, 1, true, err));
-        STOA_TRY(builder_put_offset(builder, builder->children[0]->length, err));
-        break;
-    case STORAGE_FIXED_LIST:
-        STOA_TRY(child_expect(builder, 0, wanted * builder->layout.list_size, err));
-        STOA_TRY(builder_put_validity(builder, 1, true, err));
-        break;
-    case STORAGE_STRUCT:
-        for (int64_t i = 0; i < builder->child_count; i++) {
-            STOA_TRY(child_expect(builder, i, wanted, err));
-        }
-        STOA_TRY(builder_put_validity(builder, 1, true, err));
-        break;
-    default:
+    if (builder->storage < STORAGE_LIST) {
         return wrong_type(builder, "the end of a nested value", err);
     }
+    STOA_TRY(children_expect(builder, 1, err));
+    STOA_TRY(builder_put_validity(builder, 1, true, err));
+    if (builder->storage == STORAGE_LIST) {
+        STOA_TRY(builder_put_offset(builder, builder->children[0]->length, err));
+    }
     builder_commit(builder, 1, 0);
+    return STOA_OK;
+}
+
+stoa_status stoa_builder_finish_rows(stoa_builder *builder, int64_t count, stoa_error *err) {
+    STOA_ASSERT(count >= 0);
+    if (builder->storage != STORAGE_STRUCT) {
+        return wrong_type(builder, "rows of a batch", err);
+    }
+    STOA_TRY(children_expect(builder, count, err));
+    STOA_TRY(builder_put_validity(builder, count, true, err));
+    builder_commit(builder, count, 0);
     return STOA_OK;
 }

@@ -1,5 +1,5 @@
 /* Loops of gather and append, one specialisation for each common width so that the compiler sees a
- * constant. See gather_kernel.h; the slow twins stand in tests/support/reference_arrow.c. */
+ * constant. See gather_kernel.h; the slow twins stand in tests/arrow/prop_kernels.c. */
 #include "arrow/gather_kernel.h"
 
 #include <string.h>
