@@ -16,6 +16,7 @@
 
 #include "arrow/layout.h"
 #include "arrow/schema.h"
+#include "schema/fit.h"
 #include "schema/internal.h"
 #include "schema/schema.h"
 
@@ -141,13 +142,6 @@ struct reader {
     bool all_have_ids;
 };
 
-static bool metadata_is(const char *metadata, const char *key, const char *wanted) {
-    const char *value;
-    int32_t size;
-    return stoa_arrow_metadata_find(metadata, key, &value, &size) &&
-           (size_t)size == strlen(wanted) && memcmp(value, wanted, (size_t)size) == 0;
-}
-
 /* 0 when there is none that is a positive number. */
 static int32_t metadata_id(const char *metadata) {
     const char *value;
@@ -194,8 +188,9 @@ static stoa_status read_decimal(const struct ArrowSchema *arrow, const stoa_arro
     return STOA_OK;
 }
 
-static stoa_status read_primitive(const struct ArrowSchema *arrow, const stoa_arrow_layout *layout,
+stoa_status stoa_type_from_layout(const struct ArrowSchema *arrow, const stoa_arrow_layout *layout,
                                   bool uuid, stoa_type *out, stoa_error *err) {
+    *out = (stoa_type){0};
     switch (layout->kind) {
     case STOA_ARROW_NULL: out->kind = STOA_TYPE_UNKNOWN; return STOA_OK;
     case STOA_ARROW_BOOL: out->kind = STOA_TYPE_BOOLEAN; return STOA_OK;
@@ -295,9 +290,7 @@ static stoa_status read_type(struct reader *reader, const struct ArrowSchema *ar
     STOA_TRY(stoa_arrow_layout_parse(arrow, &layout, err));
     if (layout.dictionary) {
         return read_type(reader, arrow->dictionary,
-                         uuid || metadata_is(arrow->dictionary->metadata, EXTENSION_KEY,
-                                             "arrow.uuid"),
-                         depth + 1, out, err);
+                         uuid || stoa_arrow_is_uuid(arrow->dictionary), depth + 1, out, err);
     }
     switch (layout.kind) {
     case STOA_ARROW_LIST:
@@ -314,7 +307,7 @@ static stoa_status read_type(struct reader *reader, const struct ArrowSchema *ar
     case STOA_ARROW_STRUCT:
         out->kind = STOA_TYPE_STRUCT;
         return read_children(reader, arrow, depth + 1, true, out, err);
-    default: return read_primitive(arrow, &layout, uuid, out, err);
+    default: return stoa_type_from_layout(arrow, &layout, uuid, out, err);
     }
 }
 
@@ -325,8 +318,7 @@ static stoa_status read_field(struct reader *reader, const struct ArrowSchema *a
         return stoa_fail(err, STOA_INVALID,
                          "expected a name for every field but found an empty one");
     }
-    bool uuid = metadata_is(arrow->metadata, EXTENSION_KEY, "arrow.uuid");
-    STOA_TRY(read_type(reader, arrow, uuid, depth, &out->type, err));
+    STOA_TRY(read_type(reader, arrow, stoa_arrow_is_uuid(arrow), depth, &out->type, err));
     out->required =
         (arrow->flags & ARROW_FLAG_NULLABLE) == 0 && out->type.kind != STOA_TYPE_UNKNOWN;
     out->id = metadata_id(arrow->metadata);
