@@ -53,10 +53,6 @@ static inline bool stoa_ascii_same_word(const char *text, size_t size, const cha
     return word[size] == '\0';
 }
 
-/// "expected X at byte N but found 'what stands there'", with err->offset set.
-stoa_status stoa_text_fail(const char *text, size_t size, size_t position, const char *expected,
-                           stoa_error *err);
-
 /// Fields being gathered before their number is known. The memory is an arena's.
 struct stoa_field_list {
     stoa_arena *arena;

@@ -7,13 +7,12 @@
  *             | "struct" "<" [ column { "," column } ] ">" | type "[" "]"
  *
  * Keywords are read in any case; many names of other systems are read, one name each is printed.
- * The text comes from people and programs: nothing in it is trusted, nesting is bounded, and every
- * failure carries the byte where it was found. */
+ * Nothing in the text is trusted, and nesting is bounded. */
 #include <stdio.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "schema/internal.h"
+#include "schema/scanner.h"
 
 struct type_name {
     const char *name;
@@ -70,217 +69,45 @@ static const struct type_name TYPE_NAMES[] = {
 // clang-format on
 enum { TYPE_NAME_COUNT = sizeof TYPE_NAMES / sizeof TYPE_NAMES[0] };
 
-/* -- words ------------------------------------------------------------------------------------ */
-
-struct parser {
-    const char *text;
-    size_t size;
-    size_t position;
-    stoa_arena *arena; /* NULL: primitive types only */
-    stoa_error *err;
-};
-
-static void skip_space(struct parser *parser) {
-    while (parser->position < parser->size &&
-           stoa_ascii_is_space(parser->text[parser->position])) {
-        parser->position++;
-    }
-}
-
-/* What is shown of a wrong text: a word, or one character; nothing that would spoil a terminal. */
-static size_t shown_size(const char *text, size_t size) {
-    size_t end = 0;
-    while (end < size && stoa_ascii_is_word(text[end]) && end < 60) {
-        end++;
-    }
-    while (end > 0 && end < size && ((unsigned char)text[end] & 0xC0) == 0x80) {
-        end--;
-    }
-    end = end == 0 && size > 0 ? 1 : end;
-    return stoa_utf8_valid(text, end, NULL) && (unsigned char)text[0] >= ' ' ? end : 0;
-}
-
-stoa_status stoa_text_fail(const char *text, size_t size, size_t position, const char *expected,
-                           stoa_error *err) {
-    stoa_status status;
-    if (position >= size) {
-        status = stoa_fail(err, STOA_INVALID, "expected %s at byte %zu but the text ends", expected,
-                           position);
-    } else {
-        size_t shown = shown_size(text + position, size - position);
-        status = shown > 0
-                     ? stoa_fail(err, STOA_INVALID, "expected %s at byte %zu but found '%.*s'",
-                                 expected, position, (int)shown, text + position)
-                     : stoa_fail(err, STOA_INVALID, "expected %s at byte %zu but found byte 0x%02x",
-                                 expected, position, (unsigned)(unsigned char)text[position]);
-    }
-    if (err != NULL) {
-        err->offset = (int64_t)position;
-    }
-    return status;
-}
-
-static stoa_status fail_here(struct parser *parser, const char *expected) {
-    skip_space(parser);
-    return stoa_text_fail(parser->text, parser->size, parser->position, expected, parser->err);
-}
-
-static char peek(struct parser *parser) {
-    skip_space(parser);
-    return parser->position < parser->size ? parser->text[parser->position] : '\0';
-}
-
-static bool take_char(struct parser *parser, char c) {
-    if (peek(parser) != c || parser->position >= parser->size) {
-        return false;
-    }
-    parser->position++;
-    return true;
-}
-
-static size_t word_size(struct parser *parser) {
-    skip_space(parser);
-    size_t end = parser->position;
-    if (end < parser->size && stoa_ascii_is_word_start(parser->text[end])) {
-        while (end < parser->size && stoa_ascii_is_word(parser->text[end])) {
-            end++;
-        }
-    }
-    return end - parser->position;
-}
-
-static bool take_word(struct parser *parser, const char *word) {
-    size_t size = word_size(parser);
-    if (!stoa_ascii_same_word(parser->text + parser->position, size, word)) {
-        return false;
-    }
-    parser->position += size;
-    return true;
-}
-
-static bool take_words(struct parser *parser, const char *const *words, size_t count) {
-    size_t start = parser->position;
-    for (size_t i = 0; i < count; i++) {
-        if (!take_word(parser, words[i])) {
-            parser->position = start;
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Text between two `quote`s, with a doubled one standing for itself. */
-static stoa_status take_quoted(struct parser *parser, char quote, const char **out) {
-    size_t start = ++parser->position;
-    size_t end = start;
-    while (end < parser->size &&
-           (parser->text[end] != quote ||
-            (end + 1 < parser->size && parser->text[end + 1] == quote))) {
-        end += parser->text[end] == quote ? 2 : 1;
-    }
-    if (end >= parser->size) {
-        parser->position = parser->size;
-        return fail_here(parser, quote == '"' ? "a closing \"" : "a closing '");
-    }
-    if (memchr(parser->text + start, '\0', end - start) != NULL) {
-        return fail_here(parser, "no zero byte in quotes");
-    }
-    void *memory = NULL;
-    STOA_TRY(stoa_arena_allocate(parser->arena, end - start + 1, &memory, parser->err));
-    char *copy = memory;
-    size_t size = 0;
-    for (size_t i = start; i < end; i++) {
-        copy[size++] = parser->text[i];
-        i += parser->text[i] == quote ? 1 : 0;
-    }
-    copy[size] = '\0';
-    parser->position = end + 1;
-    *out = copy;
-    return STOA_OK;
-}
-
-static stoa_status take_name(struct parser *parser, const char **out) {
-    if (peek(parser) == '"') {
-        return take_quoted(parser, '"', out);
-    }
-    size_t size = word_size(parser);
-    if (size == 0) {
-        return fail_here(parser, "a column's name");
-    }
-    STOA_TRY(stoa_arena_copy_text(parser->arena, parser->text + parser->position, size, out,
-                                  parser->err));
-    parser->position += size;
-    return STOA_OK;
-}
-
-static stoa_status take_number(struct parser *parser, int32_t *out) {
-    (void)peek(parser);
-    int64_t value = 0;
-    size_t start = parser->position;
-    while (parser->position < parser->size &&
-           stoa_ascii_is_digit(parser->text[parser->position])) {
-        value = value * 10 + (parser->text[parser->position] - '0');
-        if (value > INT32_MAX) {
-            parser->position = start;
-            return fail_here(parser, "a number below 2^31");
-        }
-        parser->position++;
-    }
-    if (parser->position == start) {
-        return fail_here(parser, "a number");
-    }
-    *out = (int32_t)value;
-    return STOA_OK;
-}
-
-static stoa_status need(struct parser *parser, char c) {
-    if (take_char(parser, c)) {
-        return STOA_OK;
-    }
-    char expected[] = "' '";
-    expected[1] = c;
-    return fail_here(parser, expected);
-}
-
 /* -- types ------------------------------------------------------------------------------------ */
 
-static stoa_status parse_parameters(struct parser *parser, stoa_type *out) {
+static stoa_status parse_parameters(stoa_scanner *scanner, stoa_type *out) {
     if (out->kind == STOA_TYPE_DECIMAL) {
-        STOA_TRY(need(parser, '('));
-        STOA_TRY(take_number(parser, &out->precision));
-        if (take_char(parser, ',')) {
-            STOA_TRY(take_number(parser, &out->scale));
+        STOA_TRY(stoa_scanner_need(scanner, '('));
+        STOA_TRY(stoa_scanner_take_number(scanner, &out->precision));
+        if (stoa_scanner_take(scanner, ',')) {
+            STOA_TRY(stoa_scanner_take_number(scanner, &out->scale));
         }
-        return need(parser, ')');
+        return stoa_scanner_need(scanner, ')');
     }
     if (out->kind == STOA_TYPE_FIXED) {
-        bool square = take_char(parser, '[');
+        bool square = stoa_scanner_take(scanner, '[');
         if (!square) {
-            STOA_TRY(need(parser, '('));
+            STOA_TRY(stoa_scanner_need(scanner, '('));
         }
-        STOA_TRY(take_number(parser, &out->length));
-        return need(parser, square ? ']' : ')');
+        STOA_TRY(stoa_scanner_take_number(scanner, &out->length));
+        return stoa_scanner_need(scanner, square ? ']' : ')');
     }
     return STOA_OK;
 }
 
 /* "timestamp with time zone", "time without time zone", "double precision" */
-static stoa_status parse_more_words(struct parser *parser, stoa_type *type, const char *name) {
+static stoa_status parse_more_words(stoa_scanner *scanner, stoa_type *type, const char *name) {
     static const char *const WITH[] = {"with", "time", "zone"};
     static const char *const WITHOUT[] = {"without", "time", "zone"};
     static const char *const PRECISION[] = {"precision"};
     if (strcmp(name, "double") == 0) {
-        (void)take_words(parser, PRECISION, 1);
+        (void)stoa_scanner_take_words(scanner, PRECISION, 1);
     }
     if (strcmp(name, "timestamp") == 0 || strcmp(name, "time") == 0) {
-        if (take_words(parser, WITHOUT, 3)) {
+        if (stoa_scanner_take_words(scanner, WITHOUT, 3)) {
             return STOA_OK;
         }
-        size_t start = parser->position;
-        if (take_words(parser, WITH, 3)) {
+        size_t start = scanner->position;
+        if (stoa_scanner_take_words(scanner, WITH, 3)) {
             if (type->kind == STOA_TYPE_TIME) {
-                parser->position = start;
-                return fail_here(parser, "a time without a zone");
+                scanner->position = start;
+                return stoa_scanner_fail(scanner, "a time without a zone");
             }
             type->kind = STOA_TYPE_TIMESTAMP_TZ;
         }
@@ -297,116 +124,116 @@ static const struct type_name *find_type_name(const char *word, size_t size) {
     return NULL;
 }
 
-static stoa_status parse_type(struct parser *parser, int32_t depth, stoa_type *out);
-static stoa_status parse_columns(struct parser *parser, int32_t depth, char end,
+static stoa_status parse_type(stoa_scanner *scanner, int32_t depth, stoa_type *out);
+static stoa_status parse_columns(stoa_scanner *scanner, int32_t depth, char end,
                                  struct stoa_field_list *out);
 
-static bool take_not_null(struct parser *parser) {
+static bool take_not_null(stoa_scanner *scanner) {
     static const char *const NOT_NULL[] = {"not", "null"};
-    return take_words(parser, NOT_NULL, 2);
+    return stoa_scanner_take_words(scanner, NOT_NULL, 2);
 }
 
-static stoa_status parse_item(struct parser *parser, int32_t depth, struct stoa_field_list *list) {
+static stoa_status parse_item(stoa_scanner *scanner, int32_t depth, struct stoa_field_list *list) {
     stoa_field field = {0};
-    STOA_TRY(parse_type(parser, depth, &field.type));
-    field.required = take_not_null(parser);
-    return stoa_field_list_append(list, &field, parser->err);
+    STOA_TRY(parse_type(scanner, depth, &field.type));
+    field.required = take_not_null(scanner);
+    return stoa_field_list_append(list, &field, scanner->err);
 }
 
-static stoa_status parse_nested(struct parser *parser, int32_t depth, stoa_type *out) {
-    struct stoa_field_list list = {.arena = parser->arena};
-    STOA_TRY(need(parser, '<'));
+static stoa_status parse_nested(stoa_scanner *scanner, int32_t depth, stoa_type *out) {
+    struct stoa_field_list list = {.arena = scanner->arena};
+    STOA_TRY(stoa_scanner_need(scanner, '<'));
     if (out->kind == STOA_TYPE_STRUCT) {
-        STOA_TRY(parse_columns(parser, depth + 1, '>', &list));
+        STOA_TRY(parse_columns(scanner, depth + 1, '>', &list));
     } else {
-        STOA_TRY(parse_item(parser, depth + 1, &list));
+        STOA_TRY(parse_item(scanner, depth + 1, &list));
         if (out->kind == STOA_TYPE_MAP) {
-            STOA_TRY(need(parser, ','));
-            STOA_TRY(parse_item(parser, depth + 1, &list));
+            STOA_TRY(stoa_scanner_need(scanner, ','));
+            STOA_TRY(parse_item(scanner, depth + 1, &list));
         }
     }
-    STOA_TRY(need(parser, '>'));
+    STOA_TRY(stoa_scanner_need(scanner, '>'));
     out->children = list.items;
     out->child_count = list.count;
     return STOA_OK;
 }
 
 /* "string[]": what stands before becomes the element of a list. */
-static stoa_status parse_suffixes(struct parser *parser, int32_t depth, stoa_type *out) {
-    while (parser->arena != NULL && peek(parser) == '[') {
+static stoa_status parse_suffixes(stoa_scanner *scanner, int32_t depth, stoa_type *out) {
+    while (scanner->arena != NULL && stoa_scanner_peek(scanner) == '[') {
         if (++depth > STOA_SCHEMA_DEPTH_MAX) {
-            return fail_here(parser, "types nested at most 64 levels deep");
+            return stoa_scanner_fail(scanner, "types nested at most 64 levels deep");
         }
-        STOA_TRY(need(parser, '['));
-        STOA_TRY(need(parser, ']'));
-        struct stoa_field_list list = {.arena = parser->arena};
+        STOA_TRY(stoa_scanner_need(scanner, '['));
+        STOA_TRY(stoa_scanner_need(scanner, ']'));
+        struct stoa_field_list list = {.arena = scanner->arena};
         stoa_field element = {.type = *out};
-        STOA_TRY(stoa_field_list_append(&list, &element, parser->err));
+        STOA_TRY(stoa_field_list_append(&list, &element, scanner->err));
         *out = (stoa_type){.kind = STOA_TYPE_LIST, .child_count = 1, .children = list.items};
     }
     return STOA_OK;
 }
 
-static stoa_status parse_type(struct parser *parser, int32_t depth, stoa_type *out) {
+static stoa_status parse_type(stoa_scanner *scanner, int32_t depth, stoa_type *out) {
     *out = (stoa_type){0};
     if (depth > STOA_SCHEMA_DEPTH_MAX) {
-        return fail_here(parser, "types nested at most 64 levels deep");
+        return stoa_scanner_fail(scanner, "types nested at most 64 levels deep");
     }
-    size_t size = word_size(parser);
-    const struct type_name *name = find_type_name(parser->text + parser->position, size);
-    if (name == NULL || (parser->arena == NULL && stoa_type_is_nested(name->kind))) {
-        return fail_here(parser, "a type");
+    size_t size = stoa_scanner_word(scanner);
+    const struct type_name *name = find_type_name(scanner->text + scanner->position, size);
+    if (name == NULL || (scanner->arena == NULL && stoa_type_is_nested(name->kind))) {
+        return stoa_scanner_fail(scanner, "a type");
     }
-    parser->position += size;
+    scanner->position += size;
     out->kind = name->kind;
     out->unit = name->unit;
-    STOA_TRY(parse_more_words(parser, out, name->name));
-    STOA_TRY(parse_parameters(parser, out));
+    STOA_TRY(parse_more_words(scanner, out, name->name));
+    STOA_TRY(parse_parameters(scanner, out));
     if (stoa_type_is_nested(out->kind)) {
-        STOA_TRY(parse_nested(parser, depth, out));
+        STOA_TRY(parse_nested(scanner, depth, out));
     }
-    return parse_suffixes(parser, depth, out);
+    return parse_suffixes(scanner, depth, out);
 }
 
-static stoa_status parse_column(struct parser *parser, int32_t depth, stoa_field *out) {
+static stoa_status parse_column(stoa_scanner *scanner, int32_t depth, stoa_field *out) {
     *out = (stoa_field){0};
-    STOA_TRY(take_name(parser, &out->name));
-    (void)take_char(parser, ':');
-    STOA_TRY(parse_type(parser, depth, &out->type));
+    STOA_TRY(stoa_scanner_take_name(scanner, &out->name));
+    (void)stoa_scanner_take(scanner, ':');
+    STOA_TRY(parse_type(scanner, depth, &out->type));
     bool nullness = false;
     for (;;) {
-        if (!nullness && take_not_null(parser)) {
+        if (!nullness && take_not_null(scanner)) {
             nullness = true;
             out->required = true;
-        } else if (!nullness && take_word(parser, "null")) {
+        } else if (!nullness && stoa_scanner_take_word(scanner, "null")) {
             nullness = true;
-        } else if (out->doc == NULL && peek(parser) == '\'') {
-            STOA_TRY(take_quoted(parser, '\'', &out->doc));
+        } else if (out->doc == NULL && stoa_scanner_peek(scanner) == '\'') {
+            STOA_TRY(stoa_scanner_take_quoted(scanner, '\'', &out->doc));
         } else {
             return STOA_OK;
         }
     }
 }
 
-static stoa_status parse_columns(struct parser *parser, int32_t depth, char end,
+static stoa_status parse_columns(stoa_scanner *scanner, int32_t depth, char end,
                                  struct stoa_field_list *out) {
-    if (end != '\0' && peek(parser) == end) {
+    if (end != '\0' && stoa_scanner_peek(scanner) == end) {
         return STOA_OK;
     }
     do {
         stoa_field field;
-        STOA_TRY(parse_column(parser, depth, &field));
-        STOA_TRY(stoa_field_list_append(out, &field, parser->err));
-    } while (take_char(parser, ','));
+        STOA_TRY(parse_column(scanner, depth, &field));
+        STOA_TRY(stoa_field_list_append(out, &field, scanner->err));
+    } while (stoa_scanner_take(scanner, ','));
     return STOA_OK;
 }
 
 stoa_status stoa_type_parse_primitive(const char *text, size_t size, stoa_type *out,
                                       stoa_error *err) {
-    struct parser parser = {.text = text, .size = size, .err = err};
-    STOA_TRY(parse_type(&parser, 1, out));
-    (void)peek(&parser);
-    return parser.position == size ? STOA_OK : fail_here(&parser, "the end of the type");
+    stoa_scanner scanner = {.text = text, .size = size, .err = err};
+    STOA_TRY(parse_type(&scanner, 1, out));
+    (void)stoa_scanner_peek(&scanner);
+    return scanner.position == size ? STOA_OK : stoa_scanner_fail(&scanner, "the end of the type");
 }
 
 stoa_status stoa_schema_parse(stoa_pool *pool, const char *text, const stoa_schema **out,
@@ -414,13 +241,13 @@ stoa_status stoa_schema_parse(stoa_pool *pool, const char *text, const stoa_sche
     *out = NULL;
     stoa_arena scratch;
     stoa_arena_init(&scratch, pool);
-    struct parser parser = {.text = text, .size = strlen(text), .arena = &scratch, .err = err};
+    stoa_scanner scanner = {.text = text, .size = strlen(text), .arena = &scratch, .err = err};
     struct stoa_field_list columns = {.arena = &scratch};
     stoa_status status = STOA_OK;
-    STOA_CHECK(parse_columns(&parser, 1, '\0', &columns));
-    (void)peek(&parser);
-    if (parser.position != parser.size) {
-        status = fail_here(&parser, "',' or the end of the text");
+    STOA_CHECK(parse_columns(&scanner, 1, '\0', &columns));
+    (void)stoa_scanner_peek(&scanner);
+    if (scanner.position != scanner.size) {
+        status = stoa_scanner_fail(&scanner, "',' or the end of the text");
         goto done;
     }
     STOA_CHECK(stoa_schema_create(pool, columns.items, columns.count, false, out, err));
