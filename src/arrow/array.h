@@ -29,22 +29,29 @@ STOA_MUST_USE stoa_status stoa_arrow_select_columns(stoa_pool *pool, struct Arro
                                                     const int32_t *columns, int32_t column_count,
                                                     struct ArrowArray *out, stoa_error *err);
 
-/// All rows of `arrays` one after the other, copied. Different dictionaries are merged.
+/// All rows of `arrays`, valid and of the type `schema`, one after the other, copied. Different
+/// dictionaries are merged.
+///
+/// Errors   STOA_UNSUPPORTED  the type holds a union or run ends
+///          STOA_LIMIT        more than 2 GiB of bytes or items for a type of 32-bit offsets
 STOA_MUST_USE stoa_status stoa_arrow_concat(stoa_pool *pool, const struct ArrowSchema *schema,
                                             const struct ArrowArray *const *arrays, int64_t count,
                                             struct ArrowArray *out, stoa_error *err);
 
-/// Row indices[i] of `source` becomes row i; -1 becomes a null.
+/// Row indices[i] of `source`, a valid array, becomes row i; -1 becomes a null.
 ///
-/// Errors   STOA_INVALID  an index is out of range
+/// Errors   STOA_INVALID      an index is out of range
+///          STOA_UNSUPPORTED  the type holds a union or run ends
+///          STOA_LIMIT        more than 2 GiB of bytes or items for a type of 32-bit offsets
 STOA_MUST_USE stoa_status stoa_arrow_take(stoa_pool *pool, const struct ArrowSchema *schema,
                                           const struct ArrowArray *source, const int64_t *indices,
                                           int64_t count, struct ArrowArray *out, stoa_error *err);
 
 /// True when value `row` (relative to the array's offset) is null, looking at validity only, and
-/// for a null-typed array always.
+/// for a null-typed array always. Unions and run ends have no nulls of their own; what stands behind
+/// them, or in a dictionary, is found by stoa_arrow_cursor_resolve (arrow/access.h).
 bool stoa_arrow_is_null(const struct ArrowArray *array, int64_t row);
-/// Counts when null_count is -1. `nullable_layout` types without a validity buffer have none.
+/// Counts when null_count is -1. Without a validity buffer there are none, but for the null type.
 int64_t stoa_arrow_null_count(const struct ArrowSchema *schema, const struct ArrowArray *array);
 
 typedef enum stoa_arrow_check {

@@ -5,10 +5,9 @@
  * "Row" counts from the source's offset, "physical" from the start of its buffers. */
 #include <string.h>
 
+#include "arrow/access.h"
 #include "arrow/builder_internal.h"
 #include "arrow/gather_kernel.h"
-#include "base/bits.h"
-#include "base/bytes.h"
 #include "base/checked.h"
 
 static const uint8_t *validity_of(const struct ArrowArray *source) {
@@ -47,11 +46,6 @@ static stoa_status room_for_offsets(stoa_builder *builder, int64_t count, uint8_
 
 static stoa_status room_for_bits(stoa_builder *builder, int64_t count, stoa_error *err) {
     return stoa_buffer_resize(&builder->values, stoa_bitmap_bytes(builder->length + count), err);
-}
-
-static int64_t offset_at(const struct ArrowArray *source, bool wide, int64_t physical) {
-    const uint8_t *offsets = source->buffers[1];
-    return wide ? stoa_load_i64(offsets + physical * 8) : stoa_load_i32(offsets + physical * 4);
 }
 
 /* ---- runs of rows ---- */
@@ -108,8 +102,8 @@ static stoa_status run_offsets(stoa_builder *builder, const struct ArrowArray *s
 static stoa_status run_variable(stoa_builder *builder, const struct ArrowArray *source,
                                 int64_t physical, int64_t count, stoa_error *err) {
     bool wide = builder_is_wide(builder);
-    int64_t begin = offset_at(source, wide, physical);
-    int64_t size = offset_at(source, wide, physical + count) - begin;
+    int64_t begin = stoa_arrow_offset_at(source->buffers[1], wide, physical);
+    int64_t size = stoa_arrow_offset_at(source->buffers[1], wide, physical + count) - begin;
     if (builder->storage == STORAGE_LIST) {
         STOA_TRY(run_offsets(builder, source, physical, count, size, err));
         return stoa_builder_append_array(builder->children[0], source->children[0], begin, size,
@@ -133,17 +127,6 @@ static stoa_status run_children(stoa_builder *builder, const struct ArrowArray *
     return STOA_OK;
 }
 
-/* The bytes of one view, wherever they stand. */
-static const void *view_bytes(const struct ArrowArray *source, int64_t physical, size_t *out_size) {
-    const uint8_t *view = (const uint8_t *)source->buffers[1] + physical * 16;
-    *out_size = (size_t)stoa_load_i32(view);
-    if (*out_size <= 12) {
-        return view + 4;
-    }
-    const uint8_t *data = source->buffers[2 + stoa_load_i32(view + 8)];
-    return data + stoa_load_i32(view + 12);
-}
-
 /* Views commit value by value, so that they may fail between two. `indices` NULL: a run. */
 static stoa_status append_views(stoa_builder *builder, const struct ArrowArray *source,
                                 const int64_t *indices, int64_t offset, int64_t count,
@@ -156,9 +139,8 @@ static stoa_status append_views(stoa_builder *builder, const struct ArrowArray *
             STOA_TRY(stoa_builder_append_null(builder, err));
             continue;
         }
-        size_t size;
-        const void *bytes = view_bytes(source, physical, &size);
-        STOA_TRY(stoa_builder_append_bytes(builder, bytes, size, err));
+        stoa_arrow_bytes bytes = stoa_arrow_bytes_at(&builder->layout, source, physical);
+        STOA_TRY(stoa_builder_append_bytes(builder, bytes.data, (size_t)bytes.size, err));
     }
     return STOA_OK;
 }

@@ -6,9 +6,8 @@
  * are not looked up: each gets an index of its own, which the format allows. */
 #include <string.h>
 
+#include "arrow/access.h"
 #include "arrow/builder_internal.h"
-#include "base/bits.h"
-#include "base/bytes.h"
 #include "base/hash.h"
 
 stoa_status builder_dictionary_create(stoa_builder *builder, stoa_error *err) {
@@ -204,33 +203,7 @@ stoa_status builder_dictionary_intern(stoa_builder *builder, stoa_error *err) {
     return builder_dictionary_put_index(builder, index, err);
 }
 
-int64_t builder_index_load(const struct ArrowArray *source, const stoa_arrow_layout *layout,
-                           int64_t row) {
-    const uint8_t *bytes = source->buffers[1];
-    switch (layout->kind) {
-    case STOA_ARROW_INT8:
-        return (int8_t)bytes[row];
-    case STOA_ARROW_UINT8:
-        return bytes[row];
-    case STOA_ARROW_INT16:
-        return (int16_t)stoa_load_u16(bytes + row * 2);
-    case STOA_ARROW_UINT16:
-        return stoa_load_u16(bytes + row * 2);
-    case STOA_ARROW_INT32:
-        return stoa_load_i32(bytes + row * 4);
-    case STOA_ARROW_UINT32:
-        return stoa_load_u32(bytes + row * 4);
-    default:
-        return stoa_load_i64(bytes + row * 8);
-    }
-}
-
 enum { MEMO_UNKNOWN = -2, MEMO_NULL = -1 };
-
-static bool row_is_valid(const struct ArrowArray *source, int64_t physical) {
-    const uint8_t *validity = source->n_buffers > 0 ? source->buffers[0] : NULL;
-    return validity == NULL || stoa_bit_get(validity, physical);
-}
 
 /* Our index for value `key` of the source's dictionary, remembered in `*memo`. */
 static stoa_status translate(stoa_builder *builder, const struct ArrowArray *values, int64_t key,
@@ -240,7 +213,7 @@ static stoa_status translate(stoa_builder *builder, const struct ArrowArray *val
     }
     struct builder_dictionary *dictionary = builder->dictionary;
     bool null = dictionary->values->storage == STORAGE_NONE ||
-                !row_is_valid(values, values->offset + key);
+                !stoa_arrow_valid_at(values, values->offset + key);
     if (null) {
         *memo = MEMO_NULL;
         return STOA_OK;
@@ -261,11 +234,11 @@ static stoa_status append_encoded(stoa_builder *builder, const struct ArrowArray
     int64_t size = source->dictionary->length;
     for (int64_t i = 0; i < count; i++) {
         int64_t row = source->offset + (indices == NULL ? offset + i : indices[i]);
-        if ((indices != NULL && indices[i] < 0) || !row_is_valid(source, row)) {
+        if ((indices != NULL && indices[i] < 0) || !stoa_arrow_valid_at(source, row)) {
             STOA_TRY(stoa_builder_append_null(builder, err));
             continue;
         }
-        int64_t key = builder_index_load(source, &builder->layout, row);
+        int64_t key = stoa_arrow_integer_at(builder->layout.kind, source->buffers[1], row);
         if (key < 0 || key >= size) {
             return stoa_fail(err, STOA_INVALID,
                              "dictionary '%s': expected indices below %" PRId64 " but found "
@@ -284,7 +257,7 @@ static stoa_status append_plain(stoa_builder *builder, const struct ArrowArray *
                                 stoa_error *err) {
     for (int64_t i = 0; i < count; i++) {
         int64_t row = indices == NULL ? offset + i : indices[i];
-        if (row < 0 || source->n_buffers == 0 || !row_is_valid(source, source->offset + row)) {
+        if (row < 0 || source->n_buffers == 0 || !stoa_arrow_valid_at(source, source->offset + row)) {
             STOA_TRY(stoa_builder_append_null(builder, err));
             continue;
         }

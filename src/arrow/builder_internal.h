@@ -85,8 +85,4 @@ stoa_status builder_dictionary_append(stoa_builder *builder, const struct ArrowA
 stoa_status builder_append_gather(stoa_builder *builder, const struct ArrowArray *source,
                                   const int64_t *indices, int64_t count, stoa_error *err);
 
-/* Index `row` (behind the array's offset already) of a dictionary-encoded array. */
-int64_t builder_index_load(const struct ArrowArray *source, const stoa_arrow_layout *layout,
-                           int64_t row);
-
 #endif
