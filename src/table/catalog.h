@@ -1,0 +1,92 @@
+/* The catalog file: tables, schemas, snapshots and files in SQLite. docs/formats/database.md
+ * describes it for other programs.
+ *
+ * Two connections, a lock each: one reads (views, lists of files), one writes (commits). In WAL mode
+ * they do not wait for each other, and neither do other processes' readers. */
+#ifndef STOA_TABLE_CATALOG_H
+#define STOA_TABLE_CATALOG_H
+
+#include "table/view.h"
+
+typedef struct stoa_catalog stoa_catalog;
+
+typedef struct stoa_catalog_options {
+    bool create;
+    bool read_only;
+    int64_t busy_timeout_ms;
+} stoa_catalog_options;
+
+/// `path` is a local one.
+///
+/// Errors   STOA_NOT_FOUND, STOA_UNSUPPORTED (a newer format), STOA_CORRUPT, STOA_LOCKED, STOA_IO
+STOA_MUST_USE stoa_status stoa_catalog_open(stoa_pool *pool, const char *path,
+                                            const stoa_catalog_options *options,
+                                            stoa_catalog **out, stoa_error *err);
+void stoa_catalog_close(stoa_catalog *catalog);
+
+/// A number that changes when anybody else has committed.
+STOA_MUST_USE stoa_status stoa_catalog_data_version(stoa_catalog *catalog, int64_t *out,
+                                                    stoa_error *err);
+STOA_MUST_USE stoa_status stoa_catalog_commit_id(stoa_catalog *catalog, int64_t *out,
+                                                 stoa_error *err);
+/// Adds the live tables to `view` and sets its commit id, in one read transaction. Entries of
+/// `previous` (nullable) that have not changed are shared.
+STOA_MUST_USE stoa_status stoa_catalog_read_view(stoa_catalog *catalog, const stoa_view *previous,
+                                                 stoa_view *view, int64_t *out_data_version,
+                                                 stoa_error *err);
+/// Loads the parts of a durable table's entry, once.
+STOA_MUST_USE stoa_status stoa_catalog_load_entry(stoa_catalog *catalog, stoa_database *database,
+                                                  stoa_entry *entry, stoa_error *err);
+/// An entry of `table` as it was in an earlier snapshot.
+///
+/// Errors   STOA_NOT_FOUND  no such snapshot, or it was expired
+STOA_MUST_USE stoa_status stoa_catalog_read_snapshot(stoa_catalog *catalog, const stoa_entry *table,
+                                                     int64_t snapshot_id, stoa_entry **out,
+                                                     stoa_error *err);
+/// Snapshots that are not expired, oldest first, into an array from `pool`.
+STOA_MUST_USE stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool,
+                                                      int64_t table_id, stoa_snapshot **out,
+                                                      int64_t *out_count, stoa_error *err);
+/// SQLite's own check of the file's structure.
+STOA_MUST_USE stoa_status stoa_catalog_check(stoa_catalog *catalog, stoa_error *err);
+
+/// Commits. Between begin and end the write lock is held, in this process and among processes.
+STOA_MUST_USE stoa_status stoa_catalog_begin(stoa_catalog *catalog, int64_t *out_commit_id,
+                                             stoa_error *err);
+/// `publish` false takes everything back. When publishing fails at the very last step, whether it
+/// will show after a crash is not known: `*out_unknown` is set then.
+STOA_MUST_USE stoa_status stoa_catalog_end(stoa_catalog *catalog, bool publish, bool *out_unknown,
+                                           stoa_error *err);
+
+/// Steps of a commit; `commit_id` is begin's. Order: names are freed first, then taken.
+struct stoa_change;
+STOA_MUST_USE stoa_status stoa_catalog_free_name(stoa_catalog *catalog, int64_t commit_id,
+                                                 const struct stoa_change *change, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_catalog_apply(stoa_catalog *catalog, int64_t commit_id,
+                                             const struct stoa_change *change, stoa_error *err);
+
+/// Marks snapshots older than `keep_newer_than_ms` as expired; the current one never.
+STOA_MUST_USE stoa_status stoa_catalog_expire(stoa_catalog *catalog, int64_t commit_id,
+                                              int64_t table_id, int64_t keep_newer_than_ms,
+                                              int64_t *out_count, stoa_error *err);
+
+/// Files that are needed neither by a snapshot that is not expired nor by a reader of `horizon` or
+/// later; called for each with its path.
+typedef stoa_status (*stoa_catalog_file_function)(void *user, int64_t table_id, const char *path,
+                                                  stoa_error *err);
+STOA_MUST_USE stoa_status stoa_catalog_garbage(stoa_catalog *catalog, int64_t horizon,
+                                               stoa_catalog_file_function function, void *user,
+                                               stoa_error *err);
+/// Whether there may be any, at little cost.
+STOA_MUST_USE stoa_status stoa_catalog_has_garbage(stoa_catalog *catalog, bool *out,
+                                                   stoa_error *err);
+/// Forgets what stoa_catalog_garbage named, within begin and end.
+STOA_MUST_USE stoa_status stoa_catalog_forget(stoa_catalog *catalog, int64_t horizon,
+                                              stoa_error *err);
+/// Whether the catalog names a file, or a table, in any state.
+STOA_MUST_USE stoa_status stoa_catalog_names_file(stoa_catalog *catalog, const char *path,
+                                                  bool *out, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_catalog_names_table(stoa_catalog *catalog, int64_t table_id,
+                                                   bool *out, stoa_error *err);
+
+#endif

@@ -1,0 +1,513 @@
+/* Reading the catalog: views, schemas, snapshots, lists of files. Each question is one read
+ * transaction on the reading connection, under its lock; everything read is checked (checksums of
+ * rows, counts against sums), because a damaged catalog must not become a wrong answer. */
+#include <string.h>
+
+#include "base/checked.h"
+#include "table/internal.h"
+#include "table/names.h"
+#include "table/sqlite.h"
+
+static stoa_status begin_read(stoa_catalog *catalog, stoa_error *err) {
+    (void)pthread_mutex_lock(&catalog->read_lock);
+    stoa_status status = stoa_sqlite_run(&catalog->reader, STOA_SQL_BEGIN, err, "");
+    if (status != STOA_OK) {
+        (void)pthread_mutex_unlock(&catalog->read_lock);
+    }
+    return status;
+}
+
+/* Statements that a failure left in the middle of their rows would hold the transaction open. */
+static void end_read(stoa_catalog *catalog) {
+    for (int i = 0; i < STOA_SQL_COUNT; i++) {
+        if (catalog->reader.statements[i] != NULL) {
+            (void)sqlite3_reset(catalog->reader.statements[i]);
+        }
+    }
+    STOA_IGNORE(stoa_sqlite_run(&catalog->reader, STOA_SQL_ROLLBACK, NULL, ""));
+    (void)pthread_mutex_unlock(&catalog->read_lock);
+}
+
+static stoa_status read_number(stoa_catalog *catalog, stoa_sql which, const char *key,
+                               int64_t *out, stoa_error *err) {
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    STOA_TRY(stoa_sqlite_prepare(&catalog->reader, which, &statement, err, key == NULL ? "" : "t",
+                                 key));
+    STOA_TRY(stoa_sqlite_step(statement, &row, err));
+    if (!row) {
+        return stoa_fail(err, STOA_CORRUPT, "the catalog has no '%s'", key == NULL ? "" : key);
+    }
+    if (which == STOA_SQL_META_GET) {
+        STOA_TRY(stoa_sqlite_intact(statement, 1, err));
+    }
+    stoa_status status = stoa_sqlite_i64(statement, 0, INT64_MIN, INT64_MAX, out, err);
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+stoa_status stoa_catalog_data_version(stoa_catalog *catalog, int64_t *out, stoa_error *err) {
+    (void)pthread_mutex_lock(&catalog->read_lock);
+    stoa_status status = read_number(catalog, STOA_SQL_DATA_VERSION, NULL, out, err);
+    (void)pthread_mutex_unlock(&catalog->read_lock);
+    return status;
+}
+
+stoa_status stoa_catalog_commit_id(stoa_catalog *catalog, int64_t *out, stoa_error *err) {
+    STOA_TRY(begin_read(catalog, err));
+    stoa_status status = read_number(catalog, STOA_SQL_META_GET, "commit_id", out, err);
+    end_read(catalog);
+    return status;
+}
+
+static stoa_status read_schema(stoa_catalog *catalog, int64_t table_id, int64_t schema_id,
+                               const stoa_schema **out, stoa_error *err) {
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    const char *json = NULL;
+    STOA_TRY(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_SCHEMA, &statement, err, "ii", table_id,
+                                 schema_id));
+    STOA_TRY(stoa_sqlite_step(statement, &row, err));
+    if (!row) {
+        return stoa_fail(err, STOA_CORRUPT, "the catalog has no schema %" PRId64 " of table %"
+                         PRId64, schema_id, table_id);
+    }
+    STOA_TRY(stoa_sqlite_intact(statement, 1, err));
+    STOA_TRY(stoa_sqlite_text(statement, 0, &json, err));
+    size_t size = (size_t)sqlite3_column_bytes(statement, 0);
+    stoa_status status = stoa_schema_from_json(catalog->pool, json, size, out, err);
+    if (status == STOA_INVALID) { /* what a person wrote is invalid; what we wrote is damaged */
+        status = STOA_CORRUPT;
+        stoa_wrap(err, "schema %" PRId64 " of table %" PRId64, schema_id, table_id);
+        if (err != NULL) {
+            err->status = STOA_CORRUPT;
+        }
+    }
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+/* A row of SNAPSHOT_FACTS with its check after them. */
+static stoa_status parse_snapshot(sqlite3_stmt *row, stoa_snapshot *out, stoa_error *err) {
+    int64_t schema_id = 0, bytes = 0;
+    const char *operation = NULL;
+    STOA_TRY(stoa_sqlite_intact(row, 9, err));
+    STOA_TRY(stoa_sqlite_i64(row, 1, 1, INT64_MAX, &out->snapshot_id, err));
+    STOA_TRY(stoa_sqlite_i64(row, 2, 0, INT64_MAX, &out->parent_id, err));
+    STOA_TRY(stoa_sqlite_i64(row, 3, INT64_MIN, INT64_MAX, &out->time_ms, err));
+    STOA_TRY(stoa_sqlite_text(row, 4, &operation, err));
+    STOA_TRY(stoa_sqlite_i64(row, 5, 0, INT32_MAX, &schema_id, err));
+    STOA_TRY(stoa_sqlite_i64(row, 6, 0, INT64_MAX, &out->totals.row_count, err));
+    STOA_TRY(stoa_sqlite_i64(row, 7, 0, INT64_MAX, &out->totals.part_count, err));
+    STOA_TRY(stoa_sqlite_i64(row, 8, 0, INT64_MAX, &bytes, err));
+    out->schema_id = (int32_t)schema_id;
+    out->totals.byte_count = (uint64_t)bytes;
+    out->operation = stoa_operation_parse(operation);
+    if (out->operation == STOA_OPERATION_NONE) {
+        return stoa_fail(err, STOA_CORRUPT, "catalog: expected a snapshot's operation but found "
+                         "'%.40s'", operation);
+    }
+    return STOA_OK;
+}
+
+static stoa_status read_snapshot(stoa_catalog *catalog, int64_t table_id, int64_t snapshot_id,
+                                 bool *out_found, bool *out_expired, stoa_snapshot *out,
+                                 stoa_error *err) {
+    sqlite3_stmt *statement = NULL;
+    STOA_TRY(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_SNAPSHOT, &statement, err, "ii",
+                                 table_id, snapshot_id));
+    STOA_TRY(stoa_sqlite_step(statement, out_found, err));
+    if (!*out_found) {
+        return STOA_OK;
+    }
+    *out_expired = sqlite3_column_type(statement, 10) != SQLITE_NULL;
+    stoa_status status = parse_snapshot(statement, out, err);
+    (void)sqlite3_reset(statement);
+    return status;
+}
+
+static bool entry_unchanged(const stoa_entry *entry, const char *name, const char *kind,
+                            int64_t schema_id, int64_t snapshot_id) {
+    return entry->snapshot.snapshot_id == snapshot_id && entry->schema->schema_id == schema_id &&
+           strcmp(entry->name, name) == 0 && strcmp(entry->kind_name, kind) == 0;
+}
+
+static stoa_status entry_facts_check(const stoa_entry_facts *facts, stoa_error *err) {
+    if (facts->snapshot.snapshot_id != 0 && facts->snapshot.schema_id > facts->schema->schema_id) {
+        return stoa_fail(err, STOA_CORRUPT, "catalog: table '%s' has schema %d but its snapshot has "
+                         "schema %d", facts->name, facts->schema->schema_id,
+                         facts->snapshot.schema_id);
+    }
+    return STOA_OK;
+}
+
+/* A row of TABLE_COLUMNS with its check after them. Adds nothing for a dropped table. */
+static stoa_status add_table(stoa_catalog *catalog, const stoa_view *previous, sqlite3_stmt *row,
+                             stoa_view *view, stoa_error *err) {
+    stoa_entry_facts facts = {0};
+    int64_t schema_id = 0, snapshot_id = 0;
+    char folded[STOA_TABLE_NAME_BYTES_MAX + 1];
+    const stoa_schema *schema = NULL;
+    STOA_TRY(stoa_sqlite_intact(row, 8, err));
+    if (sqlite3_column_type(row, 2) == SQLITE_NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_sqlite_i64(row, 0, 1, INT64_MAX, &facts.id, err));
+    STOA_TRY(stoa_sqlite_text(row, 1, &facts.name, err));
+    STOA_TRY(stoa_sqlite_text(row, 3, &facts.kind_name, err));
+    STOA_TRY(stoa_sqlite_i64(row, 4, 0, INT32_MAX, &schema_id, err));
+    STOA_TRY(stoa_sqlite_i64(row, 5, 0, INT64_MAX, &snapshot_id, err));
+    if (stoa_table_name_check(facts.name, NULL) != STOA_OK) {
+        return stoa_fail(err, STOA_CORRUPT, "catalog: table %" PRId64 " has no valid name",
+                         facts.id);
+    }
+    stoa_table_name_fold(facts.name, folded);
+    stoa_entry *old = previous == NULL ? NULL : stoa_view_find(previous, folded);
+    bool same_table = old != NULL && old->id == facts.id;
+    if (same_table && entry_unchanged(old, facts.name, facts.kind_name, schema_id, snapshot_id)) {
+        return stoa_view_add(view, stoa_entry_retain(old), err);
+    }
+    if (same_table && old->schema->schema_id == schema_id) {
+        schema = stoa_schema_retain(old->schema);
+    } else {
+        STOA_TRY(read_schema(catalog, facts.id, schema_id, &schema, err));
+    }
+    stoa_status status = STOA_OK;
+    stoa_entry *entry = NULL;
+    facts.schema = schema;
+    if (snapshot_id != 0) {
+        bool found = false, expired = false;
+        STOA_CHECK(read_snapshot(catalog, facts.id, snapshot_id, &found, &expired, &facts.snapshot,
+                                 err));
+        if (!found) {
+            status = stoa_fail(err, STOA_CORRUPT, "catalog: table '%s' has lost its snapshot %"
+                               PRId64, facts.name, snapshot_id);
+            goto done;
+        }
+    }
+    STOA_CHECK(entry_facts_check(&facts, err));
+    STOA_CHECK(stoa_entry_create(catalog->pool, &facts, &entry, err));
+    STOA_CHECK(stoa_view_add(view, entry, err));
+
+done:
+    stoa_schema_close(schema);
+    return status;
+}
+
+stoa_status stoa_catalog_read_view(stoa_catalog *catalog, const stoa_view *previous,
+                                   stoa_view *view, int64_t *out_data_version, stoa_error *err) {
+    STOA_TRY(begin_read(catalog, err));
+    stoa_status status = STOA_OK;
+    sqlite3_stmt *tables = NULL;
+    int64_t expected = 0, found = 0;
+    bool row = false;
+    STOA_CHECK(read_number(catalog, STOA_SQL_META_GET, "commit_id", &view->commit_id, err));
+    STOA_CHECK(read_number(catalog, STOA_SQL_META_GET, "table_count", &expected, err));
+    STOA_CHECK(read_number(catalog, STOA_SQL_DATA_VERSION, NULL, out_data_version, err));
+    STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_TABLES, &tables, err, ""));
+    for (;;) {
+        STOA_CHECK(stoa_sqlite_step(tables, &row, err));
+        if (!row) {
+            break;
+        }
+        found++;
+        STOA_CHECK(add_table(catalog, previous, tables, view, err));
+    }
+    if (found != expected) {
+        status = stoa_fail(err, STOA_CORRUPT, "catalog: expected %" PRId64 " tables but found %"
+                           PRId64, expected, found);
+    }
+
+done:
+    end_read(catalog);
+    return status;
+}
+
+/* Files are removed by their paths, so a path from a damaged catalog must not lead elsewhere. */
+static stoa_status check_path(const char *path, stoa_error *err) {
+    if (strncmp(path, "tables/", 7) != 0 || strstr(path, "..") != NULL) {
+        return stoa_fail(err, STOA_CORRUPT, "catalog: expected a file below 'tables/' but found "
+                         "'%.100s'", path);
+    }
+    return STOA_OK;
+}
+
+static stoa_status read_bound(stoa_part *part, const stoa_field *field, sqlite3_stmt *row,
+                              int index, const stoa_value **out, stoa_error *err) {
+    *out = NULL;
+    if (field == NULL || sqlite3_column_type(row, index) != SQLITE_BLOB) {
+        return STOA_OK;
+    }
+    const void *bytes = sqlite3_column_blob(row, index);
+    size_t size = (size_t)sqlite3_column_bytes(row, index);
+    return stoa_bound_read(&part->arena, &field->type, bytes == NULL ? "" : bytes, size, out, err);
+}
+
+enum { COLUMNS_AT_FIRST = 8 };
+
+static stoa_status grow_columns(stoa_part *part, int32_t *capacity, stoa_error *err) {
+    int32_t wanted = *capacity == 0 ? COLUMNS_AT_FIRST : *capacity * 2;
+    stoa_field_summary *columns = NULL;
+    STOA_TRY(stoa_arena_allocate_array(&part->arena, (size_t)wanted, sizeof *columns,
+                                       (void **)&columns, err));
+    if (part->column_count > 0) {
+        memcpy(columns, part->columns, (size_t)part->column_count * sizeof *columns);
+    }
+    part->columns = columns;
+    *capacity = wanted;
+    return STOA_OK;
+}
+
+static stoa_status read_columns(stoa_catalog *catalog, const stoa_schema *schema, stoa_part *part,
+                                stoa_error *err) {
+    sqlite3_stmt *row = NULL;
+    int32_t capacity = 0;
+    STOA_TRY(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_FILE_COLUMNS, &row, err, "i",
+                                 part->id));
+    for (;;) {
+        bool more = false;
+        int64_t id = 0, nan = 0;
+        STOA_TRY(stoa_sqlite_step(row, &more, err));
+        if (!more) {
+            return STOA_OK;
+        }
+        if (part->column_count == capacity) {
+            STOA_TRY(grow_columns(part, &capacity, err));
+        }
+        stoa_field_summary *column = &part->columns[part->column_count];
+        STOA_TRY(stoa_sqlite_intact(row, 6, err));
+        STOA_TRY(stoa_sqlite_i64(row, 0, 1, INT32_MAX, &id, err));
+        STOA_TRY(stoa_sqlite_i64(row, 1, -1, INT64_MAX, &column->value_count, err));
+        STOA_TRY(stoa_sqlite_i64(row, 2, -1, INT64_MAX, &column->null_count, err));
+        STOA_TRY(stoa_sqlite_i64(row, 3, 0, 1, &nan, err));
+        column->field_id = (int32_t)id;
+        column->may_have_nan = nan != 0;
+        const stoa_field *field = stoa_schema_field(schema, column->field_id);
+        STOA_TRY(read_bound(part, field, row, 4, &column->lower, err));
+        STOA_TRY(read_bound(part, field, row, 5, &column->upper, err));
+        part->column_count++;
+    }
+}
+
+/* A row of FILE_FACTS with its check after them. */
+static stoa_status read_file(stoa_catalog *catalog, stoa_database *database,
+                             const stoa_schema *schema, sqlite3_stmt *row, stoa_part **out,
+                             stoa_error *err) {
+    stoa_part *part = NULL;
+    const char *path = NULL;
+    int64_t bytes = 0;
+    STOA_TRY(stoa_part_create(database, catalog->pool, &part, err));
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_sqlite_intact(row, 6, err));
+    STOA_CHECK(stoa_sqlite_i64(row, 0, 1, INT64_MAX, &part->id, err));
+    STOA_CHECK(stoa_sqlite_text(row, 2, &path, err));
+    STOA_CHECK(check_path(path, err));
+    STOA_CHECK(stoa_sqlite_i64(row, 3, 0, INT64_MAX, &part->row_count, err));
+    STOA_CHECK(stoa_sqlite_i64(row, 4, 0, INT64_MAX, &bytes, err));
+    STOA_CHECK(stoa_sqlite_i64(row, 5, 1, INT64_MAX, &part->added_snapshot_id, err));
+    part->byte_count = (uint64_t)bytes;
+    STOA_CHECK(stoa_arena_copy_text(&part->arena, path, strlen(path), &part->path, err));
+    STOA_CHECK(read_columns(catalog, schema, part, err));
+    *out = part;
+    return STOA_OK;
+
+done:
+    stoa_part_release(part);
+    return status;
+}
+
+static stoa_status check_totals(const stoa_entry *entry, const stoa_part_vector *parts,
+                                stoa_error *err) {
+    stoa_part_totals sum = {0, parts->count, 0};
+    const stoa_part_totals *told = &entry->snapshot.totals;
+    bool fits = true;
+    for (int64_t i = 0; i < parts->count && fits; i++) {
+        fits = stoa_add_i64(sum.row_count, parts->items[i]->row_count, &sum.row_count) &&
+               stoa_add_u64(sum.byte_count, parts->items[i]->byte_count, &sum.byte_count);
+    }
+    if (!fits || sum.row_count != told->row_count || sum.part_count != told->part_count ||
+        sum.byte_count != told->byte_count) {
+        return stoa_fail(err, STOA_CORRUPT, "catalog: table '%s', snapshot %" PRId64 ": expected %"
+                         PRId64 " rows in %" PRId64 " files but found %" PRId64 " in %" PRId64,
+                         entry->name, entry->snapshot.snapshot_id, told->row_count,
+                         told->part_count, sum.row_count, sum.part_count);
+    }
+    return STOA_OK;
+}
+
+static stoa_status read_files(stoa_catalog *catalog, stoa_database *database, stoa_entry *entry,
+                              stoa_part_vector *parts, stoa_error *err) {
+    sqlite3_stmt *files = NULL;
+    STOA_TRY(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_FILES, &files, err, "ii", entry->id,
+                                 entry->snapshot.snapshot_id));
+    for (;;) {
+        bool row = false;
+        stoa_part *part = NULL;
+        STOA_TRY(stoa_sqlite_step(files, &row, err));
+        if (!row) {
+            return check_totals(entry, parts, err);
+        }
+        STOA_TRY(read_file(catalog, database, entry->schema, files, &part, err));
+        stoa_status status = stoa_part_vector_push(parts, part, err);
+        if (status != STOA_OK) {
+            stoa_part_release(part);
+            return status;
+        }
+    }
+}
+
+stoa_status stoa_catalog_load_entry(stoa_catalog *catalog, stoa_database *database,
+                                    stoa_entry *entry, stoa_error *err) {
+    STOA_TRY(begin_read(catalog, err));
+    stoa_status status = STOA_OK;
+    stoa_part_vector parts = {.pool = catalog->pool};
+    if (!atomic_load_explicit(&entry->loaded, memory_order_relaxed)) {
+        STOA_CHECK(read_files(catalog, database, entry, &parts, err));
+        entry->parts = parts;
+        parts = (stoa_part_vector){.pool = catalog->pool};
+        /* Pairs with the acquire in stoa_entry_parts. */
+        atomic_store_explicit(&entry->loaded, true, memory_order_release);
+    }
+
+done:
+    stoa_part_vector_release(&parts);
+    end_read(catalog);
+    return status;
+}
+
+stoa_status stoa_catalog_read_snapshot(stoa_catalog *catalog, const stoa_entry *table,
+                                       int64_t snapshot_id, stoa_entry **out, stoa_error *err) {
+    *out = NULL;
+    STOA_TRY(begin_read(catalog, err));
+    stoa_status status = STOA_OK;
+    bool found = false, expired = false;
+    const stoa_schema *schema = NULL;
+    stoa_entry_facts facts = {.id = table->id, .name = table->name, .kind_name = table->kind_name};
+    STOA_CHECK(read_snapshot(catalog, table->id, snapshot_id, &found, &expired, &facts.snapshot,
+                             err));
+    if (!found || expired) {
+        status = stoa_fail(err, STOA_NOT_FOUND, "table '%s' has no snapshot %" PRId64 "%s",
+                           table->name, snapshot_id, expired ? " any more: it was expired" : "");
+        goto done;
+    }
+    STOA_CHECK(read_schema(catalog, table->id, facts.snapshot.schema_id, &schema, err));
+    facts.schema = schema;
+    STOA_CHECK(stoa_entry_create(catalog->pool, &facts, out, err));
+
+done:
+    stoa_schema_close(schema);
+    end_read(catalog);
+    return status;
+}
+
+stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool, int64_t table_id,
+                                        stoa_snapshot **out, int64_t *out_count,
+                                        stoa_error *err) {
+    *out = NULL;
+    *out_count = 0;
+    STOA_TRY(begin_read(catalog, err));
+    stoa_status status = STOA_OK;
+    stoa_buffer list;
+    stoa_buffer_init(&list, pool);
+    sqlite3_stmt *row = NULL;
+    STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_SNAPSHOTS, &row, err, "i", table_id));
+    for (;;) {
+        bool more = false;
+        stoa_snapshot snapshot = {0};
+        STOA_CHECK(stoa_sqlite_step(row, &more, err));
+        if (!more) {
+            break;
+        }
+        STOA_CHECK(parse_snapshot(row, &snapshot, err));
+        STOA_CHECK(stoa_buffer_append(&list, &snapshot, sizeof snapshot, err));
+    }
+    int64_t count = (int64_t)(list.size / sizeof **out);
+    STOA_CHECK(stoa_pool_allocate(pool, list.size, (void **)out, err));
+    if (list.size > 0) {
+        memcpy(*out, list.data, list.size);
+    }
+    *out_count = count;
+
+done:
+    stoa_buffer_release(&list);
+    end_read(catalog);
+    return status;
+}
+
+stoa_status stoa_catalog_check(stoa_catalog *catalog, stoa_error *err) {
+    STOA_TRY(begin_read(catalog, err));
+    stoa_status status = STOA_OK;
+    sqlite3_stmt *row = NULL;
+    const char *text = NULL;
+    bool more = false;
+    STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_CHECK, &row, err, ""));
+    STOA_CHECK(stoa_sqlite_step(row, &more, err));
+    if (more && stoa_sqlite_text(row, 0, &text, NULL) == STOA_OK && strcmp(text, "ok") == 0) {
+        goto done;
+    }
+    status = stoa_fail(err, STOA_CORRUPT, "catalog: %s", text == NULL ? "no answer" : text);
+
+done:
+    end_read(catalog);
+    return status;
+}
+
+static stoa_status ask(stoa_catalog *catalog, stoa_sql which, const char *types, int64_t number,
+                       const char *text, bool *out, stoa_error *err) {
+    STOA_TRY(begin_read(catalog, err));
+    stoa_status status = STOA_OK;
+    sqlite3_stmt *statement = NULL;
+    if (types[0] == 'i') {
+        STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, which, &statement, err, "i", number));
+    } else {
+        STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, which, &statement, err, types, text));
+    }
+    STOA_CHECK(stoa_sqlite_step(statement, out, err));
+    if (which == STOA_SQL_HAS_GARBAGE) {
+        *out = *out && sqlite3_column_int(statement, 0) != 0;
+    }
+
+done:
+    end_read(catalog);
+    return status;
+}
+
+stoa_status stoa_catalog_names_file(stoa_catalog *catalog, const char *path, bool *out,
+                                    stoa_error *err) {
+    return ask(catalog, STOA_SQL_FILE_BY_PATH, "t", 0, path, out, err);
+}
+
+stoa_status stoa_catalog_names_table(stoa_catalog *catalog, int64_t table_id, bool *out,
+                                     stoa_error *err) {
+    return ask(catalog, STOA_SQL_TABLE, "i", table_id, NULL, out, err);
+}
+
+stoa_status stoa_catalog_has_garbage(stoa_catalog *catalog, bool *out, stoa_error *err) {
+    return ask(catalog, STOA_SQL_HAS_GARBAGE, "", 0, NULL, out, err);
+}
+
+stoa_status stoa_catalog_garbage(stoa_catalog *catalog, int64_t horizon,
+                                 stoa_catalog_file_function function, void *user,
+                                 stoa_error *err) {
+    STOA_TRY(begin_read(catalog, err));
+    stoa_status status = STOA_OK;
+    sqlite3_stmt *row = NULL;
+    STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_GARBAGE, &row, err, "i", horizon));
+    for (;;) {
+        bool more = false;
+        int64_t table_id = 0;
+        const char *path = NULL;
+        STOA_CHECK(stoa_sqlite_step(row, &more, err));
+        if (!more) {
+            break;
+        }
+        STOA_CHECK(stoa_sqlite_i64(row, 0, INT64_MIN, INT64_MAX, &table_id, err));
+        STOA_CHECK(stoa_sqlite_text(row, 1, &path, err));
+        STOA_CHECK(check_path(path, err));
+        STOA_CHECK(function(user, table_id, path, err));
+    }
+
+done:
+    end_read(catalog);
+    return status;
+}

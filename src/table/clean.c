@@ -1,0 +1,375 @@
+/* Removing files that nobody needs. Two roads, and both would rather leave a file than remove one too
+ * many:
+ *
+ *     sweep   files that the catalog names as past: of dropped tables and expired snapshots, once no
+ *             reader of an earlier commit is alive
+ *     clean   files that the catalog never named: of processes that ended in the middle
+ *
+ * The order of looking is what makes them safe. A sweep reads the newest commit first and the leases
+ * after it: a reader who comes later sees that commit. A clean lists files first, then finds their
+ * writers dead, then asks the catalog: a dead writer commits nothing any more. Failures are logged
+ * and leave work for the next time. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "table/internal.h"
+
+/* ---- sweep ---- */
+
+struct sweep {
+    stoa_database *database;
+    stoa_buffer paths; /* each with its NUL */
+    stoa_buffer tables; /* int64_t each, repeats */
+};
+
+static stoa_status note_file(void *user, int64_t table_id, const char *path, stoa_error *err) {
+    struct sweep *sweep = user;
+    STOA_TRY(stoa_buffer_append(&sweep->tables, &table_id, sizeof table_id, err));
+    return stoa_buffer_append(&sweep->paths, path, strlen(path) + 1, err);
+}
+
+/* Files go before their rows: a crash in between finds the rows again, and the files gone. */
+static stoa_status remove_files(struct sweep *sweep, int64_t *out_count, stoa_error *err) {
+    stoa_database *database = sweep->database;
+    for (size_t at = 0; at < sweep->paths.size;) {
+        const char *path = (const char *)sweep->paths.data + at;
+        char *uri = NULL;
+        STOA_TRY(stoa_database_path(database, path, &uri, err));
+        stoa_status status = stoa_vfs_remove(database->file_systems, uri, err);
+        stoa_pool_free_string(database->pool, uri);
+        if (status != STOA_OK && status != STOA_NOT_FOUND) {
+            return status;
+        }
+        *out_count += status == STOA_OK;
+        at += strlen(path) + 1;
+    }
+    return STOA_OK;
+}
+
+/* Empty folders of tables that are gone for good. */
+static void remove_folders(struct sweep *sweep) {
+    const int64_t *ids = (const int64_t *)(void *)sweep->tables.data;
+    size_t count = sweep->tables.size / sizeof *ids;
+    for (size_t i = 0; i < count; i++) {
+        bool named = true;
+        char folder[64];
+        if (i > 0 && ids[i] == ids[i - 1]) {
+            continue;
+        }
+        if (stoa_catalog_names_table(sweep->database->catalog, ids[i], &named, NULL) == STOA_OK &&
+            !named) {
+            stoa_table_folder(ids[i], folder);
+            stoa_database_remove_file(sweep->database, folder);
+        }
+    }
+}
+
+static stoa_status forget(stoa_database *database, int64_t horizon, stoa_error *err) {
+    int64_t commit_id = 0;
+    bool unknown = false;
+    STOA_TRY(stoa_catalog_begin(database->catalog, &commit_id, err));
+    stoa_status status = stoa_catalog_forget(database->catalog, horizon, err);
+    if (status != STOA_OK) {
+        STOA_IGNORE(stoa_catalog_end(database->catalog, false, &unknown, NULL));
+        return status;
+    }
+    return stoa_catalog_end(database->catalog, true, &unknown, err);
+}
+
+static stoa_status find_horizon(stoa_database *database, int64_t *out, stoa_error *err) {
+    stoa_lease_list leases;
+    STOA_TRY(stoa_catalog_commit_id(database->catalog, out, err));
+    STOA_TRY(stoa_lease_list_read(database, &leases, err));
+    *out = leases.horizon < *out ? leases.horizon : *out;
+    stoa_lease_list_release(&leases);
+    return STOA_OK;
+}
+
+static stoa_status run_sweep(stoa_database *database, int64_t *out_count, stoa_error *err) {
+    struct sweep sweep = {.database = database};
+    stoa_buffer_init(&sweep.paths, database->pool);
+    stoa_buffer_init(&sweep.tables, database->pool);
+    bool any = false;
+    int64_t horizon = 0;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_catalog_has_garbage(database->catalog, &any, err));
+    if (!any) {
+        goto done;
+    }
+    STOA_CHECK(find_horizon(database, &horizon, err));
+    STOA_CHECK(stoa_catalog_garbage(database->catalog, horizon, note_file, &sweep, err));
+    STOA_CHECK(remove_files(&sweep, out_count, err));
+    STOA_CHECK(forget(database, horizon, err));
+    remove_folders(&sweep);
+
+done:
+    stoa_buffer_release(&sweep.paths);
+    stoa_buffer_release(&sweep.tables);
+    return status;
+}
+
+void stoa_database_sweep(stoa_database *database) {
+    stoa_error err = STOA_ERROR_NONE;
+    int64_t count = 0;
+    if (database->catalog == NULL || database->read_only) {
+        return;
+    }
+    if (run_sweep(database, &count, &err) != STOA_OK) {
+        stoa_log(&database->logger, STOA_LOG_WARN, "table", "sweeping '%s': %s", database->uri,
+                 err.message);
+    }
+}
+
+/* ---- clean ---- */
+
+struct listing {
+    stoa_buffer names; /* each with its NUL */
+};
+
+static stoa_status note_name(void *user, const char *name, const stoa_file_info *info,
+                             stoa_error *err) {
+    struct listing *listing = user;
+    (void)info;
+    return stoa_buffer_append(&listing->names, name, strlen(name) + 1, err);
+}
+
+static stoa_status list_names(stoa_database *database, const char *path, struct listing *out,
+                              stoa_error *err) {
+    char *uri = NULL;
+    stoa_buffer_init(&out->names, database->pool);
+    STOA_TRY(stoa_database_path(database, path, &uri, err));
+    stoa_status status = stoa_vfs_list(database->file_systems, uri, note_name, out, err);
+    stoa_pool_free_string(database->pool, uri);
+    if (status != STOA_OK) {
+        stoa_buffer_release(&out->names);
+    }
+    return status;
+}
+
+static bool is_token_of(const char *name, const char *token) {
+    return strncmp(name, token, STOA_LEASE_TOKEN_BYTES - 1) == 0 &&
+           name[STOA_LEASE_TOKEN_BYTES - 1] == '-';
+}
+
+static bool is_dead(const stoa_lease_list *leases, const char *name) {
+    for (int64_t i = 0; i < leases->dead_count; i++) {
+        if (is_token_of(name, leases->dead[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Files of dead writers that no catalog names, in one folder below tables/. */
+static stoa_status clean_folder(stoa_database *database, const stoa_lease_list *leases,
+                                const char *folder, stoa_error *err) {
+    struct listing files;
+    stoa_status status = list_names(database, folder, &files, err);
+    if (status == STOA_INVALID || status == STOA_NOT_FOUND) {
+        stoa_error_clear(err);
+        return STOA_OK; /* no folder, or gone by now */
+    }
+    STOA_TRY(status);
+    for (size_t at = 0; at < files.names.size;) {
+        const char *name = (const char *)files.names.data + at;
+        char path[512];
+        bool named = true;
+        at += strlen(name) + 1;
+        if (!is_dead(leases, name) ||
+            snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) {
+            continue;
+        }
+        STOA_CHECK(stoa_catalog_names_file(database->catalog, path, &named, err));
+        if (!named) {
+            stoa_log(&database->logger, STOA_LOG_INFO, "table", "removing '%s', left behind by a "
+                     "process that has ended", path);
+            stoa_database_remove_file(database, path);
+        }
+    }
+
+done:
+    stoa_buffer_release(&files.names);
+    return status;
+}
+
+/* A folder of a table that was never committed. With another writer alive it may be that writer's. */
+static void clean_empty_folder(stoa_database *database, const stoa_lease_list *leases,
+                               const char *name) {
+    char path[128], *end = NULL;
+    bool named = true;
+    unsigned long long id = strtoull(name, &end, 16);
+    if (leases->live_count > 0 || *end != '\0' || id > INT64_MAX ||
+        snprintf(path, sizeof path, "tables/%s", name) >= (int)sizeof path) {
+        return;
+    }
+    if (stoa_catalog_names_table(database->catalog, (int64_t)id, &named, NULL) == STOA_OK &&
+        !named) {
+        stoa_database_remove_file(database, path); /* fails, rightly, when it is not empty */
+    }
+}
+
+static stoa_status clean_tables(stoa_database *database, const stoa_lease_list *leases,
+                                const struct listing *tables, stoa_error *err) {
+    for (size_t at = 0; at < tables->names.size;) {
+        const char *name = (const char *)tables->names.data + at;
+        char folder[512];
+        at += strlen(name) + 1;
+        if (snprintf(folder, sizeof folder, "tables/%s", name) < (int)sizeof folder) {
+            STOA_TRY(clean_folder(database, leases, folder, err));
+            clean_empty_folder(database, leases, name);
+        }
+    }
+    return STOA_OK;
+}
+
+static void clean_temporary(stoa_database *database, const char *token) {
+    char path[64], *uri = NULL;
+    (void)snprintf(path, sizeof path, "tmp/%s", token);
+    if (stoa_database_path(database, path, &uri, NULL) == STOA_OK) {
+        STOA_IGNORE(stoa_vfs_remove_tree(database->file_systems, uri, NULL));
+        stoa_pool_free_string(database->pool, uri);
+    }
+}
+
+/* Leases of the dead go last, so that a crash in here leaves them as the sign of work to do. */
+static stoa_status run_clean(stoa_database *database, stoa_error *err) {
+    stoa_lease_list leases;
+    struct listing tables = {{0}};
+    stoa_status status = STOA_OK;
+    STOA_TRY(stoa_lease_list_read(database, &leases, err));
+    if (leases.dead_count == 0) {
+        goto done;
+    }
+    STOA_CHECK(list_names(database, "tables", &tables, err));
+    STOA_CHECK(clean_tables(database, &leases, &tables, err));
+    for (int64_t i = 0; i < leases.dead_count; i++) {
+        clean_temporary(database, leases.dead[i]);
+        stoa_lease_forget(database, leases.dead[i]);
+    }
+
+done:
+    if (tables.names.pool != NULL) {
+        stoa_buffer_release(&tables.names);
+    }
+    stoa_lease_list_release(&leases);
+    return status;
+}
+
+void stoa_database_clean(stoa_database *database) {
+    stoa_error err = STOA_ERROR_NONE;
+    if (run_clean(database, &err) != STOA_OK) {
+        stoa_log(&database->logger, STOA_LOG_WARN, "table", "cleaning '%s': %s", database->uri,
+                 err.message);
+    }
+    stoa_database_sweep(database);
+}
+
+/* ---- expire ---- */
+
+static stoa_status expire_durable(stoa_database *database, const stoa_entry *entry,
+                                  int64_t keep_newer_than_ms, stoa_error *err) {
+    int64_t commit_id = 0, count = 0;
+    bool unknown = false;
+    STOA_TRY(stoa_database_check_writable(database, err));
+    STOA_TRY(stoa_catalog_begin(database->catalog, &commit_id, err));
+    stoa_status status = stoa_catalog_expire(database->catalog, commit_id, entry->id,
+                                             keep_newer_than_ms, &count, err);
+    if (status != STOA_OK || count == 0) {
+        STOA_IGNORE(stoa_catalog_end(database->catalog, false, &unknown, NULL));
+        return status;
+    }
+    return stoa_catalog_end(database->catalog, true, &unknown, err);
+}
+
+/* The newest chain without its older end: new nodes down to the last that is kept. */
+static stoa_status copy_chain(stoa_database *database, const stoa_entry *entry,
+                              int64_t keep_newer_than_ms, stoa_entry **out, stoa_error *err) {
+    stoa_entry **link = out;
+    *out = NULL;
+    for (const stoa_entry *state = entry; state != NULL; state = state->previous) {
+        stoa_entry *copy = NULL;
+        stoa_entry_facts facts = {state->id, state->name, state->kind_name, state->schema,
+                                  state->snapshot};
+        if (state != entry && state->snapshot.time_ms < keep_newer_than_ms) {
+            continue;
+        }
+        stoa_status status = stoa_entry_create(database->pool, &facts, &copy, err);
+        if (status == STOA_OK) {
+            copy->parts.pool = database->pool;
+            status = stoa_part_vector_append(&copy->parts, &state->parts, err);
+            atomic_store_explicit(&copy->loaded, true, memory_order_release);
+            *link = copy;
+            link = &copy->previous;
+        }
+        if (status != STOA_OK) {
+            stoa_entry_release(*out);
+            *out = NULL;
+            return status;
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status expire_in_memory(stoa_database *database, int64_t id,
+                                    int64_t keep_newer_than_ms, stoa_error *err) {
+    stoa_entry *shorter = NULL, *old = NULL;
+    stoa_status status = STOA_OK;
+    (void)pthread_mutex_lock(&database->commit_lock);
+    (void)pthread_mutex_lock(&database->view_lock);
+    for (int64_t i = 0; i < database->memory_count; i++) {
+        if (database->memory_entries[i]->id == id) {
+            old = database->memory_entries[i];
+            status = copy_chain(database, old, keep_newer_than_ms, &shorter, err);
+            if (status == STOA_OK) {
+                database->memory_entries[i] = shorter;
+                database->view_stale = true;
+            } else {
+                old = NULL;
+            }
+            break;
+        }
+    }
+    (void)pthread_mutex_unlock(&database->view_lock);
+    (void)pthread_mutex_unlock(&database->commit_lock);
+    stoa_entry_release(old);
+    return status;
+}
+
+static stoa_status find_table(stoa_database *database, const char *table, stoa_entry **out,
+                              stoa_error *err) {
+    stoa_view *view = NULL;
+    STOA_TRY(stoa_database_pin(database, &view, err));
+    stoa_status status = stoa_view_lookup(view, table, out, err);
+    stoa_database_unpin(database, view);
+    return status;
+}
+
+stoa_status stoa_table_expire(stoa_database *database, const char *table,
+                              int64_t keep_newer_than_ms, int64_t *out_removed_files,
+                              stoa_error *err) {
+    int64_t count = 0;
+    stoa_entry *entry = NULL;
+    if (out_removed_files != NULL) {
+        *out_removed_files = 0;
+    }
+    STOA_TRY(find_table(database, table, &entry, err));
+    stoa_status status = STOA_OK;
+    if (entry->kind != NULL && !entry->kind->durable) {
+        status = expire_in_memory(database, entry->id, keep_newer_than_ms, err);
+        goto done;
+    }
+    STOA_CHECK(expire_durable(database, entry, keep_newer_than_ms, err));
+    STOA_CHECK(run_clean(database, err));
+    STOA_CHECK(run_sweep(database, &count, err));
+    if (out_removed_files != NULL) {
+        *out_removed_files = count;
+    }
+
+done:
+    stoa_entry_release(entry);
+    if (status != STOA_OK) {
+        stoa_wrap(err, "expiring snapshots of '%s'", table);
+    }
+    return status;
+}

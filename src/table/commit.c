@@ -1,0 +1,299 @@
+/* The commit: everything a transaction staged becomes visible in one step, or nothing does.
+ *
+ *     1  commit_lock: one commit at a time in this process
+ *     2  tables of the process: their new states are made (may fail, changes nothing)
+ *     3  the catalog file: BEGIN IMMEDIATE, checks and rows (may conflict, changes nothing)
+ *     4  view_lock, when tables of the process change too: COMMIT and the exchange of their states
+ *        look like one step to whoever makes a view
+ *
+ * An append is made anew over the newest state, so it does not conflict with other appends. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "table/internal.h"
+
+static bool is_durable(const stoa_change *change) {
+    const stoa_entry *entry = change->base != NULL ? change->base : change->now;
+    return entry->kind == NULL || entry->kind->durable;
+}
+
+/* ---- tables of the process; under commit_lock, so their entries stand still ---- */
+
+static stoa_entry *memory_entry(stoa_database *database, int64_t id) {
+    for (int64_t i = 0; i < database->memory_count; i++) {
+        if (database->memory_entries[i]->id == id) {
+            return database->memory_entries[i];
+        }
+    }
+    return NULL;
+}
+
+static stoa_status check_memory_name(stoa_transaction *transaction, const stoa_change *change,
+                                     stoa_error *err) {
+    stoa_database *database = transaction->database;
+    for (int64_t i = 0; i < database->memory_count; i++) {
+        const stoa_entry *other = database->memory_entries[i];
+        if (strcmp(other->folded, change->now->folded) != 0 || other->id == change->now->id) {
+            continue;
+        }
+        bool leaves = false; /* its name becomes free in this very transaction */
+        for (int64_t k = 0; k < transaction->change_count; k++) {
+            const stoa_change *own = &transaction->changes[k];
+            leaves = leaves || (own->base != NULL && own->base->id == other->id &&
+                                (own->now == NULL || own->renamed));
+        }
+        if (!leaves) {
+            return stoa_fail(err, STOA_EXISTS, "table '%s' exists already", change->now->name);
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status check_memory_head(const stoa_change *change, const stoa_entry *head,
+                                     stoa_error *err) {
+    const stoa_entry *base = change->base;
+    if (head == NULL) {
+        return stoa_fail(err, STOA_CONFLICT, "table '%s' was dropped by somebody else", base->name);
+    }
+    if (strcmp(head->name, base->name) != 0) {
+        return stoa_fail(err, STOA_CONFLICT, "table '%s' was renamed to '%s' by somebody else",
+                         base->name, head->name);
+    }
+    if (head->schema != base->schema) {
+        return stoa_fail(err, STOA_CONFLICT, "the columns of table '%s' were changed by somebody "
+                         "else", base->name);
+    }
+    if ((change->replaced || change->now == NULL) &&
+        head->snapshot.snapshot_id != base->snapshot.snapshot_id) {
+        return stoa_fail(err, STOA_CONFLICT, "table '%s' was changed by somebody else: expected "
+                         "snapshot %" PRId64 " but found %" PRId64, base->name,
+                         base->snapshot.snapshot_id, head->snapshot.snapshot_id);
+    }
+    return STOA_OK;
+}
+
+static stoa_status combine_parts(stoa_database *database, const stoa_change *change,
+                                 const stoa_entry *head, stoa_part_vector *parts,
+                                 stoa_error *err) {
+    if (head != NULL && !change->replaced) {
+        STOA_TRY(stoa_part_vector_append(parts, &head->parts, err));
+    }
+    if (!stoa_part_vector_remove(parts, change->removed, change->removed_count)) {
+        return stoa_fail(err, STOA_CONFLICT, "rows of table '%s' that this would change were "
+                         "changed by somebody else", change->now->name);
+    }
+    const stoa_table_kind *kind = change->now->kind;
+    if (kind->combine != NULL) {
+        return kind->combine(database, change->now->schema, parts, &change->added, err);
+    }
+    return stoa_part_vector_append(parts, &change->added, err);
+}
+
+/* Makes the state that stands after the commit, in change->head. */
+static stoa_status prepare_memory(stoa_transaction *transaction, stoa_change *change,
+                                  int64_t commit_id, stoa_error *err) {
+    stoa_database *database = transaction->database;
+    stoa_entry *head = change->base == NULL ? NULL : memory_entry(database, change->base->id);
+    if (change->base != NULL) {
+        STOA_TRY(check_memory_head(change, head, err));
+    }
+    if (change->now == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(check_memory_name(transaction, change, err));
+    const stoa_entry *now = change->now;
+    stoa_entry_facts facts = {now->id, now->name, now->kind_name, now->schema, {0}};
+    stoa_part_vector parts = {.pool = database->pool};
+    stoa_status status = STOA_OK;
+    if (head != NULL) {
+        facts.snapshot = head->snapshot;
+    }
+    STOA_CHECK(combine_parts(database, change, head, &parts, err));
+    if (change->wrote) {
+        facts.snapshot = (stoa_snapshot){commit_id, facts.snapshot.snapshot_id,
+                                         stoa_clock_unix_ms(), change->operation,
+                                         now->schema->schema_id, stoa_part_vector_totals(&parts)};
+    }
+    STOA_CHECK(stoa_entry_create(database->pool, &facts, &change->head, err));
+    change->head->parts = parts;
+    parts = (stoa_part_vector){.pool = database->pool};
+    atomic_store_explicit(&change->head->loaded, true, memory_order_release);
+    /* A state that made no snapshot stands in its predecessor's place in the history. */
+    change->head->previous = stoa_entry_retain(
+        head == NULL ? NULL : change->wrote && head->snapshot.snapshot_id != 0 ? head
+                                                                               : head->previous);
+
+done:
+    stoa_part_vector_release(&parts);
+    return status;
+}
+
+static stoa_status reserve_memory(stoa_database *database, int64_t additional, stoa_error *err) {
+    int64_t wanted = database->memory_count + additional;
+    if (wanted <= database->memory_capacity) {
+        return STOA_OK;
+    }
+    wanted = wanted < 2 * database->memory_capacity ? 2 * database->memory_capacity : wanted;
+    STOA_TRY(stoa_pool_reallocate(
+        database->pool, (void **)&database->memory_entries,
+        (size_t)database->memory_capacity * sizeof *database->memory_entries,
+        (size_t)wanted * sizeof *database->memory_entries, err));
+    database->memory_capacity = wanted;
+    return STOA_OK;
+}
+
+/* Cannot fail: room was made before. */
+static void publish_memory(stoa_database *database, stoa_change *change) {
+    stoa_entry *head = change->head;
+    change->head = NULL;
+    int64_t id = change->base != NULL ? change->base->id : head->id;
+    for (int64_t i = 0; i < database->memory_count; i++) {
+        stoa_entry *old = database->memory_entries[i];
+        if (old->id != id) {
+            continue;
+        }
+        if (head != NULL) {
+            database->memory_entries[i] = head;
+        } else {
+            database->memory_entries[i] = database->memory_entries[--database->memory_count];
+        }
+        stoa_entry_release(old);
+        return;
+    }
+    STOA_ASSERT(head != NULL && database->memory_count < database->memory_capacity);
+    database->memory_entries[database->memory_count++] = head;
+}
+
+/* ---- the whole ---- */
+
+struct commit {
+    stoa_transaction *transaction;
+    int64_t memory_changes;
+    int64_t durable_changes;
+    bool drops;
+};
+
+static stoa_status prepare_all_memory(struct commit *commit, stoa_error *err) {
+    stoa_transaction *transaction = commit->transaction;
+    int64_t commit_id = transaction->database->memory_commit_id + 1;
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        stoa_change *change = &transaction->changes[i];
+        if (!is_durable(change)) {
+            commit->memory_changes++;
+            STOA_TRY(prepare_memory(transaction, change, commit_id, err));
+        } else {
+            commit->durable_changes++;
+            commit->drops = commit->drops || change->now == NULL;
+        }
+    }
+    (void)pthread_mutex_lock(&transaction->database->view_lock);
+    stoa_status status = reserve_memory(transaction->database, commit->memory_changes, err);
+    (void)pthread_mutex_unlock(&transaction->database->view_lock);
+    return status;
+}
+
+static stoa_status apply_durable(struct commit *commit, stoa_error *err) {
+    stoa_transaction *transaction = commit->transaction;
+    stoa_catalog *catalog = transaction->database->catalog;
+    int64_t commit_id = 0;
+    bool unknown = false;
+    STOA_TRY(stoa_catalog_begin(catalog, &commit_id, err));
+    stoa_status status = STOA_OK;
+    for (int64_t i = 0; i < transaction->change_count && status == STOA_OK; i++) {
+        if (is_durable(&transaction->changes[i])) {
+            status = stoa_catalog_free_name(catalog, commit_id, &transaction->changes[i], err);
+        }
+    }
+    for (int64_t i = 0; i < transaction->change_count && status == STOA_OK; i++) {
+        if (is_durable(&transaction->changes[i])) {
+            status = stoa_catalog_apply(catalog, commit_id, &transaction->changes[i], err);
+        }
+    }
+    if (status != STOA_OK) {
+        STOA_IGNORE(stoa_catalog_end(catalog, false, &unknown, NULL));
+    }
+    return status;
+}
+
+/* From here on the files belong to the catalog; or perhaps do, when its last step failed: they stay
+ * then, and are found later if no catalog names them. */
+static void list_files(stoa_transaction *transaction) {
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        const stoa_part_vector *added = &transaction->changes[i].added;
+        for (int64_t k = 0; k < added->count; k++) {
+            atomic_store_explicit(&added->items[k]->unlisted, false, memory_order_relaxed);
+        }
+    }
+}
+
+static stoa_status publish(struct commit *commit, stoa_error *err) {
+    stoa_transaction *transaction = commit->transaction;
+    stoa_database *database = transaction->database;
+    stoa_status status = STOA_OK;
+    bool unknown = false;
+    if (commit->memory_changes > 0) {
+        (void)pthread_mutex_lock(&database->view_lock);
+    }
+    if (commit->durable_changes > 0) {
+        status = stoa_catalog_end(database->catalog, true, &unknown, err);
+    }
+    if (status == STOA_OK || unknown) {
+        list_files(transaction);
+    }
+    for (int64_t i = 0; i < transaction->change_count && status == STOA_OK; i++) {
+        if (!is_durable(&transaction->changes[i])) {
+            publish_memory(database, &transaction->changes[i]);
+        }
+    }
+    if (commit->memory_changes > 0) {
+        if (status == STOA_OK) {
+            database->memory_commit_id++;
+            database->view_stale = true;
+        }
+        (void)pthread_mutex_unlock(&database->view_lock);
+    }
+    return status;
+}
+
+stoa_status stoa_commit_changes(stoa_transaction *transaction, stoa_error *err) {
+    stoa_database *database = transaction->database;
+    struct commit commit = {.transaction = transaction};
+    if (transaction->change_count == 0) {
+        return STOA_OK;
+    }
+    (void)pthread_mutex_lock(&database->commit_lock);
+    stoa_status status = prepare_all_memory(&commit, err);
+    if (status == STOA_OK && commit.durable_changes > 0) {
+        status = stoa_database_check_writable(database, err);
+        if (status == STOA_OK) {
+            status = apply_durable(&commit, err);
+        }
+    }
+    if (status == STOA_OK) {
+        status = publish(&commit, err);
+    }
+    (void)pthread_mutex_unlock(&database->commit_lock);
+    if (status == STOA_OK && commit.drops) {
+        /* The pin would hold back what this very commit dropped. */
+        stoa_database_unpin(database, transaction->view);
+        transaction->view = NULL;
+        stoa_database_sweep(database);
+    }
+    return status;
+}
+
+stoa_status stoa_transaction_commit(stoa_transaction *transaction, stoa_error *err) {
+    (void)pthread_mutex_lock(&transaction->lock);
+    stoa_status status = STOA_OK;
+    if (transaction->finished) {
+        status = stoa_fail(err, STOA_INVALID, "the transaction is over");
+    } else {
+        status = stoa_commit_changes(transaction, err);
+        transaction->finished = true;
+    }
+    (void)pthread_mutex_unlock(&transaction->lock);
+    if (status != STOA_OK) {
+        stoa_wrap(err, "committing");
+    }
+    return status;
+}

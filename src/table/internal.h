@@ -1,0 +1,189 @@
+/* What the files of this module share: the database, its catalog connection, transactions, sinks.
+ * README.md says which lock guards what, and in which order they are taken. */
+#ifndef STOA_TABLE_INTERNAL_H
+#define STOA_TABLE_INTERNAL_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "table/catalog.h"
+#include "table/kind.h"
+#include "table/lease.h"
+#include "table/table.h"
+#include "table/view.h"
+#include "vfs/vfs.h"
+
+struct attachment;
+
+struct stoa_database {
+    stoa_pool *pool;
+    stoa_pool *memory_pool; /* of tables that live in the process */
+    char *uri;
+    char *directory; /* NULL for ":memory:" */
+    char *default_kind;
+    bool read_only;
+    int32_t threads;
+    pid_t process; /* that opened it: a child of fork may not use it */
+    stoa_logger logger;
+    stoa_fs_registry *file_systems;
+    stoa_fs_registry *own_file_systems; /* the same when it is ours, else NULL */
+    stoa_catalog *catalog;              /* NULL for ":memory:" */
+
+    pthread_mutex_t commit_lock; /* one commit at a time in this process */
+
+    pthread_mutex_t view_lock;
+    stoa_view *view;      /* guarded by view_lock, as all down to memory_commit_id */
+    int64_t view_version; /* the catalog's data version that `view` shows */
+    bool view_stale;      /* tables of the process changed since `view` was made */
+    stoa_entry **memory_entries;
+    int64_t memory_count;
+    int64_t memory_capacity;
+    int64_t memory_commit_id;
+
+    pthread_mutex_t lease_lock;
+    stoa_lease *writer_lease; /* guarded by lease_lock, as the next two */
+    char *temporary_directory;
+    int64_t file_count; /* names given out so far */
+
+    pthread_mutex_t attachment_lock;
+    struct attachment *attachments;
+};
+
+/// The newest view, pinned: its files stay until stoa_database_unpin.
+///
+/// Errors   STOA_INVALID  the process has forked since the database was opened
+STOA_MUST_USE stoa_status stoa_database_pin(stoa_database *database, stoa_view **out,
+                                            stoa_error *err);
+/// One more pin on a view that is pinned.
+void stoa_database_pin_again(stoa_database *database, stoa_view *view);
+void stoa_database_unpin(stoa_database *database, stoa_view *view);
+/// Errors   STOA_INVALID  opened read-only, or the process has forked
+STOA_MUST_USE stoa_status stoa_database_check_writable(stoa_database *database, stoa_error *err);
+
+/// The lease under which this database writes files, taken at first use.
+STOA_MUST_USE stoa_status stoa_database_writer_lease(stoa_database *database,
+                                                     const stoa_lease **out, stoa_error *err);
+/// A file name that nobody else gives ("<token>-<n>.parquet") into `out` (64 bytes).
+STOA_MUST_USE stoa_status stoa_database_file_name(stoa_database *database, char out[64],
+                                                  stoa_error *err);
+/// "<directory>/<path>"; free with stoa_pool_free_string to the database's pool.
+STOA_MUST_USE stoa_status stoa_database_path(stoa_database *database, const char *path, char **out,
+                                             stoa_error *err);
+/// Removes a file below the directory, best effort: what stays is found later by its token.
+void stoa_database_remove_file(stoa_database *database, const char *path);
+/// "tables/<id>" into `out` (64 bytes).
+void stoa_table_folder(int64_t table_id, char out[64]);
+/// A number that nobody guesses or repeats, above 0.
+int64_t stoa_random_id(void);
+
+/// What a transaction does to one table.
+typedef struct stoa_change {
+    stoa_entry *base; /* the table as it was; NULL: made here */
+    stoa_entry *now;  /* the table as it is here (name, kind, schema); NULL: dropped here */
+    bool renamed;
+    bool replaced;    /* its rows or its schema: nothing of `base` is left */
+    bool wrote;       /* its rows: the commit makes a snapshot */
+    stoa_operation operation;
+    stoa_part_vector added;
+    int64_t *removed; /* ids of base parts that were rewritten */
+    int64_t removed_count;
+    int64_t removed_capacity;
+    stoa_entry *head; /* during the commit: what stands in the view after it */
+} stoa_change;
+
+struct stoa_transaction {
+    stoa_database *database;
+    pthread_mutex_t lock;
+    stoa_view *view; /* NULL until the first use; pinned */
+    stoa_change *changes;
+    int64_t change_count;
+    int64_t change_capacity;
+    bool finished;
+};
+
+/// A table by name in a transaction, or (NULL) in a view; a reference. `out_change` (nullable) is
+/// what the transaction did to it, NULL when nothing.
+///
+/// Errors   STOA_NOT_FOUND  with a suggestion
+STOA_MUST_USE stoa_status stoa_transaction_lookup(stoa_transaction *transaction, const char *table,
+                                                  stoa_entry **out, stoa_change **out_change,
+                                                  stoa_error *err);
+STOA_MUST_USE stoa_status stoa_view_lookup(const stoa_view *view, const char *table,
+                                           stoa_entry **out, stoa_error *err);
+/// The transaction's view, pinned at its first use; borrowed. Both hold `transaction->lock`.
+STOA_MUST_USE stoa_status stoa_transaction_view(stoa_transaction *transaction, stoa_view **out,
+                                                stoa_error *err);
+/// Like stoa_transaction_lookup, for a name that must be free.
+///
+/// Errors   STOA_EXISTS
+STOA_MUST_USE stoa_status stoa_transaction_check_free(stoa_transaction *transaction,
+                                                      const char *table, stoa_error *err);
+/// The parts of a table as a change leaves them.
+STOA_MUST_USE stoa_status stoa_change_parts(stoa_database *database, const stoa_change *change,
+                                            stoa_part_vector *out, stoa_error *err);
+
+/// A new table that is in no view yet; NULL kind: the default one.
+STOA_MUST_USE stoa_status stoa_entry_for_new(stoa_database *database, const char *table,
+                                             const char *kind_name, const stoa_schema *schema,
+                                             stoa_entry **out, stoa_error *err);
+
+/// What a sink hands over. `entry` is the table as it was when the sink was opened; for a new one
+/// `create` is true. `schema` is set when it replaces the table's. Takes the references in `added`
+/// on STOA_OK.
+typedef struct stoa_staged_write {
+    stoa_entry *entry;
+    bool create;
+    bool replace;
+    const stoa_schema *schema;
+    stoa_operation operation;
+    stoa_part_vector *added;
+    const int64_t *removed;
+    int64_t removed_count;
+} stoa_staged_write;
+STOA_MUST_USE stoa_status stoa_transaction_stage(stoa_transaction *transaction,
+                                                 const stoa_staged_write *write, stoa_error *err);
+
+/// What a rewrite of a plan's splits is made over; borrowed.
+stoa_database *stoa_plan_database(const stoa_plan *plan);
+void stoa_plan_rewrite_base(const stoa_plan *plan, stoa_view **out_view, stoa_entry **out_entry);
+int64_t stoa_plan_part_id(const stoa_plan *plan, int32_t split);
+
+/// The codec's own name, a static, or NULL when there is none of this name.
+const char *stoa_parquet_codec_name(const char *name);
+
+/// Publishes all changes; commit.c.
+STOA_MUST_USE stoa_status stoa_commit_changes(stoa_transaction *transaction, stoa_error *err);
+
+struct stoa_sink {
+    stoa_database *database;
+    stoa_context context; /* its pool is never NULL */
+    stoa_transaction *transaction;
+    stoa_transaction *own_transaction; /* the same when it is ours, else NULL */
+    stoa_view *view;                   /* pinned for a rewrite */
+    stoa_entry *entry;                 /* the table; a new one's: not in any view */
+    const stoa_schema *schema;
+    const stoa_table_kind *kind;
+    bool create;
+    bool replace;
+    bool replace_schema;
+    bool done;
+    stoa_operation operation;
+    const char *codec; /* one of the names of kind_parquet.c, or NULL */
+    int64_t row_group_rows;
+    int64_t file_bytes;
+    int64_t *removed;
+    int64_t removed_count;
+    stoa_sink_writer *writer; /* writer 0, opened by the first write */
+
+    pthread_mutex_t lock;
+    stoa_part_vector parts; /* guarded by lock, as the next two */
+    int32_t open_writers;
+    int32_t writer_count; /* ever opened */
+};
+
+/// Removes what no snapshot and no reader needs any more; best effort, failures are logged.
+void stoa_database_sweep(stoa_database *database);
+/// Removes what processes that have ended left behind.
+void stoa_database_clean(stoa_database *database);
+
+#endif

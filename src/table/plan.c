@@ -1,0 +1,434 @@
+/* Plans: which parts of a table a scan has to read. A plan holds a pin on its view and references to
+ * its parts, so nothing of it changes or goes away; it is counted by reference, because streams that
+ * were opened from it go on after it is closed. */
+#include <string.h>
+
+#include "arrow/array.h"
+#include "arrow/stream.h"
+#include "base/bits.h"
+#include "mem/arena.h"
+#include "schema/schema.h"
+#include "table/internal.h"
+
+struct stoa_plan {
+    _Atomic int32_t references;
+    stoa_database *database;
+    stoa_pool *pool;
+    stoa_view *view; /* pinned */
+    stoa_entry *entry;
+    const stoa_schema *schema; /* of the batches */
+    int32_t *columns;          /* positions in the table's schema; NULL: all as they are */
+    int32_t column_count;
+    const stoa_predicate *exact; /* NULL: streams give all rows */
+    stoa_part_vector parts;
+    stoa_split *splits;
+    const struct ArrowArray **batches; /* of the parts in memory, one each */
+    int32_t skipped_count;
+    int64_t row_count;
+    stoa_arena arena; /* of the predicate and the paths */
+};
+
+static void plan_release(stoa_plan *plan) {
+    if (plan == NULL ||
+        atomic_fetch_sub_explicit(&plan->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    stoa_pool *pool = plan->pool;
+    stoa_part_vector_release(&plan->parts);
+    stoa_schema_close(plan->schema);
+    stoa_entry_release(plan->entry);
+    stoa_arena_release(&plan->arena);
+    stoa_database_unpin(plan->database, plan->view);
+    stoa_pool_free(pool, plan, sizeof *plan);
+}
+
+/* ---- a copy of a predicate that outlives its maker's arena ---- */
+
+static stoa_status copy_values(stoa_arena *arena, const stoa_predicate *source,
+                               stoa_predicate *copy, stoa_error *err) {
+    stoa_value *values = NULL;
+    size_t count = (size_t)source->value_count;
+    STOA_TRY(stoa_arena_allocate_array(arena, count, sizeof *values, (void **)&values, err));
+    for (size_t i = 0; i < count; i++) {
+        values[i] = source->values[i];
+        values[i].type.children = NULL;
+        values[i].type.child_count = 0;
+        if (source->values[i].bytes != NULL) {
+            const char *bytes = NULL;
+            STOA_TRY(stoa_arena_copy_text(arena, (const char *)source->values[i].bytes,
+                                          source->values[i].size, &bytes, err));
+            values[i].bytes = (const uint8_t *)bytes;
+        }
+    }
+    copy->values = values;
+    return STOA_OK;
+}
+
+/* Predicates are as deep as their maker let them be: parsers limit that. */
+static stoa_status copy_predicate(stoa_arena *arena, const stoa_predicate *source,
+                                  const stoa_predicate **out, stoa_error *err) {
+    stoa_predicate *copy = NULL;
+    const stoa_predicate **children = NULL;
+    STOA_TRY(stoa_arena_allocate(arena, sizeof *copy, (void **)&copy, err));
+    *copy = *source;
+    STOA_TRY(copy_values(arena, source, copy, err));
+    STOA_TRY(stoa_arena_allocate_array(arena, (size_t)source->child_count, sizeof *children,
+                                       (void **)&children, err));
+    for (int32_t i = 0; i < source->child_count; i++) {
+        STOA_TRY(copy_predicate(arena, source->children[i], &children[i], err));
+    }
+    copy->children = children;
+    *out = copy;
+    return STOA_OK;
+}
+
+/* ---- making a plan ---- */
+
+static int32_t column_of_id(const stoa_schema *schema, int32_t id) {
+    for (int32_t i = 0; i < schema->root.child_count; i++) {
+        if (schema->root.children[i].id == id) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static stoa_status choose_columns(stoa_plan *plan, const stoa_scan_request *request,
+                                  stoa_error *err) {
+    const stoa_schema *schema = plan->entry->schema;
+    if (request->column_ids == NULL) {
+        plan->schema = stoa_schema_retain(schema);
+        return STOA_OK;
+    }
+    plan->column_count = request->column_count;
+    STOA_TRY(stoa_arena_allocate_array(&plan->arena, (size_t)request->column_count,
+                                       sizeof *plan->columns, (void **)&plan->columns, err));
+    for (int32_t i = 0; i < request->column_count; i++) {
+        plan->columns[i] = column_of_id(schema, request->column_ids[i]);
+        if (plan->columns[i] < 0) {
+            return stoa_fail(err, STOA_NOT_FOUND, "table '%s' has no column with id %" PRId32,
+                             plan->entry->name, request->column_ids[i]);
+        }
+    }
+    return stoa_schema_project(plan->pool, schema, plan->columns, plan->column_count,
+                               &plan->schema, err);
+}
+
+/* Drops the parts that are proven to hold no row of the answer. */
+static void prune(stoa_plan *plan, const stoa_predicate *predicate) {
+    int64_t kept = 0;
+    for (int64_t i = 0; i < plan->parts.count; i++) {
+        stoa_part *part = plan->parts.items[i];
+        bool may = part->row_count > 0 &&
+                   (predicate == NULL ||
+                    stoa_predicate_may_match(predicate, plan->entry->schema, part->columns,
+                                             part->column_count));
+        if (may) {
+            plan->parts.items[kept++] = part;
+        } else {
+            plan->skipped_count += part->row_count > 0;
+            stoa_part_release(part);
+        }
+    }
+    plan->parts.count = kept;
+}
+
+/* "/data/x/tables/…": what the engine opens by itself. */
+static stoa_status local_path(stoa_plan *plan, const char *path, const char **out,
+                              stoa_error *err) {
+    char *uri = NULL;
+    STOA_TRY(stoa_database_path(plan->database, path, &uri, err));
+    const char *local = stoa_vfs_local_path(uri);
+    stoa_status status = STOA_OK;
+    if (local != NULL) {
+        status = stoa_arena_copy_text(&plan->arena, local, strlen(local), out, err);
+    }
+    stoa_pool_free_string(plan->database->pool, uri);
+    return status;
+}
+
+static stoa_status make_splits(stoa_plan *plan, stoa_error *err) {
+    size_t count = (size_t)plan->parts.count;
+    if (plan->parts.count > INT32_MAX) {
+        return stoa_fail(err, STOA_LIMIT, "table '%s' has %" PRId64 " parts, more than a plan holds",
+                         plan->entry->name, plan->parts.count);
+    }
+    STOA_TRY(stoa_arena_allocate_array(&plan->arena, count, sizeof *plan->splits,
+                                       (void **)&plan->splits, err));
+    STOA_TRY(stoa_arena_allocate_array(&plan->arena, count, sizeof *plan->batches,
+                                       (void **)&plan->batches, err));
+    for (int32_t i = 0; i < (int32_t)count; i++) {
+        const stoa_part *part = plan->parts.items[i];
+        plan->splits[i] = (stoa_split){part->row_count, part->byte_count, NULL, i};
+        plan->row_count += part->row_count;
+        if (part->path != NULL) {
+            STOA_TRY(local_path(plan, part->path, &plan->splits[i].parquet_path, err));
+        } else {
+            plan->batches[i] = &part->batch;
+        }
+    }
+    return STOA_OK;
+}
+
+/* An earlier state of a table of the process stands in its chain. */
+static stoa_status memory_snapshot(stoa_entry *entry, int64_t snapshot_id, stoa_entry **out,
+                                   stoa_error *err) {
+    for (stoa_entry *state = entry; state != NULL; state = state->previous) {
+        if (state->snapshot.snapshot_id == snapshot_id) {
+            *out = stoa_entry_retain(state);
+            return STOA_OK;
+        }
+    }
+    return stoa_fail(err, STOA_NOT_FOUND, "table '%s' has no snapshot %" PRId64, entry->name,
+                     snapshot_id);
+}
+
+static stoa_status go_to_snapshot(stoa_plan *plan, int64_t snapshot_id, stoa_error *err) {
+    stoa_entry *earlier = NULL;
+    if (plan->entry->kind->durable) {
+        STOA_TRY(stoa_catalog_read_snapshot(plan->database->catalog, plan->entry, snapshot_id,
+                                            &earlier, err));
+    } else {
+        STOA_TRY(memory_snapshot(plan->entry, snapshot_id, &earlier, err));
+    }
+    stoa_entry_release(plan->entry);
+    plan->entry = earlier;
+    return STOA_OK;
+}
+
+static stoa_status check_can_scan(const stoa_entry *entry, stoa_error *err) {
+    if (entry->kind == NULL || (entry->kind->capabilities & STOA_CAN_SCAN) == 0) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "table '%s': tables of kind '%s' cannot be scanned "
+                         "by this library", entry->name, entry->kind_name);
+    }
+    return STOA_OK;
+}
+
+static stoa_status gather_parts(stoa_plan *plan, stoa_transaction *transaction, const char *table,
+                                int64_t snapshot_id, stoa_error *err) {
+    stoa_change *change = NULL;
+    if (transaction == NULL) {
+        STOA_TRY(stoa_database_pin(plan->database, &plan->view, err));
+        STOA_TRY(stoa_view_lookup(plan->view, table, &plan->entry, err));
+    } else {
+        STOA_TRY(stoa_transaction_lookup(transaction, table, &plan->entry, &change, err));
+        stoa_database_pin_again(plan->database, transaction->view);
+        plan->view = transaction->view;
+    }
+    STOA_TRY(check_can_scan(plan->entry, err));
+    if (snapshot_id != 0 && snapshot_id != plan->entry->snapshot.snapshot_id) {
+        STOA_TRY(go_to_snapshot(plan, snapshot_id, err));
+        change = NULL;
+    }
+    return change != NULL ? stoa_change_parts(plan->database, change, &plan->parts, err)
+                          : stoa_entry_parts(plan->database, plan->entry, &plan->parts, err);
+}
+
+static stoa_status build(stoa_plan *plan, stoa_transaction *transaction, const char *table,
+                         const stoa_scan_request *request, stoa_error *err) {
+    if (transaction != NULL) {
+        (void)pthread_mutex_lock(&transaction->lock);
+    }
+    stoa_status status = gather_parts(plan, transaction, table, request->snapshot_id, err);
+    if (transaction != NULL) {
+        (void)pthread_mutex_unlock(&transaction->lock);
+    }
+    STOA_TRY(status);
+    STOA_TRY(choose_columns(plan, request, err));
+    prune(plan, request->predicate);
+    if (request->exact && request->predicate != NULL) {
+        STOA_TRY(copy_predicate(&plan->arena, request->predicate, &plan->exact, err));
+    }
+    return make_splits(plan, err);
+}
+
+stoa_status stoa_table_plan(stoa_database *database, stoa_transaction *transaction,
+                            const char *table, const stoa_scan_request *request,
+                            const stoa_context *context, stoa_plan **out, stoa_error *err) {
+    static const stoa_scan_request everything = {.limit = -1};
+    stoa_plan *plan = NULL;
+    *out = NULL;
+    STOA_TRY(stoa_cancel_check(context == NULL ? NULL : context->cancel, err));
+    /* Of the database's pool: a plan may live longer than the context that it was made in. */
+    STOA_TRY(stoa_pool_allocate_array(database->pool, 1, sizeof *plan, (void **)&plan, err));
+    atomic_init(&plan->references, 1);
+    plan->database = database;
+    plan->pool = database->pool;
+    plan->parts.pool = database->pool;
+    stoa_arena_init(&plan->arena, database->pool);
+    stoa_status status = build(plan, transaction, table, request == NULL ? &everything : request,
+                               err);
+    if (status != STOA_OK) {
+        plan_release(plan);
+        return status;
+    }
+    *out = plan;
+    return STOA_OK;
+}
+
+void stoa_plan_close(stoa_plan *plan) {
+    plan_release(plan);
+}
+
+const stoa_schema *stoa_plan_table_schema(const stoa_plan *plan) {
+    return plan->entry->schema;
+}
+
+const stoa_schema *stoa_plan_schema(const stoa_plan *plan) {
+    return plan->schema;
+}
+
+int32_t stoa_plan_split_count(const stoa_plan *plan) {
+    return (int32_t)plan->parts.count;
+}
+
+const stoa_split *stoa_plan_split(const stoa_plan *plan, int32_t index) {
+    STOA_ASSERT(index >= 0 && index < plan->parts.count);
+    return &plan->splits[index];
+}
+
+int64_t stoa_plan_row_count(const stoa_plan *plan) {
+    return plan->row_count;
+}
+
+int32_t stoa_plan_skipped_count(const stoa_plan *plan) {
+    return plan->skipped_count;
+}
+
+const struct ArrowArray *const *stoa_plan_memory_batches(const stoa_plan *plan, int32_t split,
+                                                         int64_t *out_count) {
+    STOA_ASSERT(split >= 0 && split < plan->parts.count);
+    bool in_memory = plan->batches[split] != NULL;
+    *out_count = in_memory ? 1 : 0;
+    return in_memory ? &plan->batches[split] : NULL;
+}
+
+stoa_database *stoa_plan_database(const stoa_plan *plan) {
+    return plan->database;
+}
+
+void stoa_plan_rewrite_base(const stoa_plan *plan, stoa_view **out_view, stoa_entry **out_entry) {
+    *out_view = plan->view;
+    *out_entry = plan->entry;
+}
+
+int64_t stoa_plan_part_id(const stoa_plan *plan, int32_t split) {
+    return plan->parts.items[split]->id;
+}
+
+/* ---- streams over parts in memory ---- */
+
+struct part_stream {
+    stoa_plan *plan;
+    stoa_pool *pool;
+    stoa_cancel *cancel;
+    int32_t split;
+    bool done;
+};
+
+static stoa_status share_part(const struct part_stream *stream, struct ArrowArray *out,
+                              stoa_error *err) {
+    stoa_part *part = stream->plan->parts.items[stream->split];
+    (void)pthread_mutex_lock(&part->slice_lock);
+    stoa_status status = stoa_arrow_slice(stream->pool, &part->batch, 0, part->row_count, out, err);
+    (void)pthread_mutex_unlock(&part->slice_lock);
+    return status;
+}
+
+static stoa_status filter(const struct part_stream *stream, struct ArrowArray *batch,
+                          stoa_error *err) {
+    const stoa_plan *plan = stream->plan;
+    stoa_pool *pool = stream->pool;
+    stoa_status status = STOA_OK;
+    uint8_t *selection = NULL;
+    int64_t *indices = NULL;
+    int64_t count = 0;
+    struct ArrowSchema arrow = {0};
+    struct ArrowArray chosen = {0};
+    size_t bitmap = stoa_bitmap_bytes(batch->length);
+    size_t capacity = (size_t)batch->length * sizeof *indices;
+    STOA_CHECK(stoa_pool_allocate(pool, bitmap, (void **)&selection, err));
+    STOA_CHECK(stoa_predicate_select(plan->exact, plan->entry->schema, batch, pool, selection,
+                                     err));
+    STOA_CHECK(stoa_pool_allocate(pool, capacity, (void **)&indices, err));
+    for (int64_t i = 0; i < batch->length; i++) {
+        indices[count] = i;
+        count += stoa_bit_get(selection, i);
+    }
+    STOA_CHECK(stoa_schema_to_arrow(pool, plan->entry->schema, &arrow, err));
+    STOA_CHECK(stoa_arrow_take(pool, &arrow, batch, indices, count, &chosen, err));
+    stoa_arrow_array_release(batch);
+    *batch = chosen;
+
+done:
+    stoa_arrow_schema_release(&arrow);
+    stoa_pool_free(pool, selection, bitmap);
+    stoa_pool_free(pool, indices, capacity);
+    return status;
+}
+
+static stoa_status project(const struct part_stream *stream, struct ArrowArray *batch,
+                           stoa_error *err) {
+    const stoa_plan *plan = stream->plan;
+    if (plan->columns == NULL) {
+        return STOA_OK;
+    }
+    struct ArrowArray chosen = {0};
+    STOA_TRY(stoa_arrow_select_columns(stream->pool, batch, plan->columns, plan->column_count,
+                                       &chosen, err));
+    stoa_arrow_array_release(batch);
+    *batch = chosen;
+    return STOA_OK;
+}
+
+static stoa_status stream_next(void *state, struct ArrowArray *out, stoa_error *err) {
+    struct part_stream *stream = state;
+    out->release = NULL;
+    if (stream->done) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_cancel_check(stream->cancel, err));
+    stoa_status status = STOA_OK;
+    STOA_CHECK(share_part(stream, out, err));
+    if (stream->plan->exact != NULL) {
+        STOA_CHECK(filter(stream, out, err));
+    }
+    STOA_CHECK(project(stream, out, err));
+    stream->done = true;
+
+done:
+    if (status != STOA_OK) {
+        stoa_arrow_array_release(out);
+    }
+    return status;
+}
+
+static void stream_close(void *state) {
+    struct part_stream *stream = state;
+    plan_release(stream->plan);
+    stoa_pool_free(stream->pool, stream, sizeof *stream);
+}
+
+stoa_status stoa_plan_open(stoa_plan *plan, int32_t split, const stoa_context *context,
+                           struct ArrowArrayStream *out, stoa_error *err) {
+    static const stoa_stream_operations operations = {stream_next, stream_close};
+    STOA_ASSERT(split >= 0 && split < plan->parts.count);
+    out->release = NULL;
+    if (plan->batches[split] == NULL) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "'%s': the engine reads Parquet files",
+                         plan->parts.items[split]->path);
+    }
+    stoa_pool *pool = context != NULL && context->pool != NULL ? context->pool : plan->pool;
+    struct part_stream *stream = NULL;
+    struct ArrowSchema schema = {0};
+    STOA_TRY(stoa_schema_to_arrow(pool, plan->schema, &schema, err));
+    stoa_status status = stoa_pool_allocate_array(pool, 1, sizeof *stream, (void **)&stream, err);
+    if (status != STOA_OK) {
+        stoa_arrow_schema_release(&schema);
+        return status;
+    }
+    atomic_fetch_add_explicit(&plan->references, 1, memory_order_relaxed);
+    *stream = (struct part_stream){plan, pool, context == NULL ? NULL : context->cancel, split,
+                                   false};
+    return stoa_stream_create(pool, &schema, &operations, stream, out, err);
+}

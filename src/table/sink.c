@@ -1,0 +1,383 @@
+/* Sinks: the one way in. Whatever the kind, a batch is first validated and brought into the schema's
+ * canonical layout (here, once); the kind's writers then turn it into parts, and the commit hands
+ * all parts to the transaction. Writers share nothing but the short list of finished parts. */
+#include <string.h>
+
+#include "schema/schema.h"
+#include "schema/validate.h"
+#include "table/internal.h"
+
+struct stoa_sink_writer {
+    stoa_sink *sink;
+    void *state; /* the kind's; NULL after finish */
+};
+
+enum { FILE_BYTES_DEFAULT = 512 * 1024 * 1024, ROW_GROUP_ROWS_MAX = 1 << 30 };
+
+/* ---- writers ---- */
+
+stoa_status stoa_sink_writer_open(stoa_sink *sink, stoa_sink_writer **out, stoa_error *err) {
+    stoa_sink_writer *writer = NULL;
+    *out = NULL;
+    if (sink->done) {
+        return stoa_fail(err, STOA_INVALID, "the sink of table '%s' is committed",
+                         sink->entry->name);
+    }
+    stoa_pool *pool = sink->database->pool;
+    STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof *writer, (void **)&writer, err));
+    writer->sink = sink;
+    (void)pthread_mutex_lock(&sink->lock);
+    sink->open_writers++;
+    sink->writer_count++;
+    (void)pthread_mutex_unlock(&sink->lock);
+    stoa_status status = sink->kind->writer_open(sink, &writer->state, err);
+    if (status != STOA_OK) {
+        stoa_sink_writer_close(writer);
+        return status;
+    }
+    *out = writer;
+    return STOA_OK;
+}
+
+stoa_status stoa_sink_writer_write(stoa_sink_writer *writer, const struct ArrowSchema *schema,
+                                   struct ArrowArray *batch, stoa_error *err) {
+    stoa_sink *sink = writer->sink;
+    struct ArrowArray canonical = {0};
+    stoa_status status = stoa_cancel_check(sink->context.cancel, err);
+    if (status == STOA_OK && writer->state == NULL) {
+        status = stoa_fail(err, STOA_INVALID, "the writer is finished");
+    }
+    if (status != STOA_OK) {
+        stoa_arrow_array_release(batch);
+        return status;
+    }
+    STOA_TRY(stoa_batch_conform(sink->context.pool, sink->schema, schema, batch, &canonical, err));
+    return sink->kind->writer_write(writer->state, &canonical, err);
+}
+
+stoa_status stoa_sink_writer_finish(stoa_sink_writer *writer, stoa_error *err) {
+    stoa_sink *sink = writer->sink;
+    if (writer->state == NULL) {
+        return STOA_OK;
+    }
+    stoa_part_vector made = {.pool = sink->database->pool};
+    stoa_status status = sink->kind->writer_finish(writer->state, &made, err);
+    if (status == STOA_OK) {
+        (void)pthread_mutex_lock(&sink->lock);
+        status = stoa_part_vector_append(&sink->parts, &made, err);
+        (void)pthread_mutex_unlock(&sink->lock);
+    }
+    stoa_part_vector_release(&made);
+    sink->kind->writer_close(writer->state);
+    writer->state = NULL;
+    return status;
+}
+
+void stoa_sink_writer_close(stoa_sink_writer *writer) {
+    if (writer == NULL) {
+        return;
+    }
+    stoa_sink *sink = writer->sink;
+    if (writer->state != NULL) {
+        sink->kind->writer_close(writer->state);
+    }
+    (void)pthread_mutex_lock(&sink->lock);
+    sink->open_writers--;
+    (void)pthread_mutex_unlock(&sink->lock);
+    stoa_pool_free(sink->database->pool, writer, sizeof *writer);
+}
+
+/* ---- opening ---- */
+
+struct renumbering {
+    stoa_arena *arena;
+    int32_t next_id;
+};
+
+/* Nested as deep as a schema may be, which stoa_schema_create limits. */
+static stoa_status renumber(struct renumbering *run, const stoa_field *source, int32_t count,
+                            stoa_field **out, stoa_error *err) {
+    stoa_field *fields = NULL;
+    STOA_TRY(stoa_arena_allocate_array(run->arena, (size_t)count, sizeof *fields, (void **)&fields,
+                                       err));
+    for (int32_t i = 0; i < count; i++) {
+        fields[i] = source[i];
+        fields[i].id = run->next_id++;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        stoa_field *children = NULL;
+        STOA_TRY(renumber(run, source[i].type.children, source[i].type.child_count, &children,
+                          err));
+        fields[i].type.children = children;
+    }
+    *out = fields;
+    return STOA_OK;
+}
+
+/* A schema that takes another's place: the same columns keep their ids, other columns get ids that
+ * the table has never used. */
+static stoa_status succeed_schema(stoa_sink *sink, const stoa_schema *wanted, stoa_error *err) {
+    const stoa_schema *old = sink->entry->schema;
+    if (stoa_type_equal(&old->root, &wanted->root, false)) {
+        return STOA_OK;
+    }
+    stoa_pool *pool = sink->database->pool;
+    stoa_arena arena;
+    stoa_arena_init(&arena, pool);
+    struct renumbering run = {&arena, old->field_id_max + 1};
+    stoa_field *columns = NULL;
+    const stoa_schema *made = NULL;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(renumber(&run, wanted->root.children, wanted->root.child_count, &columns, err));
+    STOA_CHECK(stoa_schema_create(pool, columns, wanted->root.child_count, true, &made, err));
+    ((stoa_schema *)made)->schema_id = old->schema_id + 1; /* ours alone until now */
+    stoa_schema_close(sink->schema);
+    sink->schema = made;
+    sink->replace_schema = true;
+
+done:
+    stoa_arena_release(&arena);
+    return status;
+}
+
+static stoa_status check_options(stoa_sink *sink, const stoa_sink_options *options,
+                                 stoa_error *err) {
+    if (options->row_group_rows < 0 || options->row_group_rows > ROW_GROUP_ROWS_MAX) {
+        return stoa_fail(err, STOA_INVALID, "expected row groups of 1 to %d rows but found %" PRId64,
+                         ROW_GROUP_ROWS_MAX, options->row_group_rows);
+    }
+    if (options->file_bytes < 0) {
+        return stoa_fail(err, STOA_INVALID, "expected files of at least 1 byte but found %" PRId64,
+                         options->file_bytes);
+    }
+    if (options->codec != NULL && stoa_parquet_codec_name(options->codec) == NULL) {
+        return stoa_fail(err, STOA_INVALID, "expected a codec (zstd, snappy, lz4_raw, gzip, none) "
+                         "but found '%.40s'", options->codec);
+    }
+    sink->codec = options->codec == NULL ? NULL : stoa_parquet_codec_name(options->codec);
+    sink->row_group_rows = options->row_group_rows;
+    sink->file_bytes = options->file_bytes == 0 ? FILE_BYTES_DEFAULT : options->file_bytes;
+    return STOA_OK;
+}
+
+static stoa_status check_capability(const stoa_entry *entry, uint32_t needed, const char *what,
+                                    stoa_error *err) {
+    if (entry->kind == NULL || (entry->kind->capabilities & needed) != needed) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "table '%s': %s is not offered for tables of kind "
+                         "'%s'", entry->name, what, entry->kind_name);
+    }
+    return STOA_OK;
+}
+
+static stoa_status sink_create(stoa_database *database, stoa_transaction *transaction,
+                               const stoa_context *context, stoa_sink **out, stoa_error *err) {
+    stoa_sink *sink = NULL;
+    STOA_TRY(stoa_pool_allocate_array(database->pool, 1, sizeof *sink, (void **)&sink, err));
+    sink->database = database;
+    sink->context = *context;
+    if (sink->context.pool == NULL) {
+        sink->context.pool = database->pool;
+    }
+    sink->parts.pool = database->pool;
+    sink->transaction = transaction;
+    (void)pthread_mutex_init(&sink->lock, NULL);
+    *out = sink;
+    if (transaction == NULL) {
+        STOA_TRY(stoa_transaction_begin(database, &sink->own_transaction, err));
+        sink->transaction = sink->own_transaction;
+    }
+    return STOA_OK;
+}
+
+static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_options *options,
+                       stoa_error *err) {
+    sink->create = options->mode == STOA_CREATE;
+    sink->replace = options->mode == STOA_OVERWRITE;
+    sink->operation = sink->replace ? STOA_OPERATION_OVERWRITE : STOA_OPERATION_APPEND;
+    if (sink->create) {
+        STOA_TRY(stoa_transaction_check_free(sink->transaction, table, err));
+        STOA_TRY(stoa_entry_for_new(sink->database, table, options->kind, options->schema,
+                                    &sink->entry, err));
+    } else {
+        STOA_TRY(stoa_transaction_lookup(sink->transaction, table, &sink->entry, NULL, err));
+        STOA_TRY(sink->replace
+                     ? check_capability(sink->entry, STOA_CAN_OVERWRITE, "overwriting", err)
+                     : check_capability(sink->entry, STOA_CAN_APPEND, "appending", err));
+    }
+    sink->kind = sink->entry->kind;
+    sink->schema = stoa_schema_retain(sink->entry->schema);
+    if (sink->kind->durable) {
+        STOA_TRY(stoa_database_check_writable(sink->database, err));
+    }
+    if (!sink->create && options->schema != NULL && !sink->replace &&
+        !stoa_type_equal(&options->schema->root, &sink->schema->root, false)) {
+        return stoa_fail(err, STOA_INVALID, "table '%s' has other columns than the schema given; "
+                         "only overwriting replaces them", sink->entry->name);
+    }
+    return sink->replace && options->schema != NULL ? succeed_schema(sink, options->schema, err)
+                                                    : STOA_OK;
+}
+
+stoa_status stoa_sink_open(stoa_database *database, const char *table,
+                           const stoa_sink_options *options, stoa_sink **out, stoa_error *err) {
+    static const stoa_sink_options defaults;
+    options = options == NULL ? &defaults : options;
+    *out = NULL;
+    stoa_sink *sink = NULL;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(sink_create(database, options->transaction, &options->context, &sink, err));
+    STOA_CHECK(check_options(sink, options, err));
+    (void)pthread_mutex_lock(&sink->transaction->lock);
+    status = aim(sink, table, options, err);
+    (void)pthread_mutex_unlock(&sink->transaction->lock);
+    STOA_CHECK(status);
+    *out = sink;
+    return STOA_OK;
+
+done:
+    stoa_sink_close(sink);
+    return status;
+}
+
+static stoa_status aim_rewrite(stoa_sink *sink, stoa_plan *plan, const int32_t *splits,
+                               int32_t split_count, const char *operation, stoa_error *err) {
+    stoa_pool *pool = sink->database->pool;
+    sink->operation = stoa_operation_parse(operation);
+    if (sink->operation == STOA_OPERATION_NONE) {
+        return stoa_fail(err, STOA_INVALID, "expected an operation (delete, update) but found '%s'",
+                         operation == NULL ? "" : operation);
+    }
+    stoa_view *view = NULL;
+    stoa_entry *entry = NULL;
+    stoa_plan_rewrite_base(plan, &view, &entry);
+    stoa_database_pin_again(sink->database, view);
+    sink->view = view;
+    sink->entry = stoa_entry_retain(entry);
+    sink->schema = stoa_schema_retain(entry->schema);
+    sink->kind = entry->kind;
+    uint32_t needed = sink->operation == STOA_OPERATION_UPDATE ? STOA_CAN_UPDATE : STOA_CAN_DELETE;
+    STOA_TRY(check_capability(entry, needed, stoa_operation_name(sink->operation), err));
+    if (sink->kind->durable) {
+        STOA_TRY(stoa_database_check_writable(sink->database, err));
+    }
+    STOA_TRY(stoa_pool_allocate_array(pool, (size_t)split_count, sizeof *sink->removed,
+                                      (void **)&sink->removed, err));
+    sink->removed_count = split_count;
+    for (int32_t i = 0; i < split_count; i++) {
+        sink->removed[i] = stoa_plan_part_id(plan, splits[i]);
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_sink_open_rewrite(stoa_plan *plan, stoa_transaction *transaction,
+                                   const int32_t *splits, int32_t split_count,
+                                   const char *operation, const stoa_context *context,
+                                   stoa_sink **out, stoa_error *err) {
+    static const stoa_context nothing;
+    *out = NULL;
+    stoa_sink *sink = NULL;
+    stoa_status status = STOA_OK;
+    stoa_database *database = stoa_plan_database(plan);
+    STOA_CHECK(sink_create(database, transaction, context == NULL ? &nothing : context, &sink,
+                           err));
+    sink->file_bytes = FILE_BYTES_DEFAULT;
+    STOA_CHECK(aim_rewrite(sink, plan, splits, split_count, operation, err));
+    if (sink->own_transaction != NULL) {
+        /* The change is made over the plan's state, not over a newer one. */
+        stoa_database_pin_again(database, sink->view);
+        sink->own_transaction->view = sink->view;
+    }
+    *out = sink;
+    return STOA_OK;
+
+done:
+    stoa_sink_close(sink);
+    return status;
+}
+
+const stoa_schema *stoa_sink_schema(const stoa_sink *sink) {
+    return sink->schema;
+}
+
+stoa_status stoa_sink_write(stoa_sink *sink, const struct ArrowSchema *schema,
+                            struct ArrowArray *batch, stoa_error *err) {
+    if (sink->writer == NULL) {
+        stoa_status status = stoa_sink_writer_open(sink, &sink->writer, err);
+        if (status != STOA_OK) {
+            stoa_arrow_array_release(batch);
+            return status;
+        }
+    }
+    return stoa_sink_writer_write(sink->writer, schema, batch, err);
+}
+
+static stoa_status finish_writers(stoa_sink *sink, stoa_error *err) {
+    if (sink->writer != NULL) {
+        STOA_TRY(stoa_sink_writer_finish(sink->writer, err));
+        stoa_sink_writer_close(sink->writer);
+        sink->writer = NULL;
+    }
+    (void)pthread_mutex_lock(&sink->lock);
+    int32_t open = sink->open_writers;
+    (void)pthread_mutex_unlock(&sink->lock);
+    if (open > 0) {
+        return stoa_fail(err, STOA_INVALID, "%" PRId32 " writers of table '%s' are still open",
+                         open, sink->entry->name);
+    }
+    return STOA_OK;
+}
+
+static stoa_status hand_over(stoa_sink *sink, stoa_error *err) {
+    if (sink->kind->settle != NULL && sink->parts.count > 0) {
+        STOA_TRY(sink->kind->settle(sink, err));
+    }
+    stoa_staged_write write = {
+        .entry = sink->entry,
+        .create = sink->create,
+        .replace = sink->replace,
+        .schema = sink->replace_schema ? sink->schema : NULL,
+        .operation = sink->operation,
+        .added = &sink->parts,
+        .removed = sink->removed,
+        .removed_count = sink->removed_count,
+    };
+    STOA_TRY(stoa_transaction_stage(sink->transaction, &write, err));
+    return sink->own_transaction == NULL ? STOA_OK
+                                         : stoa_transaction_commit(sink->own_transaction, err);
+}
+
+stoa_status stoa_sink_commit(stoa_sink *sink, int64_t *out_rows, stoa_error *err) {
+    if (out_rows != NULL) {
+        *out_rows = 0;
+    }
+    if (sink->done) {
+        return stoa_fail(err, STOA_INVALID, "the sink of table '%s' is committed already",
+                         sink->entry->name);
+    }
+    STOA_TRY(stoa_cancel_check(sink->context.cancel, err));
+    STOA_TRY(finish_writers(sink, err));
+    int64_t rows = stoa_part_vector_totals(&sink->parts).row_count;
+    sink->done = true; /* whatever comes of it: a second try would find its parts gone */
+    STOA_TRY(hand_over(sink, err));
+    if (out_rows != NULL) {
+        *out_rows = rows;
+    }
+    return STOA_OK;
+}
+
+void stoa_sink_close(stoa_sink *sink) {
+    if (sink == NULL) {
+        return;
+    }
+    stoa_pool *pool = sink->database->pool;
+    stoa_sink_writer_close(sink->writer);
+    STOA_ASSERT(sink->open_writers == 0);
+    stoa_part_vector_release(&sink->parts);
+    stoa_pool_free(pool, sink->removed, (size_t)sink->removed_count * sizeof *sink->removed);
+    stoa_schema_close(sink->schema);
+    stoa_entry_release(sink->entry);
+    stoa_transaction_close(sink->own_transaction);
+    stoa_database_unpin(sink->database, sink->view);
+    (void)pthread_mutex_destroy(&sink->lock);
+    stoa_pool_free(pool, sink, sizeof *sink);
+}

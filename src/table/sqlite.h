@@ -1,0 +1,109 @@
+/* SQLite, with this project's errors: prepared statements by number, typed parameters, and the
+ * mapping of its result codes. Nothing outside the catalog's files includes this. */
+#ifndef STOA_TABLE_SQLITE_H
+#define STOA_TABLE_SQLITE_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "table/catalog.h"
+
+typedef enum stoa_sql {
+    STOA_SQL_BEGIN,
+    STOA_SQL_BEGIN_WRITE,
+    STOA_SQL_COMMIT,
+    STOA_SQL_ROLLBACK,
+    STOA_SQL_DATA_VERSION,
+    STOA_SQL_META_GET,
+    STOA_SQL_META_SET,
+    STOA_SQL_TABLES,
+    STOA_SQL_TABLE,
+    STOA_SQL_TABLE_BY_NAME,
+    STOA_SQL_TABLE_COUNT,
+    STOA_SQL_TABLE_INSERT,
+    STOA_SQL_TABLE_UPDATE,
+    STOA_SQL_SCHEMA,
+    STOA_SQL_SCHEMA_INSERT,
+    STOA_SQL_SCHEMA_LAST,
+    STOA_SQL_SNAPSHOT,
+    STOA_SQL_SNAPSHOTS,
+    STOA_SQL_SNAPSHOT_INSERT,
+    STOA_SQL_FILES,
+    STOA_SQL_FILE_COLUMNS,
+    STOA_SQL_FILE_INSERT,
+    STOA_SQL_FILE_COLUMN_INSERT,
+    STOA_SQL_FILE_REMOVE,
+    STOA_SQL_FILE_REMOVE_ALL,
+    STOA_SQL_FILE_BY_PATH,
+    STOA_SQL_EXPIRE,
+    STOA_SQL_GARBAGE,
+    STOA_SQL_HAS_GARBAGE,
+    STOA_SQL_FORGET_FILES,
+    STOA_SQL_FORGET_SNAPSHOTS,
+    STOA_SQL_FORGET_TABLES,
+    STOA_SQL_CHECK,
+    STOA_SQL_COUNT
+} stoa_sql;
+
+extern const char *const stoa_sql_texts[STOA_SQL_COUNT];
+/// What makes an empty catalog, and its version.
+extern const char stoa_catalog_layout[];
+enum { STOA_CATALOG_FORMAT = 1, STOA_CATALOG_APPLICATION_ID = 0x53746F61 /* "Stoa" */ };
+
+/// One connection and its prepared statements. All-zero is closed.
+typedef struct stoa_sqlite {
+    sqlite3 *handle;
+    sqlite3_stmt *statements[STOA_SQL_COUNT];
+} stoa_sqlite;
+
+struct stoa_catalog {
+    stoa_pool *pool;
+    char *path;
+    bool read_only;
+    int64_t busy_timeout_ms;
+    stoa_reservation reservation; /* for SQLite's page caches */
+    pthread_mutex_t read_lock;
+    stoa_sqlite reader; /* guarded by read_lock */
+    pthread_mutex_t write_lock;
+    stoa_sqlite writer; /* guarded by write_lock; opened by the first commit */
+};
+
+/// The failure behind a result code.
+stoa_status stoa_sqlite_fail(stoa_error *err, sqlite3 *handle, int code, const char *what);
+
+/// `uri` is one of SQLite's, or a path; `flags` as sqlite3_open_v2 takes them.
+STOA_MUST_USE stoa_status stoa_sqlite_open(stoa_sqlite *connection, const char *uri, int flags,
+                                           int64_t busy_timeout_ms, stoa_error *err);
+void stoa_sqlite_close(stoa_sqlite *connection);
+STOA_MUST_USE stoa_status stoa_sqlite_execute(stoa_sqlite *connection, const char *sql,
+                                              stoa_error *err);
+
+/// A statement, reset and bound. `types` has a letter for each parameter: i int64_t, t text or NULL,
+/// b const void * and int (a blob; NULL for none).
+STOA_MUST_USE stoa_status stoa_sqlite_prepare(stoa_sqlite *connection, stoa_sql which,
+                                              sqlite3_stmt **out, stoa_error *err,
+                                              const char *types, ...);
+/// The next row; at the end `*out_row` is false and the statement is reset.
+STOA_MUST_USE stoa_status stoa_sqlite_step(sqlite3_stmt *statement, bool *out_row,
+                                           stoa_error *err);
+/// For a statement without rows: binds, steps once.
+STOA_MUST_USE stoa_status stoa_sqlite_run(stoa_sqlite *connection, stoa_sql which, stoa_error *err,
+                                          const char *types, ...);
+
+/// Column `index` of a row as a number that must be one, within bounds; or as text.
+STOA_MUST_USE stoa_status stoa_sqlite_i64(sqlite3_stmt *statement, int index, int64_t low,
+                                          int64_t high, int64_t *out, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sqlite_text(sqlite3_stmt *statement, int index, const char **out_view,
+                                           stoa_error *err);
+/// STOA_CORRUPT when column `index`, which compares a row with its checksum, is not 1.
+STOA_MUST_USE stoa_status stoa_sqlite_intact(sqlite3_stmt *statement, int index, stoa_error *err);
+
+/// Bounds of columns as the catalog keeps them: Iceberg's single-value serialization.
+STOA_MUST_USE stoa_status stoa_bound_write(const stoa_value *value, stoa_buffer *out,
+                                           stoa_error *err);
+/// `*out` NULL: nothing is known (also for bytes that are no value of the type).
+STOA_MUST_USE stoa_status stoa_bound_read(stoa_arena *arena, const stoa_type *type,
+                                          const void *bytes, size_t size, const stoa_value **out,
+                                          stoa_error *err);
+
+#endif
