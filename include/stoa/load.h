@@ -3,6 +3,7 @@
 #define STOA_LOAD_H
 
 #include <stoa/database.h>
+#include <stoa/text.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -66,10 +67,9 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const
                                                   const char *format, const stoa_context *context,
                                                   struct ArrowArrayStream *out, stoa_error *err);
 
-/// What a file holds (Parquet, Arrow), as one JSON text. `*out` is freed with stoa_text_free.
+/// What a file holds (Parquet, Arrow), as one JSON text.
 STOA_API STOA_MUST_USE stoa_status stoa_file_inspect(stoa_database *database, const char *path,
-                                                     char **out, stoa_error *err);
-STOA_API void stoa_text_free(stoa_database *database, char *text);
+                                                     stoa_text *out, stoa_error *err);
 
 #ifdef __cplusplus
 }
