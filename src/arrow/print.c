@@ -9,11 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "arrow/array.h"
-#include "arrow/layout.h"
+#include "arrow/access.h"
 #include "arrow/number.h"
 #include "arrow/schema.h"
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 
@@ -163,53 +161,7 @@ static bool is_uuid(const struct ArrowSchema *schema, const stoa_arrow_layout *l
            size == 10 && memcmp(name, "arrow.uuid", 10) == 0;
 }
 
-/* The bytes of a variable-length value. */
-static const uint8_t *value_bytes(const stoa_arrow_layout *layout, const struct ArrowArray *array,
-                                  int64_t index, size_t *out_size) {
-    if (layout->kind == STOA_ARROW_STRING_VIEW || layout->kind == STOA_ARROW_BINARY_VIEW) {
-        const uint8_t *view = (const uint8_t *)array->buffers[1] + index * 16;
-        uint32_t size = stoa_load_u32(view);
-        *out_size = size;
-        return size <= 12 ? view + 4
-                          : (const uint8_t *)array->buffers[2 + stoa_load_u32(view + 8)] +
-                                stoa_load_u32(view + 12);
-    }
-    bool large = layout->kind == STOA_ARROW_LARGE_STRING || layout->kind == STOA_ARROW_LARGE_BINARY;
-    int64_t start = large ? ((const int64_t *)array->buffers[1])[index]
-                          : ((const int32_t *)array->buffers[1])[index];
-    int64_t end = large ? ((const int64_t *)array->buffers[1])[index + 1]
-                        : ((const int32_t *)array->buffers[1])[index + 1];
-    *out_size = (size_t)(end - start);
-    return (const uint8_t *)array->buffers[2] + start;
-}
-
 /* Numbers and times -----------------------------------------------------------------------------*/
-
-static int64_t load_signed(const uint8_t *bytes, int32_t width) {
-    switch (width) {
-    case 1:
-        return (int8_t)bytes[0];
-    case 2:
-        return (int16_t)stoa_load_u16(bytes);
-    case 4:
-        return stoa_load_i32(bytes);
-    default:
-        return stoa_load_i64(bytes);
-    }
-}
-
-static uint64_t load_unsigned(const uint8_t *bytes, int32_t width) {
-    switch (width) {
-    case 1:
-        return bytes[0];
-    case 2:
-        return stoa_load_u16(bytes);
-    case 4:
-        return stoa_load_u32(bytes);
-    default:
-        return stoa_load_u64(bytes);
-    }
-}
 
 static stoa_status print_number(struct printer *printer, double value, bool single) {
     char text[STOA_DOUBLE_TEXT_BYTES];
@@ -367,21 +319,9 @@ static stoa_status print_map(struct printer *printer, const struct ArrowSchema *
     return put(printer, "}", 1);
 }
 
-static stoa_status print_nested(struct printer *printer, const struct ArrowSchema *schema,
-                                const struct ArrowArray *array, const stoa_arrow_layout *layout,
-                                int64_t index) {
+static stoa_status print_nested(struct printer *printer, const stoa_arrow_cursor *at) {
     int64_t start = 0;
     int64_t end = 0;
-    if (layout->kind == STOA_ARROW_LIST || layout->kind == STOA_ARROW_MAP) {
-        start = ((const int32_t *)array->buffers[1])[index];
-        end = ((const int32_t *)array->buffers[1])[index + 1];
-    } else if (layout->kind == STOA_ARROW_LARGE_LIST) {
-        start = ((const int64_t *)array->buffers[1])[index];
-        end = ((const int64_t *)array->buffers[1])[index + 1];
-    } else if (layout->kind == STOA_ARROW_FIXED_LIST) {
-        start = index * layout->list_size;
-        end = start + layout->list_size;
-    }
     if (printer->depth == DEPTH_MAX) {
         return stoa_fail(printer->err, STOA_INVALID, "a value is nested more than %d deep",
                          DEPTH_MAX);
@@ -389,31 +329,43 @@ static stoa_status print_nested(struct printer *printer, const struct ArrowSchem
     struct printer inner = *printer;
     inner.nested = true;
     inner.depth++;
-    if (layout->kind == STOA_ARROW_STRUCT) {
-        return print_struct(&inner, schema, array, index);
+    int64_t physical = at->array->offset + at->row;
+    if (at->layout.kind == STOA_ARROW_STRUCT) {
+        return print_struct(&inner, at->schema, at->array, physical);
     }
-    return layout->kind == STOA_ARROW_MAP ? print_map(&inner, schema, array, start, end)
-                                          : print_items(&inner, schema, array, start, end);
+    stoa_arrow_list_range(&at->layout, at->array, physical, &start, &end);
+    return at->layout.kind == STOA_ARROW_MAP
+               ? print_map(&inner, at->schema, at->array, start, end)
+               : print_items(&inner, at->schema, at->array, start, end);
 }
 
 /* The walk --------------------------------------------------------------------------------------*/
 
-static stoa_status print_fixed(struct printer *printer, const struct ArrowSchema *schema,
-                               const struct ArrowArray *array, const stoa_arrow_layout *layout,
-                               int64_t index) {
-    const uint8_t *value = (const uint8_t *)array->buffers[1] + index * layout->byte_width;
+/* Kinds whose values are one integer of at most 64 bits. */
+static bool is_integer(stoa_arrow_kind kind) {
+    return (kind >= STOA_ARROW_INT8 && kind <= STOA_ARROW_UINT64) ||
+           (kind >= STOA_ARROW_DATE32 && kind <= STOA_ARROW_INTERVAL_MONTHS);
+}
+
+static stoa_status print_fixed(struct printer *printer, const stoa_arrow_cursor *at) {
+    const stoa_arrow_layout *layout = &at->layout;
+    int64_t physical = at->array->offset + at->row;
+    int64_t integer = is_integer(layout->kind)
+                          ? stoa_arrow_integer_at(layout->kind, at->array->buffers[1], physical)
+                          : 0;
+    const uint8_t *value = stoa_arrow_bytes_at(layout, at->array, physical).data;
     char text[STOA_DECIMAL_TEXT_BYTES];
     switch (layout->kind) {
     case STOA_ARROW_INT8:
     case STOA_ARROW_INT16:
     case STOA_ARROW_INT32:
     case STOA_ARROW_INT64:
-        return put_integer(printer, "%lld", load_signed(value, layout->byte_width));
     case STOA_ARROW_UINT8:
     case STOA_ARROW_UINT16:
     case STOA_ARROW_UINT32:
+        return put_integer(printer, "%lld", integer);
     case STOA_ARROW_UINT64:
-        return put_integer(printer, "%llu", (long long)load_unsigned(value, layout->byte_width));
+        return put_integer(printer, "%llu", integer);
     case STOA_ARROW_FLOAT16:
         return print_number(printer, stoa_half_to_double(stoa_load_u16(value)), true);
     case STOA_ARROW_FLOAT: {
@@ -430,21 +382,19 @@ static stoa_status print_fixed(struct printer *printer, const struct ArrowSchema
         return put(printer, text,
                    stoa_decimal_print(value, layout->byte_width, layout->scale, text));
     case STOA_ARROW_DATE32:
-        return put_word(printer, text, stoa_date_print(stoa_load_i32(value), text));
-    case STOA_ARROW_DATE64: {
-        int64_t milliseconds = stoa_load_i64(value);
-        int64_t days = milliseconds / 86400000 - (milliseconds % 86400000 < 0);
-        return put_word(printer, text, stoa_date_print(days, text));
-    }
+        return put_word(printer, text, stoa_date_print(integer, text));
+    case STOA_ARROW_DATE64:
+        integer = integer / 86400000 - (integer % 86400000 < 0);
+        return put_word(printer, text, stoa_date_print(integer, text));
     case STOA_ARROW_TIME32:
     case STOA_ARROW_TIME64:
-        return print_time(printer, load_signed(value, layout->byte_width), layout->unit);
+        return print_time(printer, integer, layout->unit);
     case STOA_ARROW_TIMESTAMP:
-        return print_timestamp(printer, stoa_load_i64(value), layout);
+        return print_timestamp(printer, integer, layout);
     case STOA_ARROW_DURATION:
-        return print_duration(printer, stoa_load_i64(value), layout->unit);
+        return print_duration(printer, integer, layout->unit);
     case STOA_ARROW_INTERVAL_MONTHS:
-        return print_interval(printer, stoa_load_i32(value), 0, 0);
+        return print_interval(printer, (int32_t)integer, 0, 0);
     case STOA_ARROW_INTERVAL_DAY_TIME:
         return print_interval(printer, 0, stoa_load_i32(value),
                               (int64_t)stoa_load_i32(value + 4) * 1000000);
@@ -452,70 +402,49 @@ static stoa_status print_fixed(struct printer *printer, const struct ArrowSchema
         return print_interval(printer, stoa_load_i32(value), stoa_load_i32(value + 4),
                               stoa_load_i64(value + 8));
     case STOA_ARROW_FIXED:
-        return is_uuid(schema, layout)
+        return is_uuid(at->schema, layout)
                    ? print_uuid(printer, value)
                    : print_bytes(printer, value, (size_t)layout->byte_width);
     default:
         return stoa_fail(printer->err, STOA_UNSUPPORTED, "values of Arrow format '%s' have no text",
-                         schema->format);
+                         at->schema->format);
     }
-}
-
-static stoa_status print_dictionary(struct printer *printer, const struct ArrowSchema *schema,
-                                    const struct ArrowArray *array,
-                                    const stoa_arrow_layout *layout, int64_t index) {
-    const uint8_t *value = (const uint8_t *)array->buffers[1] + index * layout->byte_width;
-    int64_t place = load_signed(value, layout->byte_width);
-    if (layout->kind == STOA_ARROW_UINT8 || layout->kind == STOA_ARROW_UINT16 ||
-        layout->kind == STOA_ARROW_UINT32) {
-        place = (int64_t)load_unsigned(value, layout->byte_width);
-    }
-    if (place < 0 || place >= array->dictionary->length) {
-        return stoa_fail(printer->err, STOA_INVALID,
-                         "expected a dictionary index below %lld but found %lld",
-                         (long long)array->dictionary->length, (long long)place);
-    }
-    return print_value(printer, schema->dictionary, array->dictionary, place);
 }
 
 /* `row` counts from the array's own offset. */
 static stoa_status print_value(struct printer *printer, const struct ArrowSchema *schema,
                                const struct ArrowArray *array, int64_t row) {
-    stoa_arrow_layout layout;
-    STOA_TRY(stoa_arrow_layout_parse(schema, &layout, printer->err));
-    if (layout.kind == STOA_ARROW_NULL || stoa_arrow_is_null(array, row)) {
+    stoa_arrow_cursor at;
+    bool is_null = false;
+    STOA_TRY(stoa_arrow_cursor_init(schema, array, row, &at, printer->err));
+    STOA_TRY(stoa_arrow_cursor_resolve(&at, &is_null, printer->err));
+    if (is_null) {
         return put_text(printer, printer->style == STOA_PRINT_JSON ? "null" : "NULL");
     }
-    int64_t index = array->offset + row;
-    size_t size = 0;
-    if (layout.dictionary) {
-        return print_dictionary(printer, schema, array, &layout, index);
-    }
-    switch (layout.kind) {
-    case STOA_ARROW_BOOL: {
-        const uint8_t *bits = array->buffers[1];
-        return put_text(printer, (bits[index >> 3] >> (index & 7)) & 1 ? "true" : "false");
-    }
+    int64_t physical = at.array->offset + at.row;
+    stoa_arrow_bytes bytes;
+    switch (at.layout.kind) {
+    case STOA_ARROW_BOOL:
+        return put_text(printer,
+                        stoa_bit_get(at.array->buffers[1], physical) ? "true" : "false");
     case STOA_ARROW_STRING:
     case STOA_ARROW_LARGE_STRING:
-    case STOA_ARROW_STRING_VIEW: {
-        const uint8_t *text = value_bytes(&layout, array, index, &size);
-        return print_string(printer, (const char *)text, size);
-    }
+    case STOA_ARROW_STRING_VIEW:
+        bytes = stoa_arrow_bytes_at(&at.layout, at.array, physical);
+        return print_string(printer, (const char *)bytes.data, (size_t)bytes.size);
     case STOA_ARROW_BINARY:
     case STOA_ARROW_LARGE_BINARY:
-    case STOA_ARROW_BINARY_VIEW: {
-        const uint8_t *bytes = value_bytes(&layout, array, index, &size);
-        return print_bytes(printer, bytes, size);
-    }
+    case STOA_ARROW_BINARY_VIEW:
+        bytes = stoa_arrow_bytes_at(&at.layout, at.array, physical);
+        return print_bytes(printer, bytes.data, (size_t)bytes.size);
     case STOA_ARROW_LIST:
     case STOA_ARROW_LARGE_LIST:
     case STOA_ARROW_FIXED_LIST:
     case STOA_ARROW_MAP:
     case STOA_ARROW_STRUCT:
-        return print_nested(printer, schema, array, &layout, index);
+        return print_nested(printer, &at);
     default:
-        return print_fixed(printer, schema, array, &layout, index);
+        return print_fixed(printer, &at);
     }
 }
 

@@ -1,8 +1,7 @@
 /* Texts for programs: a growable buffer behind a handle, filled by the printers of print.h. */
 #include "arrow/text.h"
 
-#include "arrow/array.h"
-#include "arrow/layout.h"
+#include "arrow/access.h"
 #include "arrow/print.h"
 
 stoa_status stoa_text_create(stoa_pool *pool, stoa_text **out, stoa_error *err) {
@@ -53,5 +52,8 @@ stoa_status stoa_text_arrow_type(stoa_text *out, const struct ArrowSchema *schem
 
 bool stoa_value_is_null(const struct ArrowSchema *schema, const struct ArrowArray *array,
                         int64_t row) {
-    return schema->format[0] == 'n' || stoa_arrow_is_null(array, row);
+    bool is_null = false;
+    stoa_arrow_cursor at;
+    return stoa_arrow_cursor_init(schema, array, row, &at, NULL) == STOA_OK &&
+           stoa_arrow_cursor_resolve(&at, &is_null, NULL) == STOA_OK && is_null;
 }
