@@ -91,7 +91,7 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_create(stoa_pool *pool, const char 
 /// "/a/b"), and for local files their path. `context` has a pool, always. Functions that a backend
 /// lacks are NULL.
 ///
-/// `open` of a directory, in any mode, is STOA_INVALID. `make_directory` makes one level;
+/// `open` of a directory is STOA_INVALID (STOA_EXISTS for STOA_OPEN_CREATE). `make_directory` makes one level;
 /// STOA_EXISTS when something is there. `remove` takes a file or an empty directory (STOA_INVALID
 /// when it is not empty). `rename` replaces the target atomically. `sync_directory` makes creations,
 /// renames and removals in the directory durable. `lock` makes the file when it is missing and

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 int64_t stoa_clock_monotonic_ns(void) {
@@ -21,10 +22,17 @@ static int64_t floor_div(int64_t a, int64_t b) {
     return a / b - (a % b < 0);
 }
 
+static int64_t floor_mod(int64_t a, int64_t b) {
+    return a % b + (a % b < 0 ? b : 0);
+}
+
 stoa_civil stoa_civil_from_days(int64_t days) {
-    days += 719468; /* from 1970-01-01 to 0000-03-01 */
-    int64_t era = floor_div(days, 146097);
-    int64_t day_of_era = days - era * 146097;
+    /* From 1970-01-01 to 0000-03-01 are 719468 days: 4 eras and 135080. Added to the parts, so that
+     * no number of days overflows. */
+    int64_t era = floor_div(days, 146097) + 4;
+    int64_t day_of_era = floor_mod(days, 146097) + 135080;
+    era += day_of_era >= 146097;
+    day_of_era -= day_of_era >= 146097 ? 146097 : 0;
     int64_t year_of_era =
         (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -46,19 +54,21 @@ int64_t stoa_days_from_civil(stoa_civil date) {
 
 size_t stoa_date_print(int64_t days, char out[STOA_TIMESTAMP_TEXT_BYTES]) {
     stoa_civil date = stoa_civil_from_days(days);
-    int length = snprintf(out, STOA_TIMESTAMP_TEXT_BYTES, "%04lld-%02d-%02d", (long long)date.year,
-                          date.month, date.day);
+    /* The sign is not one of the four digits. */
+    int length = snprintf(out, STOA_TIMESTAMP_TEXT_BYTES, "%s%04lld-%02d-%02d",
+                          date.year < 0 ? "-" : "", llabs((long long)date.year), date.month,
+                          date.day);
     return length < 0 ? 0 : (size_t)length;
 }
 
 size_t stoa_time_print(int64_t value, int64_t units_per_second,
                        char out[STOA_TIMESTAMP_TEXT_BYTES]) {
     int64_t seconds = floor_div(value, units_per_second);
-    int64_t fraction = value % units_per_second;
-    fraction += fraction < 0 ? units_per_second : 0;
+    int64_t fraction = floor_mod(value, units_per_second);
     int length = snprintf(out, STOA_TIMESTAMP_TEXT_BYTES, "%02lld:%02lld:%02lld",
-                          (long long)(seconds / 3600), (long long)(seconds / 60 % 60),
-                          (long long)(seconds % 60));
+                          (long long)floor_div(seconds, 3600),
+                          (long long)floor_mod(seconds, 3600) / 60,
+                          (long long)floor_mod(seconds, 60));
     if (fraction != 0 && length > 0) {
         int digits = units_per_second == 1000 ? 3 : units_per_second == 1000000 ? 6 : 9;
         length += snprintf(out + length, STOA_TIMESTAMP_TEXT_BYTES - (size_t)length, ".%0*lld",
@@ -70,12 +80,10 @@ size_t stoa_time_print(int64_t value, int64_t units_per_second,
 size_t stoa_timestamp_print(int64_t value, int64_t units_per_second,
                             char out[STOA_TIMESTAMP_TEXT_BYTES]) {
     int64_t seconds = floor_div(value, units_per_second);
-    int64_t fraction = value % units_per_second;
-    fraction += fraction < 0 ? units_per_second : 0;
     int64_t days = floor_div(seconds, 86400);
     /* Not `value - days * 86400 * units`: that product overflows within a day of INT64_MIN. */
-    int64_t units_of_day =
-        (seconds - days * 86400) * units_per_second + fraction;
+    int64_t units_of_day = floor_mod(seconds, 86400) * units_per_second +
+                           floor_mod(value, units_per_second);
     size_t length = stoa_date_print(days, out);
     out[length++] = ' ';
     char time[STOA_TIMESTAMP_TEXT_BYTES];

@@ -18,7 +18,9 @@ typedef struct stoa_civil {
     int32_t day;   /* 1 to 31 */
 } stoa_civil;
 
+/// Any number of days is a date.
 stoa_civil stoa_civil_from_days(int64_t days);
+/// The year is within 25,000,000,000,000,000 of 0; the caller has checked month and day.
 int64_t stoa_days_from_civil(stoa_civil date);
 
 enum { STOA_TIMESTAMP_TEXT_BYTES = 48 };

@@ -10,29 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A cut must not leave half a UTF-8 sequence, which a terminal or a JSON writer would refuse. */
-static void cut_at_character(char *text, size_t capacity) {
-    size_t length = strnlen(text, capacity);
-    if (length + 1 < capacity) {
-        return;
-    }
-    size_t end = length;
-    while (end > 0 && ((unsigned char)text[end - 1] & 0xC0) == 0x80) {
-        end--;
-    }
-    if (end == 0) {
-        return;
-    }
-    unsigned char lead = (unsigned char)text[end - 1];
-    size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-    if (length - (end - 1) < need) {
-        text[end - 1] = '\0';
-    }
-}
+#include "base/utf8.h"
 
 static void copy_name(char *target, const char *source) {
     (void)snprintf(target, STOA_ERROR_NAME_BYTES, "%s", source == NULL ? "" : source);
-    cut_at_character(target, STOA_ERROR_NAME_BYTES);
+    stoa_utf8_cut(target, STOA_ERROR_NAME_BYTES);
 }
 
 void stoa_error_clear(stoa_error *err) {
@@ -52,7 +34,7 @@ stoa_status stoa_fail(stoa_error *err, stoa_status status, const char *format, .
     va_start(arguments, format);
     (void)vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    cut_at_character(message, sizeof message);
+    stoa_utf8_cut(message, sizeof message);
     stoa_error_clear(err);
     err->status = status;
     memcpy(err->message, message, sizeof message);
@@ -68,12 +50,12 @@ void stoa_wrap(stoa_error *err, const char *format, ...) {
     va_start(arguments, format);
     (void)vsnprintf(context, sizeof context, format, arguments);
     va_end(arguments);
-    cut_at_character(context, sizeof context);
+    stoa_utf8_cut(context, sizeof context);
     char message[STOA_ERROR_MESSAGE_BYTES * 2];
     (void)snprintf(message, sizeof message, "%s: %s", context, err->message);
     memcpy(err->message, message, sizeof err->message);
     err->message[sizeof err->message - 1] = '\0';
-    cut_at_character(err->message, sizeof err->message);
+    stoa_utf8_cut(err->message, sizeof err->message);
 }
 
 static stoa_status status_of_errno(int number) {

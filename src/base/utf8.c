@@ -49,3 +49,22 @@ bool stoa_utf8_valid(const void *data, size_t size, size_t *bad_offset) {
     }
     return true;
 }
+
+void stoa_utf8_cut(char *text, size_t capacity) {
+    size_t length = strnlen(text, capacity);
+    if (length + 1 < capacity) {
+        return;
+    }
+    size_t end = length;
+    while (end > 0 && ((unsigned char)text[end - 1] & 0xC0) == 0x80) {
+        end--;
+    }
+    if (end == 0) {
+        return;
+    }
+    unsigned char lead = (unsigned char)text[end - 1];
+    size_t need = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    if (length - (end - 1) < need) {
+        text[end - 1] = '\0';
+    }
+}

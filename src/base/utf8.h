@@ -10,4 +10,8 @@
 /// sequence that is not begins.
 bool stoa_utf8_valid(const void *bytes, size_t size, size_t *bad_offset);
 
+/// After a printing that filled all `capacity` bytes of `text` (its NUL among them) the last
+/// character may be cut in two, which a terminal or a JSON writer would refuse: takes it away.
+void stoa_utf8_cut(char *text, size_t capacity);
+
 #endif

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/utf8.h"
 
 enum { POOL_NAME_BYTES = 64, HOLDER_ROUNDS_MAX = 16 };
 
@@ -179,6 +180,7 @@ static stoa_status make_pool(stoa_pool *parent, const char *name, size_t limit,
     pool->parent = parent;
     pool->root = parent == NULL ? pool : parent->root;
     (void)snprintf(pool->name, sizeof pool->name, "%s", name);
+    stoa_utf8_cut(pool->name, sizeof pool->name);
     atomic_init(&pool->used, 0);
     atomic_init(&pool->peak, 0);
     atomic_init(&pool->references, 1);

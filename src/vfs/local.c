@@ -105,10 +105,18 @@ static stoa_status local_remove(void *state, const char *path, stoa_error *err) 
 
 static stoa_status local_rename(void *state, const char *from, const char *to, stoa_error *err) {
     (void)state;
+    struct stat source;
     if (rename(from, to) == 0) {
         return STOA_OK;
     }
-    return stoa_fail_system(err, errno == EEXIST ? ENOTEMPTY : errno);
+    int number = errno == EEXIST ? ENOTEMPTY : errno;
+    if (number == EINVAL) {
+        return stoa_fail(err, STOA_INVALID, "a directory cannot move into itself");
+    }
+    if (number == ENOTDIR && lstat(from, &source) == 0 && S_ISDIR(source.st_mode)) {
+        return stoa_fail(err, STOA_INVALID, "the target is a file");
+    }
+    return stoa_fail_system(err, number);
 }
 
 static stoa_status local_sync_directory(void *state, const char *path, stoa_error *err) {

@@ -97,12 +97,22 @@ stoa_status stoa_vfs_join(stoa_pool *pool, const char *directory, const char *na
 stoa_status stoa_vfs_parent(stoa_pool *pool, const char *uri, char **out, stoa_error *err) {
     size_t root = stoa_uri_root_offset(uri);
     size_t end = stoa_uri_name_offset(uri);
-    /* Keep the '/' of the root, drop the others. */
+    /* The '/' of the root stays, the others go. */
     while (end > root + 1 && uri[end - 1] == '/') {
         end--;
     }
-    if (end == 0) {
-        return stoa_pool_copy_string(pool, ".", out, err);
-    }
-    return stoa_pool_copy_text(pool, uri, end, out, err);
+    end = end == root && uri[root] == '/' ? root + 1 : end;
+    /* "a" and "file:a" lie in the working directory. */
+    size_t scheme = stoa_uri_scheme_length(uri);
+    bool is_bare = end == (scheme == 0 ? 0 : scheme + 1);
+    stoa_buffer text = {.pool = pool};
+    stoa_status status = STOA_OK;
+    *out = NULL;
+    STOA_CHECK(stoa_buffer_append(&text, uri, end, err));
+    STOA_CHECK(stoa_buffer_append_text(&text, is_bare ? "." : "", err));
+    STOA_CHECK(stoa_pool_copy_text(pool, (const char *)text.data, text.size, out, err));
+
+done:
+    stoa_buffer_release(&text);
+    return status;
 }

@@ -30,7 +30,7 @@ static void *hook_allocate(void *user, size_t size) {
     allocator->failed = allocator->failed || fails;
     (void)pthread_mutex_unlock(&allocator->lock);
     void *memory = NULL;
-    if (fails || size > SIZE_MAX - HEAD_BYTES ||
+    if (fails || size > SIZE_MAX / 4 ||
         posix_memalign(&memory, STOA_ALIGNMENT_BYTES, size + HEAD_BYTES) != 0) {
         return NULL;
     }

@@ -7,8 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DIRECTORIES_MAX = 64 };
-static char directories[DIRECTORIES_MAX][SUPPORT_PATH_BYTES];
+static char root[SUPPORT_PATH_BYTES - 16]; /* of this program; "" until the first is asked for */
 static int directory_count;
 static pid_t owner;
 
@@ -20,22 +19,27 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
 
 static void remove_all(void) {
     /* A child that exits must not take its parent's files away. */
-    for (int i = 0; i < directory_count && getpid() == owner; i++) {
-        (void)nftw(directories[i], remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    if (getpid() == owner) {
+        (void)nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     }
 }
 
-void support_temp_directory(char out[SUPPORT_PATH_BYTES]) {
+static void make_root(void) {
     const char *parent = getenv("STOA_TMP");
     parent = parent != NULL && parent[0] != '\0' ? parent : getenv("TMPDIR");
     parent = parent != NULL && parent[0] != '\0' ? parent : P_tmpdir;
-    assert_true(directory_count < DIRECTORIES_MAX);
-    int length = snprintf(out, SUPPORT_PATH_BYTES, "%s/stoa-test-XXXXXX", parent);
-    assert_true(length > 0 && length < SUPPORT_PATH_BYTES);
-    assert_non_null(mkdtemp(out));
-    if (directory_count == 0) {
-        owner = getpid();
-        assert_int_equal(atexit(remove_all), 0);
+    int length = snprintf(root, sizeof root, "%s/stoa-test-XXXXXX", parent);
+    assert_true(length > 0 && (size_t)length < sizeof root);
+    assert_non_null(mkdtemp(root));
+    owner = getpid();
+    assert_int_equal(atexit(remove_all), 0);
+}
+
+void support_temp_directory(char out[SUPPORT_PATH_BYTES]) {
+    if (root[0] == '\0') {
+        make_root();
     }
-    (void)snprintf(directories[directory_count++], SUPPORT_PATH_BYTES, "%s", out);
+    int length = snprintf(out, SUPPORT_PATH_BYTES, "%s/%d", root, ++directory_count);
+    assert_true(length > 0 && length < SUPPORT_PATH_BYTES);
+    assert_int_equal(mkdir(out, 0700), 0);
 }
