@@ -19,18 +19,18 @@ typedef struct stoa_fs stoa_fs;
 typedef struct stoa_file stoa_file;
 
 typedef enum stoa_open_mode {
-    STOA_OPEN_READ = 0,       /* ranged reads; the file must exist */
-    STOA_OPEN_CREATE = 1,     /* sequential writes into a new file; STOA_EXISTS when it is there */
-    STOA_OPEN_REPLACE = 2,    /* sequential writes into a new or emptied file */
-    STOA_OPEN_APPEND = 3      /* sequential writes after what is there; made when it is missing */
+    STOA_OPEN_READ = 0,    /* ranged reads; the file must exist */
+    STOA_OPEN_CREATE = 1,  /* sequential writes into a new file; STOA_EXISTS when it is there */
+    STOA_OPEN_REPLACE = 2, /* sequential writes into a new or emptied file */
+    STOA_OPEN_APPEND = 3   /* sequential writes after what is there; made when it is missing */
 } stoa_open_mode;
 
 typedef struct stoa_file_info {
-    uint64_t size;             /* bytes; 0 for a directory */
-    int64_t modified_ms;       /* since 1970-01-01 UTC; 0 when the backend does not know */
+    uint64_t size;       /* bytes; 0 for a directory */
+    int64_t modified_ms; /* since 1970-01-01 UTC; 0 when the backend does not know */
     bool is_directory;
-    bool is_link;              /* a symbolic link; all else describes what it points to */
-    char version[64];          /* changes when the content does (inode and time, ETag); may be "" */
+    bool is_link;     /* a symbolic link; all else describes what it points to */
+    char version[64]; /* changes when the content does (inode and time, ETag); may be "" */
 } stoa_file_info;
 
 /// One piece of a vectored read.
@@ -91,12 +91,12 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_create(stoa_pool *pool, const char 
 /// "/a/b"), and for local files their path. `context` has a pool, always. Functions that a backend
 /// lacks are NULL.
 ///
-/// `open` of a directory is STOA_INVALID (STOA_EXISTS for STOA_OPEN_CREATE). `make_directory` makes one level;
-/// STOA_EXISTS when something is there. `remove` takes a file or an empty directory (STOA_INVALID
-/// when it is not empty). `rename` replaces the target atomically. `sync_directory` makes creations,
-/// renames and removals in the directory durable. `lock` makes the file when it is missing and
-/// takes an exclusive lock that ends with its handle or with the process; STOA_LOCKED when somebody
-/// else has it. `list` calls in no certain order.
+/// `open` of a directory is STOA_INVALID (STOA_EXISTS for STOA_OPEN_CREATE). `make_directory` makes
+/// one level; STOA_EXISTS when something is there. `remove` takes a file or an empty directory
+/// (STOA_INVALID when it is not empty). `rename` replaces the target atomically. `sync_directory`
+/// makes creations, renames and removals in the directory durable. `lock` makes the file when it is
+/// missing and takes an exclusive lock that ends with its handle or with the process; STOA_LOCKED
+/// when somebody else has it. `list` calls in no certain order.
 ///
 /// Threads  All from several threads at once, `close` alone.
 typedef struct stoa_fs_operations {
@@ -109,8 +109,8 @@ typedef struct stoa_fs_operations {
     stoa_status (*remove)(void *state, const char *path, stoa_error *err);
     stoa_status (*rename)(void *state, const char *from, const char *to, stoa_error *err);
     stoa_status (*sync_directory)(void *state, const char *path, stoa_error *err);
-    stoa_status (*lock)(void *state, const char *path, const stoa_context *context,
-                        stoa_file **out, stoa_error *err);
+    stoa_status (*lock)(void *state, const char *path, const stoa_context *context, stoa_file **out,
+                        stoa_error *err);
     void (*close)(void *state);
 } stoa_fs_operations;
 

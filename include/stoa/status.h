@@ -26,18 +26,18 @@ extern "C" {
 /// What happened, named for what the caller can do about it. Values never change.
 typedef enum stoa_status {
     STOA_OK = 0,
-    STOA_INVALID = 1,     /* the request or the rows are wrong: correct them */
-    STOA_NOT_FOUND = 2,   /* no such file, table, column or snapshot */
-    STOA_EXISTS = 3,      /* it is there already */
-    STOA_CONFLICT = 4,    /* somebody else committed first: start again from the new state */
-    STOA_LOCKED = 5,      /* somebody else holds it: wait, or stop the holder */
-    STOA_IO = 6,          /* the system refused to read or write */
-    STOA_CORRUPT = 7,     /* the bytes are not what was written */
-    STOA_NO_MEMORY = 8,   /* the machine has no memory left */
-    STOA_LIMIT = 9,       /* a budget given by the program is used up */
-    STOA_CANCELLED = 10,  /* a token was cancelled or its deadline passed */
+    STOA_INVALID = 1,      /* the request or the rows are wrong: correct them */
+    STOA_NOT_FOUND = 2,    /* no such file, table, column or snapshot */
+    STOA_EXISTS = 3,       /* it is there already */
+    STOA_CONFLICT = 4,     /* somebody else committed first: start again from the new state */
+    STOA_LOCKED = 5,       /* somebody else holds it: wait, or stop the holder */
+    STOA_IO = 6,           /* the system refused to read or write */
+    STOA_CORRUPT = 7,      /* the bytes are not what was written */
+    STOA_NO_MEMORY = 8,    /* the machine has no memory left */
+    STOA_LIMIT = 9,        /* a budget given by the program is used up */
+    STOA_CANCELLED = 10,   /* a token was cancelled or its deadline passed */
     STOA_UNSUPPORTED = 11, /* known and not offered here; the message names it */
-    STOA_INTERNAL = 12    /* a bug of Stoa's or of its engine's: report it */
+    STOA_INTERNAL = 12     /* a bug of Stoa's or of its engine's: report it */
 } stoa_status;
 
 enum { STOA_ERROR_MESSAGE_BYTES = 1024, STOA_ERROR_NAME_BYTES = 192 };
@@ -60,8 +60,7 @@ typedef struct stoa_error {
     char message[STOA_ERROR_MESSAGE_BYTES];
 } stoa_error;
 
-#define STOA_ERROR_NONE                                                                            \
-    { STOA_OK, -1, -1, -1, -1, -1, {0}, {0}, {0} }
+#define STOA_ERROR_NONE {STOA_OK, -1, -1, -1, -1, -1, {0}, {0}, {0}}
 
 /// The status's name as in this header, without its prefix and in lower case: "not found".
 STOA_API const char *stoa_status_name(stoa_status status);

@@ -33,8 +33,9 @@ stoa_civil stoa_civil_from_days(int64_t days) {
     int64_t day_of_era = floor_mod(days, 146097) + 135080;
     era += day_of_era >= 146097;
     day_of_era -= day_of_era >= 146097 ? 146097 : 0;
-    int64_t year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 -
+                           day_of_era / 146096) /
+                          365;
     int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     int64_t month_from_march = (5 * day_of_year + 2) / 153;
     int32_t day = (int32_t)(day_of_year - (153 * month_from_march + 2) / 5 + 1);

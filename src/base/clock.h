@@ -13,7 +13,7 @@ int64_t stoa_clock_monotonic_ns(void);
 int64_t stoa_clock_unix_ms(void);
 
 typedef struct stoa_civil {
-    int64_t year; /* astronomical: 0 is 1 BC */
+    int64_t year;  /* astronomical: 0 is 1 BC */
     int32_t month; /* 1 to 12 */
     int32_t day;   /* 1 to 31 */
 } stoa_civil;

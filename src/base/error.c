@@ -61,19 +61,14 @@ void stoa_wrap(stoa_error *err, const char *format, ...) {
 static stoa_status status_of_errno(int number) {
     switch (number) {
     case ENOENT:
-    case ENOTDIR:
-        return STOA_NOT_FOUND;
-    case EEXIST:
-        return STOA_EXISTS;
-    case ENOMEM:
-        return STOA_NO_MEMORY;
+    case ENOTDIR: return STOA_NOT_FOUND;
+    case EEXIST: return STOA_EXISTS;
+    case ENOMEM: return STOA_NO_MEMORY;
     case EISDIR:
     case ENOTEMPTY:
     case ENAMETOOLONG:
-    case ELOOP:
-        return STOA_INVALID;
-    default:
-        return STOA_IO;
+    case ELOOP: return STOA_INVALID;
+    default: return STOA_IO;
     }
 }
 
@@ -110,9 +105,10 @@ void stoa_error_set_file(stoa_error *err, const char *name, int64_t offset) {
 }
 
 const char *stoa_status_name(stoa_status status) {
-    static const char *const names[] = {"ok",       "invalid",   "not found", "exists", "conflict",
-                                        "locked",   "io",        "corrupt",   "no memory",
-                                        "limit",    "cancelled", "unsupported", "internal"};
+    static const char *const names[] = {"ok",        "invalid", "not found", "exists",
+                                        "conflict",  "locked",  "io",        "corrupt",
+                                        "no memory", "limit",   "cancelled", "unsupported",
+                                        "internal"};
     size_t index = (size_t)status;
     return index < sizeof names / sizeof names[0] ? names[index] : "unknown";
 }

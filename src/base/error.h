@@ -41,7 +41,8 @@
 #define STOA_ASSERT(condition) ((void)sizeof((condition) ? 1 : 0))
 #endif
 
-__attribute__((noreturn)) void stoa_assert_failed(const char *condition, const char *file, int line);
+__attribute__((noreturn)) void stoa_assert_failed(const char *condition, const char *file,
+                                                  int line);
 
 /// The failure of a system call in the system's own words alone, for callers that put what was tried
 /// and its object before it. Statuses as stoa_fail_errno.

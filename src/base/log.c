@@ -30,6 +30,8 @@ stoa_status stoa_log_level_parse(const char *text, stoa_log_level *out, stoa_err
             return STOA_OK;
         }
     }
-    return stoa_fail(err, STOA_INVALID, "log level: expected error, warn, info or debug but found "
-                     "'%s'", text);
+    return stoa_fail(err, STOA_INVALID,
+                     "log level: expected error, warn, info or debug but found "
+                     "'%s'",
+                     text);
 }

@@ -22,8 +22,9 @@ static stoa_status grow_to(stoa_buffer *buffer, size_t capacity, stoa_error *err
 static stoa_status wanted_capacity(const stoa_buffer *buffer, size_t additional, size_t *out,
                                    stoa_error *err) {
     if (!stoa_add_size(buffer->size, additional, out)) {
-        return stoa_fail(err, STOA_LIMIT, "a buffer of %zu + %zu bytes is more than memory can hold",
-                         buffer->size, additional);
+        return stoa_fail(err, STOA_LIMIT,
+                         "a buffer of %zu + %zu bytes is more than memory can hold", buffer->size,
+                         additional);
     }
     return STOA_OK;
 }

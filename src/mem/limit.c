@@ -2,6 +2,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/checked.h"
@@ -14,28 +15,50 @@ struct unit {
 };
 
 static const struct unit units[] = {
-    {"", 1},           {"B", 1},
-    {"K", 1024},       {"KiB", 1024},       {"KB", 1000},
-    {"M", 1u << 20},   {"MiB", 1u << 20},   {"MB", 1000000},
-    {"G", 1u << 30},   {"GiB", 1u << 30},   {"GB", 1000000000},
-    {"T", (size_t)1 << 40}, {"TiB", (size_t)1 << 40}, {"TB", 1000000000000},
+    {"", 1},
+    {"B", 1},
+    {"K", 1024},
+    {"KiB", 1024},
+    {"KB", 1000},
+    {"M", 1u << 20},
+    {"MiB", 1u << 20},
+    {"MB", 1000000},
+    {"G", 1u << 30},
+    {"GiB", 1u << 30},
+    {"GB", 1000000000},
+    {"T", (size_t)1 << 40},
+    {"TiB", (size_t)1 << 40},
+    {"TB", 1000000000000},
 };
 
-stoa_status stoa_memory_size_parse(const char *text, size_t *out, stoa_error *err) {
-    const char *start = text;
-    while (isspace((unsigned char)*start)) {
-        start++;
+/* True when `text`, but for blanks at its end, is `name` in any case. */
+static bool is_unit(const char *text, const char *name) {
+    size_t length = strlen(text);
+    while (length > 0 && isspace((unsigned char)text[length - 1])) {
+        length--;
     }
+    return length == strlen(name) && strncasecmp(text, name, length) == 0;
+}
+
+static const char *skip_blanks(const char *text) {
+    while (isspace((unsigned char)*text)) {
+        text++;
+    }
+    return text;
+}
+
+stoa_status stoa_memory_size_parse(const char *text, size_t *out, stoa_error *err) {
+    const char *start = skip_blanks(text);
     char *end = NULL;
     errno = 0;
     unsigned long long number = isdigit((unsigned char)*start) ? strtoull(start, &end, 10) : 0;
     if (end != NULL && errno == 0) {
-        while (isspace((unsigned char)*end)) {
-            end++;
-        }
+        const char *unit = skip_blanks(end);
+        size_t size;
         for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-            if (strcasecmp(end, units[i].name) == 0 &&
-                stoa_mul_size((size_t)number, units[i].bytes, out)) {
+            if (is_unit(unit, units[i].name) &&
+                stoa_mul_size((size_t)number, units[i].bytes, &size)) {
+                *out = size;
                 return STOA_OK;
             }
         }

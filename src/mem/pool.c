@@ -29,13 +29,14 @@ struct stoa_pressure {
     stoa_pressure *next;
     uint64_t sequence; /* order of registration: a walk goes on after the last one it called */
     int calls;         /* running now */
+    bool is_leaving;   /* being unregistered: no new calls, which could go on for ever */
 };
 
 struct stoa_pool {
-    pthread_mutex_t lock;      /* in the root only */
-    pthread_cond_t idle;       /* a holder's `calls` came to 0; in the root only */
-    stoa_pressure *holders;    /* in the root only, by ascending sequence */
-    uint64_t holder_sequence;  /* in the root only */
+    pthread_mutex_t lock;     /* in the root only */
+    pthread_cond_t idle;      /* a holder's `calls` came to 0; in the root only */
+    stoa_pressure *holders;   /* in the root only, by ascending sequence */
+    uint64_t holder_sequence; /* in the root only */
     stoa_pool *parent;
     stoa_pool *root;
     stoa_allocator allocator;
@@ -88,8 +89,7 @@ static stoa_pool *try_charge(stoa_pool *leaf, size_t size) {
         size_t used = atomic_load_explicit(&pool->used, memory_order_relaxed);
         size_t wanted;
         do {
-            if (!stoa_add_size(used, size, &wanted) ||
-                (pool->limit != 0 && wanted > pool->limit)) {
+            if (!stoa_add_size(used, size, &wanted) || (pool->limit != 0 && wanted > pool->limit)) {
                 uncharge(leaf, pool, size);
                 return pool;
             }
@@ -99,8 +99,7 @@ static stoa_pool *try_charge(stoa_pool *leaf, size_t size) {
         size_t peak = atomic_load_explicit(&pool->peak, memory_order_relaxed);
         while (peak < wanted &&
                !atomic_compare_exchange_weak_explicit(&pool->peak, &peak, wanted,
-                                                      memory_order_relaxed,
-                                                      memory_order_relaxed)) {
+                                                      memory_order_relaxed, memory_order_relaxed)) {
         }
     }
     return NULL;
@@ -122,7 +121,7 @@ static size_t ask_holders(stoa_pool *full, size_t needed) {
     uint64_t after = 0;
     (void)pthread_mutex_lock(&root->lock);
     for (stoa_pressure *holder = root->holders; holder != NULL && given < needed;) {
-        if (holder->sequence <= after || !is_within(holder->pool, full)) {
+        if (holder->sequence <= after || holder->is_leaving || !is_within(holder->pool, full)) {
             holder = holder->next;
             continue;
         }
@@ -353,6 +352,7 @@ void stoa_pressure_unregister(stoa_pressure *pressure) {
     }
     stoa_pool *root = pressure->pool->root;
     (void)pthread_mutex_lock(&root->lock);
+    pressure->is_leaving = true;
     while (pressure->calls > 0) {
         (void)pthread_cond_wait(&root->idle, &root->lock);
     }

@@ -20,8 +20,8 @@ static stoa_status stream_read_at(void *state, uint64_t offset, void *buffer, si
                                   size_t *out_size, stoa_error *err) {
     struct stream *stream = state;
     if (offset != stream->position) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "it can only be read in order: at byte %" PRIu64
-                         " now", stream->position);
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "it can only be read in order: at byte %" PRIu64 " now", stream->position);
     }
     ssize_t got;
     do {

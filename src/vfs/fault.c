@@ -28,8 +28,8 @@ struct fault_file {
 };
 
 static const char *const call_names[STOA_FAULT_CALL_COUNT] = {
-    "any",  "open", "stat", "list", "make directory", "remove", "rename", "sync directory",
-    "lock", "size", "read", "write", "sync", "truncate",
+    "any",  "open", "stat", "list",  "make directory", "remove",   "rename", "sync directory",
+    "lock", "size", "read", "write", "sync",           "truncate",
 };
 
 /* With the lock held. */
@@ -53,8 +53,7 @@ static stoa_status pass(stoa_fault *fault, stoa_fault_call call, stoa_error *err
     fault->calls[STOA_FAULT_ANY]++;
     fault->calls[call]++;
     bool counts = options->call == STOA_FAULT_ANY || options->call == call;
-    bool is_it = options->fail_at != 0 && counts &&
-                 fault->calls[options->call] == options->fail_at;
+    bool is_it = options->fail_at != 0 && counts && fault->calls[options->call] == options->fail_at;
     bool is_after = fault->happened && options->fails_on;
     stoa_status status = is_it || is_after ? refuse(fault, call, err) : STOA_OK;
     (void)pthread_mutex_unlock(&fault->lock);
@@ -62,8 +61,7 @@ static stoa_status pass(stoa_fault *fault, stoa_fault_call call, stoa_error *err
 }
 
 static stoa_status offers(bool there, stoa_error *err) {
-    return there ? STOA_OK
-                 : stoa_fail(err, STOA_UNSUPPORTED, "its file system does not offer it");
+    return there ? STOA_OK : stoa_fail(err, STOA_UNSUPPORTED, "its file system does not offer it");
 }
 
 /* With the lock held, which is gone afterwards. */
@@ -128,9 +126,9 @@ static stoa_status file_write(void *state, const void *bytes, size_t size, stoa_
     STOA_TRY(offers(file->inner->operations->write != NULL, err));
     stoa_status refused = admit(file->fault, &size, err);
     stoa_error *inner_err = refused == STOA_OK ? err : NULL;
-    stoa_status status =
-        size == 0 ? STOA_OK
-                  : file->inner->operations->write(file->inner->state, bytes, size, inner_err);
+    stoa_status status = size == 0 ? STOA_OK
+                                   : file->inner->operations->write(file->inner->state, bytes, size,
+                                                                    inner_err);
     return refused == STOA_OK ? status : refused;
 }
 

@@ -56,13 +56,13 @@ typedef enum stoa_fault_call {
 
 /// What is to go wrong; all-zero is nothing.
 typedef struct stoa_fault_options {
-    uint64_t fail_at;       /* this call fails, counted from 1; 0: none */
-    stoa_fault_call call;   /* only calls of this kind are counted for `fail_at` */
-    bool fails_on;          /* and every call after it, of any kind: the machine is gone */
-    bool tears_writes;      /* a write that fails leaves a part of its bytes, by the seed */
-    bool shortens_reads;    /* reads answer less than asked, by the seed */
-    stoa_status status;     /* of the failure; 0: STOA_IO */
-    uint64_t space_bytes;   /* so many more bytes can be written before the disk is full; 0: any */
+    uint64_t fail_at;     /* this call fails, counted from 1; 0: none */
+    stoa_fault_call call; /* only calls of this kind are counted for `fail_at` */
+    bool fails_on;        /* and every call after it, of any kind: the machine is gone */
+    bool tears_writes;    /* a write that fails leaves a part of its bytes, by the seed */
+    bool shortens_reads;  /* reads answer less than asked, by the seed */
+    stoa_status status;   /* of the failure; 0: STOA_IO */
+    uint64_t space_bytes; /* so many more bytes can be written before the disk is full; 0: any */
     uint64_t seed;
 } stoa_fault_options;
 

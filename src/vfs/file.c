@@ -47,8 +47,10 @@ static stoa_status read_fully(stoa_file *file, uint64_t offset, void *buffer, si
             break;
         }
         if (got > size - done) {
-            return stoa_fail(err, STOA_INTERNAL, "the file system answered %zu bytes to a request "
-                             "for %zu", got, size - done);
+            return stoa_fail(err, STOA_INTERNAL,
+                             "the file system answered %zu bytes to a request "
+                             "for %zu",
+                             got, size - done);
         }
         done += got;
     }
@@ -118,8 +120,11 @@ static stoa_status check_range(const stoa_file *file, const stoa_read_range *ran
     if (stoa_add_u64(range->offset, range->size, &end) && end <= INT64_MAX) {
         return STOA_OK;
     }
-    return explain_read(file, stoa_fail(err, STOA_INVALID, "the range ends beyond what a file can "
-                                        "hold"), range->offset, range->size, err);
+    return explain_read(file,
+                        stoa_fail(err, STOA_INVALID,
+                                  "the range ends beyond what a file can "
+                                  "hold"),
+                        range->offset, range->size, err);
 }
 
 stoa_status stoa_file_read_vector(stoa_file *file, const stoa_read_range *ranges, size_t count,
@@ -164,8 +169,10 @@ stoa_status stoa_file_truncate(stoa_file *file, uint64_t size, stoa_error *err) 
         return lacks(file, "truncate", err);
     }
     if (size > INT64_MAX) {
-        return stoa_fail(err, STOA_INVALID, "cannot truncate '%s' to %" PRIu64 " bytes: more than a "
-                         "file can hold", file->uri, size);
+        return stoa_fail(err, STOA_INVALID,
+                         "cannot truncate '%s' to %" PRIu64 " bytes: more than a "
+                         "file can hold",
+                         file->uri, size);
     }
     return explain(file, file->operations->truncate(file->state, size, err), "truncate", err);
 }

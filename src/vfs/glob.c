@@ -87,9 +87,10 @@ static stoa_status check_sets(const struct part *part, stoa_error *err) {
                 end += part->text[end] == '\\' ? 2 : 1;
             }
             if (end >= part->size) {
-                return stoa_fail(err, STOA_INVALID, "expected a ']' for the '[' at byte %zu of "
-                                 "'%.*s' (write '\\[' for the character)", i, (int)part->size,
-                                 part->text);
+                return stoa_fail(err, STOA_INVALID,
+                                 "expected a ']' for the '[' at byte %zu of "
+                                 "'%.*s' (write '\\[' for the character)",
+                                 i, (int)part->size, part->text);
             }
             i = end;
         }

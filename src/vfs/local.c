@@ -17,8 +17,8 @@ void stoa_local_info(const struct stat *from, stoa_file_info *out) {
     *out = (stoa_file_info){0};
     out->is_directory = S_ISDIR(from->st_mode);
     out->size = S_ISREG(from->st_mode) ? (uint64_t)from->st_size : 0;
-    out->modified_ms =
-        (int64_t)from->st_mtim.tv_sec * 1000 + (int64_t)from->st_mtim.tv_nsec / 1000000;
+    out->modified_ms = (int64_t)from->st_mtim.tv_sec * 1000 +
+                       (int64_t)from->st_mtim.tv_nsec / 1000000;
     /* The time of change, not of modification: that one can be set back. */
     (void)snprintf(out->version, sizeof out->version, "%llx-%llx-%llx.%lx",
                    (unsigned long long)from->st_ino, (unsigned long long)from->st_size,

@@ -62,8 +62,9 @@ static stoa_status read_range(struct local_file *file, const stoa_read_range *ra
         STOA_TRY(local_read_at(file, range->offset + done, (uint8_t *)range->buffer + done,
                                range->size - done, &got, err));
         if (got == 0) {
-            return stoa_fail(err, STOA_CORRUPT, "expected %zu bytes at byte %" PRIu64
-                             " but the file ends after %zu", range->size, range->offset, done);
+            return stoa_fail(err, STOA_CORRUPT,
+                             "expected %zu bytes at byte %" PRIu64 " but the file ends after %zu",
+                             range->size, range->offset, done);
         }
         done += got;
     }
@@ -94,9 +95,9 @@ static stoa_status local_read_vector(void *state, const stoa_read_range *ranges,
             vector[i] = (struct iovec){ranges[first + i].buffer, ranges[first + i].size};
             wanted += ranges[first + i].size;
         }
-        ssize_t got = n == 1 ? -1
-                             : preadv(file->descriptor, vector, (int)n,
-                                      (off_t)ranges[first].offset);
+        ssize_t got = n == 1
+                          ? -1
+                          : preadv(file->descriptor, vector, (int)n, (off_t)ranges[first].offset);
         /* What one call did not deliver (short, interrupted, in error) each range reads by itself
          * and explains. */
         for (size_t i = 0; i < n && got != (ssize_t)wanted; i++) {

@@ -34,8 +34,10 @@ stoa_status stoa_memory_resolve(struct memory_fs *fs, const char *path, struct m
         }
         size_t length = strcspn(path, "/");
         if (depth == MEMORY_DEPTH_MAX || length > MEMORY_NAME_BYTES_MAX) {
-            return stoa_fail(err, STOA_INVALID, "the path has more than %d parts or a part of more "
-                             "than %d bytes", MEMORY_DEPTH_MAX, MEMORY_NAME_BYTES_MAX);
+            return stoa_fail(err, STOA_INVALID,
+                             "the path has more than %d parts or a part of more "
+                             "than %d bytes",
+                             MEMORY_DEPTH_MAX, MEMORY_NAME_BYTES_MAX);
         }
         if (length == 2 && memcmp(path, "..", 2) == 0) {
             return stoa_fail(err, STOA_UNSUPPORTED, "'..' means nothing here");
@@ -182,8 +184,9 @@ static bool is_within(struct memory_fs *fs, const char *path, const struct memor
             path++;
         }
         size_t length = strcspn(path, "/");
-        const struct memory_entry *entry =
-            length == 0 ? NULL : stoa_memory_find(&at->directory, path, length);
+        const struct memory_entry *entry = length == 0
+                                               ? NULL
+                                               : stoa_memory_find(&at->directory, path, length);
         at = entry == NULL ? NULL : entry->node;
         path += length;
     }
@@ -196,8 +199,7 @@ static stoa_status check_rename(struct memory_fs *fs, const struct memory_place 
     if (from->node == fs->root || to->node == fs->root) {
         return stoa_fail(err, STOA_INVALID, "it is the root");
     }
-    if (from->node->is_directory && to->node != from->node &&
-        is_within(fs, to_path, from->node)) {
+    if (from->node->is_directory && to->node != from->node && is_within(fs, to_path, from->node)) {
         return stoa_fail(err, STOA_INVALID, "a directory cannot move into itself");
     }
     if (to->wants_directory && !from->node->is_directory) {
@@ -207,8 +209,9 @@ static stoa_status check_rename(struct memory_fs *fs, const struct memory_place 
         return STOA_OK;
     }
     if (to->node->is_directory != from->node->is_directory) {
-        return stoa_fail(err, STOA_INVALID, to->node->is_directory ? "the target is a directory"
-                                                                   : "the target is a file");
+        return stoa_fail(err, STOA_INVALID,
+                         to->node->is_directory ? "the target is a directory"
+                                                : "the target is a file");
     }
     if (to->node->directory.count > 0 && to->node != from->node) {
         return stoa_fail(err, STOA_INVALID, "directory not empty");
@@ -321,8 +324,7 @@ struct memory_fs *stoa_memory_of(const stoa_fs *fs) {
     return fs->operations == &operations ? fs->state : NULL;
 }
 
-stoa_status stoa_memory_create(stoa_pool *pool, bool keeps_durable, stoa_fs *out,
-                               stoa_error *err) {
+stoa_status stoa_memory_create(stoa_pool *pool, bool keeps_durable, stoa_fs *out, stoa_error *err) {
     void *memory = NULL;
     *out = (stoa_fs){0};
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof(struct memory_fs), &memory, err));

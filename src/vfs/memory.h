@@ -122,7 +122,7 @@ struct memory_place {
     struct memory_node *directory;
     struct memory_node *node; /* NULL when nothing has the name */
     const char *name;
-    size_t name_length; /* 0: the root */
+    size_t name_length;   /* 0: the root */
     bool wants_directory; /* a '/' stood behind the name */
 };
 stoa_status stoa_memory_resolve(struct memory_fs *fs, const char *path, struct memory_place *out,

@@ -172,8 +172,8 @@ static stoa_status tear(struct memory_node *node, uint64_t *random, stoa_error *
         return STOA_OK;
     }
     size_t kept = same + (size_t)random_up_to(random, size - same);
-    STOA_TRY(copy_rest(&node->synced, size == 0 ? NULL : node->content->bytes.data, same, kept,
-                       err));
+    STOA_TRY(
+        copy_rest(&node->synced, size == 0 ? NULL : node->content->bytes.data, same, kept, err));
     for (size_t at = same; at < kept;) {
         size_t end = (at / SECTOR_BYTES + 1) * SECTOR_BYTES;
         end = end < kept ? end : kept;

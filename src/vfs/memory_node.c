@@ -155,7 +155,6 @@ void stoa_memory_directory_release(struct memory_fs *fs, struct memory_directory
         stoa_pool_free_string(fs->pool, last->name);
         stoa_memory_node_release(fs, node);
     }
-    stoa_pool_free(fs->pool, directory->entries,
-                   directory->capacity * sizeof(struct memory_entry));
+    stoa_pool_free(fs->pool, directory->entries, directory->capacity * sizeof(struct memory_entry));
     *directory = (struct memory_directory){0};
 }

@@ -49,8 +49,10 @@ void stoa_fs_close(stoa_fs *fs) {
 stoa_status stoa_fs_register(stoa_fs_registry *registry, const char *name, stoa_fs fs,
                              stoa_error *err) {
     if (!is_scheme(name)) {
-        return stoa_fail(err, STOA_INVALID, "expected a scheme of 2 to 62 letters, digits, '+', "
-                         "'-' and '.', a letter first, but found '%s'", name);
+        return stoa_fail(err, STOA_INVALID,
+                         "expected a scheme of 2 to 62 letters, digits, '+', "
+                         "'-' and '.', a letter first, but found '%s'",
+                         name);
     }
     STOA_ASSERT(fs.operations != NULL);
     struct scheme *scheme = scheme_find(registry, name, strlen(name));
@@ -120,9 +122,10 @@ stoa_status stoa_fs_find(stoa_fs_registry *registry, const char *uri, stoa_fs **
     struct scheme *scheme = scheme_find(registry, name, length == 0 ? 4 : length);
     *out = NULL;
     if (scheme == NULL) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "no file system is registered for '%.*s:' in '%s' "
-                         "(a local file of that name is written './%s')", (int)length, uri, uri,
-                         uri);
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "no file system is registered for '%.*s:' in '%s' "
+                         "(a local file of that name is written './%s')",
+                         (int)length, uri, uri, uri);
     }
     bool is_local = strcasecmp(scheme->name, "file") == 0;
     const char *path = length == 0 ? uri : is_local ? stoa_uri_file_path(uri) : uri + length + 1;

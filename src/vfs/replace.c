@@ -13,8 +13,7 @@
 
 /* Distinct within the process by the address of a local and the clock, between processes by the
  * process id; files are opened with STOA_OPEN_CREATE, so that a clash is an error and no loss. */
-stoa_status stoa_vfs_temporary_name(stoa_pool *pool, const char *uri, char **out,
-                                    stoa_error *err) {
+stoa_status stoa_vfs_temporary_name(stoa_pool *pool, const char *uri, char **out, stoa_error *err) {
     size_t directory_length = stoa_uri_name_offset(uri);
     uint64_t number = stoa_hash_u64((uint64_t)stoa_clock_monotonic_ns()) ^
                       stoa_hash_u64((uint64_t)(uintptr_t)out + 1) ^
@@ -23,8 +22,8 @@ stoa_status stoa_vfs_temporary_name(stoa_pool *pool, const char *uri, char **out
     stoa_status status = STOA_OK;
     *out = NULL;
     STOA_CHECK(stoa_buffer_append(&text, uri, directory_length, err));
-    STOA_CHECK(stoa_buffer_append_format(&text, err, STOA_VFS_TEMPORARY_PREFIX "%016" PRIx64,
-                                         number));
+    STOA_CHECK(
+        stoa_buffer_append_format(&text, err, STOA_VFS_TEMPORARY_PREFIX "%016" PRIx64, number));
     STOA_CHECK(stoa_pool_copy_text(pool, (const char *)text.data, text.size, out, err));
 
 done:
@@ -109,8 +108,9 @@ stoa_status stoa_vfs_read_all(stoa_fs_registry *registry, const char *uri, size_
         STOA_CHECK(stoa_file_size(file, &size, err));
     }
     if (size > limit) {
-        status = stoa_fail(err, STOA_LIMIT, "'%s' has %" PRIu64 " bytes, more than the limit of %zu",
-                           uri, size, limit);
+        status = stoa_fail(err, STOA_LIMIT,
+                           "'%s' has %" PRIu64 " bytes, more than the limit of %zu", uri, size,
+                           limit);
         goto done;
     }
     STOA_CHECK(stoa_buffer_reserve_exact(out, (size_t)size + 1, err));

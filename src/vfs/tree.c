@@ -78,8 +78,8 @@ static stoa_status collect(void *user, const char *name, const stoa_file_info *i
                            stoa_error *err) {
     struct contents *contents = user;
     stoa_pool *pool = stoa_fs_registry_pool(contents->registry);
-    stoa_buffer *target =
-        info->is_directory && !info->is_link ? &contents->directories : &contents->files;
+    stoa_buffer *target = info->is_directory && !info->is_link ? &contents->directories
+                                                               : &contents->files;
     char *path = NULL;
     STOA_TRY(stoa_vfs_join(pool, contents->directory, name, &path, err));
     stoa_status status = stoa_buffer_append(target, path, strlen(path) + 1, err);
@@ -116,8 +116,9 @@ static stoa_status remove_all_files(struct contents *contents, const char *uri, 
                                        &directory, err));
         i += strlen(directory) + 1;
         contents->directory = directory;
-        stoa_status status = ignore_missing(
-            stoa_vfs_list(contents->registry, directory, collect, contents, err), err);
+        stoa_status status = ignore_missing(stoa_vfs_list(contents->registry, directory, collect,
+                                                          contents, err),
+                                            err);
         stoa_pool_free_string(pool, directory);
         STOA_TRY(status);
         STOA_TRY(remove_files(contents, err));

@@ -16,8 +16,7 @@ static stoa_status find(stoa_fs_registry *registry, const char *uri, struct plac
     return stoa_fs_find(registry, uri, &out->fs, &out->path, err);
 }
 
-static stoa_status explain(stoa_status status, const char *what, const char *uri,
-                           stoa_error *err) {
+static stoa_status explain(stoa_status status, const char *what, const char *uri, stoa_error *err) {
     if (status != STOA_OK) {
         stoa_wrap(err, "cannot %s '%s'", what, uri);
         stoa_error_set_file(err, uri, -1);
@@ -75,7 +74,8 @@ stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *uri, stoa_file
     if (place.fs->operations->lock == NULL) {
         return lacks("lock", uri, err);
     }
-    stoa_status status = place.fs->operations->lock(place.fs->state, place.path, &context, out, err);
+    stoa_status status = place.fs->operations->lock(place.fs->state, place.path, &context, out,
+                                                    err);
     if (status == STOA_OK) {
         status = name_file(out, uri, err);
     }
@@ -90,8 +90,8 @@ stoa_status stoa_vfs_stat(stoa_fs_registry *registry, const char *uri, stoa_file
     if (place.fs->operations->stat == NULL) {
         return lacks("look at", uri, err);
     }
-    return explain(place.fs->operations->stat(place.fs->state, place.path, out, err), "look at", uri,
-                   err);
+    return explain(place.fs->operations->stat(place.fs->state, place.path, out, err), "look at",
+                   uri, err);
 }
 
 stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char *uri, bool *out,
@@ -143,10 +143,11 @@ static stoa_status run_path_operation(stoa_fs_registry *registry, const char *ur
     struct place place;
     STOA_TRY(find(registry, uri, &place, err));
     const stoa_fs_operations *operations = place.fs->operations;
-    stoa_status (*function)(void *, const char *, stoa_error *) =
-        operation == MAKE_DIRECTORY ? operations->make_directory
-        : operation == REMOVE       ? operations->remove
-                                    : operations->sync_directory;
+    stoa_status (*function)(void *, const char *, stoa_error *) = operation == MAKE_DIRECTORY
+                                                                      ? operations->make_directory
+                                                                  : operation == REMOVE
+                                                                      ? operations->remove
+                                                                      : operations->sync_directory;
     if (function == NULL) {
         return lacks(verbs[operation], uri, err);
     }

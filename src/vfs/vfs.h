@@ -19,8 +19,8 @@ STOA_MUST_USE stoa_status stoa_vfs_open(stoa_fs_registry *registry, const char *
 STOA_MUST_USE stoa_status stoa_vfs_stat(stoa_fs_registry *registry, const char *uri,
                                         stoa_file_info *out, stoa_error *err);
 /// Whether something is there; what else keeps it from being looked at is an error.
-STOA_MUST_USE stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char *uri,
-                                          bool *out, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char *uri, bool *out,
+                                          stoa_error *err);
 /// Calls `function` for each entry, in no certain order; it must not change the directory.
 STOA_MUST_USE stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri,
                                         stoa_list_function function, void *user, stoa_error *err);

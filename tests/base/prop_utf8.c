@@ -116,7 +116,8 @@ static void random_text_whole_cut_and_mutated(void **state) {
         size_t most = (size_t)support_random_below(&random, 200);
         while (size < most) {
             if (support_random_bool(&random)) {
-                for (uint64_t run = support_random_below(&random, 20); run > 0 && size < most; run--) {
+                for (uint64_t run = support_random_below(&random, 20); run > 0 && size < most;
+                     run--) {
                     text[size++] = 'a';
                 }
             }

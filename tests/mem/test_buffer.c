@@ -113,7 +113,8 @@ static void arenas_hand_out_zeroed_aligned_pieces(void **state) {
     stoa_arena_init(&arena, pool);
     for (size_t i = 0; i < 2000; i++) {
         void *memory = NULL;
-        size_t size = (size_t)(support_random_u64(&random) >> (64 - support_random_below(&random, 17) - 1));
+        size_t size = (size_t)(support_random_u64(&random) >>
+                               (64 - support_random_below(&random, 17) - 1));
         assert_ok(stoa_arena_allocate(&arena, size, &memory, &err), err);
         assert_int_equal((uintptr_t)memory % 16, 0);
         pieces[i].bytes = memory;
@@ -160,8 +161,8 @@ static void arenas_refuse_what_memory_cannot_hold(void **state) {
     stoa_arena_init(&arena, pool);
     assert_fails(stoa_arena_allocate(&arena, SIZE_MAX, &memory, &err), STOA_LIMIT, NULL, err);
     assert_null(memory);
-    assert_fails(stoa_arena_allocate_array(&arena, SIZE_MAX / 4, 8, &memory, &err), STOA_LIMIT, NULL,
-                 err);
+    assert_fails(stoa_arena_allocate_array(&arena, SIZE_MAX / 4, 8, &memory, &err), STOA_LIMIT,
+                 NULL, err);
     assert_ok(stoa_arena_allocate(&arena, 0, &memory, &err), err);
     assert_non_null(memory);
     assert_ok(stoa_arena_copy_text(&arena, "abcdef", 3, &text, &err), err);

@@ -303,8 +303,19 @@ static void sizes_are_read_with_their_units(void **state) {
 
 static void sizes_that_are_none_are_refused(void **state) {
     (void)state;
-    const char *const bad[] = {"", " ", "x", "-1", "+1", "1.5GB", "1 XB", "GB", "1GBB",
-                               "18446744073709551616", "99999999999T", "0x10", "1 2"};
+    const char *const bad[] = {"",
+                               " ",
+                               "x",
+                               "-1",
+                               "+1",
+                               "1.5GB",
+                               "1 XB",
+                               "GB",
+                               "1GBB",
+                               "18446744073709551616",
+                               "99999999999T",
+                               "0x10",
+                               "1 2"};
     size_t size = 7;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_fails(stoa_memory_size_parse(bad[i], &size, &err), STOA_INVALID, "expected a size",
@@ -323,8 +334,8 @@ static void the_default_limit_comes_from_the_environment(void **state) {
     assert_ok(stoa_memory_limit_default(&size, &err), err);
     assert_int_equal(size, (size_t)64 << 20);
     assert_int_equal(setenv("STOA_MEMORY", "lots", 1), 0);
-    assert_fails(stoa_memory_limit_default(&size, &err), STOA_INVALID, "STOA_MEMORY: expected a size",
-                 err);
+    assert_fails(stoa_memory_limit_default(&size, &err), STOA_INVALID,
+                 "STOA_MEMORY: expected a size", err);
     assert_int_equal(unsetenv("STOA_MEMORY"), 0);
 }
 

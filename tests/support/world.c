@@ -44,8 +44,8 @@ static void run_prepare(support_world *world, support_scenario prepare, void *us
 /* A run that met its fault fails with `wanted` and says so, or did without what failed. */
 static void check_outcome(stoa_status status, const stoa_error *err, stoa_status wanted,
                           const char *what, uint64_t nth) {
-    if (status != STOA_OK && (status != wanted || err->status != status ||
-                              err->message[0] == '\0')) {
+    if (status != STOA_OK &&
+        (status != wanted || err->status != status || err->message[0] == '\0')) {
         print_error("%s %" PRIu64 " failed: expected %s but found %s (the error says %s): %s\n",
                     what, nth, stoa_status_name(wanted), stoa_status_name(status),
                     stoa_status_name(err->status), err->message);
@@ -96,8 +96,10 @@ static uint64_t fail_each_call(support_scenario prepare, support_scenario scenar
         stoa_error err = STOA_ERROR_NONE;
         support_world_open(&world);
         run_prepare(&world, prepare, user);
-        stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = nth, .fails_on = fails_on,
-                                                           .tears_writes = fails_on, .seed = nth});
+        stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = nth,
+                                                           .fails_on = fails_on,
+                                                           .tears_writes = fails_on,
+                                                           .seed = nth});
         stoa_status status = scenario(&world, user, &err);
         bool failed = stoa_fault_happened(world.fault);
         stoa_fault_plan(world.fault, NULL);
@@ -132,8 +134,10 @@ static bool crash_once(support_scenario prepare, support_scenario scenario, supp
     support_world_open(&world);
     run_prepare(&world, prepare, user);
     support_world_crash(&world, STOA_CRASH_KEEP, 0);
-    stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = nth, .fails_on = true,
-                                                       .tears_writes = true, .seed = seed});
+    stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = nth,
+                                                       .fails_on = true,
+                                                       .tears_writes = true,
+                                                       .seed = seed});
     stoa_status status = scenario(&world, user, &err);
     bool went_down = stoa_fault_happened(world.fault);
     if (!went_down) {
@@ -149,8 +153,7 @@ uint64_t support_crash_at_each_call(support_scenario prepare, support_scenario s
                                     support_check check, uint64_t seeds, void *user) {
     uint64_t runs = 0;
     for (uint64_t nth = 1; nth < RUNS_MAX; nth++) {
-        bool went_down =
-            crash_once(prepare, scenario, check, user, nth, STOA_CRASH_DROP, 0);
+        bool went_down = crash_once(prepare, scenario, check, user, nth, STOA_CRASH_DROP, 0);
         (void)crash_once(prepare, scenario, check, user, nth, STOA_CRASH_KEEP, 0);
         runs += 2;
         for (uint64_t seed = 1; seed <= seeds; seed++, runs++) {

@@ -122,9 +122,9 @@ static void registries_and_memory_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(removing_trees),  cmocka_unit_test(making_trees),
-        cmocka_unit_test(finding_files),   cmocka_unit_test(reading_files),
-        cmocka_unit_test(locking_files),   cmocka_unit_test(registries_and_memory_files),
+        cmocka_unit_test(removing_trees), cmocka_unit_test(making_trees),
+        cmocka_unit_test(finding_files),  cmocka_unit_test(reading_files),
+        cmocka_unit_test(locking_files),  cmocka_unit_test(registries_and_memory_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,7 +95,8 @@ static void write_file(struct world *world, const char *name, const char *text) 
 static void assert_holds(struct world *world, const char *name, const char *text) {
     stoa_buffer bytes;
     assert_ok(stoa_vfs_read_all(world->registry, at(world, name), 1 << 20, world->pool, &bytes,
-                                &world->err), world->err);
+                                &world->err),
+              world->err);
     assert_int_equal(bytes.size, strlen(text));
     assert_memory_equal(bytes.data, text, bytes.size);
     stoa_buffer_release(&bytes);
@@ -197,7 +198,8 @@ static void truncating_sets_where_the_next_write_goes(void **state) {
     stoa_file_close(file);
     stoa_buffer bytes;
     assert_ok(stoa_vfs_read_all(world->registry, at(world, "f"), 100, world->pool, &bytes,
-                                &world->err), world->err);
+                                &world->err),
+              world->err);
     assert_int_equal(bytes.size, 9);
     assert_memory_equal(bytes.data, "0123xy\0\0z", 9);
     stoa_buffer_release(&bytes);
@@ -344,8 +346,8 @@ static void directories_are_made_level_by_level(void **state) {
     assert_true(info.is_directory);
     assert_false(info.is_link);
     assert_int_equal(info.size, 0);
-    assert_fails(stoa_vfs_make_directory(world->registry, at(world, "a"), &world->err),
-                 STOA_EXISTS, at(world, "a"), world->err);
+    assert_fails(stoa_vfs_make_directory(world->registry, at(world, "a"), &world->err), STOA_EXISTS,
+                 at(world, "a"), world->err);
     write_file(world, "a/f", "x");
     assert_fails(stoa_vfs_make_directories(world->registry, at(world, "a/f"), &world->err),
                  STOA_EXISTS, "a file has that name", world->err);
@@ -444,9 +446,10 @@ static void an_open_file_outlives_its_name(void **state) {
 
 static void names_may_hold_anything_but_slashes(void **state) {
     struct world *world = *state;
-    const char *const names[] = {"with space",     "100%25",         "%2F",          "quote'\"`",
-                                 "Größe αβγ 数据", "\xF0\x9F\x8F\x9B", "a:b",        "#?&=+",
-                                 "...",            "-rf",            "new\nline",    "\xFF\xFE"};
+    const char *const names[] = {"with space", "100%25",         "%2F",
+                                 "quote'\"`",  "Größe αβγ 数据", "\xF0\x9F\x8F\x9B",
+                                 "a:b",        "#?&=+",          "...",
+                                 "-rf",        "new\nline",      "\xFF\xFE"};
     char name[300];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         write_file(world, names[i], names[i]);
@@ -505,11 +508,13 @@ static void whole_files_are_read_up_to_a_limit(void **state) {
     stoa_buffer bytes;
     write_file(world, "f", "0123456789");
     assert_ok(stoa_vfs_read_all(world->registry, at(world, "f"), 10, world->pool, &bytes,
-                                &world->err), world->err);
+                                &world->err),
+              world->err);
     assert_int_equal(bytes.size, 10);
     stoa_buffer_release(&bytes);
     assert_fails(stoa_vfs_read_all(world->registry, at(world, "f"), 9, world->pool, &bytes,
-                                   &world->err), STOA_LIMIT, "limit of 9", world->err);
+                                   &world->err),
+                 STOA_LIMIT, "limit of 9", world->err);
     assert_null(bytes.data);
 }
 
@@ -529,7 +534,8 @@ static void files_of_several_megabytes_come_back_whole(void **state) {
     stoa_file_close(file);
     stoa_buffer read;
     assert_ok(stoa_vfs_read_all(world->registry, at(world, "f"), SIZE, world->pool, &read,
-                                &world->err), world->err);
+                                &world->err),
+              world->err);
     assert_int_equal(read.size, SIZE);
     assert_memory_equal(read.data, bytes, SIZE);
     stoa_buffer_release(&read);

@@ -50,8 +50,9 @@ static void the_nth_call_fails_once(void **state) {
 
 static void the_nth_call_of_a_kind_fails(void **state) {
     (void)state;
-    stoa_fault_plan(world.fault, &(stoa_fault_options){
-        .fail_at = 1, .call = STOA_FAULT_SYNC, .status = STOA_LIMIT});
+    stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = 1,
+                                                       .call = STOA_FAULT_SYNC,
+                                                       .status = STOA_LIMIT});
     stoa_file *file = create("test:/f");
     assert_ok(stoa_file_write(file, "a", 1, &err), err);
     assert_fails(stoa_file_sync(file, &err), STOA_LIMIT, "(sync)", err);
@@ -64,8 +65,9 @@ static void after_the_machine_is_gone_everything_fails(void **state) {
     char buffer[4];
     stoa_file_info info;
     stoa_file *file = create("test:/f"), *other = NULL;
-    stoa_fault_plan(world.fault, &(stoa_fault_options){
-        .fail_at = 1, .call = STOA_FAULT_WRITE, .fails_on = true});
+    stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = 1,
+                                                       .call = STOA_FAULT_WRITE,
+                                                       .fails_on = true});
     assert_fails(stoa_file_write(file, "a", 1, &err), STOA_IO, NULL, err);
     assert_fails(stoa_file_sync(file, &err), STOA_IO, NULL, err);
     assert_fails(stoa_vfs_open(world.registry, "test:/f", STOA_OPEN_READ, NULL, &other, &err),
@@ -85,8 +87,10 @@ static void torn_writes_leave_a_part(void **state) {
     bool seen[3] = {false};
     memset(bytes, 'x', sizeof bytes);
     for (uint64_t seed = 0; seed < 50; seed++) {
-        stoa_fault_plan(world.fault, &(stoa_fault_options){
-            .fail_at = 1, .call = STOA_FAULT_WRITE, .tears_writes = true, .seed = seed});
+        stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = 1,
+                                                           .call = STOA_FAULT_WRITE,
+                                                           .tears_writes = true,
+                                                           .seed = seed});
         stoa_file *file = create("test:/f");
         assert_fails(stoa_file_write(file, bytes, sizeof bytes, &err), STOA_IO, NULL, err);
         stoa_file_close(file);

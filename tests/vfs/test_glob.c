@@ -75,10 +75,18 @@ static stoa_error err;
 static int set_up(void **state) {
     (void)state;
     const char *const files[] = {
-        "memory:/d/b.csv",          "memory:/d/a.csv",       "memory:/d/c.json",
-        "memory:/d/.hidden.csv",    "memory:/d/x/a.csv",     "memory:/d/x/y/a.csv",
-        "memory:/d/x/y/z/deep.csv", "memory:/d/.git/no.csv", "memory:/d/year=2024/p.parquet",
-        "memory:/d/year=2025/p.parquet", "memory:/d/st*r.csv", "memory:/d/[odd].csv",
+        "memory:/d/b.csv",
+        "memory:/d/a.csv",
+        "memory:/d/c.json",
+        "memory:/d/.hidden.csv",
+        "memory:/d/x/a.csv",
+        "memory:/d/x/y/a.csv",
+        "memory:/d/x/y/z/deep.csv",
+        "memory:/d/.git/no.csv",
+        "memory:/d/year=2024/p.parquet",
+        "memory:/d/year=2025/p.parquet",
+        "memory:/d/st*r.csv",
+        "memory:/d/[odd].csv",
     };
     err = (stoa_error)STOA_ERROR_NONE;
     pool = support_pool_open();
@@ -132,14 +140,12 @@ static void patterns_find_files_in_order(void **state) {
 
 static void double_stars_go_down(void **state) {
     (void)state;
-    assert_finds("memory:/d/**/a.csv",
-                 "memory:/d/a.csv\nmemory:/d/x/a.csv\nmemory:/d/x/y/a.csv\n");
+    assert_finds("memory:/d/**/a.csv", "memory:/d/a.csv\nmemory:/d/x/a.csv\nmemory:/d/x/y/a.csv\n");
     assert_finds("memory:/d/x/**",
                  "memory:/d/x/a.csv\nmemory:/d/x/y/a.csv\nmemory:/d/x/y/z/deep.csv\n");
     assert_finds("memory:/**/z/*.csv", "memory:/d/x/y/z/deep.csv\n");
     assert_finds("memory:/d/**/**/deep.csv", "memory:/d/x/y/z/deep.csv\n");
-    assert_finds("memory:/d/**/y/**/*.csv",
-                 "memory:/d/x/y/a.csv\nmemory:/d/x/y/z/deep.csv\n");
+    assert_finds("memory:/d/**/y/**/*.csv", "memory:/d/x/y/a.csv\nmemory:/d/x/y/z/deep.csv\n");
 }
 
 static void a_backslash_takes_the_next_as_it_is(void **state) {

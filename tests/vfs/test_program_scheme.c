@@ -35,8 +35,9 @@ static void count_close(void *state) {
 
 static stoa_status count_open(void *state, const char *path, stoa_open_mode mode,
                               const stoa_context *context, stoa_file **out, stoa_error *err) {
-    static const stoa_file_operations operations = {
-        .size = count_size, .read_at = count_read_at, .close = count_close};
+    static const stoa_file_operations operations = {.size = count_size,
+                                                    .read_at = count_read_at,
+                                                    .close = count_close};
     char *end = NULL;
     unsigned long long size = strtoull(path, &end, 10);
     (void)state;
@@ -107,7 +108,8 @@ int main(void) {
     check(stoa_file_write(file, "x", 1, &err) == STOA_UNSUPPORTED, "writing", &err);
     stoa_file_close(file);
     check(fs->operations->open(fs->state, "x", STOA_OPEN_READ, &context, &file, &err) ==
-              STOA_NOT_FOUND, "opening no number", &err);
+              STOA_NOT_FOUND,
+          "opening no number", &err);
 
     stoa_fs_registry_close(registry);
     check(open_files == 0 && closed_file_systems == 1, "closing", &err);

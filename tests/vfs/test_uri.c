@@ -132,8 +132,8 @@ static void schemes_that_cannot_be_written_are_refused(void **state) {
     const char *const bad[] = {"", "a", "1a", "a b", "s3:", "ü1", "a/b"};
     assert_ok(stoa_fs_registry_create(pool, &registry, &err), err);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_fails(stoa_fs_register(registry, bad[i], stoa_fs_local(), &err), STOA_INVALID, bad[i],
-                     err);
+        assert_fails(stoa_fs_register(registry, bad[i], stoa_fs_local(), &err), STOA_INVALID,
+                     bad[i], err);
     }
     stoa_fs_registry_close(registry);
     support_pool_close(pool);
