@@ -10,6 +10,7 @@
 
 #include <stoa/schema.h>
 
+#include "mem/arena.h"
 #include "schema/predicate.h"
 #include "vfs/vfs.h"
 

@@ -1,0 +1,64 @@
+/* Building dictionaries: each value becomes the code of its first appearance.
+ *
+ * Kernels over open-addressing tables that the caller makes. A table of 2^bits slots, all bytes
+ * 0xFF while empty, must keep at least half of its slots free: `entry_limit` is at most 2^(bits-1).
+ * Encoding stops before the first value that would pass the limit; the caller then makes a larger
+ * table (`insert` fills it with what is known), or gives the dictionary up. */
+#ifndef STOA_CODEC_DICTIONARY_KERNEL_H
+#define STOA_CODEC_DICTIONARY_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Bytes that belong to somebody else.
+typedef struct stoa_bytes_view {
+    const uint8_t *data;
+    size_t size;
+} stoa_bytes_view;
+
+enum { STOA_DICTIONARY_EMPTY = 0xFF }; /* every byte of an empty table */
+
+typedef struct stoa_dictionary_slot_u32 {
+    uint32_t key;
+    uint32_t code; /* UINT32_MAX: empty */
+} stoa_dictionary_slot_u32;
+
+typedef struct stoa_dictionary_slot_u64 {
+    uint64_t key;
+    uint32_t code;
+    uint32_t unused;
+} stoa_dictionary_slot_u64;
+
+typedef struct stoa_dictionary_slot_bytes {
+    uint32_t tag; /* the upper half of the hash: most unequal keys differ in it */
+    uint32_t code;
+} stoa_dictionary_slot_bytes;
+
+/// Small domains need no hashing: `table` has one code for each possible value (256 and 65536),
+/// all bytes 0xFF at the beginning. Returns the new entry count.
+uint32_t stoa_dictionary_encode_u8(const uint8_t *values, size_t count, uint32_t *table,
+                                   uint8_t *entries, uint32_t entry_count, uint32_t *codes);
+uint32_t stoa_dictionary_encode_u16(const uint16_t *values, size_t count, uint32_t *table,
+                                    uint16_t *entries, uint32_t entry_count, uint32_t *codes);
+
+/// Returns how many of `count` values were encoded; `entries` has room for `entry_limit`.
+size_t stoa_dictionary_encode_u32(const uint32_t *values, size_t count,
+                                  stoa_dictionary_slot_u32 *slots, int bits, uint32_t *entries,
+                                  uint32_t *entry_count, uint32_t entry_limit, uint32_t *codes);
+size_t stoa_dictionary_encode_u64(const uint64_t *values, size_t count,
+                                  stoa_dictionary_slot_u64 *slots, int bits, uint64_t *entries,
+                                  uint32_t *entry_count, uint32_t entry_limit, uint32_t *codes);
+size_t stoa_dictionary_encode_bytes(const stoa_bytes_view *values, size_t count,
+                                    stoa_dictionary_slot_bytes *slots, int bits,
+                                    stoa_bytes_view *entries, uint32_t *entry_count,
+                                    uint32_t entry_limit, uint32_t *codes);
+
+/// Puts known entries, all different, into an empty table.
+void stoa_dictionary_insert_u32(const uint32_t *entries, uint32_t entry_count,
+                                stoa_dictionary_slot_u32 *slots, int bits);
+void stoa_dictionary_insert_u64(const uint64_t *entries, uint32_t entry_count,
+                                stoa_dictionary_slot_u64 *slots, int bits);
+void stoa_dictionary_insert_bytes(const stoa_bytes_view *entries, uint32_t entry_count,
+                                  stoa_dictionary_slot_bytes *slots, int bits);
+
+#endif

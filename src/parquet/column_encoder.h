@@ -1,0 +1,56 @@
+/* One leaf of one row group becomes one column chunk. */
+#ifndef STOA_PARQUET_COLUMN_ENCODER_H
+#define STOA_PARQUET_COLUMN_ENCODER_H
+
+#include <stoa/context.h>
+
+#include "codec/compress.h"
+#include "parquet/dictionary.h"
+#include "parquet/levels.h"
+#include "parquet/statistics.h"
+#include "parquet/writer.h"
+
+/// What the footer says of a chunk. Offsets are relative to where the row group begins.
+typedef struct stoa_chunk {
+    uint64_t dictionary_offset; /* of the dictionary page, when has_dictionary */
+    uint64_t data_offset;       /* of the first data page */
+    uint64_t uncompressed_bytes; /* headers included, as the format counts them */
+    uint64_t compressed_bytes;
+    stoa_parquet_compression compression;
+    bool has_dictionary;
+    int32_t data_page_count;
+    stoa_leaf_statistics statistics;
+} stoa_chunk;
+
+/// Working memory of one encoding thread, used for one chunk after the other.
+typedef struct stoa_column_encoder {
+    stoa_cancel *cancel;
+    const stoa_parquet_options *options; /* borrowed */
+    stoa_codec *codec;
+    stoa_leaf_values values;
+    stoa_leaf_dictionary dictionary;
+    stoa_buffer plain;  /* bodies of all pages of the chunk */
+    stoa_buffer packed; /* the same, compressed */
+    stoa_buffer pages;  /* struct page: where each stands in both */
+} stoa_column_encoder;
+
+STOA_MUST_USE stoa_status stoa_column_encoder_init(stoa_column_encoder *encoder,
+                                                   const stoa_context *context,
+                                                   const stoa_parquet_options *options,
+                                                   stoa_error *err);
+void stoa_column_encoder_release(stoa_column_encoder *encoder);
+
+/// Appends the chunk to `out`, whose beginning is the row group's. What is appended depends on the
+/// rows and the options alone.
+STOA_MUST_USE stoa_status stoa_column_encode(stoa_column_encoder *encoder, const stoa_leaf *leaf,
+                                             const stoa_rows *pieces, size_t piece_count,
+                                             int64_t first_row, stoa_buffer *out,
+                                             stoa_chunk *out_chunk, stoa_error *err);
+
+/// Appends a ColumnChunk struct, an item of a list, for a row group at `group_offset` of the file.
+void stoa_chunk_write(stoa_thrift_writer *writer, const stoa_leaf *leaf, const stoa_chunk *chunk,
+                      uint64_t group_offset);
+
+stoa_compression stoa_parquet_codec_compression(stoa_parquet_codec codec);
+
+#endif

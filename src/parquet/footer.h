@@ -1,0 +1,103 @@
+/* What the footer of a Parquet file says, anybody's file, checked as far as it can be without the
+ * pages: the tree of schema elements is one, every row group has every leaf, every chunk lies within
+ * the file. */
+#ifndef STOA_PARQUET_FOOTER_H
+#define STOA_PARQUET_FOOTER_H
+
+#include <stoa/context.h>
+
+#include "mem/arena.h"
+#include "mem/buffer.h"
+#include "parquet/format.h"
+#include "vfs/vfs.h"
+
+typedef struct stoa_parquet_element {
+    const char *name;
+    int32_t physical; /* stoa_parquet_physical; -1 for groups */
+    int32_t type_length;
+    int32_t repetition;
+    int32_t child_count;
+    int32_t converted; /* -1: none */
+    int32_t scale;
+    int32_t precision;
+    int32_t field_id; /* -1: none */
+    int32_t logical;  /* stoa_parquet_logical */
+    int32_t logical_bits; /* INTEGER */
+    bool logical_signed;  /* INTEGER */
+    bool logical_utc;     /* TIME, TIMESTAMP */
+    int32_t logical_unit; /* the same: 1 ms, 2 us, 3 ns */
+} stoa_parquet_element;
+
+typedef struct stoa_parquet_leaf {
+    const char *name; /* path with dots */
+    int32_t element;
+    int32_t definition_max;
+    int32_t repetition_max;
+} stoa_parquet_leaf;
+
+/// Bytes that are unknown are NULL.
+typedef struct stoa_parquet_bounds {
+    const uint8_t *min;
+    size_t min_size;
+    const uint8_t *max;
+    size_t max_size;
+    bool min_exact;
+    bool max_exact;
+    int64_t null_count;     /* -1: unknown */
+    int64_t distinct_count; /* -1: unknown */
+} stoa_parquet_bounds;
+
+typedef struct stoa_parquet_column {
+    int32_t physical;
+    int32_t compression;
+    const int32_t *encodings;
+    int32_t encoding_count;
+    int64_t value_count; /* nulls included */
+    int64_t uncompressed_bytes;
+    int64_t compressed_bytes;
+    int64_t data_offset;
+    int64_t dictionary_offset; /* -1: none */
+    uint64_t offset;           /* where the chunk begins: the lesser of the two */
+    bool has_bounds;
+    stoa_parquet_bounds bounds;
+} stoa_parquet_column;
+
+typedef struct stoa_parquet_group {
+    const stoa_parquet_column *columns; /* one a leaf */
+    int64_t row_count;
+    int64_t uncompressed_bytes;
+} stoa_parquet_group;
+
+typedef struct stoa_parquet_pair {
+    const char *key;
+    const char *value; /* NULL: none */
+    size_t value_size;
+} stoa_parquet_pair;
+
+typedef struct stoa_parquet_footer {
+    uint64_t file_bytes;
+    uint64_t footer_offset;
+    int32_t version;
+    int64_t row_count;
+    const char *created_by; /* NULL: not said */
+    const stoa_parquet_element *elements; /* elements[0] is the root */
+    int32_t element_count;
+    const stoa_parquet_leaf *leaves;
+    int32_t leaf_count;
+    const stoa_parquet_group *groups;
+    int32_t group_count;
+    const stoa_parquet_pair *pairs;
+    int32_t pair_count;
+    stoa_arena arena;
+} stoa_parquet_footer;
+
+/// Reads and checks the footer. Memory is at most a small multiple of the footer's own bytes.
+///
+/// Errors   STOA_CORRUPT      no Parquet file, or its footer does not hold together (with byte)
+///          STOA_UNSUPPORTED  an encrypted footer
+/// Owns     The caller releases `out`, also after an error (harmless then).
+STOA_MUST_USE stoa_status stoa_parquet_footer_read(const stoa_context *context, stoa_file *file,
+                                                   stoa_parquet_footer *out, stoa_error *err);
+void stoa_parquet_footer_release(stoa_parquet_footer *footer);
+
+#endif

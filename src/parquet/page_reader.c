@@ -1,0 +1,156 @@
+/* A header's size is known only when it has been parsed: a window of the file is read, and a larger
+ * one when the header does not end in it (statistics may make it long).
+ *
+ * Source   Apache Parquet format 2.11, "parquet.thrift": PageHeader */
+#include "parquet/page_reader.h"
+
+#include "parquet/thrift_reader.h"
+
+enum { WINDOW_BYTES = 512, HEADER_BYTES_MAX = 16 << 20 };
+
+void stoa_page_reader_init(stoa_page_reader *reader, stoa_pool *pool, stoa_file *file,
+                           const stoa_parquet_column *column) {
+    *reader = (stoa_page_reader){.file = file,
+                                 .position = column->offset,
+                                 .end = column->offset + (uint64_t)column->compressed_bytes,
+                                 .page_index = -1};
+    stoa_buffer_init(&reader->window, pool);
+}
+
+void stoa_page_reader_release(stoa_page_reader *reader) {
+    stoa_buffer_release(&reader->window);
+}
+
+stoa_status stoa_page_reader_fail(const stoa_page_reader *reader, uint64_t offset,
+                                  const char *problem, stoa_error *err) {
+    stoa_fail(err, STOA_CORRUPT, "page %" PRId32 " at byte %" PRIu64 ": %s", reader->page_index,
+              offset, problem);
+    stoa_error_set_file(err, reader->file->uri, (int64_t)offset);
+    return STOA_CORRUPT;
+}
+
+/* ---- Thrift ---------------------------------------------------------------------------------- */
+
+static void read_data_header(stoa_thrift_reader *reader, stoa_parquet_page *out) {
+    stoa_thrift_type type;
+    for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
+        switch (id) {
+        case 1: out->value_count = stoa_thrift_read_i32(reader, type); break;
+        case 2: out->encoding = stoa_thrift_read_i32(reader, type); break;
+        default: stoa_thrift_skip(reader, type); break;
+        }
+    }
+}
+
+static void read_data_header_v2(stoa_thrift_reader *reader, stoa_parquet_page *out) {
+    stoa_thrift_type type;
+    int32_t definition_bytes = 0, repetition_bytes = 0;
+    out->is_compressed = true;
+    for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
+        switch (id) {
+        case 1: out->value_count = stoa_thrift_read_i32(reader, type); break;
+        case 2: out->null_count = stoa_thrift_read_i32(reader, type); break;
+        case 3: out->row_count = stoa_thrift_read_i32(reader, type); break;
+        case 4: out->encoding = stoa_thrift_read_i32(reader, type); break;
+        case 5: definition_bytes = stoa_thrift_read_i32(reader, type); break;
+        case 6: repetition_bytes = stoa_thrift_read_i32(reader, type); break;
+        case 7: out->is_compressed = stoa_thrift_read_bool(reader, type); break;
+        default: stoa_thrift_skip(reader, type); break;
+        }
+    }
+    if (definition_bytes < 0 || repetition_bytes < 0 || out->row_count < 0 || out->null_count < 0 ||
+        out->null_count > out->value_count) {
+        stoa_thrift_fail(reader, "expected counts that are not negative");
+    }
+    out->definition_bytes = (uint32_t)definition_bytes;
+    out->repetition_bytes = (uint32_t)repetition_bytes;
+}
+
+static void read_header(stoa_thrift_reader *reader, stoa_parquet_page *out) {
+    stoa_thrift_type type;
+    int32_t plain_bytes = -1, body_bytes = -1;
+    int header_kind = -1;
+    out->kind = -1;
+    for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
+        switch (id) {
+        case 1: out->kind = stoa_thrift_read_i32(reader, type); break;
+        case 2: plain_bytes = stoa_thrift_read_i32(reader, type); break;
+        case 3: body_bytes = stoa_thrift_read_i32(reader, type); break;
+        case 4:
+            out->crc = (uint32_t)stoa_thrift_read_i32(reader, type);
+            out->has_crc = true;
+            break;
+        case 5: /* DataPageHeader */
+        case 7: /* DictionaryPageHeader has its first fields in common */
+            if (stoa_thrift_enter_struct(reader, type)) {
+                header_kind = id == 5 ? STOA_PARQUET_DATA_PAGE : STOA_PARQUET_DICTIONARY_PAGE;
+                read_data_header(reader, out);
+            }
+            break;
+        case 8:
+            if (stoa_thrift_enter_struct(reader, type)) {
+                header_kind = STOA_PARQUET_DATA_PAGE_V2;
+                read_data_header_v2(reader, out);
+            }
+            break;
+        default: stoa_thrift_skip(reader, type); break;
+        }
+    }
+    if (body_bytes < 0 || plain_bytes < 0 || out->value_count < 0) {
+        stoa_thrift_fail(reader, "expected sizes and counts that are not negative");
+    } else if (stoa_parquet_page_kind_name(out->kind) == NULL ||
+               (out->kind != STOA_PARQUET_INDEX_PAGE && header_kind != out->kind)) {
+        stoa_thrift_fail(reader, "expected a page header of a kind that the format has");
+    } else if (header_kind >= 0 && stoa_parquet_encoding_name(out->encoding) == NULL) {
+        stoa_thrift_fail(reader, "expected an encoding that the format has");
+    } else if ((uint64_t)out->definition_bytes + out->repetition_bytes > (uint64_t)body_bytes ||
+               (uint64_t)out->definition_bytes + out->repetition_bytes > (uint64_t)plain_bytes) {
+        stoa_thrift_fail(reader, "expected levels that lie within the page");
+    }
+    out->body_bytes = (uint32_t)body_bytes;
+    out->plain_bytes = (uint32_t)plain_bytes;
+}
+
+/* ---- The window ------------------------------------------------------------------------------ */
+
+static stoa_status fill_window(stoa_page_reader *reader, size_t size, stoa_error *err) {
+    stoa_buffer_clear(&reader->window);
+    STOA_TRY(stoa_buffer_reserve(&reader->window, size, err));
+    STOA_TRY(stoa_file_read(reader->file, reader->position, reader->window.data, size, err));
+    reader->window.size = size;
+    return STOA_OK;
+}
+
+stoa_status stoa_page_reader_next(stoa_page_reader *reader, stoa_parquet_page *out, bool *out_end,
+                                  stoa_error *err) {
+    *out_end = reader->position >= reader->end;
+    if (*out_end) {
+        return STOA_OK;
+    }
+    reader->page_index++;
+    const uint64_t left = reader->end - reader->position;
+    size_t size = WINDOW_BYTES;
+    stoa_thrift_reader thrift;
+    while (true) {
+        const size_t window = size < left ? size : (size_t)left;
+        STOA_TRY(fill_window(reader, window, err));
+        *out = (stoa_parquet_page){.row_count = -1, .encoding = -1, .offset = reader->position};
+        thrift = stoa_thrift_reader_of(reader->window.data, window);
+        read_header(&thrift, out);
+        if (!thrift.ended || window == left || size >= HEADER_BYTES_MAX) {
+            break;
+        }
+        size *= 4;
+    }
+    if (thrift.problem != NULL) {
+        return stoa_page_reader_fail(reader, reader->position + thrift.bytes.position,
+                                     thrift.problem, err);
+    }
+    out->body_offset = reader->position + thrift.bytes.position;
+    if (out->body_bytes > reader->end - out->body_offset) {
+        return stoa_page_reader_fail(reader, out->offset,
+                                     "expected a page that lies within its chunk", err);
+    }
+    reader->position = out->body_offset + out->body_bytes;
+    return STOA_OK;
+}

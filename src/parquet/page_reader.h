@@ -1,0 +1,48 @@
+/* The pages of one chunk, one after the other, anybody's file. */
+#ifndef STOA_PARQUET_PAGE_READER_H
+#define STOA_PARQUET_PAGE_READER_H
+
+#include "parquet/footer.h"
+
+/// One page's header, checked against the chunk.
+typedef struct stoa_parquet_page {
+    int32_t kind; /* stoa_parquet_page_kind */
+    uint64_t offset; /* of the header */
+    uint64_t body_offset;
+    uint32_t body_bytes; /* as it stands in the file */
+    uint32_t plain_bytes;
+    bool has_crc;
+    uint32_t crc;
+    int64_t value_count; /* nulls included; entries of a dictionary; 0 for other kinds */
+    int32_t encoding;
+    /* Version 2 only: levels stand before the body's compressed part. */
+    int64_t row_count; /* -1: not said */
+    int64_t null_count;
+    uint32_t definition_bytes;
+    uint32_t repetition_bytes;
+    bool is_compressed;
+} stoa_parquet_page;
+
+typedef struct stoa_page_reader {
+    stoa_file *file;
+    uint64_t position;
+    uint64_t end; /* of the chunk */
+    int32_t page_index; /* of the page that was read last; -1 before the first */
+    stoa_buffer window; /* bytes of the file around the current header */
+} stoa_page_reader;
+
+void stoa_page_reader_init(stoa_page_reader *reader, stoa_pool *pool, stoa_file *file,
+                           const stoa_parquet_column *column);
+void stoa_page_reader_release(stoa_page_reader *reader);
+
+/// Reads the next header and moves behind the page's body. `*out_end` is true when there was none.
+///
+/// Errors   STOA_CORRUPT  with page number and byte; row group and column are the caller's to add
+STOA_MUST_USE stoa_status stoa_page_reader_next(stoa_page_reader *reader, stoa_parquet_page *out,
+                                                bool *out_end, stoa_error *err);
+
+/// A failure about the page that was read last.
+stoa_status stoa_page_reader_fail(const stoa_page_reader *reader, uint64_t offset,
+                                  const char *problem, stoa_error *err);
+
+#endif

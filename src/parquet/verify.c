@@ -1,0 +1,337 @@
+/* Chunk by chunk, page by page, holding one page at a time. See verify.h. */
+#include "parquet/verify.h"
+
+#include <stdio.h>
+
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "base/hash.h"
+#include "codec/bitpack_kernel.h"
+#include "codec/compress.h"
+#include "codec/rle.h"
+#include "parquet/footer.h"
+#include "parquet/page_reader.h"
+
+struct verifier {
+    const stoa_context *context;
+    stoa_file *file;
+    const stoa_parquet_footer *footer;
+    stoa_codec *codecs[STOA_PARQUET_COMPRESSION_LZ4_RAW + 1];
+    stoa_buffer body;
+    stoa_buffer plain;
+    stoa_buffer levels;
+};
+
+/* What is known of the chunk so far. */
+struct chunk_state {
+    const stoa_parquet_column *column;
+    const stoa_parquet_leaf *leaf;
+    stoa_page_reader pages;
+    stoa_parquet_page page;
+    int64_t value_count;
+    int64_t row_count;
+    uint64_t uncompressed_bytes;
+    bool rows_known; /* false once a codec kept levels from us */
+    bool has_dictionary;
+};
+
+static stoa_status fail_page(const struct chunk_state *chunk, const char *problem,
+                             stoa_error *err) {
+    return stoa_page_reader_fail(&chunk->pages, chunk->page.offset, problem, err);
+}
+
+static bool compression_of(int32_t number, stoa_compression *out) {
+    switch (number) {
+    case STOA_PARQUET_COMPRESSION_NONE: *out = STOA_COMPRESSION_NONE; return true;
+    case STOA_PARQUET_COMPRESSION_SNAPPY: *out = STOA_COMPRESSION_SNAPPY; return true;
+    case STOA_PARQUET_COMPRESSION_GZIP: *out = STOA_COMPRESSION_GZIP; return true;
+    case STOA_PARQUET_COMPRESSION_ZSTD: *out = STOA_COMPRESSION_ZSTD; return true;
+    case STOA_PARQUET_COMPRESSION_LZ4_RAW: *out = STOA_COMPRESSION_LZ4_RAW; return true;
+    default: return false;
+    }
+}
+
+/* `*out_codec` is NULL for codecs that Stoa lacks. */
+static stoa_status codec_for(struct verifier *verifier, int32_t number, stoa_codec **out_codec,
+                             stoa_error *err) {
+    stoa_compression compression;
+    *out_codec = NULL;
+    if (!compression_of(number, &compression)) {
+        return STOA_OK;
+    }
+    stoa_codec **codec = &verifier->codecs[number];
+    if (*codec == NULL) {
+        STOA_TRY(stoa_codec_create(verifier->context->pool, compression, 0, codec, err));
+    }
+    *out_codec = *codec;
+    return STOA_OK;
+}
+
+/* ---- Bodies ---------------------------------------------------------------------------------- */
+
+static stoa_status read_body(struct verifier *verifier, struct chunk_state *chunk,
+                             stoa_error *err) {
+    const stoa_parquet_page *page = &chunk->page;
+    stoa_buffer *body = &verifier->body;
+    stoa_buffer_clear(body);
+    STOA_TRY(stoa_buffer_reserve(body, page->body_bytes, err));
+    STOA_TRY(stoa_file_read(verifier->file, page->body_offset, body->data, page->body_bytes, err));
+    body->size = page->body_bytes;
+    if (page->has_crc) {
+        const uint32_t crc = stoa_crc32(0, body->data, body->size);
+        if (crc != page->crc) {
+            char problem[96];
+            snprintf(problem, sizeof problem, "expected a checksum of %08" PRIx32
+                     " but found %08" PRIx32, page->crc, crc);
+            return fail_page(chunk, problem, err);
+        }
+    }
+    return STOA_OK;
+}
+
+/* Levels of version 2 are never compressed. */
+static stoa_status decompress_body(struct verifier *verifier, struct chunk_state *chunk,
+                                   bool *out_known, stoa_error *err) {
+    const stoa_parquet_page *page = &chunk->page;
+    const size_t levels = (size_t)page->definition_bytes + page->repetition_bytes;
+    const bool is_v2 = page->kind == STOA_PARQUET_DATA_PAGE_V2;
+    stoa_buffer *plain = &verifier->plain;
+    stoa_codec *codec;
+    const int32_t compression = is_v2 && !page->is_compressed ? STOA_PARQUET_COMPRESSION_NONE
+                                                              : chunk->column->compression;
+    STOA_TRY(codec_for(verifier, compression, &codec, err));
+    *out_known = codec != NULL;
+    stoa_buffer_clear(plain);
+    if (codec == NULL) {
+        return STOA_OK;
+    }
+    if (compression == STOA_PARQUET_COMPRESSION_NONE && page->body_bytes != page->plain_bytes) {
+        return fail_page(chunk, "expected as many bytes as the page has uncompressed", err);
+    }
+    STOA_TRY(stoa_buffer_reserve(plain, page->plain_bytes, err));
+    if (levels > 0) {
+        memcpy(plain->data, verifier->body.data, levels);
+    }
+    stoa_status status =
+        stoa_codec_decompress(codec, verifier->body.data + levels, page->body_bytes - levels,
+                              plain->data + levels, page->plain_bytes - levels, err);
+    if (status == STOA_CORRUPT) {
+        char problem[STOA_ERROR_MESSAGE_BYTES];
+        snprintf(problem, sizeof problem, "%s", err != NULL ? err->message : "does not decompress");
+        return fail_page(chunk, problem, err);
+    }
+    plain->size = page->plain_bytes;
+    return status;
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+static stoa_status decode_repetition(struct verifier *verifier, struct chunk_state *chunk,
+                                     const uint8_t *bytes, size_t size, int64_t *out_rows,
+                                     stoa_error *err) {
+    const size_t count = (size_t)chunk->page.value_count;
+    const int width = stoa_bit_width((uint32_t)chunk->leaf->repetition_max);
+    stoa_buffer *levels = &verifier->levels;
+    stoa_buffer_clear(levels);
+    STOA_TRY(stoa_buffer_reserve(levels, count * sizeof(uint32_t), err));
+    uint32_t *values = (uint32_t *)(void *)levels->data;
+    if (!stoa_rle_decode_u32(bytes, size, width, values, count)) {
+        return fail_page(chunk, "repetition levels do not decode", err);
+    }
+    if (count > 0 && chunk->value_count == 0 && values[0] != 0) {
+        return fail_page(chunk, "expected a chunk's first repetition level to be 0", err);
+    }
+    *out_rows = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (values[i] > (uint32_t)chunk->leaf->repetition_max) {
+            return fail_page(chunk, "a repetition level is above its highest", err);
+        }
+        *out_rows += values[i] == 0;
+    }
+    return STOA_OK;
+}
+
+/* BIT_PACKED levels, long deprecated, have no length before them and stand most significant bit
+ * first; nobody writes them, and their rows stay unknown. */
+static stoa_status count_rows(struct verifier *verifier, struct chunk_state *chunk,
+                              stoa_error *err) {
+    const stoa_parquet_page *page = &chunk->page;
+    const stoa_buffer *plain = &verifier->plain;
+    int64_t rows = page->value_count;
+    if (chunk->leaf->repetition_max > 0) {
+        const uint8_t *bytes = plain->data;
+        size_t size = page->repetition_bytes;
+        if (page->kind == STOA_PARQUET_DATA_PAGE) {
+            if (plain->size < 4 || stoa_load_u32(plain->data) > plain->size - 4) {
+                return fail_page(chunk, "expected repetition levels within the page", err);
+            }
+            bytes = plain->data + 4;
+            size = stoa_load_u32(plain->data);
+        }
+        STOA_TRY(decode_repetition(verifier, chunk, bytes, size, &rows, err));
+    }
+    if (page->row_count >= 0 && page->row_count != rows) {
+        return fail_page(chunk, "its header and its repetition levels differ in rows", err);
+    }
+    chunk->row_count += rows;
+    return STOA_OK;
+}
+
+static stoa_status verify_page(struct verifier *verifier, struct chunk_state *chunk,
+                               stoa_error *err) {
+    const stoa_parquet_page *page = &chunk->page;
+    bool known;
+    chunk->uncompressed_bytes += page->body_offset - page->offset + page->plain_bytes;
+    STOA_TRY(read_body(verifier, chunk, err));
+    STOA_TRY(decompress_body(verifier, chunk, &known, err));
+    if (page->kind == STOA_PARQUET_DICTIONARY_PAGE) {
+        if (chunk->has_dictionary || chunk->value_count > 0) {
+            return fail_page(chunk, "expected no dictionary page behind other pages", err);
+        }
+        chunk->has_dictionary = true;
+        return STOA_OK;
+    }
+    if (page->kind == STOA_PARQUET_INDEX_PAGE) {
+        return STOA_OK;
+    }
+    const bool wants_dictionary = page->encoding == STOA_PARQUET_RLE_DICTIONARY ||
+                                  page->encoding == STOA_PARQUET_PLAIN_DICTIONARY;
+    if (wants_dictionary && !chunk->has_dictionary && page->value_count > 0 && known &&
+        chunk->column->dictionary_offset >= 0) {
+        return fail_page(chunk, "expected a dictionary page before it", err);
+    }
+    if (known) {
+        STOA_TRY(count_rows(verifier, chunk, err));
+    }
+    chunk->rows_known = chunk->rows_known && known;
+    chunk->value_count += page->value_count;
+    return STOA_OK;
+}
+
+static stoa_status check_totals(const struct chunk_state *chunk, const stoa_parquet_group *group,
+                                stoa_error *err) {
+    const stoa_parquet_column *column = chunk->column;
+    const char *what = NULL;
+    int64_t expected = 0, found = 0;
+    if (chunk->value_count != column->value_count) {
+        what = "values";
+        expected = column->value_count;
+        found = chunk->value_count;
+    } else if (chunk->rows_known && chunk->row_count != group->row_count) {
+        what = "rows";
+        expected = group->row_count;
+        found = chunk->row_count;
+    } else if (chunk->uncompressed_bytes != (uint64_t)column->uncompressed_bytes) {
+        what = "uncompressed bytes";
+        expected = column->uncompressed_bytes;
+        found = (int64_t)chunk->uncompressed_bytes;
+    }
+    if (what == NULL) {
+        return STOA_OK;
+    }
+    stoa_fail(err, STOA_CORRUPT, "expected %" PRId64 " %s but found %" PRId64 " in its pages",
+              expected, what, found);
+    stoa_error_set_file(err, chunk->pages.file->uri, (int64_t)column->offset);
+    return STOA_CORRUPT;
+}
+
+static stoa_status verify_chunk(struct verifier *verifier, const stoa_parquet_group *group,
+                                int32_t index, stoa_error *err) {
+    stoa_status status = STOA_OK;
+    struct chunk_state chunk = {.column = &group->columns[index],
+                                .leaf = &verifier->footer->leaves[index],
+                                .rows_known = true};
+    const stoa_parquet_element *element = &verifier->footer->elements[chunk.leaf->element];
+    stoa_page_reader_init(&chunk.pages, verifier->context->pool, verifier->file, chunk.column);
+    if (chunk.column->physical != element->physical) {
+        status = stoa_fail(err, STOA_CORRUPT, "expected the schema's type %s but found %s",
+                           stoa_parquet_physical_name(element->physical),
+                           stoa_parquet_physical_name(chunk.column->physical) != NULL
+                               ? stoa_parquet_physical_name(chunk.column->physical)
+                               : "none");
+        goto done;
+    }
+    while (true) {
+        bool end;
+        STOA_CHECK(stoa_cancel_check(verifier->context->cancel, err));
+        STOA_CHECK(stoa_page_reader_next(&chunk.pages, &chunk.page, &end, err));
+        if (end) {
+            break;
+        }
+        STOA_CHECK(verify_page(verifier, &chunk, err));
+    }
+    STOA_CHECK(check_totals(&chunk, group, err));
+
+done:
+    stoa_page_reader_release(&chunk.pages);
+    return status;
+}
+
+static stoa_status verify_groups(struct verifier *verifier, stoa_error *err) {
+    const stoa_parquet_footer *footer = verifier->footer;
+    for (int32_t g = 0; g < footer->group_count; g++) {
+        for (int32_t c = 0; c < footer->leaf_count; c++) {
+            stoa_status status = verify_chunk(verifier, &footer->groups[g], c, err);
+            if (status != STOA_OK) {
+                stoa_wrap(err, "row group %" PRId32 ", column '%s'", g, footer->leaves[c].name);
+                stoa_error_set_column(err, c, footer->leaves[c].name);
+                return status;
+            }
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status check_head(stoa_file *file, stoa_error *err) {
+    uint8_t magic[STOA_PARQUET_MAGIC_BYTES];
+    STOA_TRY(stoa_file_read(file, 0, magic, sizeof magic, err));
+    if (memcmp(magic, STOA_PARQUET_MAGIC, sizeof magic) != 0) {
+        stoa_fail(err, STOA_CORRUPT, "expected 'PAR1' at the beginning of a Parquet file");
+        stoa_error_set_file(err, file->uri, 0);
+        return STOA_CORRUPT;
+    }
+    return STOA_OK;
+}
+
+static stoa_status check_rows(const stoa_parquet_footer *footer, stoa_file *file, stoa_error *err) {
+    int64_t rows = 0;
+    for (int32_t i = 0; i < footer->group_count; i++) {
+        if (!stoa_add_i64(rows, footer->groups[i].row_count, &rows)) {
+            rows = -1;
+            break;
+        }
+    }
+    if (rows == footer->row_count) {
+        return STOA_OK;
+    }
+    stoa_fail(err, STOA_CORRUPT, "footer: expected %" PRId64 " rows but found %" PRId64
+              " in its row groups", footer->row_count, rows);
+    stoa_error_set_file(err, file->uri, (int64_t)footer->footer_offset);
+    return STOA_CORRUPT;
+}
+
+stoa_status stoa_parquet_verify(const stoa_context *context, stoa_file *file, stoa_error *err) {
+    stoa_status status = STOA_OK;
+    stoa_parquet_footer footer;
+    stoa_error local = STOA_ERROR_NONE;
+    err = err != NULL ? err : &local; /* messages are made of messages */
+    STOA_TRY(stoa_parquet_footer_read(context, file, &footer, err));
+
+    struct verifier verifier = {.context = context, .file = file, .footer = &footer};
+    stoa_buffer_init(&verifier.body, context->pool);
+    stoa_buffer_init(&verifier.plain, context->pool);
+    stoa_buffer_init(&verifier.levels, context->pool);
+    STOA_CHECK(check_head(file, err));
+    STOA_CHECK(check_rows(&footer, file, err));
+    STOA_CHECK(verify_groups(&verifier, err));
+
+done:
+    stoa_buffer_release(&verifier.body);
+    stoa_buffer_release(&verifier.plain);
+    stoa_buffer_release(&verifier.levels);
+    for (size_t i = 0; i < sizeof verifier.codecs / sizeof *verifier.codecs; i++) {
+        stoa_codec_close(verifier.codecs[i]);
+    }
+    stoa_parquet_footer_release(&footer);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* Reading every byte of a Parquet file, and describing it. */
+#ifndef STOA_PARQUET_VERIFY_H
+#define STOA_PARQUET_VERIFY_H
+
+#include <stoa/context.h>
+
+#include "mem/buffer.h"
+#include "vfs/vfs.h"
+
+/// Walks every page of every column chunk: headers decode, pages lie within their chunk and fill it,
+/// checksums hold (where there are any), bodies decompress to the size that they promise (unless
+/// by a codec that Stoa lacks), value and row counts agree with the footer. Values themselves are
+/// not decoded, but repetition levels are, since they hold the rows.
+///
+/// Errors   STOA_CORRUPT  with row group, column, page and byte
+///          STOA_UNSUPPORTED  an encrypted file
+///          STOA_CANCELLED, STOA_IO, STOA_LIMIT, STOA_NO_MEMORY
+STOA_MUST_USE stoa_status stoa_parquet_verify(const stoa_context *context, stoa_file *file,
+                                              stoa_error *err);
+
+/// Appends what the file holds as one JSON object: version, creator, rows, schema (with field ids and
+/// types), row groups (with codecs, encodings, sizes, offsets, counts and bounds), metadata; with
+/// `with_pages` also every page header.
+///
+/// Errors   as stoa_parquet_verify; without pages only the footer is read
+STOA_MUST_USE stoa_status stoa_parquet_describe(const stoa_context *context, stoa_file *file,
+                                                bool with_pages, stoa_buffer *out_json,
+                                                stoa_error *err);
+
+#endif

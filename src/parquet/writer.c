@@ -1,0 +1,443 @@
+/* The file: magic, row groups one after the other, footer, its length, magic.
+ *
+ * Batches are cut into row groups of exactly row_group_rows. A full group is encoded in the caller's
+ * thread, or by the threads of the encode queue; either way groups are appended in order, by the
+ * caller's thread, and what the footer says of a group is kept in its final form (thrift), so that
+ * memory grows by a few hundred bytes a column chunk and by nothing else.
+ *
+ * After a failure the writer is only good for closing; every call repeats the first error. */
+#include "parquet/writer.h"
+
+#include "base/bytes.h"
+#include "parquet/encode_queue.h"
+#include "parquet/row_group.h"
+
+enum { FORMAT_VERSION = 2, THREADS_MAX = 256 };
+
+struct stoa_parquet_writer {
+    stoa_context context;
+    stoa_file *file;
+    const stoa_schema *schema;
+    stoa_parquet_options options;
+    stoa_arena arena; /* leaves, totals, copied metadata */
+    const stoa_leaf *leaves;
+    int32_t leaf_count;
+    stoa_leaf_statistics *totals;
+
+    stoa_row_group waiting;      /* the group that is being filled */
+    stoa_encode_queue *queue;    /* NULL: encoder is used instead */
+    stoa_column_encoder encoder;
+    stoa_buffer group_structs;   /* RowGroup structs of the footer */
+    int32_t group_count;
+    uint64_t offset;
+    int64_t row_count;           /* taken in */
+    int64_t row_count_written;
+    uint64_t raw_bytes_pending;  /* of rows that are not in the file yet */
+    uint64_t raw_bytes_written;
+    bool finished;
+    stoa_status status;
+    stoa_error error;
+};
+
+/* Remembers the first failure. */
+static stoa_status fail_writer(stoa_parquet_writer *writer, stoa_status status,
+                               const stoa_error *error, stoa_error *err) {
+    if (writer->status == STOA_OK) {
+        writer->status = status;
+        writer->error = *error;
+    }
+    if (err != NULL) {
+        *err = writer->error;
+    }
+    return writer->status;
+}
+
+static stoa_status write_bytes(stoa_parquet_writer *writer, const void *bytes, size_t size,
+                               stoa_error *err) {
+    STOA_TRY(stoa_file_write(writer->file, bytes, size, err));
+    writer->offset += size;
+    return STOA_OK;
+}
+
+/* ---- Making the writer ----------------------------------------------------------------------- */
+
+static stoa_status check_options(const stoa_parquet_options *options, stoa_error *err) {
+    if (options->row_group_rows < 1) {
+        return stoa_fail(err, STOA_INVALID,
+                         "row_group_rows: expected at least 1 but found %" PRId64,
+                         options->row_group_rows);
+    }
+    if (options->row_group_rows > INT32_MAX) {
+        return stoa_fail(err, STOA_INVALID,
+                         "row_group_rows: expected at most %" PRId32 " but found %" PRId64,
+                         INT32_MAX, options->row_group_rows);
+    }
+    if (options->page_bytes < 1 || options->page_bytes > (size_t)1 << 30) {
+        return stoa_fail(err, STOA_INVALID, "page_bytes: expected 1 to %zu but found %zu",
+                         (size_t)1 << 30, options->page_bytes);
+    }
+    if (options->threads < 1 || options->threads > THREADS_MAX) {
+        return stoa_fail(err, STOA_INVALID, "threads: expected 1 to %d but found %" PRId32,
+                         THREADS_MAX, options->threads);
+    }
+    if (options->dictionary_bytes > (size_t)1 << 30) {
+        return stoa_fail(err, STOA_INVALID, "dictionary_bytes: expected at most %zu but found %zu",
+                         (size_t)1 << 30, options->dictionary_bytes);
+    }
+    return STOA_OK;
+}
+
+static stoa_status copy_texts(stoa_arena *arena, const char *const *texts, int32_t count,
+                              const char *const **out, stoa_error *err) {
+    void *memory;
+    STOA_TRY(stoa_arena_allocate_array(arena, (size_t)count, sizeof(char *), &memory, err));
+    const char **copies = memory;
+    for (int32_t i = 0; i < count; i++) {
+        STOA_TRY(stoa_arena_copy_text(arena, texts[i], strlen(texts[i]), &copies[i], err));
+    }
+    *out = copies;
+    return STOA_OK;
+}
+
+static stoa_status open_writer(stoa_parquet_writer *writer, stoa_error *err) {
+    stoa_parquet_options *options = &writer->options;
+    void *totals;
+    STOA_TRY(check_options(options, err));
+    STOA_TRY(stoa_leaves_create(&writer->arena, writer->schema, &writer->leaves,
+                                &writer->leaf_count, err));
+    STOA_TRY(stoa_arena_allocate_array(&writer->arena, (size_t)writer->leaf_count,
+                                       sizeof *writer->totals, &totals, err));
+    writer->totals = totals;
+    STOA_TRY(copy_texts(&writer->arena, options->metadata_keys, options->metadata_count,
+                        &options->metadata_keys, err));
+    STOA_TRY(copy_texts(&writer->arena, options->metadata_values, options->metadata_count,
+                        &options->metadata_values, err));
+    if (options->threads > 1) {
+        STOA_TRY(stoa_encode_queue_create(&writer->context, options, writer->leaves,
+                                          &writer->queue, err));
+    } else {
+        STOA_TRY(stoa_column_encoder_init(&writer->encoder, &writer->context, options, err));
+    }
+    STOA_TRY(stoa_row_group_init(&writer->waiting, writer->context.pool, writer->leaf_count, err));
+    return write_bytes(writer, STOA_PARQUET_MAGIC, STOA_PARQUET_MAGIC_BYTES, err);
+}
+
+stoa_status stoa_parquet_writer_create(const stoa_context *context, stoa_file *file,
+                                       const stoa_schema *schema,
+                                       const stoa_parquet_options *options,
+                                       stoa_parquet_writer **out, stoa_error *err) {
+    void *memory;
+    STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(stoa_parquet_writer), &memory, err));
+    stoa_parquet_writer *writer = memory;
+    writer->context = *context;
+    writer->file = file;
+    writer->schema = stoa_schema_retain(schema);
+    writer->options = *options;
+    stoa_arena_init(&writer->arena, context->pool);
+    stoa_buffer_init(&writer->group_structs, context->pool);
+    stoa_status status = open_writer(writer, err);
+    if (status != STOA_OK) {
+        stoa_parquet_writer_close(writer);
+        return status;
+    }
+    *out = writer;
+    return STOA_OK;
+}
+
+void stoa_parquet_writer_close(stoa_parquet_writer *writer) {
+    if (writer == NULL) {
+        return;
+    }
+    stoa_encode_queue_close(writer->queue);
+    stoa_column_encoder_release(&writer->encoder);
+    stoa_row_group_release(&writer->waiting);
+    stoa_buffer_release(&writer->group_structs);
+    stoa_arena_release(&writer->arena);
+    stoa_schema_close(writer->schema);
+    stoa_pool_free(writer->context.pool, writer, sizeof *writer);
+}
+
+/* ---- Row groups ------------------------------------------------------------------------------ */
+
+static stoa_status append_group(stoa_parquet_writer *writer, stoa_row_group *group,
+                                stoa_error *err) {
+    STOA_TRY(stoa_row_group_describe(group, writer->leaves, writer->offset, writer->group_count,
+                                     &writer->group_structs, err));
+    STOA_TRY(write_bytes(writer, group->bytes.data, group->bytes.size, err));
+    for (int32_t i = 0; i < writer->leaf_count; i++) {
+        stoa_statistics_merge(&writer->leaves[i], &writer->totals[i],
+                              &group->chunks[i].statistics);
+    }
+    writer->group_count++;
+    writer->row_count_written += group->row_count;
+    writer->raw_bytes_written += group->raw_bytes;
+    writer->raw_bytes_pending -= group->raw_bytes;
+    return STOA_OK;
+}
+
+static stoa_status append_oldest(stoa_parquet_writer *writer, stoa_error *err) {
+    stoa_row_group group = {0};
+    STOA_TRY(stoa_encode_queue_take(writer->queue, &group, err));
+    stoa_status status = append_group(writer, &group, err);
+    stoa_row_group_release(&group);
+    return status;
+}
+
+/* Hands the waiting group on and begins the next. */
+static stoa_status end_group(stoa_parquet_writer *writer, stoa_error *err) {
+    stoa_row_group next;
+    stoa_status status =
+        stoa_row_group_init(&next, writer->context.pool, writer->leaf_count, err);
+    if (status != STOA_OK) {
+        stoa_row_group_release(&next);
+        return status;
+    }
+    next.first_row = writer->waiting.first_row + writer->waiting.row_count;
+    stoa_row_group group = writer->waiting;
+    writer->waiting = next;
+    if (writer->queue == NULL) {
+        STOA_CHECK(stoa_row_group_encode(&group, &writer->encoder, writer->leaves, err));
+        STOA_CHECK(append_group(writer, &group, err));
+    } else {
+        if (stoa_encode_queue_is_full(writer->queue)) {
+            STOA_CHECK(append_oldest(writer, err));
+        }
+        stoa_encode_queue_put(writer->queue, &group);
+    }
+
+done:
+    stoa_row_group_release(&group);
+    return status;
+}
+
+/* About the bytes that an array's rows take; exact for flat columns. */
+static uint64_t estimate_bytes(const stoa_type *type, const struct ArrowArray *array) {
+    const uint64_t rows = (uint64_t)array->length;
+    uint64_t bytes = 0;
+    switch (type->kind) {
+    case STOA_TYPE_STRING:
+    case STOA_TYPE_BINARY: {
+        const int32_t *offsets = array->buffers[1];
+        bytes = rows * sizeof *offsets;
+        if (rows > 0) {
+            bytes += (uint64_t)(offsets[array->offset + array->length] - offsets[array->offset]);
+        }
+        return bytes;
+    }
+    case STOA_TYPE_STRUCT:
+    case STOA_TYPE_LIST:
+        for (int32_t i = 0; i < type->child_count; i++) {
+            bytes += estimate_bytes(&type->children[i].type, array->children[i]);
+        }
+        return bytes;
+    case STOA_TYPE_MAP:
+        for (int32_t i = 0; i < type->child_count; i++) {
+            bytes += estimate_bytes(&type->children[i].type, array->children[0]->children[i]);
+        }
+        return bytes;
+    case STOA_TYPE_UNKNOWN: return 0;
+    case STOA_TYPE_BOOLEAN: return rows / 8;
+    case STOA_TYPE_INT8:
+    case STOA_TYPE_UINT8: return rows;
+    case STOA_TYPE_INT16:
+    case STOA_TYPE_UINT16: return rows * 2;
+    case STOA_TYPE_INT:
+    case STOA_TYPE_UINT32:
+    case STOA_TYPE_FLOAT:
+    case STOA_TYPE_DATE: return rows * 4;
+    case STOA_TYPE_DECIMAL:
+    case STOA_TYPE_UUID:
+    case STOA_TYPE_INTERVAL: return rows * 16;
+    case STOA_TYPE_FIXED: return rows * (uint64_t)type->length;
+    default: return rows * 8;
+    }
+}
+
+static stoa_status take_rows(stoa_parquet_writer *writer, stoa_shared_batch *batch,
+                             stoa_error *err) {
+    const struct ArrowArray *array = stoa_shared_batch_array(batch);
+    const int64_t length = array->length;
+    uint64_t raw_bytes = 0;
+    for (int32_t i = 0; i < writer->schema->root.child_count; i++) {
+        raw_bytes += estimate_bytes(&writer->schema->root.children[i].type, array->children[i]);
+    }
+    int64_t done = 0;
+    while (done < length) {
+        const int64_t room = writer->options.row_group_rows - writer->waiting.row_count;
+        const int64_t count = length - done < room ? length - done : room;
+        const uint64_t share =
+            (uint64_t)((double)raw_bytes * (double)count / (double)length);
+        STOA_TRY(stoa_row_group_add(&writer->waiting, batch, done, count, share, err));
+        writer->raw_bytes_pending += share;
+        writer->row_count += count;
+        done += count;
+        if (writer->waiting.row_count == writer->options.row_group_rows) {
+            STOA_TRY(end_group(writer, err));
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status write_batch(stoa_parquet_writer *writer, struct ArrowArray *batch,
+                               stoa_error *err) {
+    if (writer->finished) {
+        return stoa_fail(err, STOA_INVALID, "the Parquet file is finished already");
+    }
+    if (batch->n_children != writer->schema->root.child_count) {
+        return stoa_fail(err, STOA_INVALID,
+                         "expected a batch of %" PRId32 " columns but found %" PRId64,
+                         writer->schema->root.child_count, batch->n_children);
+    }
+    stoa_shared_batch *shared;
+    STOA_TRY(stoa_cancel_check(writer->context.cancel, err));
+    STOA_TRY(stoa_shared_batch_create(writer->context.pool, batch, &shared, err));
+    stoa_status status = take_rows(writer, shared, err);
+    stoa_shared_batch_close(shared);
+    return status;
+}
+
+stoa_status stoa_parquet_writer_write(stoa_parquet_writer *writer, struct ArrowArray *batch,
+                                      stoa_error *err) {
+    stoa_error error = STOA_ERROR_NONE;
+    stoa_status status = writer->status;
+    if (status == STOA_OK) {
+        status = write_batch(writer, batch, &error);
+    }
+    stoa_arrow_array_release(batch);
+    return status == STOA_OK ? STOA_OK : fail_writer(writer, status, &error, err);
+}
+
+uint64_t stoa_parquet_writer_bytes(const stoa_parquet_writer *writer) {
+    /* Until a group is written nothing is known of how well the rows compress. */
+    double ratio = 1;
+    if (writer->raw_bytes_written > 0) {
+        ratio = (double)writer->offset / (double)writer->raw_bytes_written;
+    }
+    return writer->offset + (uint64_t)((double)writer->raw_bytes_pending * ratio);
+}
+
+/* ---- The footer ------------------------------------------------------------------------------ */
+
+static void write_key_value(stoa_thrift_writer *thrift, const char *key, const void *value,
+                            size_t size) {
+    stoa_thrift_item_struct(thrift);
+    stoa_thrift_write_text(thrift, 1, key);
+    stoa_thrift_write_binary(thrift, 2, value, size);
+    stoa_thrift_end_struct(thrift);
+}
+
+static stoa_status build_footer(stoa_parquet_writer *writer, stoa_buffer *out, stoa_error *err) {
+    const stoa_parquet_options *options = &writer->options;
+    stoa_thrift_writer thrift;
+    stoa_thrift_writer_init(&thrift, out, err);
+    stoa_thrift_write_i32(&thrift, 1, FORMAT_VERSION);
+    stoa_schema_twin_write(&thrift, writer->schema);
+    stoa_thrift_write_i64(&thrift, 3, writer->row_count);
+    stoa_thrift_begin_list(&thrift, 4, STOA_THRIFT_STRUCT, (size_t)writer->group_count);
+    stoa_thrift_items_raw(&thrift, writer->group_structs.data, writer->group_structs.size);
+    stoa_thrift_begin_list(&thrift, 5, STOA_THRIFT_STRUCT, (size_t)options->metadata_count);
+    for (int32_t i = 0; i < options->metadata_count; i++) {
+        write_key_value(&thrift, options->metadata_keys[i], options->metadata_values[i],
+                        strlen(options->metadata_values[i]));
+    }
+    stoa_thrift_write_text(&thrift, 6, "stoa version " STOA_BUILD_VERSION);
+    stoa_thrift_begin_list(&thrift, 7, STOA_THRIFT_STRUCT, (size_t)writer->leaf_count);
+    for (int32_t i = 0; i < writer->leaf_count; i++) {
+        stoa_thrift_item_struct(&thrift);
+        stoa_thrift_write_empty(&thrift, 1); /* the order that the type defines */
+        stoa_thrift_end_struct(&thrift);
+    }
+    return stoa_thrift_writer_finish(&thrift);
+}
+
+static stoa_status write_footer(stoa_parquet_writer *writer, stoa_error *err) {
+    stoa_status status = STOA_OK;
+    stoa_buffer footer;
+    stoa_buffer_init(&footer, writer->context.pool);
+    STOA_CHECK(build_footer(writer, &footer, err));
+    if (footer.size > INT32_MAX) {
+        status = stoa_fail(err, STOA_LIMIT,
+                           "the footer of %zu bytes is more than Parquet's 2 GiB; write fewer row "
+                           "groups", footer.size);
+        goto done;
+    }
+    uint8_t size[4];
+    stoa_store_u32(size, (uint32_t)footer.size);
+    STOA_CHECK(stoa_buffer_append(&footer, size, sizeof size, err));
+    STOA_CHECK(stoa_buffer_append(&footer, STOA_PARQUET_MAGIC, STOA_PARQUET_MAGIC_BYTES, err));
+    STOA_CHECK(write_bytes(writer, footer.data, footer.size, err));
+    STOA_CHECK(stoa_file_sync(writer->file, err));
+
+done:
+    stoa_buffer_release(&footer);
+    return status;
+}
+
+static stoa_status summarize(const stoa_parquet_writer *writer, stoa_parquet_summary *out,
+                             stoa_error *err) {
+    void *memory;
+    out->row_count = writer->row_count;
+    out->row_group_count = writer->group_count;
+    out->file_bytes = writer->offset;
+    STOA_TRY(stoa_arena_allocate_array(&out->arena, (size_t)writer->leaf_count,
+                                       sizeof *out->columns, &memory, err));
+    out->columns = memory;
+    for (int32_t i = 0; i < writer->leaf_count; i++) {
+        const stoa_leaf *leaf = &writer->leaves[i];
+        const stoa_leaf_statistics *total = &writer->totals[i];
+        if (leaf->repetition_max > 0) {
+            continue;
+        }
+        stoa_field_summary *column = &out->columns[out->column_count++];
+        column->field_id = leaf->field->id;
+        column->value_count = total->level_count;
+        column->null_count = total->null_count;
+        column->may_have_nan = total->has_nan;
+        STOA_TRY(stoa_statistics_value(leaf, &total->min, &out->arena, &column->lower, err));
+        STOA_TRY(stoa_statistics_value(leaf, &total->max, &out->arena, &column->upper, err));
+    }
+    return STOA_OK;
+}
+
+static stoa_status finish_file(stoa_parquet_writer *writer, stoa_error *err) {
+    if (writer->finished) {
+        return stoa_fail(err, STOA_INVALID, "the Parquet file is finished already");
+    }
+    writer->finished = true;
+    if (writer->waiting.row_count > 0) {
+        STOA_TRY(end_group(writer, err));
+    }
+    while (writer->queue != NULL && !stoa_encode_queue_is_empty(writer->queue)) {
+        STOA_TRY(append_oldest(writer, err));
+    }
+    STOA_ASSERT(writer->row_count == writer->row_count_written);
+    STOA_TRY(stoa_cancel_check(writer->context.cancel, err));
+    return write_footer(writer, err);
+}
+
+stoa_status stoa_parquet_writer_finish(stoa_parquet_writer *writer, stoa_parquet_summary *out,
+                                       stoa_error *err) {
+    stoa_error error = STOA_ERROR_NONE;
+    *out = (stoa_parquet_summary){0};
+    stoa_arena_init(&out->arena, writer->context.pool);
+    stoa_status status = writer->status;
+    if (status == STOA_OK) {
+        status = finish_file(writer, &error);
+    }
+    if (status == STOA_OK) {
+        status = summarize(writer, out, &error);
+    }
+    if (status != STOA_OK) {
+        stoa_parquet_summary_release(out);
+        return fail_writer(writer, status, &error, err);
+    }
+    return STOA_OK;
+}
+
+void stoa_parquet_summary_release(stoa_parquet_summary *summary) {
+    if (summary == NULL) {
+        return;
+    }
+    stoa_arena_release(&summary->arena);
+    *summary = (stoa_parquet_summary){0};
+}
