@@ -85,7 +85,7 @@ static void writing_survives_failed_allocations(void **state) {
 static void writing_in_threads_survives_failed_allocations(void **state) {
     (void)state;
     int32_t threads = 2;
-    assert_true(support_fail_each_allocation(NULL, write_scenario, check_written, &threads) > 100);
+    assert_true(support_fail_each_allocation(NULL, write_scenario, check_written, &threads) > 50);
 }
 
 static void writing_survives_failed_calls(void **state) {
