@@ -111,6 +111,66 @@ static void holders_leave_while_others_ask(void **state) {
     stoa_pool_close(root);
 }
 
+/* The first call goes on until it is let go; the others are counted. */
+struct slow_holder {
+    atomic_int calls;
+    atomic_bool may_end;
+    stoa_pressure *pressure;
+};
+
+static size_t hold_until_let_go(void *user, size_t needed) {
+    struct slow_holder *holder = user;
+    (void)needed;
+    if (atomic_fetch_add(&holder->calls, 1) == 0) {
+        while (!atomic_load(&holder->may_end)) {
+            (void)nanosleep(&(struct timespec){0, 100000}, NULL);
+        }
+    }
+    return 0;
+}
+
+static void *ask_once(void *user) {
+    void *memory = NULL;
+    (void)user;
+    assert_int_equal(stoa_pool_allocate(root, 1 << 20, &memory, NULL), STOA_LIMIT);
+    return NULL;
+}
+
+static void *unregister(void *user) {
+    struct slow_holder *holder = user;
+    stoa_pressure_unregister(holder->pressure);
+    return NULL;
+}
+
+/* Otherwise those who ask in turn keep the one who leaves waiting for ever. */
+static void a_holder_that_leaves_gets_no_new_calls(void **state) {
+    (void)state;
+    stoa_error err = STOA_ERROR_NONE;
+    struct slow_holder holder = {0};
+    pthread_t asking, leaving;
+    bool was_left_alone = false;
+    assert_ok(stoa_pool_create(100000, NULL, &root, &err), err);
+    assert_ok(stoa_pressure_register(root, hold_until_let_go, &holder, &holder.pressure, &err),
+              err);
+    assert_int_equal(pthread_create(&asking, NULL, ask_once, NULL), 0);
+    while (atomic_load(&holder.calls) == 0) {
+        (void)nanosleep(&(struct timespec){0, 100000}, NULL);
+    }
+    assert_int_equal(pthread_create(&leaving, NULL, unregister, &holder), 0);
+    /* The other thread may take a while to get there. */
+    for (int i = 0; i < 50000 && !was_left_alone; i++) {
+        int before = atomic_load(&holder.calls);
+        (void)ask_once(NULL);
+        was_left_alone = atomic_load(&holder.calls) == before;
+        (void)nanosleep(&(struct timespec){0, 100000}, NULL);
+    }
+    atomic_store(&holder.may_end, true);
+    (void)pthread_join(asking, NULL);
+    (void)pthread_join(leaving, NULL);
+    assert_true(was_left_alone);
+    stoa_pool_close(root);
+}
+
 /* A holder of blocks that every thread may ask to give them back. */
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 static void *cached[64];
@@ -165,6 +225,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(limits_hold_under_contention),
         cmocka_unit_test(holders_leave_while_others_ask),
+        cmocka_unit_test(a_holder_that_leaves_gets_no_new_calls),
         cmocka_unit_test(caches_shrink_under_pressure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
