@@ -129,8 +129,8 @@ static stoa_status succeed_schema(stoa_sink *sink, const stoa_schema *wanted, st
     const stoa_schema *made = NULL;
     stoa_status status = STOA_OK;
     STOA_CHECK(renumber(&run, wanted->root.children, wanted->root.child_count, &columns, err));
-    STOA_CHECK(stoa_schema_create(pool, columns, wanted->root.child_count, true, &made, err));
-    ((stoa_schema *)made)->schema_id = old->schema_id + 1; /* ours alone until now */
+    STOA_CHECK(stoa_schema_create_version(pool, columns, wanted->root.child_count,
+                                          old->schema_id + 1, old->field_id_max, &made, err));
     stoa_schema_close(sink->schema);
     sink->schema = made;
     sink->replace_schema = true;
