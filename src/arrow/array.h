@@ -65,11 +65,12 @@ STOA_MUST_USE stoa_status stoa_arrow_validate(const struct ArrowSchema *schema,
                                               stoa_arrow_check check, stoa_error *err);
 
 /// Compares values, not layouts: a dictionary equals its values, offsets and null slots are free.
-/// NaN equals NaN; 0.0 equals -0.0 only bit for bit, so they differ. Types must be equal as
-/// stoa_arrow_type_print prints them, dictionaries apart.
+/// NaN equals NaN; 0.0 equals -0.0 only bit for bit, so they differ. Types must be equal but for
+/// dictionaries and run ends, nullability, and the names of list items and map entries, which
+/// writers choose freely; names of a struct's fields count. Both arrays are valid.
 ///
-/// Errors   STOA_INVALID  they differ: the message names the first difference (row, column path,
-///                        both values)
+/// Errors   STOA_INVALID  they differ: the message names the first row that does, its column path and
+///                        both values: "row 5, column 'a.item': expected 3 but found 4"
 STOA_MUST_USE stoa_status stoa_arrow_compare(const struct ArrowSchema *left_schema,
                                              const struct ArrowArray *left,
                                              const struct ArrowSchema *right_schema,
