@@ -2,6 +2,8 @@
  * by byte. All damage is reported, not only the first. */
 #include <string.h>
 
+#include "parquet/footer.h"
+#include "parquet/verify.h"
 #include "table/internal.h"
 
 struct verify {
@@ -38,19 +40,41 @@ static stoa_status settle(struct verify *verify, const stoa_entry *entry, stoa_s
     return STOA_OK;
 }
 
+static stoa_status fail_part(const stoa_part *part, const char *what, uint64_t expected,
+                             uint64_t found, stoa_error *err) {
+    stoa_status status = stoa_fail(err, STOA_CORRUPT, "'%s': expected %" PRIu64 " %s but found %"
+                                   PRIu64, part->path, expected, what, found);
+    stoa_error_set_file(err, part->path, -1);
+    return status;
+}
+
+static stoa_status check_content(struct verify *verify, const stoa_part *part, stoa_file *file,
+                                 stoa_error *err) {
+    stoa_parquet_footer footer = {0};
+    stoa_status status = stoa_parquet_footer_read(&verify->context, file, &footer, err);
+    if (status == STOA_OK && footer.row_count != part->row_count) {
+        status = fail_part(part, "rows", (uint64_t)part->row_count, (uint64_t)footer.row_count,
+                           err);
+    }
+    stoa_parquet_footer_release(&footer);
+    return status == STOA_OK ? stoa_parquet_verify(&verify->context, file, err) : status;
+}
+
 static stoa_status check_file(struct verify *verify, const stoa_part *part, const char *uri,
                               stoa_error *err) {
     stoa_database *database = verify->database;
     stoa_file_info info;
     STOA_TRY(stoa_vfs_stat(database->file_systems, uri, &info, err));
     if (info.size != part->byte_count) {
-        stoa_status status = stoa_fail(err, STOA_CORRUPT, "'%s': expected %" PRIu64 " bytes but "
-                                       "found %" PRIu64, part->path, part->byte_count, info.size);
-        stoa_error_set_file(err, part->path, -1);
-        return status;
+        return fail_part(part, "bytes", part->byte_count, info.size, err);
     }
     verify->bytes += info.size;
-    return STOA_OK;
+    stoa_file *file = NULL;
+    STOA_TRY(stoa_vfs_open(database->file_systems, uri, STOA_OPEN_READ, &verify->context, &file,
+                           err));
+    stoa_status status = check_content(verify, part, file, err);
+    stoa_file_close(file);
+    return status;
 }
 
 static stoa_status verify_parts(struct verify *verify, const stoa_entry *entry,
