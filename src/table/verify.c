@@ -40,12 +40,10 @@ static stoa_status settle(struct verify *verify, const stoa_entry *entry, stoa_s
     return STOA_OK;
 }
 
-static stoa_status fail_part(const stoa_part *part, const char *what, uint64_t expected,
-                             uint64_t found, stoa_error *err) {
-    stoa_status status = stoa_fail(err, STOA_CORRUPT, "'%s': expected %" PRIu64 " %s but found %"
-                                   PRIu64, part->path, expected, what, found);
-    stoa_error_set_file(err, part->path, -1);
-    return status;
+static stoa_status fail_count(const char *what, uint64_t expected, uint64_t found,
+                              stoa_error *err) {
+    return stoa_fail(err, STOA_CORRUPT, "expected %" PRIu64 " %s but found %" PRIu64, expected, what,
+                     found);
 }
 
 static stoa_status check_content(struct verify *verify, const stoa_part *part, stoa_file *file,
@@ -53,8 +51,7 @@ static stoa_status check_content(struct verify *verify, const stoa_part *part, s
     stoa_parquet_footer footer = {0};
     stoa_status status = stoa_parquet_footer_read(&verify->context, file, &footer, err);
     if (status == STOA_OK && footer.row_count != part->row_count) {
-        status = fail_part(part, "rows", (uint64_t)part->row_count, (uint64_t)footer.row_count,
-                           err);
+        status = fail_count("rows", (uint64_t)part->row_count, (uint64_t)footer.row_count, err);
     }
     stoa_parquet_footer_release(&footer);
     return status == STOA_OK ? stoa_parquet_verify(&verify->context, file, err) : status;
@@ -66,7 +63,7 @@ static stoa_status check_file(struct verify *verify, const stoa_part *part, cons
     stoa_file_info info;
     STOA_TRY(stoa_vfs_stat(database->file_systems, uri, &info, err));
     if (info.size != part->byte_count) {
-        return fail_part(part, "bytes", part->byte_count, info.size, err);
+        return fail_count("bytes", part->byte_count, info.size, err);
     }
     verify->bytes += info.size;
     stoa_file *file = NULL;
@@ -90,6 +87,10 @@ static stoa_status verify_parts(struct verify *verify, const stoa_entry *entry,
         verify->files++;
         stoa_status status = check_file(verify, part, uri, err);
         stoa_pool_free_string(verify->database->pool, uri);
+        if (status != STOA_OK) {
+            stoa_wrap(err, "'%s'", part->path);
+            stoa_error_set_file(err, part->path, err->offset);
+        }
         STOA_TRY(settle(verify, entry, status, err));
         if (verify->context.progress != NULL) {
             verify->context.progress(verify->context.progress_user,
