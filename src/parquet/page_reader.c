@@ -31,12 +31,25 @@ stoa_status stoa_page_reader_fail(const stoa_page_reader *reader, uint64_t offse
 
 /* ---- Thrift ---------------------------------------------------------------------------------- */
 
-static void read_data_header(stoa_thrift_reader *reader, stoa_parquet_page *out) {
+static void read_level_encoding(stoa_thrift_reader *reader, stoa_thrift_type type) {
+    const int32_t encoding = stoa_thrift_read_i32(reader, type);
+    if (encoding != STOA_PARQUET_RLE && encoding != STOA_PARQUET_BIT_PACKED) {
+        stoa_thrift_fail(reader, "expected levels in an encoding that levels have");
+    }
+}
+
+static void read_data_header(stoa_thrift_reader *reader, bool has_levels, stoa_parquet_page *out) {
     stoa_thrift_type type;
     for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
         switch (id) {
         case 1: out->value_count = stoa_thrift_read_i32(reader, type); break;
         case 2: out->encoding = stoa_thrift_read_i32(reader, type); break;
+        case 3:
+        case 4:
+            if (has_levels) {
+                read_level_encoding(reader, type);
+                break;
+            } /* fall through */
         default: stoa_thrift_skip(reader, type); break;
         }
     }
@@ -84,7 +97,7 @@ static void read_header(stoa_thrift_reader *reader, stoa_parquet_page *out) {
         case 7: /* DictionaryPageHeader has its first fields in common */
             if (stoa_thrift_enter_struct(reader, type)) {
                 header_kind = id == 5 ? STOA_PARQUET_DATA_PAGE : STOA_PARQUET_DICTIONARY_PAGE;
-                read_data_header(reader, out);
+                read_data_header(reader, id == 5, out);
             }
             break;
         case 8:

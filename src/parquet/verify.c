@@ -177,6 +177,55 @@ static stoa_status count_rows(struct verifier *verifier, struct chunk_state *chu
     return STOA_OK;
 }
 
+static bool is_dictionary_encoding(int32_t encoding) {
+    return encoding == STOA_PARQUET_RLE_DICTIONARY || encoding == STOA_PARQUET_PLAIN_DICTIONARY;
+}
+
+/* The two names of dictionary codes are used for each other. Some old writers list only encodings of
+ * levels, which says nothing of the values. */
+static bool encoding_is_listed(const stoa_parquet_column *column, int32_t encoding) {
+    bool lists_values = false;
+    for (int32_t i = 0; i < column->encoding_count; i++) {
+        const int32_t listed = column->encodings[i];
+        if (listed == encoding ||
+            (is_dictionary_encoding(encoding) && is_dictionary_encoding(listed))) {
+            return true;
+        }
+        lists_values =
+            lists_values || (listed != STOA_PARQUET_RLE && listed != STOA_PARQUET_BIT_PACKED);
+    }
+    return !lists_values;
+}
+
+static size_t plain_width(const stoa_parquet_element *element) {
+    switch (element->physical) {
+    case STOA_PARQUET_INT32:
+    case STOA_PARQUET_FLOAT: return 4;
+    case STOA_PARQUET_INT64:
+    case STOA_PARQUET_DOUBLE: return 8;
+    case STOA_PARQUET_INT96: return 12;
+    case STOA_PARQUET_FIXED: return (size_t)element->type_length;
+    default: return 0;
+    }
+}
+
+/* As many entries as the header says, and nothing behind them. */
+static bool dictionary_is_whole(const stoa_parquet_element *element, int64_t count,
+                                const stoa_buffer *plain) {
+    if (element->physical != STOA_PARQUET_BYTE_ARRAY) {
+        return (uint64_t)count * plain_width(element) == plain->size;
+    }
+    stoa_byte_reader reader = stoa_byte_reader_of(plain->data, plain->size);
+    for (int64_t i = 0; i < count; i++) {
+        uint8_t size[4];
+        if (!stoa_byte_reader_get(&reader, size, sizeof size) ||
+            stoa_byte_reader_take(&reader, stoa_load_u32(size)) == NULL) {
+            return false;
+        }
+    }
+    return stoa_byte_reader_left(&reader) == 0;
+}
+
 static stoa_status verify_page(struct verifier *verifier, struct chunk_state *chunk,
                                stoa_error *err) {
     const stoa_parquet_page *page = &chunk->page;
@@ -188,17 +237,25 @@ static stoa_status verify_page(struct verifier *verifier, struct chunk_state *ch
         if (chunk->has_dictionary || chunk->value_count > 0) {
             return fail_page(chunk, "expected no dictionary page behind other pages", err);
         }
+        if (page->encoding != STOA_PARQUET_PLAIN &&
+            page->encoding != STOA_PARQUET_PLAIN_DICTIONARY) {
+            return fail_page(chunk, "expected a plain dictionary", err);
+        }
         chunk->has_dictionary = true;
+        const stoa_parquet_element *element = &verifier->footer->elements[chunk->leaf->element];
+        if (known && !dictionary_is_whole(element, page->value_count, &verifier->plain)) {
+            return fail_page(chunk, "expected as many dictionary entries as its header says", err);
+        }
         return STOA_OK;
     }
     if (page->kind == STOA_PARQUET_INDEX_PAGE) {
         return STOA_OK;
     }
-    const bool wants_dictionary = page->encoding == STOA_PARQUET_RLE_DICTIONARY ||
-                                  page->encoding == STOA_PARQUET_PLAIN_DICTIONARY;
-    if (wants_dictionary && !chunk->has_dictionary && page->value_count > 0 && known &&
-        chunk->column->dictionary_offset >= 0) {
+    if (is_dictionary_encoding(page->encoding) && !chunk->has_dictionary && page->value_count > 0) {
         return fail_page(chunk, "expected a dictionary page before it", err);
+    }
+    if (!encoding_is_listed(chunk->column, page->encoding)) {
+        return fail_page(chunk, "its encoding is not among those of its chunk", err);
     }
     if (known) {
         STOA_TRY(count_rows(verifier, chunk, err));
