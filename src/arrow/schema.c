@@ -116,18 +116,18 @@ static int64_t metadata_bytes(const char *metadata) {
 
 static stoa_status metadata_copy(struct ArrowSchema *target, const char *metadata,
                                  stoa_error *err) {
-    if (metadata == NULL) {
-        return STOA_OK;
-    }
     struct owner *owner = target->private_data;
-    int64_t bytes = metadata_bytes(metadata);
+    int64_t bytes = metadata == NULL ? 0 : metadata_bytes(metadata);
     if (bytes < 0) {
         return stoa_fail(err, STOA_INVALID, "field '%s': its metadata has a negative length",
                          target->name);
     }
-    void *memory;
-    STOA_TRY(stoa_pool_allocate(owner->pool, (size_t)bytes, &memory, err));
-    memcpy(memory, metadata, (size_t)bytes);
+    void *memory = NULL;
+    if (bytes > 0) {
+        STOA_TRY(stoa_pool_allocate(owner->pool, (size_t)bytes, &memory, err));
+        memcpy(memory, metadata, (size_t)bytes);
+    }
+    stoa_pool_free(owner->pool, owner->metadata, owner->metadata_bytes);
     owner->metadata = memory;
     owner->metadata_bytes = (size_t)bytes;
     target->metadata = owner->metadata;
@@ -255,6 +255,12 @@ stoa_status stoa_arrow_schema_set_metadata(stoa_pool *pool, struct ArrowSchema *
     owner->metadata_bytes = memory == NULL ? 0 : bytes;
     schema->metadata = owner->metadata;
     return STOA_OK;
+}
+
+stoa_status stoa_arrow_schema_copy_metadata(stoa_pool *pool, struct ArrowSchema *schema,
+                                            const char *metadata, stoa_error *err) {
+    STOA_TRY(schema_own(pool, schema, err));
+    return metadata_copy(schema, metadata, err);
 }
 
 struct pair {

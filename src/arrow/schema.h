@@ -26,6 +26,11 @@ STOA_MUST_USE stoa_status stoa_arrow_schema_set_metadata(stoa_pool *pool,
                                                          const char *const *keys,
                                                          const char *const *values, int32_t count,
                                                          stoa_error *err);
+/// The same from a block in that encoding, such as another field's; NULL takes it away. Keys and
+/// values may hold any bytes.
+STOA_MUST_USE stoa_status stoa_arrow_schema_copy_metadata(stoa_pool *pool,
+                                                          struct ArrowSchema *schema,
+                                                          const char *metadata, stoa_error *err);
 /// The value for a key, borrowed and not NUL-terminated; false when there is none.
 bool stoa_arrow_metadata_find(const char *metadata, const char *key, const char **out_view,
                               int32_t *out_size);
