@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "mem/system.h"
 #include "base/utf8.h"
 
 enum { POOL_NAME_BYTES = 64, HOLDER_ROUNDS_MAX = 16 };
@@ -40,24 +41,13 @@ struct stoa_pool {
     stoa_pool *parent;
     stoa_pool *root;
     stoa_allocator allocator;
+    stoa_system *system; /* behind `allocator`, in a root that was given none; else NULL */
     size_t limit;
     atomic_size_t used;
     atomic_size_t peak;
     atomic_size_t references;
     char name[POOL_NAME_BYTES];
 };
-
-static void *system_allocate(void *user, size_t size) {
-    (void)user;
-    void *memory = NULL;
-    return posix_memalign(&memory, STOA_ALIGNMENT_BYTES, size) == 0 ? memory : NULL;
-}
-
-static void system_release(void *user, void *memory, size_t size) {
-    (void)user;
-    (void)size;
-    free(memory);
-}
 
 static void pool_unreference(stoa_pool *pool) {
     while (pool != NULL) {
@@ -72,7 +62,9 @@ static void pool_unreference(stoa_pool *pool) {
             (void)pthread_cond_destroy(&pool->idle);
             (void)pthread_mutex_destroy(&pool->lock);
         }
+        stoa_system *system = pool->system;
         pool->allocator.release(pool->allocator.user, pool, sizeof *pool);
+        stoa_system_close(system);
         pool = parent;
     }
 }
@@ -189,14 +181,26 @@ static stoa_status make_pool(stoa_pool *parent, const char *name, size_t limit,
 
 stoa_status stoa_pool_create(size_t limit, const stoa_allocator *allocator, stoa_pool **out,
                              stoa_error *err) {
-    stoa_allocator chosen = {system_allocate, system_release, NULL};
+    stoa_allocator chosen = {0};
+    stoa_system *system = NULL;
+    stoa_pool *pool = NULL;
+    *out = NULL;
     if (allocator != NULL && allocator->allocate != NULL) {
         STOA_ASSERT(allocator->release != NULL);
         chosen = *allocator;
+    } else {
+        system = stoa_system_create();
+        if (system == NULL) {
+            return stoa_fail(err, STOA_NO_MEMORY, "no memory for a memory pool");
+        }
+        chosen = stoa_system_allocator(system);
     }
-    *out = NULL;
-    stoa_pool *pool = NULL;
-    STOA_TRY(make_pool(NULL, "root", limit, &chosen, &pool, err));
+    stoa_status status = make_pool(NULL, "root", limit, &chosen, &pool, err);
+    if (status != STOA_OK) {
+        stoa_system_close(system);
+        return status;
+    }
+    pool->system = system;
     (void)pthread_mutex_init(&pool->lock, NULL);
     (void)pthread_cond_init(&pool->idle, NULL);
     *out = pool;

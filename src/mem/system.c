@@ -1,0 +1,140 @@
+/* Memory from the system: small blocks from malloc, large ones as mappings of their own.
+ *
+ * Loading and scanning take and give back blocks of some ten kilobytes to some megabytes in
+ * several threads. glibc keeps such blocks in its heaps, where they fragment: a load whose pools
+ * never held more than 60 MB grew the process to 600 MB. A mapping goes back whole; and because a
+ * fresh one costs a page fault for every 4 KiB, up to CACHE_BYTES of the latest are kept for the next
+ * request of the same class.
+ *
+ * Classes: a quarter of a power of two apart, so that at most a fifth of a mapping is beyond what was
+ * asked for, and the pages there are never touched.
+ *
+ * Lock: `lock` guards the cache; no system call is made while it is held. */
+#include "mem/system.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
+
+enum { CACHE_BLOCKS = 256 };
+static const size_t cache_bytes_max = 32u << 20;
+
+/* The address sanitizer guards what malloc gives, and nothing else. */
+#if defined(__SANITIZE_ADDRESS__)
+static const size_t large_bytes_min = SIZE_MAX;
+#else
+static const size_t large_bytes_min = 64u << 10;
+#endif
+
+struct block {
+    void *memory;
+    size_t size;
+};
+
+struct stoa_system {
+    pthread_mutex_t lock;
+    size_t cached_bytes;
+    size_t block_count;
+    struct block blocks[CACHE_BLOCKS]; /* oldest first */
+};
+
+/* `size` is at least large_bytes_min and at most half of the address space. */
+static size_t class_bytes(size_t size) {
+    size_t power = (size_t)1 << (63 - __builtin_clzll((unsigned long long)(size - 1)));
+    size_t step = power / 4;
+    return (size + step - 1) / step * step;
+}
+
+static void *cache_take(stoa_system *system, size_t size) {
+    void *memory = NULL;
+    (void)pthread_mutex_lock(&system->lock);
+    for (size_t i = system->block_count; i > 0 && memory == NULL; i--) {
+        if (system->blocks[i - 1].size == size) {
+            memory = system->blocks[i - 1].memory;
+            system->block_count--;
+            system->cached_bytes -= size;
+            memmove(&system->blocks[i - 1], &system->blocks[i],
+                    (system->block_count - (i - 1)) * sizeof(struct block));
+        }
+    }
+    (void)pthread_mutex_unlock(&system->lock);
+    return memory;
+}
+
+/* Puts a block in, and moves the oldest out to `evicted` until it fits. Returns how many. */
+static size_t cache_put(stoa_system *system, struct block block, struct block *evicted) {
+    size_t count = 0;
+    (void)pthread_mutex_lock(&system->lock);
+    while (count < system->block_count &&
+           (system->block_count - count == CACHE_BLOCKS ||
+            system->cached_bytes + block.size > cache_bytes_max)) {
+        evicted[count] = system->blocks[count];
+        system->cached_bytes -= evicted[count].size;
+        count++;
+    }
+    system->block_count -= count;
+    memmove(system->blocks, system->blocks + count, system->block_count * sizeof(struct block));
+    system->blocks[system->block_count++] = block;
+    system->cached_bytes += block.size;
+    (void)pthread_mutex_unlock(&system->lock);
+    return count;
+}
+
+static void *system_allocate(void *user, size_t size) {
+    void *memory = NULL;
+    if (size < large_bytes_min) {
+        return posix_memalign(&memory, STOA_ALIGNMENT_BYTES, size) == 0 ? memory : NULL;
+    }
+    if (size > SIZE_MAX / 2) {
+        return NULL;
+    }
+    size_t bytes = class_bytes(size);
+    memory = cache_take(user, bytes);
+    if (memory == NULL) {
+        memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void system_release(void *user, void *memory, size_t size) {
+    if (size < large_bytes_min) {
+        free(memory);
+        return;
+    }
+    struct block evicted[CACHE_BLOCKS];
+    struct block block = {memory, class_bytes(size)};
+    if (block.size > cache_bytes_max / 2) {
+        (void)munmap(memory, block.size);
+        return;
+    }
+    size_t count = cache_put(user, block, evicted);
+    for (size_t i = 0; i < count; i++) {
+        (void)munmap(evicted[i].memory, evicted[i].size);
+    }
+}
+
+stoa_system *stoa_system_create(void) {
+    stoa_system *system = calloc(1, sizeof *system);
+    if (system != NULL) {
+        (void)pthread_mutex_init(&system->lock, NULL);
+    }
+    return system;
+}
+
+void stoa_system_close(stoa_system *system) {
+    if (system == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < system->block_count; i++) {
+        (void)munmap(system->blocks[i].memory, system->blocks[i].size);
+    }
+    (void)pthread_mutex_destroy(&system->lock);
+    free(system);
+}
+
+stoa_allocator stoa_system_allocator(stoa_system *system) {
+    return (stoa_allocator){system_allocate, system_release, system};
+}
