@@ -177,7 +177,7 @@ STOA_API void stoa_sink_close(stoa_sink *sink);
 typedef struct stoa_scan_options {
     const char *columns;  /* "status,total"; NULL: all. A name with a comma stands in "quotes" */
     const char *where;    /* "total > 50"; NULL: all rows */
-    int64_t limit;        /* -1: none */
+    int64_t limit;        /* 0 or less: none */
     int64_t snapshot_id;  /* 0: the current one */
     stoa_transaction *transaction;
     stoa_context context;

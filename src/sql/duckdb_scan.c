@@ -1,0 +1,267 @@
+/* DuckDB meets our tables in two callbacks.
+ *
+ * A table name that it does not know is offered to `replace`. When the current view has a table of
+ * that name, the reference becomes a call: `stoa_files([paths])`, our macro over read_parquet, for
+ * Parquet tables, or `stoa_scan(number)` for what lies in memory, for empty tables, and while a plan
+ * is only explained. Names that nobody knows go on to DuckDB's own replacement (files by name), or
+ * become its error.
+ *
+ * `stoa_scan` copies slices of 2,048 rows from Arrow batches into DuckDB's vectors, for the columns
+ * that the query uses, on as many threads as there are morsels. DuckDB's C API hands no filters
+ * down; what can be skipped was left out of the plan before.
+ *
+ * Everything bound keeps a reference to its scan, which pins the batches: strings in vectors point
+ * into them until the query ends. */
+#include "sql/duckdb_scan.h"
+
+#include <string.h>
+
+#include "sql/duckdb_fill.h"
+#include "sql/duckdb_load.h"
+#include "sql/view.h"
+
+/* What all threads of one execution share. */
+struct scan_state {
+    struct scan *scan; /* the bind data's */
+    stoa_pool *pool;
+    atomic_int_fast64_t next_morsel;
+    int32_t column_count;
+    idx_t columns[];
+};
+
+/* One thread's morsel, or what is left of it. */
+struct local_state {
+    stoa_pool *pool;
+    struct morsel morsel;
+};
+
+static size_t state_bytes(idx_t column_count) {
+    return sizeof(struct scan_state) + (size_t)column_count * sizeof(idx_t);
+}
+
+static void state_free(void *data) {
+    struct scan_state *state = data;
+    stoa_pool_free(state->pool, state, state_bytes((idx_t)state->column_count));
+}
+
+static void local_free(void *data) {
+    struct local_state *local = data;
+    stoa_pool_free(local->pool, local, sizeof *local);
+}
+
+static void bind_free(void *data) {
+    stoa_sql_scan_release(data);
+}
+
+static bool add_column(const struct duckdb_api *api, duckdb_bind_info info, const char *name,
+                       const stoa_type *type) {
+    duckdb_logical_type engine_type = stoa_sql_engine_type(api, type);
+    if (engine_type == NULL) {
+        return false;
+    }
+    api->bind_add_result_column(info, name, engine_type);
+    api->destroy_logical_type(&engine_type);
+    return true;
+}
+
+static struct scan *bound_scan(const struct duckdb_api *api, duckdb_bind_info info) {
+    struct engine *engine = api->bind_get_extra_info(info);
+    struct view *view = stoa_sql_engine_current_view(engine);
+    duckdb_value value = api->bind_get_parameter(info, 0);
+    int64_t index = api->get_int64(value);
+    api->destroy_value(&value);
+    bool known = view != NULL && index >= 0 && index < view->scan_count;
+    return known ? view->scans[index] : NULL;
+}
+
+static void bind(duckdb_bind_info info) {
+    const struct duckdb_api *api = stoa_sql_duckdb_loaded();
+    struct scan *scan = bound_scan(api, info);
+    if (scan == NULL) {
+        api->bind_set_error(info, "stoa_scan is not for calling: name the table instead");
+        return;
+    }
+    const stoa_type *root = &scan->schema->root;
+    for (int32_t i = 0; i < root->child_count; i++) {
+        if (!add_column(api, info, root->children[i].name, &root->children[i].type)) {
+            api->bind_set_error(info, "a column's type is not held by the engine");
+            return;
+        }
+    }
+    stoa_type part = {.kind = STOA_TYPE_INT};
+    if (scan->with_part && !add_column(api, info, "__stoa_part", &part)) {
+        api->bind_set_error(info, "the engine has no memory");
+        return;
+    }
+    api->bind_set_cardinality(info, (idx_t)scan->row_count, scan->plan != NULL);
+    api->bind_set_bind_data(info, stoa_sql_scan_retain(scan), bind_free);
+}
+
+static void init(duckdb_init_info info) {
+    const struct duckdb_api *api = stoa_sql_duckdb_loaded();
+    struct scan *scan = api->init_get_bind_data(info);
+    idx_t count = api->init_get_column_count(info);
+    struct scan_state *state;
+    stoa_error error = STOA_ERROR_NONE;
+    if (stoa_pool_allocate_array(scan->pool, 1, state_bytes(count), (void **)&state, &error) !=
+        STOA_OK) {
+        stoa_sql_progress_keep_error(scan->progress, &error);
+        api->init_set_error(info, error.message);
+        return;
+    }
+    state->scan = scan;
+    state->pool = scan->pool;
+    state->column_count = (int32_t)count;
+    for (idx_t i = 0; i < count; i++) {
+        state->columns[i] = api->init_get_column_index(info, i);
+    }
+    api->init_set_max_threads(info, scan->morsel_count > 0 ? (idx_t)scan->morsel_count : 1);
+    api->init_set_init_data(info, state, state_free);
+}
+
+static void init_local(duckdb_init_info info) {
+    const struct duckdb_api *api = stoa_sql_duckdb_loaded();
+    struct scan *scan = api->init_get_bind_data(info);
+    struct local_state *local;
+    stoa_error error = STOA_ERROR_NONE;
+    if (stoa_pool_allocate_array(scan->pool, 1, sizeof *local, (void **)&local, &error) !=
+        STOA_OK) {
+        stoa_sql_progress_keep_error(scan->progress, &error);
+        api->init_set_error(info, error.message);
+        return;
+    }
+    local->pool = scan->pool;
+    api->init_set_init_data(info, local, local_free);
+}
+
+static bool take_morsel(struct scan_state *state, struct morsel *out) {
+    /* relaxed: morsels are independent, and their batches were there before the query began */
+    int64_t next = atomic_fetch_add_explicit(&state->next_morsel, 1, memory_order_relaxed);
+    if (next >= state->scan->morsel_count) {
+        return false;
+    }
+    *out = state->scan->morsels[next];
+    return true;
+}
+
+static stoa_status fill_column(const struct duckdb_api *api, const struct scan *scan,
+                               const struct morsel *morsel, int64_t rows, idx_t column,
+                               duckdb_vector vector, stoa_error *err) {
+    const stoa_type *root = &scan->schema->root;
+    if (column < (idx_t)root->child_count) {
+        const stoa_field *field = &root->children[column];
+        stoa_status status =
+            stoa_sql_vector_fill(api, &field->type, morsel->batch->children[column],
+                             morsel->batch->offset + morsel->offset, rows, vector, err);
+        stoa_wrap(status != STOA_OK ? err : NULL, "column '%s'", field->name);
+        return status;
+    }
+    if (scan->with_part && column == (idx_t)root->child_count) {
+        int32_t *parts = api->vector_get_data(vector);
+        for (int64_t i = 0; i < rows; i++) {
+            parts[i] = morsel->split;
+        }
+    }
+    return STOA_OK; /* anything else is a column that nobody reads */
+}
+
+static void read_rows(duckdb_function_info info, duckdb_data_chunk output) {
+    const struct duckdb_api *api = stoa_sql_duckdb_loaded();
+    struct scan_state *state = api->function_get_init_data(info);
+    struct local_state *local = api->function_get_local_init_data(info);
+    struct morsel *morsel = &local->morsel;
+    if (morsel->length == 0 && !take_morsel(state, morsel)) {
+        api->data_chunk_set_size(output, 0);
+        return;
+    }
+    int64_t rows = morsel->length < DUCKDB_VECTOR_ROWS ? morsel->length : DUCKDB_VECTOR_ROWS;
+    for (int32_t i = 0; i < state->column_count; i++) {
+        stoa_error error = STOA_ERROR_NONE;
+        if (fill_column(api, state->scan, morsel, rows, state->columns[i],
+                        api->data_chunk_get_vector(output, (idx_t)i), &error) != STOA_OK) {
+            stoa_sql_progress_keep_error(state->scan->progress, &error);
+            api->function_set_error(info, error.message);
+            return;
+        }
+    }
+    api->data_chunk_set_size(output, (idx_t)rows);
+    morsel->offset += rows;
+    morsel->length -= rows;
+    atomic_fetch_add_explicit(&state->scan->progress->rows_done, rows, memory_order_relaxed);
+}
+
+static void add_paths(const struct duckdb_api *api, duckdb_replacement_scan_info info,
+                      const struct scan *scan, duckdb_value *paths) {
+    for (int32_t i = 0; i < scan->part_count; i++) {
+        paths[i] = api->create_varchar(stoa_plan_split(scan->plan, i)->parquet_path);
+    }
+    duckdb_logical_type text = api->create_logical_type(DUCKDB_TYPE_VARCHAR);
+    duckdb_value list = api->create_list_value(text, paths, (idx_t)scan->part_count);
+    api->replacement_scan_set_function_name(info, "stoa_files");
+    api->replacement_scan_add_parameter(info, list);
+    api->destroy_value(&list);
+    api->destroy_logical_type(&text);
+    for (int32_t i = 0; i < scan->part_count; i++) {
+        api->destroy_value(&paths[i]);
+    }
+}
+
+static stoa_status replace_with_files(const struct duckdb_api *api,
+                                      duckdb_replacement_scan_info info, const struct scan *scan,
+                                      stoa_error *err) {
+    duckdb_value *paths;
+    size_t count = (size_t)scan->part_count;
+    STOA_TRY(stoa_pool_allocate_array(scan->pool, count, sizeof *paths, (void **)&paths, err));
+    add_paths(api, info, scan, paths);
+    stoa_pool_free(scan->pool, paths, count * sizeof *paths);
+    return STOA_OK;
+}
+
+static void replace(duckdb_replacement_scan_info info, const char *name, void *data) {
+    const struct duckdb_api *api = stoa_sql_duckdb_loaded();
+    struct view *view = stoa_sql_engine_current_view(data);
+    if (view == NULL) {
+        return;
+    }
+    struct scan *scan = NULL;
+    int32_t index = 0;
+    stoa_error error = STOA_ERROR_NONE;
+    stoa_status status = stoa_sql_view_reference(view, name, &scan, &index, &error);
+    if (status == STOA_NOT_FOUND || status == STOA_INVALID) {
+        return; /* not ours: a file, or a name that no table can have */
+    }
+    if (status == STOA_OK && scan->parquet) {
+        status = replace_with_files(api, info, scan, &error);
+    } else if (status == STOA_OK) {
+        api->replacement_scan_set_function_name(info, "stoa_scan");
+        duckdb_value number = api->create_int64(index);
+        api->replacement_scan_add_parameter(info, number);
+        api->destroy_value(&number);
+    }
+    if (status != STOA_OK) {
+        stoa_sql_progress_keep_error(view->progress, &error);
+        api->replacement_scan_set_error(info, error.message);
+    }
+}
+
+stoa_status stoa_sql_scan_function_register(struct engine *engine, stoa_error *err) {
+    const struct duckdb_api *api = engine->api;
+    duckdb_table_function function = api->create_table_function();
+    duckdb_logical_type number = api->create_logical_type(DUCKDB_TYPE_BIGINT);
+    api->table_function_set_name(function, "stoa_scan");
+    api->table_function_add_parameter(function, number);
+    api->table_function_set_extra_info(function, engine, NULL);
+    api->table_function_set_bind(function, bind);
+    api->table_function_set_init(function, init);
+    api->table_function_set_local_init(function, init_local);
+    api->table_function_set_function(function, read_rows);
+    api->table_function_supports_projection_pushdown(function, true);
+    duckdb_state state = api->register_table_function(engine->control, function);
+    api->destroy_logical_type(&number);
+    api->destroy_table_function(&function);
+    if (state != DuckDBSuccess) {
+        return stoa_fail(err, STOA_INTERNAL, "the engine refuses the table function stoa_scan");
+    }
+    api->add_replacement_scan(engine->handle, replace, engine, NULL);
+    return STOA_OK;
+}

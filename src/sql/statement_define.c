@@ -1,0 +1,156 @@
+/* CREATE, DROP and ALTER. Tables are ours; what is temporary stays in DuckDB, for the session. */
+#include <string.h>
+
+#include "sql/parser.h"
+
+static bool accept_temporary(struct parser *parser) {
+    (void)(stoa_sql_parser_accept(parser, "LOCAL") || stoa_sql_parser_accept(parser, "GLOBAL"));
+    return stoa_sql_parser_accept(parser, "TEMP") || stoa_sql_parser_accept(parser, "TEMPORARY");
+}
+
+/* The first token of a column that begins a constraint which nothing here would hold. */
+static stoa_status refuse_constraints(const struct parser *parser, int32_t begin, int32_t end,
+                                      stoa_error *err) {
+    static const char *const clauses[] = {"PRIMARY KEY", "UNIQUE",    "CHECK",  "FOREIGN KEY",
+                                          "REFERENCES",  "GENERATED ALWAYS", "DEFAULT", "COLLATE",
+                                          "CONSTRAINT",  "USING COMPRESSION"};
+    int depth = 0;
+    for (int32_t i = begin; i < end; i++) {
+        if (stoa_sql_token_is_symbol(parser->tokens, i, '(')) {
+            depth++;
+        } else if (stoa_sql_token_is_symbol(parser->tokens, i, ')')) {
+            depth--;
+        }
+        for (size_t c = 0; depth == 0 && c < sizeof clauses / sizeof *clauses; c++) {
+            if (stoa_sql_tokens_are(parser->tokens, i, clauses[c])) {
+                return stoa_sql_parser_unsupported(parser, i, clauses[c], NULL, err);
+            }
+        }
+        if (depth == 0 && stoa_sql_token_is(parser->tokens, i, "AS")) {
+            return stoa_sql_parser_unsupported(parser, i, "a generated column", NULL, err);
+        }
+    }
+    return STOA_OK;
+}
+
+/* query [WITH [NO] DATA] */
+static void as_query(struct parser *parser) {
+    const struct tokens *tokens = parser->tokens;
+    int32_t end = tokens->count;
+    if (stoa_sql_tokens_are(tokens, end - 3, "WITH NO DATA")) {
+        parser->out->no_data = true;
+        end -= 3;
+    } else if (stoa_sql_tokens_are(tokens, end - 2, "WITH DATA")) {
+        end -= 2;
+    }
+    parser->out->body = stoa_sql_parser_range(parser, parser->at, end);
+}
+
+static stoa_status create_table(struct parser *parser, stoa_error *err) {
+    struct statement *out = parser->out;
+    const struct tokens *tokens = parser->tokens;
+    out->if_exists = stoa_sql_parser_accept(parser, "IF NOT EXISTS");
+    out->table_at = tokens->items[parser->at].begin;
+    STOA_TRY(stoa_sql_parser_table(parser, &out->table, err));
+    strcpy(out->label, "CREATE TABLE");
+    int32_t open = parser->at;
+    bool brackets = stoa_sql_token_is_symbol(tokens, open, '(');
+    int32_t behind = brackets ? stoa_sql_tokens_skip_brackets(tokens, open) : open;
+    if (stoa_sql_token_is(tokens, behind, "AS")) {
+        out->kind = STATEMENT_CREATE_TABLE_AS;
+        if (brackets) {
+            STOA_TRY(stoa_sql_parser_names(parser, &out->columns, &out->column_count, err));
+        }
+        STOA_TRY(stoa_sql_parser_expect(parser, "AS", err));
+        if (parser->at >= tokens->count) {
+            return stoa_sql_parser_fail(parser, STOA_INVALID, err, "a query");
+        }
+        as_query(parser);
+        return STOA_OK;
+    }
+    if (!brackets || !stoa_sql_token_is_symbol(tokens, behind - 1, ')')) {
+        return stoa_sql_parser_fail(parser, STOA_INVALID, err, "'(' and columns, or AS and a query");
+    }
+    out->kind = STATEMENT_CREATE_TABLE;
+    STOA_TRY(refuse_constraints(parser, open + 1, behind - 1, err));
+    out->body = stoa_sql_parser_range(parser, open + 1, behind - 1);
+    parser->at = behind;
+    if (stoa_sql_token_is(tokens, behind, "WITH") || stoa_sql_token_is(tokens, behind, "PARTITION")) {
+        return stoa_sql_parser_unsupported(parser, behind, "a clause behind the columns", NULL, err);
+    }
+    return stoa_sql_parser_end(parser, err);
+}
+
+stoa_status stoa_sql_parse_create(struct parser *parser, stoa_error *err) {
+    struct statement *out = parser->out;
+    int32_t begin = parser->at;
+    out->or_replace = stoa_sql_parser_accept(parser, "OR REPLACE");
+    out->temporary = accept_temporary(parser);
+    if (out->temporary) {
+        strcpy(out->label, "CREATE TEMP");
+        return STOA_OK; /* DuckDB's own */
+    }
+    if (stoa_sql_parser_accept(parser, "TABLE")) {
+        return create_table(parser, err);
+    }
+    if (stoa_sql_parser_accept(parser, "SECRET")) {
+        return STOA_OK;
+    }
+    static const struct {
+        const char *word;
+        const char *clause;
+        const char *instead;
+    } others[] = {
+        {"VIEW", "CREATE VIEW", "write CREATE TEMP VIEW for this session"},
+        {"MACRO", "CREATE MACRO", "write CREATE TEMP MACRO for this session"},
+        {"FUNCTION", "CREATE FUNCTION", "write CREATE TEMP MACRO for this session"},
+        {"SEQUENCE", "CREATE SEQUENCE", "write CREATE TEMP SEQUENCE for this session"},
+        {"TYPE", "CREATE TYPE", "write CREATE TEMP TYPE for this session"},
+        {"SCHEMA", "CREATE SCHEMA", NULL},
+        {"INDEX", "CREATE INDEX", NULL},
+        {"UNIQUE", "CREATE UNIQUE INDEX", NULL},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (stoa_sql_token_is(parser->tokens, parser->at, others[i].word)) {
+            return stoa_sql_parser_unsupported(parser, begin, others[i].clause, others[i].instead, err);
+        }
+    }
+    return stoa_sql_parser_fail(parser, STOA_INVALID, err, "TABLE, TEMP TABLE, TEMP VIEW or TEMP MACRO");
+}
+
+stoa_status stoa_sql_parse_drop(struct parser *parser, stoa_error *err) {
+    struct statement *out = parser->out;
+    if (!stoa_sql_parser_accept(parser, "TABLE")) {
+        return STOA_OK; /* views, macros and the like are temporary, and DuckDB's */
+    }
+    out->kind = STATEMENT_DROP_TABLE;
+    strcpy(out->label, "DROP TABLE");
+    out->if_exists = stoa_sql_parser_accept(parser, "IF EXISTS");
+    STOA_TRY(stoa_arena_allocate_array(parser->arena, (size_t)parser->tokens->count,
+                                       sizeof *out->tables, (void **)&out->tables, err));
+    do {
+        STOA_TRY(stoa_sql_parser_table(parser, &out->tables[out->table_count++], err));
+    } while (stoa_sql_parser_accept_symbol(parser, ','));
+    if (!stoa_sql_parser_accept(parser, "CASCADE")) {
+        (void)stoa_sql_parser_accept(parser, "RESTRICT");
+    }
+    return stoa_sql_parser_end(parser, err);
+}
+
+stoa_status stoa_sql_parse_alter(struct parser *parser, stoa_error *err) {
+    struct statement *out = parser->out;
+    if (!stoa_sql_parser_accept(parser, "TABLE")) {
+        return STOA_OK;
+    }
+    out->kind = STATEMENT_RENAME_TABLE;
+    strcpy(out->label, "ALTER TABLE");
+    out->if_exists = stoa_sql_parser_accept(parser, "IF EXISTS");
+    out->table_at = parser->tokens->items[parser->at].begin;
+    STOA_TRY(stoa_sql_parser_table(parser, &out->table, err));
+    if (!stoa_sql_parser_accept(parser, "RENAME TO")) {
+        return stoa_sql_parser_unsupported(parser, parser->at, "ALTER TABLE other than RENAME TO", NULL,
+                                       err);
+    }
+    STOA_TRY(stoa_sql_parser_name(parser, &out->new_name, err));
+    return stoa_sql_parser_end(parser, err);
+}
