@@ -312,7 +312,8 @@ static stoa_status field_print(const struct ArrowSchema *schema, int depth, stoa
     return STOA_OK;
 }
 
-/* "map<string, int64>": names of entries, keys and items are free in maps and say nothing. */
+/* "map<string, int64>": names of entries, keys and items are free in maps, and nothing is said about
+ * nulls, as in PyArrow. */
 static stoa_status map_print(const struct ArrowSchema *schema, int depth, stoa_buffer *out,
                              stoa_error *err) {
     stoa_arrow_layout entries;
@@ -321,9 +322,6 @@ static stoa_status map_print(const struct ArrowSchema *schema, int depth, stoa_b
     STOA_TRY(type_print(schema->children[0]->children[0], depth, out, err));
     STOA_TRY(stoa_buffer_append_text(out, ", ", err));
     STOA_TRY(type_print(schema->children[0]->children[1], depth, out, err));
-    if ((schema->children[0]->children[1]->flags & ARROW_FLAG_NULLABLE) == 0) {
-        STOA_TRY(stoa_buffer_append_text(out, " not null", err));
-    }
     bool sorted = (schema->flags & ARROW_FLAG_MAP_KEYS_SORTED) != 0;
     return stoa_buffer_append_text(out, sorted ? ", keys_sorted>" : ">", err);
 }

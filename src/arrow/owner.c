@@ -270,7 +270,8 @@ static void narrow(struct ArrowArray *array, int64_t offset, int64_t length) {
     } else if (array->null_count != 0 && (offset != 0 || length != array->length)) {
         array->null_count = length == 0 ? 0 : -1;
     }
-    array->offset += offset;
+    /* No rows stand anywhere; some readers refuse them behind the end of their buffers. */
+    array->offset = length == 0 ? 0 : array->offset + offset;
     array->length = length;
 }
 

@@ -36,14 +36,6 @@ static stoa_status put_text(struct printer *printer, const char *text) {
     return put(printer, text, strlen(text));
 }
 
-/* JSON has no form for dates, intervals and the like: they are strings there. */
-static stoa_status put_word(struct printer *printer, const char *text, size_t size) {
-    bool quoted = printer->style == STOA_PRINT_JSON;
-    STOA_TRY(quoted ? put(printer, "\"", 1) : STOA_OK);
-    STOA_TRY(put(printer, text, size));
-    return quoted ? put(printer, "\"", 1) : STOA_OK;
-}
-
 static stoa_status put_integer(struct printer *printer, const char *format, long long value) {
     char text[32];
     int length = snprintf(text, sizeof text, format, value);
@@ -95,28 +87,27 @@ stoa_status stoa_json_string_print(const char *text, size_t size, stoa_buffer *o
 
 /* Texts and bytes -------------------------------------------------------------------------------*/
 
+static bool is_space(char byte) {
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+/* Inside nested values DuckDB quotes every text that could be mistaken for something else. */
 static bool is_unclear(const char *text, size_t size) {
-    if (size == 0 || text[0] == ' ' || text[size - 1] == ' ') {
+    if (size == 0 || is_space(text[0]) || is_space(text[size - 1])) {
         return true;
     }
     if (size == 4 && strncasecmp(text, "null", 4) == 0) {
         return true;
     }
     for (size_t i = 0; i < size; i++) {
-        if (text[i] != '\0' && strchr(",[]{}()'\"\\:=", text[i]) != NULL) {
+        if (text[i] != '\0' && strchr(",[]{}()'\":=", text[i]) != NULL) {
             return true;
         }
     }
     return false;
 }
 
-static stoa_status print_string(struct printer *printer, const char *text, size_t size) {
-    if (printer->style == STOA_PRINT_JSON) {
-        return stoa_json_string_print(text, size, printer->out, printer->err);
-    }
-    if (!printer->nested || !is_unclear(text, size)) {
-        return put(printer, text, size);
-    }
+static stoa_status put_quoted(struct printer *printer, const char *text, size_t size) {
     STOA_TRY(put(printer, "'", 1));
     for (size_t i = 0; i < size; i++) {
         bool escaped = text[i] == '\'' || text[i] == '\\';
@@ -126,19 +117,29 @@ static stoa_status print_string(struct printer *printer, const char *text, size_
     return put(printer, "'", 1);
 }
 
+static stoa_status print_string(struct printer *printer, const char *text, size_t size) {
+    if (printer->style == STOA_PRINT_JSON) {
+        return stoa_json_string_print(text, size, printer->out, printer->err);
+    }
+    return printer->nested && is_unclear(text, size) ? put_quoted(printer, text, size)
+                                                     : put(printer, text, size);
+}
+
+/* The escaped form is a text like any other, and quoted like one. */
 static stoa_status print_bytes(struct printer *printer, const uint8_t *bytes, size_t size) {
-    bool json = printer->style == STOA_PRINT_JSON;
-    STOA_TRY(json ? put(printer, "\"", 1) : STOA_OK);
+    stoa_buffer text;
+    stoa_buffer_init(&text, printer->out->pool);
+    stoa_status status = STOA_OK;
     for (size_t i = 0; i < size; i++) {
         bool plain = bytes[i] >= 32 && bytes[i] <= 126 && strchr("\\'\"", bytes[i]) == NULL;
-        if (plain) {
-            STOA_TRY(put(printer, &bytes[i], 1));
-        } else {
-            STOA_TRY(stoa_buffer_append_format(printer->out, printer->err,
-                                               json ? "\\\\x%02X" : "\\x%02X", bytes[i]));
-        }
+        STOA_CHECK(plain ? stoa_buffer_append_byte(&text, bytes[i], printer->err)
+                         : stoa_buffer_append_format(&text, printer->err, "\\x%02X", bytes[i]));
     }
-    return json ? put(printer, "\"", 1) : STOA_OK;
+    STOA_CHECK(print_string(printer, text.size == 0 ? "" : (const char *)text.data, text.size));
+
+done:
+    stoa_buffer_release(&text);
+    return status;
 }
 
 static stoa_status print_uuid(struct printer *printer, const uint8_t *bytes) {
@@ -150,7 +151,7 @@ static stoa_status print_uuid(struct printer *printer, const uint8_t *bytes) {
         }
         length += (size_t)snprintf(text + length, 3, "%02x", bytes[i]);
     }
-    return put_word(printer, text, length);
+    return print_string(printer, text, length);
 }
 
 static bool is_uuid(const struct ArrowSchema *schema, const stoa_arrow_layout *layout) {
@@ -167,7 +168,20 @@ static stoa_status print_number(struct printer *printer, double value, bool sing
     char text[STOA_DOUBLE_TEXT_BYTES];
     size_t length = single ? stoa_float_print((float)value, text) : stoa_double_print(value, text);
     bool finite = value - value == 0;
-    return finite ? put(printer, text, length) : put_word(printer, text, length);
+    return finite ? put(printer, text, length) : print_string(printer, text, length);
+}
+
+/* Where no digit can stand before the point, DuckDB leaves its zero out; JSON wants it. */
+static stoa_status print_decimal(struct printer *printer, const uint8_t *value,
+                                 const stoa_arrow_layout *layout) {
+    char text[STOA_DECIMAL_TEXT_BYTES];
+    size_t length = stoa_decimal_print(value, layout->byte_width, layout->scale, text);
+    if (printer->style == STOA_PRINT_TEXT && layout->precision == layout->scale) {
+        size_t sign = text[0] == '-';
+        memmove(text + sign, text + sign + 1, length - sign - 1);
+        length--;
+    }
+    return put(printer, text, length);
 }
 
 /* ".120000" becomes ".12": the fraction without the zeros at its end. */
@@ -184,19 +198,43 @@ static size_t trim_fraction(const char *text, size_t length) {
 static stoa_status print_time(struct printer *printer, int64_t value, stoa_time_unit unit) {
     char text[STOA_TIMESTAMP_TEXT_BYTES];
     size_t length = stoa_time_print(value, stoa_time_unit_per_second(unit), text);
-    return put_word(printer, text, trim_fraction(text, length));
+    return print_string(printer, text, trim_fraction(text, length));
+}
+
+enum { DATE_TEXT_BYTES = STOA_TIMESTAMP_TEXT_BYTES + 8 };
+
+/* Years before 1 are counted backwards and marked, as DuckDB does: "0044-03-15 (BC)". */
+static size_t date_text(int64_t days, char out[DATE_TEXT_BYTES]) {
+    stoa_civil date = stoa_civil_from_days(days);
+    if (date.year > 0) {
+        return stoa_date_print(days, out);
+    }
+    return (size_t)snprintf(out, DATE_TEXT_BYTES, "%04lld-%02d-%02d (BC)",
+                            (long long)(1 - date.year), date.month, date.day);
+}
+
+static int64_t floor_divide(int64_t a, int64_t b) {
+    return a / b - (a % b < 0);
 }
 
 static stoa_status print_timestamp(struct printer *printer, int64_t value,
                                    const stoa_arrow_layout *layout) {
-    char text[STOA_TIMESTAMP_TEXT_BYTES + 4];
-    size_t length = stoa_timestamp_print(value, stoa_time_unit_per_second(layout->unit), text);
-    length = trim_fraction(text, length);
+    int64_t per_second = stoa_time_unit_per_second(layout->unit);
+    int64_t days = floor_divide(floor_divide(value, per_second), 86400);
+    char whole[STOA_TIMESTAMP_TEXT_BYTES];
+    size_t size = trim_fraction(whole, stoa_timestamp_print(value, per_second, whole));
+    const char *time = memchr(whole, ' ', size);
+    STOA_ASSERT(time != NULL);
+    size_t time_size = size - (size_t)(time - whole);
+    char text[DATE_TEXT_BYTES + STOA_TIMESTAMP_TEXT_BYTES];
+    size_t length = date_text(days, text);
+    memcpy(text + length, time, time_size);
+    length += time_size;
     if (layout->timezone_view[0] != '\0') {
         memcpy(text + length, "+00", 3);
         length += 3;
     }
-    return put_word(printer, text, length);
+    return print_string(printer, text, length);
 }
 
 static size_t append_unit(char *text, size_t length, long long count, const char *name) {
@@ -229,7 +267,7 @@ static stoa_status print_interval(struct printer *printer, int32_t months, int32
         length = trim_fraction(text, length);
         length -= text[length - 1] == '.';
     }
-    return put_word(printer, text, length);
+    return print_string(printer, text, length);
 }
 
 static stoa_status print_duration(struct printer *printer, int64_t value, stoa_time_unit unit) {
@@ -245,7 +283,7 @@ static stoa_status print_duration(struct printer *printer, int64_t value, stoa_t
                                     (unsigned long long)fraction);
     length = trim_fraction(text, length);
     length -= text[length - 1] == '.';
-    return put_word(printer, text, length);
+    return print_string(printer, text, length);
 }
 
 /* Nested values ---------------------------------------------------------------------------------*/
@@ -272,9 +310,8 @@ static stoa_status print_struct(struct printer *printer, const struct ArrowSchem
             STOA_TRY(stoa_json_string_print(name, strlen(name), printer->out, printer->err));
             STOA_TRY(put(printer, ":", 1));
         } else {
-            STOA_TRY(put(printer, "'", 1));
-            STOA_TRY(put_text(printer, name));
-            STOA_TRY(put_text(printer, "': "));
+            STOA_TRY(put_quoted(printer, name, strlen(name)));
+            STOA_TRY(put_text(printer, ": "));
         }
         STOA_TRY(print_value(printer, schema->children[i], array->children[i], index));
     }
@@ -354,7 +391,7 @@ static stoa_status print_fixed(struct printer *printer, const stoa_arrow_cursor 
                           ? stoa_arrow_integer_at(layout->kind, at->array->buffers[1], physical)
                           : 0;
     const uint8_t *value = stoa_arrow_bytes_at(layout, at->array, physical).data;
-    char text[STOA_DECIMAL_TEXT_BYTES];
+    char text[DATE_TEXT_BYTES];
     switch (layout->kind) {
     case STOA_ARROW_INT8:
     case STOA_ARROW_INT16:
@@ -379,13 +416,11 @@ static stoa_status print_fixed(struct printer *printer, const stoa_arrow_cursor 
         return print_number(printer, number, false);
     }
     case STOA_ARROW_DECIMAL:
-        return put(printer, text,
-                   stoa_decimal_print(value, layout->byte_width, layout->scale, text));
+        return print_decimal(printer, value, layout);
     case STOA_ARROW_DATE32:
-        return put_word(printer, text, stoa_date_print(integer, text));
+        return print_string(printer, text, date_text(integer, text));
     case STOA_ARROW_DATE64:
-        integer = integer / 86400000 - (integer % 86400000 < 0);
-        return put_word(printer, text, stoa_date_print(integer, text));
+        return print_string(printer, text, date_text(floor_divide(integer, 86400000), text));
     case STOA_ARROW_TIME32:
     case STOA_ARROW_TIME64:
         return print_time(printer, integer, layout->unit);

@@ -162,6 +162,48 @@ static void nested_values_nest(void **state) {
     stoa_arrow_schema_release(&schema);
 }
 
+/* One item of `format` inside a list. */
+static void assert_item(const char *format, const void *value, size_t size, const char *plain) {
+    struct ArrowSchema schema;
+    struct ArrowArray array;
+    stoa_builder *list = NULL;
+    assert_ok(stoa_arrow_schema_init(pool, "+l", "x", true, 1, &schema, &err), err);
+    assert_ok(stoa_arrow_schema_init(pool, format, "item", true, 0, schema.children[0], &err),
+              err);
+    assert_ok(stoa_builder_create(pool, &schema, &list, &err), err);
+    assert_ok(stoa_builder_append_bytes(stoa_builder_child(list, 0), value, size, &err), err);
+    assert_ok(stoa_builder_finish_value(list, &err), err);
+    assert_ok(stoa_builder_finish(list, &array, &err), err);
+    assert_text(&schema, &array, 0, STOA_TEXT_PLAIN, plain);
+    stoa_builder_close(list);
+    stoa_arrow_array_release(&array);
+    stoa_arrow_schema_release(&schema);
+}
+
+/* Everything whose text could be mistaken is quoted, not only strings. */
+static void texts_inside_lists_are_quoted_as_duckdb_does(void **state) {
+    (void)state;
+    assert_item("tsu:", VALUE(int64_t, 0), "['1970-01-01 00:00:00']");
+    assert_item("ttu", VALUE(int64_t, 500000), "['00:00:00.5']");
+    assert_item("tdD", VALUE(int32_t, 0), "[1970-01-01]");
+    assert_item("tDs", VALUE(int64_t, 3600), "['01:00:00']");
+    assert_item("z", "\xAB", 1, "[\\xAB]");
+    assert_item("z", "\xDD(", 2, "['\\\\xDD(']");
+    assert_item("u", "\\", 1, "[\\]");
+    assert_item("u", "x\n", 2, "['x\n']");
+    assert_item("u", "nULL", 4, "['nULL']");
+}
+
+static void odd_decimals_and_years_are_as_duckdb_shows_them(void **state) {
+    (void)state;
+    assert_fixed("d:3,3,32", VALUE(int32_t, -500), "-.500", "-0.500");
+    assert_fixed("d:3,3,32", VALUE(int32_t, 0), ".000", "0.000");
+    assert_fixed("d:4,3,32", VALUE(int32_t, 500), "0.500", "0.500");
+    assert_fixed("tdD", VALUE(int32_t, -735160), "0044-03-15 (BC)", "\"0044-03-15 (BC)\"");
+    assert_fixed("tss:UTC", VALUE(int64_t, -62167219201), "0002-12-31 (BC) 23:59:59+00",
+                 "\"0002-12-31 (BC) 23:59:59+00\"");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(numbers_are_bare, setup, teardown),
@@ -171,6 +213,10 @@ int main(void) {
                                         teardown),
         cmocka_unit_test_setup_teardown(uuids_have_their_form, setup, teardown),
         cmocka_unit_test_setup_teardown(nested_values_nest, setup, teardown),
+        cmocka_unit_test_setup_teardown(texts_inside_lists_are_quoted_as_duckdb_does, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(odd_decimals_and_years_are_as_duckdb_shows_them, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
