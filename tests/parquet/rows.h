@@ -88,7 +88,8 @@ static __int128 rows_decimal(uint64_t pick, int precision) {
         limit *= 10;
     }
     unsigned __int128 wide = (unsigned __int128)pick << 64 | (pick * UINT64_C(0x9e3779b97f4a7c15));
-    return (__int128)(wide % (unsigned __int128)(2 * limit - 1)) - (limit - 1);
+    /* From -(limit - 1) to limit - 1, in unsigned arithmetic: twice the limit is over 127 bits. */
+    return (__int128)(wide % (2 * (unsigned __int128)limit - 1) - (unsigned __int128)(limit - 1));
 }
 
 static double rows_double(uint64_t pick) {

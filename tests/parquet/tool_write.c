@@ -304,7 +304,9 @@ static int look(const stoa_context *context, int count, char **words) {
     if (status != STOA_OK) {
         fprintf(stderr, "%s: %s\n", stoa_status_name(status), err.message);
     }
-    fwrite(json.data, 1, json.size, stdout);
+    if (json.size > 0) {
+        fwrite(json.data, 1, json.size, stdout);
+    }
     stoa_buffer_release(&json);
     stoa_file_close(file);
     stoa_fs_registry_close(registry);
