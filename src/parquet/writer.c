@@ -9,6 +9,7 @@
 #include "parquet/writer.h"
 
 #include "base/bytes.h"
+#include "parquet/arrow_schema.h"
 #include "parquet/encode_queue.h"
 #include "parquet/row_group.h"
 
@@ -326,7 +327,8 @@ static void write_key_value(stoa_thrift_writer *thrift, const char *key, const v
     stoa_thrift_end_struct(thrift);
 }
 
-static stoa_status build_footer(stoa_parquet_writer *writer, stoa_buffer *out, stoa_error *err) {
+static stoa_status build_footer(stoa_parquet_writer *writer, const stoa_buffer *arrow_schema,
+                                stoa_buffer *out, stoa_error *err) {
     const stoa_parquet_options *options = &writer->options;
     stoa_thrift_writer thrift;
     stoa_thrift_writer_init(&thrift, out, err);
@@ -335,7 +337,8 @@ static stoa_status build_footer(stoa_parquet_writer *writer, stoa_buffer *out, s
     stoa_thrift_write_i64(&thrift, 3, writer->row_count);
     stoa_thrift_begin_list(&thrift, 4, STOA_THRIFT_STRUCT, (size_t)writer->group_count);
     stoa_thrift_items_raw(&thrift, writer->group_structs.data, writer->group_structs.size);
-    stoa_thrift_begin_list(&thrift, 5, STOA_THRIFT_STRUCT, (size_t)options->metadata_count);
+    stoa_thrift_begin_list(&thrift, 5, STOA_THRIFT_STRUCT, (size_t)options->metadata_count + 1);
+    write_key_value(&thrift, "ARROW:schema", arrow_schema->data, arrow_schema->size);
     for (int32_t i = 0; i < options->metadata_count; i++) {
         write_key_value(&thrift, options->metadata_keys[i], options->metadata_values[i],
                         strlen(options->metadata_values[i]));
@@ -352,9 +355,11 @@ static stoa_status build_footer(stoa_parquet_writer *writer, stoa_buffer *out, s
 
 static stoa_status write_footer(stoa_parquet_writer *writer, stoa_error *err) {
     stoa_status status = STOA_OK;
-    stoa_buffer footer;
+    stoa_buffer footer, arrow_schema;
     stoa_buffer_init(&footer, writer->context.pool);
-    STOA_CHECK(build_footer(writer, &footer, err));
+    stoa_buffer_init(&arrow_schema, writer->context.pool);
+    STOA_CHECK(stoa_parquet_arrow_schema(&writer->context, writer->schema, &arrow_schema, err));
+    STOA_CHECK(build_footer(writer, &arrow_schema, &footer, err));
     if (footer.size > INT32_MAX) {
         status = stoa_fail(err, STOA_LIMIT,
                            "the footer of %zu bytes is more than Parquet's 2 GiB; write fewer row "
@@ -370,6 +375,7 @@ static stoa_status write_footer(stoa_parquet_writer *writer, stoa_error *err) {
 
 done:
     stoa_buffer_release(&footer);
+    stoa_buffer_release(&arrow_schema);
     return status;
 }
 

@@ -54,6 +54,19 @@ def check_field_ids():
         assert found == ids_wanted(fields), f"{name}: {found}"
 
 
+def check_restored_types():
+    """What Parquet has no type for comes back through the Arrow schema in the footer."""
+    path, _, _ = write("restored", "u0 duration_s, u1 duration_ms, u2 duration, u3 duration_ns, "
+                       "tz timestamptz, l list<duration>, id uuid, n unknown", rows=10)
+    schema = pq.read_schema(path)
+    for name, unit in (("u0", "s"), ("u1", "ms"), ("u2", "us"), ("u3", "ns")):
+        assert schema.field(name).type == pa.duration(unit), schema.field(name)
+    assert schema.field("l").type.value_type == pa.duration("us")
+    assert schema.field("tz").type == pa.timestamp("us", "UTC")
+    assert schema.field("id").type == pa.uuid(), schema.field("id")
+    assert schema.field("n").type == pa.null()
+
+
 # ---- Statistics ---------------------------------------------------------------------------------
 
 def float_of(bits, double):
@@ -225,6 +238,7 @@ def check_broken_bytes():
 
 def main():
     check_field_ids()
+    check_restored_types()
     checked = check_all_statistics()
     for codec in ("none", "snappy", "gzip", "zstd", "lz4_raw"):
         check_chunks(codec)

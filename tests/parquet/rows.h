@@ -138,6 +138,11 @@ static void rows_put(const stoa_type *type, uint64_t pick, uint8_t *data, int64_
     case STOA_TYPE_DECIMAL:
         ((__int128 *)(void *)data)[at] = rows_decimal(pick, type->precision);
         break;
+    case STOA_TYPE_DURATION: { /* within 64 bits of nanoseconds: readers change the unit */
+        static const int64_t nanos_per_unit[] = {1000000000, 1000000, 1000, 1};
+        ((int64_t *)(void *)data)[at] = (int64_t)pick / nanos_per_unit[type->unit];
+        break;
+    }
     case STOA_TYPE_INTERVAL: {
         const int32_t months = (int32_t)(pick % 5000), days = (int32_t)(pick % 70000);
         const int64_t nanos = (int64_t)(pick % 864000000) * 1000000;
