@@ -8,8 +8,10 @@ import datetime
 import decimal
 import json
 import math
+import os
 import random
 import subprocess
+import time
 
 import pyarrow as pa
 import pyarrow.ipc as ipc
@@ -19,7 +21,7 @@ import oracle
 TOOL = oracle.tool("tool_arrow_ipc")
 OUTPUTS = [[], ["lz4"], ["zstd"], ["file"], ["file", "lz4"], ["file", "zstd", "align=8"],
            ["align=8"], ["mapped"], ["rows=7"], ["file", "rows=3", "zstd"]]
-counts = {"copied": 0, "corpus": 0, "hostile": 0}
+counts = {"copied": 0, "corpus": 0, "hostile": 0, "random": 0}
 
 
 def run(*arguments, stdin=None):
@@ -257,6 +259,26 @@ def check_dictionaries():
     check(write(table, "nested.arrow", "file"), table)
 
 
+def check_random():
+    """Random batches of every type: PyArrow reads them, writes them, and we find them equal."""
+    seed = int(os.environ.get("STOA_TEST_SEED", time.time_ns() // 1000 % 1000000))
+    print(f"arrow.oracle_ipc: STOA_TEST_SEED={seed}", flush=True)
+    for number in range(seed, seed + 60):
+        options = OUTPUTS[number % len(OUTPUTS)]
+        ours, theirs = oracle.TMP / "ours.arrow", oracle.TMP / "theirs.arrow"
+        must_run("random", number, ours, *options)
+        table = read_any(ours.read_bytes())
+        try:
+            table.validate(full=True)
+        except pa.ArrowInvalid as error:  # random milliseconds are no whole days
+            assert "whole number of days" in str(error), (number, options, error)
+        with ipc.new_stream(str(theirs), table.schema) as writer:
+            writer.write_table(table)
+        must_run("compare", ours, theirs)
+        must_run("compare", ours, theirs, "mapped")
+        counts["random"] += 1
+
+
 def check_polars():
     try:
         import polars
@@ -386,8 +408,8 @@ def check_hostile():
     must_fail("unsupported", "V6", "count", root / "forward-compatibility/schema_v6.arrow")
 
 
-for part in (check_every_type, check_shapes, check_dictionaries, check_polars, check_description,
+for part in (check_every_type, check_shapes, check_dictionaries, check_random, check_polars, check_description,
              check_refusals, check_integration, check_hostile):
     part()
-print(f"copies equal: {counts['copied']}, corpus files: {counts['corpus']}, "
+print(f"copies equal: {counts['copied']}, random: {counts['random']}, corpus files: {counts['corpus']}, "
       f"hostile files: {counts['hostile']}")
