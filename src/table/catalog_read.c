@@ -407,6 +407,7 @@ stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool, 
     *out_count = 0;
     STOA_TRY(begin_read(catalog, err));
     stoa_status status = STOA_OK;
+    int64_t last_id = 0;
     stoa_buffer list;
     stoa_buffer_init(&list, pool);
     sqlite3_stmt *row = NULL;
@@ -419,6 +420,14 @@ stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool, 
             break;
         }
         STOA_CHECK(parse_snapshot(row, &snapshot, err));
+        /* Only the oldest end is ever forgotten, so each one follows the one before. */
+        if (last_id != 0 && snapshot.parent_id != last_id) {
+            status = stoa_fail(err, STOA_CORRUPT, "catalog: expected snapshot %" PRId64 " of table %"
+                               PRId64 " to follow %" PRId64 " but found %" PRId64,
+                               snapshot.snapshot_id, table_id, last_id, snapshot.parent_id);
+            goto done;
+        }
+        last_id = snapshot.snapshot_id;
         STOA_CHECK(stoa_buffer_append(&list, &snapshot, sizeof snapshot, err));
     }
     int64_t count = (int64_t)(list.size / sizeof **out);

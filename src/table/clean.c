@@ -3,11 +3,12 @@
  *
  *     sweep   files that the catalog names as past: of dropped tables and expired snapshots, once no
  *             reader of an earlier commit is alive
- *     clean   files that the catalog never named: of processes that ended in the middle
+ *     clean   files that the catalog never named: of processes that ended in the middle. An open
+ *             looks for them when it finds the lease of a dead process, an expire always
  *
  * The order of looking is what makes them safe. A sweep reads the newest commit first and the leases
- * after it: a reader who comes later sees that commit. A clean lists files first, then finds their
- * writers dead, then asks the catalog: a dead writer commits nothing any more. Failures are logged
+ * after it: a reader who comes later sees that commit. A clean lists files first, then finds that
+ * their writers are gone, then asks the catalog: who is gone commits nothing any more. Failures are logged
  * and leave work for the next time. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,142 +124,150 @@ void stoa_database_sweep(stoa_database *database) {
 
 /* ---- clean ---- */
 
+/* Paths below the database's directory, each with its NUL. */
 struct listing {
-    stoa_buffer names; /* each with its NUL */
+    stoa_database *database;
+    stoa_buffer paths;
+    const char *folder; /* being listed */
 };
 
-static stoa_status note_name(void *user, const char *name, const stoa_file_info *info,
+static stoa_status note_path(void *user, const char *name, const stoa_file_info *info,
                              stoa_error *err) {
     struct listing *listing = user;
     (void)info;
-    return stoa_buffer_append(&listing->names, name, strlen(name) + 1, err);
+    STOA_TRY(stoa_buffer_append_text(&listing->paths, listing->folder, err));
+    STOA_TRY(stoa_buffer_append_byte(&listing->paths, '/', err));
+    return stoa_buffer_append(&listing->paths, name, strlen(name) + 1, err);
 }
 
-static stoa_status list_names(stoa_database *database, const char *path, struct listing *out,
-                              stoa_error *err) {
+/* What lies directly in `folder`, at the end of the list; nothing when there is no such folder. */
+static stoa_status list_folder(struct listing *listing, const char *folder, stoa_error *err) {
     char *uri = NULL;
-    stoa_buffer_init(&out->names, database->pool);
-    STOA_TRY(stoa_database_path(database, path, &uri, err));
-    stoa_status status = stoa_vfs_list(database->file_systems, uri, note_name, out, err);
-    stoa_pool_free_string(database->pool, uri);
-    if (status != STOA_OK) {
-        stoa_buffer_release(&out->names);
+    STOA_TRY(stoa_database_path(listing->database, folder, &uri, err));
+    listing->folder = folder;
+    stoa_status status = stoa_vfs_list(listing->database->file_systems, uri, note_path, listing,
+                                       err);
+    stoa_pool_free_string(listing->database->pool, uri);
+    if (status == STOA_NOT_FOUND || status == STOA_INVALID) {
+        stoa_error_clear(err);
+        return STOA_OK; /* none, gone by now, or a file */
     }
     return status;
 }
 
-static bool is_token_of(const char *name, const char *token) {
-    return strncmp(name, token, STOA_LEASE_TOKEN_BYTES - 1) == 0 &&
-           name[STOA_LEASE_TOKEN_BYTES - 1] == '-';
+static const char *next_path(const struct listing *listing, size_t *at) {
+    if (*at >= listing->paths.size) {
+        return NULL;
+    }
+    const char *path = (const char *)listing->paths.data + *at;
+    *at += strlen(path) + 1;
+    return path;
 }
 
-static bool is_dead(const stoa_lease_list *leases, const char *name) {
-    for (int64_t i = 0; i < leases->dead_count; i++) {
-        if (is_token_of(name, leases->dead[i])) {
-            return true;
-        }
-    }
-    return false;
+/* The token in "…/<token>" or "…/<token>-<n>.parquet", when it is one of nobody alive. */
+static bool is_abandoned(const stoa_lease_list *leases, const char *path) {
+    const char *name = strrchr(path, '/') + 1;
+    size_t digits = strspn(name, "0123456789abcdef");
+    return digits == STOA_LEASE_TOKEN_BYTES - 1 && (name[digits] == '-' || name[digits] == '\0') &&
+           !stoa_lease_list_has_live(leases, name);
 }
 
-/* Files of dead writers that no catalog names, in one folder below tables/. */
-static stoa_status clean_folder(stoa_database *database, const stoa_lease_list *leases,
-                                const char *folder, stoa_error *err) {
-    struct listing files;
-    stoa_status status = list_names(database, folder, &files, err);
-    if (status == STOA_INVALID || status == STOA_NOT_FOUND) {
-        stoa_error_clear(err);
-        return STOA_OK; /* no folder, or gone by now */
-    }
-    STOA_TRY(status);
-    for (size_t at = 0; at < files.names.size;) {
-        const char *name = (const char *)files.names.data + at;
-        char path[512];
+static stoa_status clean_files(stoa_database *database, const stoa_lease_list *leases,
+                               const struct listing *files, stoa_error *err) {
+    const char *path;
+    for (size_t at = 0; (path = next_path(files, &at)) != NULL;) {
         bool named = true;
-        at += strlen(name) + 1;
-        if (!is_dead(leases, name) ||
-            snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) {
+        if (!is_abandoned(leases, path)) {
             continue;
         }
-        STOA_CHECK(stoa_catalog_names_file(database->catalog, path, &named, err));
+        STOA_TRY(stoa_catalog_names_file(database->catalog, path, &named, err));
         if (!named) {
             stoa_log(&database->logger, STOA_LOG_INFO, "table", "removing '%s', left behind by a "
                      "process that has ended", path);
             stoa_database_remove_file(database, path);
         }
     }
-
-done:
-    stoa_buffer_release(&files.names);
-    return status;
-}
-
-/* A folder of a table that was never committed. With another writer alive it may be that writer's. */
-static void clean_empty_folder(stoa_database *database, const stoa_lease_list *leases,
-                               const char *name) {
-    char path[128], *end = NULL;
-    bool named = true;
-    unsigned long long id = strtoull(name, &end, 16);
-    if (leases->live_count > 0 || *end != '\0' || id > INT64_MAX ||
-        snprintf(path, sizeof path, "tables/%s", name) >= (int)sizeof path) {
-        return;
-    }
-    if (stoa_catalog_names_table(database->catalog, (int64_t)id, &named, NULL) == STOA_OK &&
-        !named) {
-        stoa_database_remove_file(database, path); /* fails, rightly, when it is not empty */
-    }
-}
-
-static stoa_status clean_tables(stoa_database *database, const stoa_lease_list *leases,
-                                const struct listing *tables, stoa_error *err) {
-    for (size_t at = 0; at < tables->names.size;) {
-        const char *name = (const char *)tables->names.data + at;
-        char folder[512];
-        at += strlen(name) + 1;
-        if (snprintf(folder, sizeof folder, "tables/%s", name) < (int)sizeof folder) {
-            STOA_TRY(clean_folder(database, leases, folder, err));
-            clean_empty_folder(database, leases, name);
-        }
-    }
     return STOA_OK;
 }
 
-static void clean_temporary(stoa_database *database, const char *token) {
-    char path[64], *uri = NULL;
-    (void)snprintf(path, sizeof path, "tmp/%s", token);
-    if (stoa_database_path(database, path, &uri, NULL) == STOA_OK) {
-        STOA_IGNORE(stoa_vfs_remove_tree(database->file_systems, uri, NULL));
-        stoa_pool_free_string(database->pool, uri);
+/* Folders of tables that were never committed. With another writer alive they may be that writer's:
+ * none is removed then. One that is not empty stays by itself. */
+static void clean_folders(stoa_database *database, const stoa_lease_list *leases,
+                          const struct listing *folders) {
+    const char *path;
+    for (size_t at = 0; leases->live_count == 0 && (path = next_path(folders, &at)) != NULL;) {
+        char *end = NULL;
+        bool named = true;
+        unsigned long long id = strtoull(strrchr(path, '/') + 1, &end, 16);
+        if (*end == '\0' && id <= INT64_MAX &&
+            stoa_catalog_names_table(database->catalog, (int64_t)id, &named, NULL) == STOA_OK &&
+            !named) {
+            stoa_database_remove_file(database, path);
+        }
     }
 }
 
-/* Leases of the dead go last, so that a crash in here leaves them as the sign of work to do. */
-static stoa_status run_clean(stoa_database *database, stoa_error *err) {
-    stoa_lease_list leases;
-    struct listing tables = {{0}};
-    stoa_status status = STOA_OK;
-    STOA_TRY(stoa_lease_list_read(database, &leases, err));
-    if (leases.dead_count == 0) {
-        goto done;
+static void clean_temporary(stoa_database *database, const stoa_lease_list *leases,
+                            const struct listing *temporary) {
+    const char *path;
+    for (size_t at = 0; (path = next_path(temporary, &at)) != NULL;) {
+        char *uri = NULL;
+        if (is_abandoned(leases, path) &&
+            stoa_database_path(database, path, &uri, NULL) == STOA_OK) {
+            /* What cannot be removed now is found again. */
+            STOA_IGNORE(stoa_vfs_remove_tree(database->file_systems, uri, NULL));
+            stoa_pool_free_string(database->pool, uri);
+        }
     }
-    STOA_CHECK(list_names(database, "tables", &tables, err));
-    STOA_CHECK(clean_tables(database, &leases, &tables, err));
+}
+
+static stoa_status has_dead_leases(stoa_database *database, bool *out, stoa_error *err) {
+    stoa_lease_list leases;
+    STOA_TRY(stoa_lease_list_read(database, &leases, err));
+    *out = leases.dead_count > 0;
+    stoa_lease_list_release(&leases);
+    return STOA_OK;
+}
+
+/* Files first, leases second, the catalog third; leases of the dead go last, so that a crash in here
+ * leaves them as the sign of work to do. */
+static stoa_status run_clean(stoa_database *database, stoa_error *err) {
+    stoa_lease_list leases = {.pool = database->pool};
+    struct listing folders = {.database = database}, files = folders, temporary = folders;
+    stoa_buffer_init(&folders.paths, database->pool);
+    stoa_buffer_init(&files.paths, database->pool);
+    stoa_buffer_init(&temporary.paths, database->pool);
+    const char *folder;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(list_folder(&temporary, "tmp", err));
+    STOA_CHECK(list_folder(&folders, "tables", err));
+    for (size_t at = 0; (folder = next_path(&folders, &at)) != NULL;) {
+        STOA_CHECK(list_folder(&files, folder, err));
+    }
+    STOA_CHECK(stoa_lease_list_read(database, &leases, err));
+    STOA_CHECK(clean_files(database, &leases, &files, err));
+    clean_folders(database, &leases, &folders);
+    clean_temporary(database, &leases, &temporary);
     for (int64_t i = 0; i < leases.dead_count; i++) {
-        clean_temporary(database, leases.dead[i]);
         stoa_lease_forget(database, leases.dead[i]);
     }
 
 done:
-    if (tables.names.pool != NULL) {
-        stoa_buffer_release(&tables.names);
-    }
     stoa_lease_list_release(&leases);
+    stoa_buffer_release(&folders.paths);
+    stoa_buffer_release(&files.paths);
+    stoa_buffer_release(&temporary.paths);
     return status;
 }
 
 void stoa_database_clean(stoa_database *database) {
     stoa_error err = STOA_ERROR_NONE;
-    if (run_clean(database, &err) != STOA_OK) {
+    bool needed = false;
+    stoa_status status = has_dead_leases(database, &needed, &err);
+    if (status == STOA_OK && needed) {
+        status = run_clean(database, &err);
+    }
+    if (status != STOA_OK) {
         stoa_log(&database->logger, STOA_LOG_WARN, "table", "cleaning '%s': %s", database->uri,
                  err.message);
     }
