@@ -400,6 +400,48 @@ done:
     return status;
 }
 
+/* Appends the snapshot to the list, when it is one of the table's that is not expired. */
+static stoa_status note_snapshot(sqlite3_stmt *row, int64_t table_id, int64_t *last_id,
+                                 stoa_buffer *list, stoa_error *err) {
+    stoa_snapshot snapshot = {0};
+    STOA_TRY(parse_snapshot(row, &snapshot, err));
+    if (sqlite3_column_int64(row, 0) != table_id) {
+        return STOA_OK;
+    }
+    /* Only the oldest end is ever forgotten, so each one follows the one before. */
+    if (*last_id != 0 && snapshot.parent_id != *last_id) {
+        return stoa_fail(err, STOA_CORRUPT, "catalog: expected snapshot %" PRId64 " of table %" PRId64
+                         " to follow %" PRId64 " but found %" PRId64, snapshot.snapshot_id, table_id,
+                         *last_id, snapshot.parent_id);
+    }
+    *last_id = snapshot.snapshot_id;
+    bool expired = sqlite3_column_type(row, 10) != SQLITE_NULL;
+    return expired ? STOA_OK : stoa_buffer_append(list, &snapshot, sizeof snapshot, err);
+}
+
+/* All tables' rows are read: a row whose table changed into another by damage, or that was lost at
+ * the old end of a history, would leave no gap in this table's. */
+static stoa_status gather_snapshots(stoa_catalog *catalog, int64_t table_id, stoa_buffer *list,
+                                    stoa_error *err) {
+    sqlite3_stmt *row = NULL;
+    int64_t expected = 0, found = 0, last_id = 0;
+    STOA_TRY(read_number(catalog, STOA_SQL_META_GET, "snapshot_count", &expected, err));
+    STOA_TRY(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_SNAPSHOTS, &row, err, ""));
+    for (;; found++) {
+        bool more = false;
+        STOA_TRY(stoa_sqlite_step(row, &more, err));
+        if (!more) {
+            break;
+        }
+        STOA_TRY(note_snapshot(row, table_id, &last_id, list, err));
+    }
+    if (expected != found) {
+        return stoa_fail(err, STOA_CORRUPT, "catalog: expected %" PRId64 " snapshots but found %"
+                         PRId64, expected, found);
+    }
+    return STOA_OK;
+}
+
 stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool, int64_t table_id,
                                         stoa_snapshot **out, int64_t *out_count,
                                         stoa_error *err) {
@@ -407,35 +449,14 @@ stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool, 
     *out_count = 0;
     STOA_TRY(begin_read(catalog, err));
     stoa_status status = STOA_OK;
-    int64_t last_id = 0;
     stoa_buffer list;
     stoa_buffer_init(&list, pool);
-    sqlite3_stmt *row = NULL;
-    STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_SNAPSHOTS, &row, err, "i", table_id));
-    for (;;) {
-        bool more = false;
-        stoa_snapshot snapshot = {0};
-        STOA_CHECK(stoa_sqlite_step(row, &more, err));
-        if (!more) {
-            break;
-        }
-        STOA_CHECK(parse_snapshot(row, &snapshot, err));
-        /* Only the oldest end is ever forgotten, so each one follows the one before. */
-        if (last_id != 0 && snapshot.parent_id != last_id) {
-            status = stoa_fail(err, STOA_CORRUPT, "catalog: expected snapshot %" PRId64 " of table %"
-                               PRId64 " to follow %" PRId64 " but found %" PRId64,
-                               snapshot.snapshot_id, table_id, last_id, snapshot.parent_id);
-            goto done;
-        }
-        last_id = snapshot.snapshot_id;
-        STOA_CHECK(stoa_buffer_append(&list, &snapshot, sizeof snapshot, err));
-    }
-    int64_t count = (int64_t)(list.size / sizeof **out);
+    STOA_CHECK(gather_snapshots(catalog, table_id, &list, err));
     STOA_CHECK(stoa_pool_allocate(pool, list.size, (void **)out, err));
     if (list.size > 0) {
         memcpy(*out, list.data, list.size);
     }
-    *out_count = count;
+    *out_count = (int64_t)(list.size / sizeof **out);
 
 done:
     stoa_buffer_release(&list);

@@ -1,9 +1,9 @@
 /* The catalog's tables and every statement over them.
  *
- * Each row carries a checksum over its other columns (those that never change; `stoa_checksum` in
- * sqlite.c): SQLite keeps none over its pages, and a flipped bit in a number or a name must not
- * become an answer. Whole rows that vanish are found by the counts in `stoa_meta` and in each
- * snapshot.
+ * Each row carries a checksum over its other columns (`stoa_checksum` in sqlite.c): SQLite keeps none
+ * over its pages, and a flipped bit in a number or a name must not become an answer. No
+ * statement changes a row whose checksum does not match. Whole rows that vanish are found by the
+ * counts in `stoa_meta` and in each snapshot.
  *
  * A file is live in the snapshots s with added_snapshot <= s < removed_snapshot. Snapshot ids are
  * commit ids, which grow through the whole catalog, so that one commit has the same id in every
@@ -45,7 +45,8 @@ const char stoa_catalog_layout[] =
     " may_have_nan INTEGER NOT NULL, lower BLOB, upper BLOB, checksum INTEGER NOT NULL,"
     " PRIMARY KEY(file_id, field_id)) WITHOUT ROWID;"
     "INSERT INTO stoa_meta VALUES('commit_id', 0, stoa_checksum('commit_id', 0));"
-    "INSERT INTO stoa_meta VALUES('table_count', 0, stoa_checksum('table_count', 0));";
+    "INSERT INTO stoa_meta VALUES('table_count', 0, stoa_checksum('table_count', 0));"
+    "INSERT INTO stoa_meta VALUES('snapshot_count', 0, stoa_checksum('snapshot_count', 0));";
 
 #define TABLE_COLUMNS                                                                              \
     "id, name, name_folded, kind, schema_id, snapshot_id, created_ms, dropped_commit"
@@ -53,18 +54,28 @@ const char stoa_catalog_layout[] =
 #define SNAPSHOT_FACTS                                                                             \
     "table_id, snapshot_id, parent_id, time_ms, operation, schema_id, row_count, file_count, "     \
     "byte_count"
-#define SNAPSHOT_CHECK "checksum = stoa_checksum(" SNAPSHOT_FACTS ")"
+#define SNAPSHOT_COLUMNS SNAPSHOT_FACTS ", expired_commit"
+#define SNAPSHOT_CHECK "checksum = stoa_checksum(" SNAPSHOT_COLUMNS ")"
 #define FILE_FACTS "id, table_id, path, row_count, byte_count, added_snapshot"
+#define FILE_CHECK "checksum = stoa_checksum(" FILE_FACTS ", removed_snapshot)"
 #define LIVE_IN "added_snapshot <= ?2 AND (removed_snapshot IS NULL OR removed_snapshot > ?2)"
 
-/* Files no snapshot needs: of a dropped table, or with no snapshot left (?1 is the horizon) in
- * [added, removed). A table's current snapshot counts however it is marked. */
+/* Files that no snapshot needs (?1 is the horizon): of a dropped table, or with no snapshot left in
+ * [added, removed). A table's current snapshot counts however it is marked, and so does everything
+ * whose row is damaged: from such rows nothing is concluded that removes a file. */
 #define GARBAGE                                                                                    \
-    "FROM stoa_file f JOIN stoa_table t ON t.id = f.table_id WHERE t.dropped_commit <= ?1 OR ("    \
-    " f.removed_snapshot IS NOT NULL AND f.removed_snapshot <= t.snapshot_id AND NOT EXISTS("      \
-    "  SELECT 1 FROM stoa_snapshot s WHERE s.table_id = f.table_id"                                \
-    "  AND s.snapshot_id >= f.added_snapshot AND s.snapshot_id < f.removed_snapshot"               \
-    "  AND (s.expired_commit IS NULL OR s.expired_commit > ?1)))"
+    "FROM stoa_file f JOIN stoa_table t ON t.id = f.table_id"                                      \
+    " WHERE f.checksum = stoa_checksum(f.id, f.table_id, f.path, f.row_count, f.byte_count,"       \
+    "  f.added_snapshot, f.removed_snapshot)"                                                      \
+    " AND t.checksum = stoa_checksum(t.id, t.name, t.name_folded, t.kind, t.schema_id,"            \
+    "  t.snapshot_id, t.created_ms, t.dropped_commit)"                                             \
+    " AND (t.dropped_commit <= ?1 OR ("                                                            \
+    "  f.removed_snapshot IS NOT NULL AND f.removed_snapshot <= t.snapshot_id AND NOT EXISTS("     \
+    "   SELECT 1 FROM stoa_snapshot s WHERE s.table_id = f.table_id"                               \
+    "   AND s.snapshot_id >= f.added_snapshot AND s.snapshot_id < f.removed_snapshot"              \
+    "   AND (s.expired_commit IS NULL OR s.expired_commit > ?1 OR s.checksum <> stoa_checksum("    \
+    "    s.table_id, s.snapshot_id, s.parent_id, s.time_ms, s.operation, s.schema_id,"             \
+    "    s.row_count, s.file_count, s.byte_count, s.expired_commit)))))"
 
 const char *const stoa_sql_texts[STOA_SQL_COUNT] = {
     [STOA_SQL_BEGIN] = "BEGIN",
@@ -90,35 +101,40 @@ const char *const stoa_sql_texts[STOA_SQL_COUNT] = {
                         " FROM stoa_schema WHERE table_id = ?1 AND schema_id = ?2",
     [STOA_SQL_SCHEMA_INSERT] =
         "INSERT INTO stoa_schema VALUES(?1, ?2, ?3, stoa_checksum(?1, ?2, ?3))",
-    [STOA_SQL_SCHEMA_LAST] = "SELECT max(schema_id) FROM stoa_schema WHERE table_id = ?1",
     [STOA_SQL_SNAPSHOT] = "SELECT " SNAPSHOT_FACTS ", " SNAPSHOT_CHECK ", expired_commit"
                           " FROM stoa_snapshot WHERE table_id = ?1 AND snapshot_id = ?2",
-    [STOA_SQL_SNAPSHOTS] = "SELECT " SNAPSHOT_FACTS ", " SNAPSHOT_CHECK
-                           " FROM stoa_snapshot WHERE table_id = ?1 AND expired_commit IS NULL"
-                           " ORDER BY snapshot_id",
+    [STOA_SQL_SNAPSHOTS] = "SELECT " SNAPSHOT_FACTS ", " SNAPSHOT_CHECK ", expired_commit"
+                           " FROM stoa_snapshot ORDER BY snapshot_id",
+    [STOA_SQL_SNAPSHOT_COUNT] = "SELECT count(*) FROM stoa_snapshot",
     [STOA_SQL_SNAPSHOT_INSERT] =
         "INSERT INTO stoa_snapshot VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL,"
-        " stoa_checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9))",
-    [STOA_SQL_FILES] = "SELECT " FILE_FACTS ", checksum = stoa_checksum(" FILE_FACTS ")"
-                       " FROM stoa_file WHERE table_id = ?1 AND " LIVE_IN " ORDER BY added_snapshot, path",
+        " stoa_checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL))",
+    [STOA_SQL_FILES] = "SELECT " FILE_FACTS ", " FILE_CHECK
+                       " FROM stoa_file WHERE table_id = ?1 AND " LIVE_IN
+                       " ORDER BY added_snapshot, path",
     [STOA_SQL_FILE_COLUMNS] =
         "SELECT field_id, value_count, null_count, may_have_nan, lower, upper, checksum ="
         " stoa_checksum(file_id, field_id, value_count, null_count, may_have_nan, lower, upper)"
         " FROM stoa_file_column WHERE file_id = ?1 ORDER BY field_id",
     [STOA_SQL_FILE_INSERT] = "INSERT INTO stoa_file VALUES(?1, ?2, ?3, ?4, ?5, ?6, NULL,"
-                             " stoa_checksum(?1, ?2, ?3, ?4, ?5, ?6))",
+                             " stoa_checksum(?1, ?2, ?3, ?4, ?5, ?6, NULL))",
     [STOA_SQL_FILE_COLUMN_INSERT] =
         "INSERT INTO stoa_file_column VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7,"
         " stoa_checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7))",
-    [STOA_SQL_FILE_REMOVE] = "UPDATE stoa_file SET removed_snapshot = ?3"
+    [STOA_SQL_FILE_REMOVE] = "UPDATE stoa_file SET removed_snapshot = ?3,"
+                             " checksum = stoa_checksum(" FILE_FACTS ", ?3)"
                              " WHERE id = ?1 AND table_id = ?2 AND removed_snapshot IS NULL"
+                             " AND " FILE_CHECK
                              " RETURNING row_count, byte_count",
-    [STOA_SQL_FILE_REMOVE_ALL] = "UPDATE stoa_file SET removed_snapshot = ?2"
-                                 " WHERE table_id = ?1 AND removed_snapshot IS NULL",
+    [STOA_SQL_FILE_REMOVE_ALL] = "UPDATE stoa_file SET removed_snapshot = ?2,"
+                                 " checksum = stoa_checksum(" FILE_FACTS ", ?2)"
+                                 " WHERE table_id = ?1 AND removed_snapshot IS NULL"
+                                 " AND " FILE_CHECK,
     [STOA_SQL_FILE_BY_PATH] = "SELECT id FROM stoa_file WHERE path = ?1",
     [STOA_SQL_EXPIRE] =
-        "UPDATE stoa_snapshot SET expired_commit = ?3 WHERE table_id = ?1 AND time_ms < ?2"
-        " AND expired_commit IS NULL"
+        "UPDATE stoa_snapshot SET expired_commit = ?3,"
+        " checksum = stoa_checksum(" SNAPSHOT_FACTS ", ?3) WHERE table_id = ?1 AND time_ms < ?2"
+        " AND expired_commit IS NULL AND " SNAPSHOT_CHECK
         " AND snapshot_id <> (SELECT snapshot_id FROM stoa_table WHERE id = ?1)",
     [STOA_SQL_GARBAGE] = "SELECT f.table_id, f.path " GARBAGE,
     [STOA_SQL_HAS_GARBAGE] =
@@ -126,8 +142,9 @@ const char *const stoa_sql_texts[STOA_SQL_COUNT] = {
         " OR EXISTS(SELECT 1 FROM stoa_snapshot WHERE expired_commit IS NOT NULL)",
     [STOA_SQL_FORGET_FILES] = "DELETE FROM stoa_file WHERE id IN (SELECT f.id " GARBAGE ")",
     [STOA_SQL_FORGET_SNAPSHOTS] =
-        "DELETE FROM stoa_snapshot WHERE expired_commit <= ?1 AND snapshot_id <>"
+        "DELETE FROM stoa_snapshot WHERE expired_commit <= ?1 AND " SNAPSHOT_CHECK
+        " AND snapshot_id <>"
         " (SELECT t.snapshot_id FROM stoa_table t WHERE t.id = stoa_snapshot.table_id)",
-    [STOA_SQL_FORGET_TABLES] = "DELETE FROM stoa_table WHERE dropped_commit <= ?1",
+    [STOA_SQL_FORGET_TABLES] = "DELETE FROM stoa_table WHERE dropped_commit <= ?1 AND " TABLE_CHECK,
     [STOA_SQL_CHECK] = "PRAGMA integrity_check(1)",
 };

@@ -128,15 +128,32 @@ done:
     return status;
 }
 
-static stoa_status count_tables(stoa_sqlite *writer, stoa_error *err) {
+static stoa_status read_number(stoa_sqlite *writer, stoa_sql which, const char *types,
+                               const char *key, int64_t *out, stoa_error *err) {
     sqlite3_stmt *row = NULL;
     bool found = false;
-    int64_t count = 0;
-    STOA_TRY(stoa_sqlite_prepare(writer, STOA_SQL_TABLE_COUNT, &row, err, ""));
+    STOA_TRY(stoa_sqlite_prepare(writer, which, &row, err, types, key));
     STOA_TRY(stoa_sqlite_step(row, &found, err));
-    STOA_TRY(stoa_sqlite_i64(row, 0, 0, INT64_MAX, &count, err));
+    if (!found) {
+        return stoa_fail(err, STOA_CORRUPT, "the catalog has no '%s'", key);
+    }
+    stoa_status status = STOA_OK;
+    if (which == STOA_SQL_META_GET) {
+        status = stoa_sqlite_intact(row, 1, err);
+    }
+    if (status == STOA_OK) {
+        status = stoa_sqlite_i64(row, 0, 0, INT64_MAX - 1, out, err);
+    }
     (void)sqlite3_reset(row);
-    return stoa_sqlite_run(writer, STOA_SQL_META_SET, err, "ti", "table_count", count);
+    return status;
+}
+
+/* Counts go on from what they were and are not taken anew: a row that was lost must stay missed. */
+static stoa_status count_more(stoa_sqlite *writer, const char *key, int64_t more,
+                              stoa_error *err) {
+    int64_t count = 0;
+    STOA_TRY(read_number(writer, STOA_SQL_META_GET, "t", key, &count, err));
+    return stoa_sqlite_run(writer, STOA_SQL_META_SET, err, "ti", key, count + more);
 }
 
 static stoa_status insert_table(stoa_catalog *catalog, const stoa_entry *now, stoa_error *err) {
@@ -144,7 +161,7 @@ static stoa_status insert_table(stoa_catalog *catalog, const stoa_entry *now, st
                              now->name, now->folded, now->kind_name,
                              (int64_t)now->schema->schema_id, INT64_C(0), stoa_clock_unix_ms()));
     STOA_TRY(insert_schema(catalog, now, err));
-    return count_tables(&catalog->writer, err);
+    return count_more(&catalog->writer, "table_count", 1, err);
 }
 
 static stoa_status insert_column(stoa_catalog *catalog, int64_t file_id,
@@ -240,6 +257,7 @@ static stoa_status insert_snapshot(stoa_catalog *catalog, int64_t commit_id,
                              stoa_operation_name(change->operation),
                              (int64_t)change->now->schema->schema_id, totals.row_count,
                              totals.part_count, (int64_t)totals.byte_count));
+    STOA_TRY(count_more(&catalog->writer, "snapshot_count", 1, err));
     for (int64_t i = 0; i < change->added.count; i++) {
         STOA_TRY(insert_file(catalog, id, commit_id, change->added.items[i], err));
     }
@@ -282,9 +300,17 @@ stoa_status stoa_catalog_expire(stoa_catalog *catalog, int64_t commit_id, int64_
     return STOA_OK;
 }
 
+/* Rows of a dropped table's snapshots go with the table, so they are counted before and after. */
 stoa_status stoa_catalog_forget(stoa_catalog *catalog, int64_t horizon, stoa_error *err) {
-    STOA_TRY(stoa_sqlite_run(&catalog->writer, STOA_SQL_FORGET_FILES, err, "i", horizon));
-    STOA_TRY(stoa_sqlite_run(&catalog->writer, STOA_SQL_FORGET_SNAPSHOTS, err, "i", horizon));
-    STOA_TRY(stoa_sqlite_run(&catalog->writer, STOA_SQL_FORGET_TABLES, err, "i", horizon));
-    return count_tables(&catalog->writer, err);
+    stoa_sqlite *writer = &catalog->writer;
+    int64_t tables[2] = {0, 0}, snapshots[2] = {0, 0};
+    STOA_TRY(read_number(writer, STOA_SQL_TABLE_COUNT, "", "tables", &tables[0], err));
+    STOA_TRY(read_number(writer, STOA_SQL_SNAPSHOT_COUNT, "", "snapshots", &snapshots[0], err));
+    STOA_TRY(stoa_sqlite_run(writer, STOA_SQL_FORGET_FILES, err, "i", horizon));
+    STOA_TRY(stoa_sqlite_run(writer, STOA_SQL_FORGET_SNAPSHOTS, err, "i", horizon));
+    STOA_TRY(stoa_sqlite_run(writer, STOA_SQL_FORGET_TABLES, err, "i", horizon));
+    STOA_TRY(read_number(writer, STOA_SQL_TABLE_COUNT, "", "tables", &tables[1], err));
+    STOA_TRY(read_number(writer, STOA_SQL_SNAPSHOT_COUNT, "", "snapshots", &snapshots[1], err));
+    STOA_TRY(count_more(writer, "table_count", tables[1] - tables[0], err));
+    return count_more(writer, "snapshot_count", snapshots[1] - snapshots[0], err);
 }
