@@ -1,0 +1,46 @@
+/* Opening the database that a verb names, with Ctrl-C and the log connected. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static void log_line(void *user, stoa_log_level level, const char *module, const char *message) {
+    (void)user;
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    (void)fprintf(stderr, "stoa: %s: %s: %s\n", names[level], module, message);
+}
+
+stoa_status stoa_cli_session_open(const char *uri, stoa_cli_open mode, stoa_cli_session *out,
+                                  stoa_error *err) {
+    *out = (stoa_cli_session){0};
+    stoa_database_options options = STOA_DATABASE_DEFAULT;
+    options.create = mode == STOA_CLI_CREATE || strcmp(uri, ":memory:") == 0;
+    options.read_only = mode == STOA_CLI_READ && strcmp(uri, ":memory:") != 0;
+    options.logger.function = log_line;
+    const char *level = getenv("STOA_LOG");
+    stoa_status status = STOA_OK;
+    if (level != NULL && level[0] != '\0') {
+        status = stoa_log_level_parse(level, &options.logger.level, err);
+        stoa_wrap(err, "STOA_LOG");
+    }
+    if (status == STOA_OK) {
+        status = stoa_interrupt_install(&out->cancel, err);
+    }
+    if (status == STOA_OK) {
+        status = stoa_database_open(uri, &options, &out->database, err);
+    }
+    if (status != STOA_OK) {
+        stoa_cli_session_close(out);
+        return status;
+    }
+    out->context.pool = stoa_database_pool(out->database);
+    out->context.cancel = out->cancel;
+    return STOA_OK;
+}
+
+void stoa_cli_session_close(stoa_cli_session *session) {
+    stoa_database_close(session->database);
+    stoa_interrupt_set(NULL);
+    stoa_cancel_close(session->cancel);
+    *session = (stoa_cli_session){0};
+}

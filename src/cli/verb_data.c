@@ -1,0 +1,228 @@
+/* The verbs that move rows: init, load, export, cat, inspect. */
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "cli/cli.h"
+
+static double seconds_now(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static bool quiet(const stoa_cli_arguments *arguments) {
+    return stoa_cli_value(arguments, "--quiet") != NULL;
+}
+
+int stoa_cli_init(const stoa_cli_arguments *arguments) {
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_database *database = NULL;
+    stoa_database_options options = STOA_DATABASE_DEFAULT;
+    options.create = true;
+    options.must_create = true;
+    stoa_status status =
+        stoa_database_open(arguments->positionals[0], &options, &database, &err);
+    if (status != STOA_OK) {
+        return stoa_cli_fail("init", status, &err);
+    }
+    stoa_database_close(database);
+    if (!quiet(arguments)) {
+        (void)fprintf(stderr, "made an empty database in %s\n", arguments->positionals[0]);
+    }
+    return STOA_EXIT_OK;
+}
+
+static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_options *out,
+                                stoa_error *err) {
+    const char *mode = stoa_cli_value(arguments, "--mode");
+    if (mode == NULL || strcmp(mode, "create") == 0) {
+        out->mode = STOA_CREATE;
+    } else if (strcmp(mode, "append") == 0) {
+        out->mode = STOA_APPEND;
+    } else if (strcmp(mode, "overwrite") == 0) {
+        out->mode = STOA_OVERWRITE;
+    } else if (strcmp(mode, "upsert") == 0) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "mode 'upsert' needs a table with a key; parquet and memory tables have "
+                         "none");
+    } else {
+        return stoa_fail(err, STOA_INVALID,
+                         "option '--mode': expected create, append or overwrite but found '%s'",
+                         mode);
+    }
+    const char *on_error = stoa_cli_value(arguments, "--on-error");
+    if (on_error != NULL && strncmp(on_error, "reject:", 7) == 0 && on_error[7] != '\0') {
+        out->reject_file = on_error + 7;
+    } else if (on_error != NULL && strcmp(on_error, "fail") != 0) {
+        return stoa_fail(err, STOA_INVALID,
+                         "option '--on-error': expected fail or reject:FILE but found '%s'",
+                         on_error);
+    }
+    out->kind = stoa_cli_value(arguments, "--kind");
+    out->schema = stoa_cli_value(arguments, "--schema");
+    out->format = stoa_cli_value(arguments, "--format");
+    out->codec = stoa_cli_value(arguments, "--codec");
+    return stoa_cli_value_i64(arguments, "--batch-rows", 1, &out->batch_rows, err);
+}
+
+static void print_load(const char *table, const stoa_load_report *report, double seconds) {
+    char rows[32];
+    char time[32];
+    char bytes[32];
+    (void)fprintf(stderr, "loaded %s row%s into %s from %lld file%s (%s) in %s",
+                  stoa_count_text(report->rows_loaded, rows), report->rows_loaded == 1 ? "" : "s",
+                  table, (long long)report->files, report->files == 1 ? "" : "s",
+                  stoa_bytes_text(report->bytes_read, bytes), stoa_seconds_text(seconds, time));
+    if (report->rows_rejected > 0) {
+        (void)fprintf(stderr, ", rejected %s", stoa_count_text(report->rows_rejected, rows));
+    }
+    (void)fputc('\n', stderr);
+}
+
+int stoa_cli_load(const stoa_cli_arguments *arguments) {
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_load_options options = STOA_LOAD_DEFAULT;
+    stoa_status status = load_options(arguments, &options, &err);
+    if (status == STOA_INVALID) {
+        return stoa_cli_usage("load", "%s", err.message);
+    }
+    if (status != STOA_OK) {
+        return stoa_cli_fail("load", status, &err);
+    }
+    stoa_cli_session session;
+    status = stoa_cli_session_open(arguments->positionals[0], STOA_CLI_CREATE, &session, &err);
+    if (status != STOA_OK) {
+        return stoa_cli_fail("load", status, &err);
+    }
+    char title[128];
+    const char *table = arguments->positionals[1];
+    (void)snprintf(title, sizeof title, "loading %.100s", table);
+    stoa_cli_progress *progress = stoa_cli_progress_start(title, !quiet(arguments));
+    options.context = session.context;
+    options.context.progress = progress == NULL ? NULL : stoa_cli_progress_update;
+    options.context.progress_user = progress;
+    double started = seconds_now();
+    stoa_load_report report = {0};
+    status = stoa_load(session.database, table, arguments->positionals + 2,
+                       (size_t)arguments->positional_count - 2, &options, &report, &err);
+    stoa_cli_progress_end(progress);
+    stoa_cli_session_close(&session);
+    if (status != STOA_OK) {
+        return stoa_cli_fail("load", status, &err);
+    }
+    if (!quiet(arguments)) {
+        print_load(table, &report, seconds_now() - started);
+    }
+    return STOA_EXIT_OK;
+}
+
+/* A query starts with a keyword and has a space in it; everything else names a table. */
+static bool looks_like_query(const char *text) {
+    static const char *const words[] = {"select", "with", "from", "values", "("};
+    while (*text == ' ' || *text == '\n' || *text == '\t') {
+        text++;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        size_t length = strlen(words[i]);
+        if (strncasecmp(text, words[i], length) == 0 &&
+            (words[i][0] == '(' || strchr(" \n\t(", text[length]) != NULL) &&
+            text[length] != '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
+int stoa_cli_export(const stoa_cli_arguments *arguments) {
+    stoa_error err = STOA_ERROR_NONE;
+    const char *source = arguments->positionals[1];
+    stoa_cli_output output = {.format = stoa_cli_value(arguments, "--format"),
+                              .path = stoa_cli_value(arguments, "--output")};
+    if (output.path == NULL && output.format == NULL) {
+        return stoa_cli_usage("export", "expected -o FILE or --format");
+    }
+    if (output.path != NULL && strcmp(output.path, "-") == 0) {
+        output.path = NULL;
+    }
+    stoa_status status = stoa_cli_output_check(&output, &err);
+    if (status != STOA_OK) {
+        return stoa_cli_usage("export", "%s", err.message);
+    }
+    stoa_cli_session session;
+    status = stoa_cli_session_open(arguments->positionals[0], STOA_CLI_READ, &session, &err);
+    if (status != STOA_OK) {
+        return stoa_cli_fail("export", status, &err);
+    }
+    struct ArrowArrayStream rows = {0};
+    int64_t count = 0;
+    if (looks_like_query(source)) {
+        status = stoa_query(session.database, source, &session.context, &rows, &err);
+    } else {
+        stoa_scan_options options = STOA_SCAN_DEFAULT;
+        options.context = session.context;
+        status = stoa_scan(session.database, source, &options, &rows, &err);
+    }
+    if (status == STOA_OK) {
+        status = stoa_cli_output_rows(session.database, &output, &rows, &session.context, &count,
+                                      &err);
+    }
+    stoa_cli_session_close(&session);
+    if (status != STOA_OK) {
+        return stoa_cli_fail("export", status, &err);
+    }
+    if (output.path != NULL && !quiet(arguments)) {
+        char text[32];
+        (void)fprintf(stderr, "wrote %s row%s to %s\n", stoa_count_text(count, text),
+                      count == 1 ? "" : "s", output.path);
+    }
+    return STOA_EXIT_OK;
+}
+
+int stoa_cli_cat(const stoa_cli_arguments *arguments) {
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_cli_output output = {.format = stoa_cli_value(arguments, "--format"),
+                              .path = stoa_cli_value(arguments, "--output"),
+                              .rows_max = 40};
+    stoa_status status = stoa_cli_value_i64(arguments, "--rows", 0, &output.rows_max, &err);
+    if (status == STOA_OK) {
+        status = stoa_cli_output_check(&output, &err);
+    }
+    if (status != STOA_OK) {
+        return stoa_cli_usage("cat", "%s", err.message);
+    }
+    stoa_cli_session session;
+    status = stoa_cli_session_open(":memory:", STOA_CLI_READ, &session, &err);
+    for (int i = 0; i < arguments->positional_count && status == STOA_OK; i++) {
+        struct ArrowArrayStream rows = {0};
+        int64_t count = 0;
+        status = stoa_file_scan(session.database, arguments->positionals[i],
+                                stoa_cli_value(arguments, "--input-format"), &session.context,
+                                &rows, &err);
+        if (status == STOA_OK) {
+            status = stoa_cli_output_rows(session.database, &output, &rows, &session.context,
+                                          &count, &err);
+        }
+    }
+    stoa_cli_session_close(&session);
+    return status == STOA_OK ? STOA_EXIT_OK : stoa_cli_fail("cat", status, &err);
+}
+
+int stoa_cli_inspect(const stoa_cli_arguments *arguments) {
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_cli_session session;
+    stoa_status status = stoa_cli_session_open(":memory:", STOA_CLI_READ, &session, &err);
+    stoa_text *text = NULL;
+    if (status == STOA_OK) {
+        status = stoa_text_create(session.context.pool, &text, &err);
+    }
+    for (int i = 0; i < arguments->positional_count && status == STOA_OK; i++) {
+        status = stoa_file_inspect(session.database, arguments->positionals[i], text, &err);
+        if (status == STOA_OK) {
+            (void)fprintf(stdout, "%s\n", stoa_text_view(text, NULL));
+        }
+    }
+    stoa_text_close(text);
+    stoa_cli_session_close(&session);
+    return status == STOA_OK ? STOA_EXIT_OK : stoa_cli_fail("inspect", status, &err);
+}

@@ -1,0 +1,203 @@
+/* Every verb of the command: what it takes, what it does, how to use it. Dispatch, --help, shell
+ * completion and the manual page are made from this table, so that they cannot disagree. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+#define FORMAT_OPTION                                                                              \
+    {"--format", 0, "F",                                                                           \
+     "table, csv, tsv, json, jsonl, markdown, line, arrow, arrows or parquet (default: table on a "   \
+     "terminal, csv into a pipe, by name with -o)"}
+#define OUTPUT_OPTION                                                                              \
+    {"--output", 'o', "FILE", "write to FILE, all of it or nothing"}
+#define QUIET_OPTION                                                                               \
+    {"--quiet", 'q', NULL, "no progress bar and no summary line"}
+
+const stoa_cli_verb stoa_cli_verbs[] = {
+    {.name = "init",
+     .positionals = "DB",
+     .positionals_min = 1,
+     .positionals_max = 1,
+     .summary = "make an empty database",
+     .examples = "stoa init flights.stoa",
+     .options = {QUIET_OPTION},
+     .run = stoa_cli_init},
+    {.name = "load",
+     .positionals = "DB TABLE FILE…",
+     .positionals_min = 3,
+     .positionals_max = STOA_CLI_POSITIONALS_MAX,
+     .summary = "load files into a table, all or nothing",
+     .description = "Reads Parquet, Arrow IPC, CSV, TSV, JSON and JSON Lines, plain or compressed "
+                    "with gzip, zstd or lz4. FILE may be a glob in quotes, or - for standard "
+                    "input. The database is made when it is not there.",
+     .examples = "stoa load flights.stoa flights flights-3m.parquet\n"
+                 "stoa load flights.stoa log 'logs/*.jsonl.gz' --mode append\n"
+                 "cat airports.csv | stoa load flights.stoa airports - --format csv\n"
+                 "stoa load x.stoa orders orders.csv --schema 'id long not null, total decimal(10, "
+                 "2)'",
+     .options = {{"--mode", 0, "M", "create (default), append or overwrite"},
+                 {"--kind", 0, "K", "parquet (default) or memory"},
+                 {"--schema", 0, "SPEC", "columns and types: 'id long not null, tags list<string>'"},
+                 {"--format", 0, "F",
+                  "parquet, arrow, csv, tsv, json or jsonl (default: by content and name)"},
+                 {"--on-error", 0, "WHAT",
+                  "fail (default), or reject:FILE to set rows aside that do not fit"},
+                 {"--codec", 0, "C", "zstd (default), snappy, lz4_raw, gzip or none"},
+                 {"--batch-rows", 0, "N", "rows that are checked and written at once"},
+                 QUIET_OPTION},
+     .run = stoa_cli_load},
+    {.name = "sql",
+     .positionals = "DB [QUERY…]",
+     .positionals_min = 1,
+     .positionals_max = STOA_CLI_POSITIONALS_MAX,
+     .summary = "run SQL over every table and any file named in the query",
+     .description = "Without a query, statements are read from standard input. Tables are named "
+                    "as they are; files stand in single quotes.",
+     .examples = "stoa sql flights.stoa 'select origin, count(*) from flights group by 1'\n"
+                 "stoa sql flights.stoa \"select * from flights join 'airports.csv' on origin = "
+                 "iata\"\n"
+                 "stoa sql flights.stoa -f report.sql --format json -o report.json",
+     .options = {{"--file", 'f', "FILE", "read the statements from FILE (- is standard input)"},
+                 FORMAT_OPTION,
+                 OUTPUT_OPTION,
+                 {"--rows", 0, "N", "rows that a table shows (default 40, 0 is all)"},
+                 {"--width", 0, "N", "columns that a table may take (default: the terminal's)"},
+                 {"--explain", 0, NULL,
+                  "afterwards, on standard error: how tables were read and what was skipped"},
+                 {"--dialect", 0, "D", "duckdb"}},
+     .run = stoa_cli_sql},
+    {.name = "shell",
+     .positionals = "DB",
+     .positionals_min = 1,
+     .positionals_max = 1,
+     .summary = "run SQL interactively",
+     .description = "Statements end with a semicolon and may span lines. .help lists the shell's "
+                    "own commands. Ctrl-C cancels a running query, or empties the line.",
+     .examples = "stoa shell flights.stoa",
+     .options = {{"--format", 0, "F", "how results are shown at first (default table)"}},
+     .run = stoa_cli_shell},
+    {.name = "tables",
+     .positionals = "DB",
+     .positionals_min = 1,
+     .positionals_max = 1,
+     .summary = "list the tables with kind, rows, bytes and files",
+     .examples = "stoa tables flights.stoa",
+     .options = {FORMAT_OPTION, OUTPUT_OPTION},
+     .run = stoa_cli_tables},
+    {.name = "schema",
+     .positionals = "DB TABLE",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "show a table's columns with field ids and types",
+     .examples = "stoa schema flights.stoa flights",
+     .options = {FORMAT_OPTION, OUTPUT_OPTION},
+     .run = stoa_cli_schema},
+    {.name = "summary",
+     .positionals = "DB TABLE",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "show counts, nulls, range, mean and median of each column",
+     .examples = "stoa summary flights.stoa flights",
+     .options = {FORMAT_OPTION, OUTPUT_OPTION},
+     .run = stoa_cli_summary},
+    {.name = "history",
+     .positionals = "DB TABLE",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "list a table's snapshots",
+     .examples = "stoa history flights.stoa flights",
+     .options = {FORMAT_OPTION, OUTPUT_OPTION},
+     .run = stoa_cli_history},
+    {.name = "files",
+     .positionals = "DB TABLE",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "list the data files that a table is made of",
+     .examples = "stoa files flights.stoa flights",
+     .options = {FORMAT_OPTION, OUTPUT_OPTION},
+     .run = stoa_cli_files},
+    {.name = "export",
+     .positionals = "DB TABLE|QUERY",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "write a table or the result of a query to a file",
+     .examples = "stoa export flights.stoa flights -o flights.parquet\n"
+                 "stoa export flights.stoa 'select * from flights where delay > 60' -o late.csv",
+     .options = {OUTPUT_OPTION, FORMAT_OPTION, QUIET_OPTION},
+     .run = stoa_cli_export},
+    {.name = "cat",
+     .positionals = "FILE…",
+     .positionals_min = 1,
+     .positionals_max = STOA_CLI_POSITIONALS_MAX,
+     .summary = "show the rows of any file that Stoa reads",
+     .examples = "stoa cat airports.csv\n"
+                 "stoa cat flights-3m.parquet --rows 10",
+     .options = {FORMAT_OPTION,
+                 OUTPUT_OPTION,
+                 {"--input-format", 0, "F", "of FILE (default: by content and name)"},
+                 {"--rows", 0, "N", "rows that a table shows (default 40, 0 is all)"}},
+     .run = stoa_cli_cat},
+    {.name = "inspect",
+     .positionals = "FILE…",
+     .positionals_min = 1,
+     .positionals_max = STOA_CLI_POSITIONALS_MAX,
+     .summary = "show what a Parquet or Arrow file holds, as JSON",
+     .examples = "stoa inspect flights-3m.parquet",
+     .options = {{"--json", 0, NULL, "JSON, which is also the default"}},
+     .run = stoa_cli_inspect},
+    {.name = "drop",
+     .positionals = "DB TABLE",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "drop a table",
+     .examples = "stoa drop flights.stoa airports",
+     .options = {{"--if-exists", 0, NULL, "a table that is not there is no error"}},
+     .run = stoa_cli_drop},
+    {.name = "rename",
+     .positionals = "DB TABLE NEW_NAME",
+     .positionals_min = 3,
+     .positionals_max = 3,
+     .summary = "rename a table; no file is touched",
+     .examples = "stoa rename flights.stoa flights flights_2001",
+     .run = stoa_cli_rename},
+    {.name = "expire",
+     .positionals = "DB TABLE",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "forget old snapshots and remove the files that only they need",
+     .examples = "stoa expire flights.stoa flights --older-than 7d",
+     .options = {{"--older-than", 0, "AGE", "7d (default), 12h, 30m, 45s"}},
+     .run = stoa_cli_expire},
+    {.name = "verify",
+     .positionals = "DB [TABLE]",
+     .positionals_min = 1,
+     .positionals_max = 2,
+     .summary = "read every byte and check every checksum",
+     .examples = "stoa verify flights.stoa",
+     .run = stoa_cli_verify},
+    {.name = "completion",
+     .positionals = "SHELL",
+     .positionals_min = 1,
+     .positionals_max = 1,
+     .summary = "print completion for bash, zsh or fish",
+     .examples = "source <(stoa completion bash)",
+     .run = stoa_cli_completion},
+    {.name = "manual",
+     .positionals = "",
+     .positionals_min = 0,
+     .positionals_max = 0,
+     .summary = "print the manual page",
+     .examples = "stoa manual | man -l -",
+     .run = stoa_cli_manual},
+};
+
+const int stoa_cli_verb_count = (int)(sizeof stoa_cli_verbs / sizeof stoa_cli_verbs[0]);
+
+const stoa_cli_verb *stoa_cli_verb_find(const char *name) {
+    for (int i = 0; i < stoa_cli_verb_count; i++) {
+        if (strcmp(stoa_cli_verbs[i].name, name) == 0) {
+            return &stoa_cli_verbs[i];
+        }
+    }
+    return NULL;
+}
