@@ -1,0 +1,254 @@
+/* Bringing the files of a load together. Memory stays bounded: what must be unpacked or read from a
+ * pipe goes through one buffer into a file in the database's temporary directory. */
+#include "ingest/inputs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <lz4frame.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "vfs/vfs.h"
+
+enum { COPY_BYTES = 1 << 20 };
+
+static stoa_status temporary_path(stoa_ingest_inputs *inputs, const char **out, stoa_error *err) {
+    const char *directory = NULL;
+    char name[96];
+    STOA_TRY(stoa_database_temporary_directory(inputs->database, &directory, err));
+    int length = snprintf(name, sizeof name, "input-%lld-%zu",
+                          (long long)stoa_clock_monotonic_ns(), inputs->count);
+    char *joined = NULL;
+    stoa_pool *pool = inputs->arena.pool;
+    STOA_ASSERT(length > 0 && (size_t)length < sizeof name);
+    STOA_TRY(stoa_vfs_join(pool, directory, name, &joined, err));
+    stoa_status status =
+        stoa_arena_copy_text(&inputs->arena, joined, strlen(joined), out, err);
+    stoa_pool_free_string(pool, joined);
+    return status;
+}
+
+static stoa_status copy_file(stoa_file *from, stoa_file *to, uint8_t *buffer,
+                             const stoa_context *context, uint64_t *out_bytes, stoa_error *err) {
+    uint64_t offset = 0;
+    for (;;) {
+        size_t size = 0;
+        STOA_TRY(stoa_file_read_some(from, offset, buffer, COPY_BYTES, &size, err));
+        if (size == 0) {
+            *out_bytes = offset;
+            return STOA_OK;
+        }
+        STOA_TRY(stoa_file_write(to, buffer, size, err));
+        STOA_TRY(stoa_cancel_check(context->cancel, err));
+        offset += size;
+    }
+}
+
+static stoa_status unpack_block(LZ4F_dctx *unpacker, const uint8_t *in, size_t size, uint8_t *out,
+                                stoa_file *to, size_t *hint, stoa_error *err) {
+    size_t position = 0;
+    while (position < size) {
+        size_t taken = size - position;
+        size_t made = COPY_BYTES;
+        *hint = LZ4F_decompress(unpacker, out, &made, in + position, &taken, NULL);
+        if (LZ4F_isError(*hint)) {
+            return stoa_fail(err, STOA_CORRUPT, "lz4: %s", LZ4F_getErrorName(*hint));
+        }
+        STOA_TRY(stoa_file_write(to, out, made, err));
+        position += taken;
+    }
+    return STOA_OK;
+}
+
+static stoa_status unpack_lz4(stoa_file *from, stoa_file *to, uint8_t *buffer,
+                              const stoa_context *context, stoa_error *err) {
+    LZ4F_dctx *unpacker = NULL;
+    if (LZ4F_isError(LZ4F_createDecompressionContext(&unpacker, LZ4F_VERSION))) {
+        return stoa_fail(err, STOA_NO_MEMORY, "no memory to unpack lz4");
+    }
+    stoa_status status = STOA_OK;
+    uint64_t offset = 0;
+    size_t hint = 1;
+    for (;;) {
+        size_t size = 0;
+        STOA_CHECK(stoa_file_read_some(from, offset, buffer, COPY_BYTES, &size, err));
+        if (size == 0) {
+            break;
+        }
+        STOA_CHECK(unpack_block(unpacker, buffer, size, buffer + COPY_BYTES, to, &hint, err));
+        STOA_CHECK(stoa_cancel_check(context->cancel, err));
+        offset += size;
+    }
+    if (hint != 0) {
+        status = stoa_fail(err, STOA_CORRUPT, "lz4: the frame ends early, at byte %llu",
+                           (unsigned long long)offset);
+    }
+
+done:
+    (void)LZ4F_freeDecompressionContext(unpacker);
+    return status;
+}
+
+/* Copies or unpacks `from` into a temporary file. */
+static stoa_status spool(stoa_ingest_inputs *inputs, stoa_file *from, bool packed,
+                         const stoa_context *context, const char **out_path, uint64_t *out_bytes,
+                         stoa_error *err) {
+    stoa_pool *pool = inputs->arena.pool;
+    stoa_file *to = NULL;
+    void *buffer = NULL;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(temporary_path(inputs, out_path, err));
+    STOA_CHECK(stoa_pool_allocate(pool, 2 * (size_t)COPY_BYTES, &buffer, err));
+    STOA_CHECK(stoa_vfs_open(stoa_database_file_systems(inputs->database), *out_path,
+                             STOA_OPEN_REPLACE, context, &to, err));
+    STOA_CHECK(packed ? unpack_lz4(from, to, buffer, context, err)
+                      : copy_file(from, to, buffer, context, out_bytes, err));
+
+done:
+    stoa_file_close(to);
+    stoa_pool_free(pool, buffer, 2 * (size_t)COPY_BYTES);
+    if (status != STOA_OK && *out_path != NULL) {
+        STOA_IGNORE(stoa_vfs_remove(stoa_database_file_systems(inputs->database), *out_path, NULL));
+    }
+    return status;
+}
+
+static stoa_status add_input(stoa_ingest_inputs *inputs, stoa_ingest_input input, stoa_error *err) {
+    if (inputs->count == inputs->capacity) {
+        size_t capacity = inputs->capacity == 0 ? 16 : inputs->capacity * 2;
+        void *items = NULL;
+        STOA_TRY(stoa_arena_allocate_array(&inputs->arena, capacity, sizeof input, &items, err));
+        if (inputs->count > 0) {
+            memcpy(items, inputs->items, inputs->count * sizeof input);
+        }
+        inputs->items = items;
+        inputs->capacity = capacity;
+    }
+    inputs->items[inputs->count++] = input;
+    inputs->bytes += input.bytes;
+    return STOA_OK;
+}
+
+struct walk {
+    stoa_ingest_inputs *inputs;
+    const char *format;
+    const stoa_context *context;
+};
+
+static stoa_status unpack_input(struct walk *walk, stoa_ingest_input *input, stoa_error *err) {
+    stoa_file *file = NULL;
+    uint64_t bytes = 0;
+    const char *path = NULL;
+    STOA_TRY(stoa_vfs_open(stoa_database_file_systems(walk->inputs->database), input->path,
+                           STOA_OPEN_READ, walk->context, &file, err));
+    stoa_status status = spool(walk->inputs, file, true, walk->context, &path, &bytes, err);
+    stoa_file_close(file);
+    if (status == STOA_OK) {
+        input->path = path;
+        input->temporary = true;
+        input->kind.packing = STOA_PACKED_NONE;
+    } else {
+        stoa_wrap(err, "reading '%s'", input->name);
+        stoa_error_set_file(err, input->name, -1);
+    }
+    return status;
+}
+
+static stoa_status add_file(void *user, const char *uri, const stoa_file_info *info,
+                            stoa_error *err) {
+    struct walk *walk = user;
+    if (info->is_directory) {
+        stoa_fail(err, STOA_IO, "expected a file but '%s' is a directory", uri);
+        stoa_error_set_file(err, uri, -1);
+        return STOA_IO;
+    }
+    stoa_ingest_input input = {.bytes = info->size};
+    STOA_TRY(stoa_arena_copy_text(&walk->inputs->arena, uri, strlen(uri), &input.name, err));
+    input.path = input.name;
+    STOA_TRY(stoa_ingest_detect(stoa_database_file_systems(walk->inputs->database), uri,
+                                walk->format, &input.kind, err));
+    bool text = input.kind.format >= STOA_FORMAT_CSV;
+    if (input.kind.packing == STOA_PACKED_LZ4) {
+        STOA_TRY(unpack_input(walk, &input, err));
+    } else if (input.kind.packing != STOA_PACKED_NONE && !text) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "'%s': Parquet and Arrow files are read as they are, not inside gzip or "
+                         "zstd",
+                         uri);
+    }
+    return add_input(walk->inputs, input, err);
+}
+
+static stoa_status add_standard_input(struct walk *walk, stoa_error *err) {
+    stoa_ingest_inputs *inputs = walk->inputs;
+    stoa_file *file = NULL;
+    stoa_ingest_input input = {.name = "standard input", .temporary = true};
+    STOA_TRY(stoa_file_from_descriptor(inputs->arena.pool, STDIN_FILENO, input.name, &file, err));
+    stoa_status status =
+        spool(inputs, file, false, walk->context, &input.path, &input.bytes, err);
+    stoa_file_close(file);
+    STOA_TRY(status);
+    /* Remembered first, so that a failure below still removes the temporary file. */
+    STOA_TRY(add_input(inputs, input, err));
+    stoa_ingest_input *added = &inputs->items[inputs->count - 1];
+    status = stoa_ingest_detect(stoa_database_file_systems(inputs->database), added->path,
+                                walk->format, &added->kind, err);
+    if (status == STOA_INVALID && walk->format == NULL && input.bytes > 0) {
+        return stoa_fail(err, STOA_INVALID,
+                         "cannot tell the format of standard input: say --format parquet, arrow, "
+                         "csv, tsv, json or jsonl");
+    }
+    if (status == STOA_INVALID && input.bytes == 0) {
+        return stoa_fail(err, STOA_INVALID, "standard input is empty");
+    }
+    STOA_TRY(status);
+    if (added->kind.packing == STOA_PACKED_LZ4) {
+        const char *packed = added->path;
+        STOA_TRY(unpack_input(walk, added, err));
+        STOA_TRY(stoa_vfs_remove(stoa_database_file_systems(inputs->database), packed, err));
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_ingest_inputs_init(stoa_database *database, const char *const *paths,
+                                    size_t path_count, const char *format,
+                                    const stoa_context *context, stoa_ingest_inputs *out,
+                                    stoa_error *err) {
+    *out = (stoa_ingest_inputs){.database = database};
+    stoa_arena_init(&out->arena, context->pool);
+    struct walk walk = {out, format, context};
+    stoa_fs_registry *registry = stoa_database_file_systems(database);
+    for (size_t i = 0; i < path_count; i++) {
+        size_t before = out->count;
+        if (strcmp(paths[i], "-") == 0) {
+            STOA_TRY(add_standard_input(&walk, err));
+            continue;
+        }
+        stoa_file_info info;
+        /* A file whose name has wildcard characters is that file. */
+        if (stoa_vfs_stat(registry, paths[i], &info, NULL) == STOA_OK) {
+            STOA_TRY(add_file(&walk, paths[i], &info, err));
+            continue;
+        }
+        STOA_TRY(stoa_vfs_glob(registry, paths[i], context->pool, add_file, &walk, err));
+        if (out->count == before) {
+            stoa_fail(err, STOA_NOT_FOUND, "no file matches '%s'", paths[i]);
+            stoa_error_set_file(err, paths[i], -1);
+            return STOA_NOT_FOUND;
+        }
+    }
+    return STOA_OK;
+}
+
+void stoa_ingest_inputs_release(stoa_ingest_inputs *inputs) {
+    for (size_t i = 0; i < inputs->count; i++) {
+        if (inputs->items[i].temporary) {
+            STOA_IGNORE(stoa_vfs_remove(stoa_database_file_systems(inputs->database),
+                                        inputs->items[i].path, NULL));
+        }
+    }
+    stoa_arena_release(&inputs->arena);
+    *inputs = (stoa_ingest_inputs){0};
+}

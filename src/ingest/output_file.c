@@ -1,0 +1,88 @@
+/* Output files: temporary name, sync, rename. Standard output is written in order and not synced. */
+#include "ingest/output_file.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "table/table.h"
+#include "vfs/vfs.h"
+
+enum { PENDING_BYTES = 1 << 20 };
+
+stoa_status stoa_ingest_output_open(stoa_database *database, const char *path,
+                                    const stoa_context *context, stoa_ingest_output *out,
+                                    stoa_error *err) {
+    *out = (stoa_ingest_output){.registry = stoa_database_file_systems(database),
+                                .pool = context->pool};
+    stoa_buffer_init(&out->pending, context->pool);
+    if (strcmp(path, "-") == 0) {
+        return stoa_file_from_descriptor(out->pool, STDOUT_FILENO, "standard output", &out->file,
+                                         err);
+    }
+    stoa_file_info info;
+    if (stoa_vfs_stat(out->registry, path, &info, NULL) == STOA_OK && info.is_directory) {
+        stoa_fail(err, STOA_IO, "cannot write '%s': it is a directory", path);
+        stoa_error_set_file(err, path, -1);
+        return STOA_IO;
+    }
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_pool_copy_string(out->pool, path, &out->path, err));
+    STOA_CHECK(stoa_vfs_temporary_name(out->pool, path, &out->temporary, err));
+    STOA_CHECK(stoa_vfs_open(out->registry, out->temporary, STOA_OPEN_CREATE, context, &out->file,
+                             err));
+
+done:
+    if (status != STOA_OK) {
+        if (status == STOA_NOT_FOUND) { /* the directory is missing: no output, not no input */
+            status = STOA_IO;
+            if (err != NULL) {
+                err->status = STOA_IO;
+            }
+        }
+        stoa_error_set_file(err, path, -1);
+        stoa_ingest_output_release(out);
+    }
+    return status;
+}
+
+static stoa_status flush(stoa_ingest_output *output, stoa_error *err) {
+    if (output->pending.size == 0) {
+        return STOA_OK;
+    }
+    stoa_status status =
+        stoa_file_write(output->file, output->pending.data, output->pending.size, err);
+    stoa_buffer_clear(&output->pending);
+    return status;
+}
+
+stoa_status stoa_ingest_output_write(stoa_ingest_output *output, const void *bytes, size_t size,
+                                     stoa_error *err) {
+    STOA_TRY(stoa_buffer_append(&output->pending, bytes, size, err));
+    return output->pending.size >= PENDING_BYTES ? flush(output, err) : STOA_OK;
+}
+
+stoa_status stoa_ingest_output_publish(stoa_ingest_output *output, stoa_error *err) {
+    STOA_TRY(flush(output, err));
+    if (output->temporary == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_file_sync(output->file, err));
+    stoa_file_close(output->file);
+    output->file = NULL;
+    STOA_TRY(stoa_vfs_publish(output->registry, output->temporary, output->path, err));
+    stoa_pool_free_string(output->pool, output->temporary);
+    output->temporary = NULL;
+    return STOA_OK;
+}
+
+void stoa_ingest_output_release(stoa_ingest_output *output) {
+    stoa_file_close(output->file);
+    if (output->temporary != NULL) {
+        STOA_IGNORE(stoa_vfs_remove(output->registry, output->temporary, NULL));
+        stoa_pool_free_string(output->pool, output->temporary);
+    }
+    stoa_pool_free_string(output->pool, output->path);
+    stoa_buffer_release(&output->pending);
+    *output = (stoa_ingest_output){0};
+}

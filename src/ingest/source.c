@@ -1,0 +1,423 @@
+/* Reading files through the engine: the SQL for each format, and what the engine knows of rows that
+ * it could not read.
+ *
+ * Types of text columns come from the target schema where there is one. They are given to the
+ * reader and not cast afterwards: a text that was first guessed to be a timestamp would come out of
+ * a cast with other characters than it had. Columns of a file that the target lacks keep their
+ * guessed type and are rejected by validation, so that nothing is dropped in silence. */
+#include "ingest/source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "arrow/ipc.h"
+#include "arrow/print.h"
+#include "base/error.h"
+#include "mem/buffer.h"
+#include "schema/schema.h"
+#include "vfs/vfs.h"
+
+#define REJECTS_TABLE "stoa_rejects"
+#define REJECTS_SCANS "stoa_reject_scans"
+
+struct request {
+    const stoa_ingest_input *inputs;
+    size_t count;
+    const stoa_schema *target;
+    bool rejects;
+};
+
+bool stoa_ingest_same_source(const stoa_ingest_input *left, const stoa_ingest_input *right) {
+    stoa_file_format format = left->kind.format;
+    return format == right->kind.format && left->kind.packing == right->kind.packing &&
+           format != STOA_FORMAT_ARROW_FILE && format != STOA_FORMAT_ARROW_STREAM;
+}
+
+static bool is_csv(stoa_file_format format) {
+    return format == STOA_FORMAT_CSV || format == STOA_FORMAT_TSV;
+}
+
+static bool is_json(stoa_file_format format) {
+    return format == STOA_FORMAT_JSON || format == STOA_FORMAT_JSONL;
+}
+
+static stoa_status append_files(const struct request *request, stoa_buffer *sql, stoa_error *err) {
+    STOA_TRY(stoa_buffer_append_byte(sql, '[', err));
+    for (size_t i = 0; i < request->count; i++) {
+        const char *path = stoa_vfs_local_path(request->inputs[i].path);
+        if (path == NULL) {
+            return stoa_fail(err, STOA_UNSUPPORTED,
+                             "'%s': only local files can be read in this format",
+                             request->inputs[i].name);
+        }
+        STOA_TRY(i == 0 ? STOA_OK : stoa_buffer_append_text(sql, ", ", err));
+        STOA_TRY(stoa_sql_literal_print(path, sql, err));
+    }
+    return stoa_buffer_append_byte(sql, ']', err);
+}
+
+static stoa_status append_typed(const char *name, const char *type, bool first, stoa_buffer *sql,
+                                stoa_error *err) {
+    STOA_TRY(first ? STOA_OK : stoa_buffer_append_text(sql, ", ", err));
+    STOA_TRY(stoa_sql_literal_print(name, sql, err));
+    STOA_TRY(stoa_buffer_append_text(sql, ": ", err));
+    return stoa_sql_literal_print(type, sql, err);
+}
+
+/* The engine guesses whole numbers of both signs in JSON to be 128 bits wide. Nobody means that: the
+ * guess becomes 64 bits, and a number beyond them is an error that --schema can settle. */
+static bool is_guessed_wide(const stoa_type *type) {
+    if (type->kind == STOA_TYPE_DECIMAL) {
+        return type->precision == 38 && type->scale == 0;
+    }
+    for (int32_t i = 0; i < type->child_count; i++) {
+        if (is_guessed_wide(&type->children[i].type)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `type` in the engine's words, with wide guesses narrowed; types nest at most as deep as a schema
+ * allows. */
+static stoa_status append_guessed_type(const stoa_type *type, stoa_buffer *sql, stoa_error *err) {
+    if (type->kind == STOA_TYPE_DECIMAL && is_guessed_wide(type)) {
+        return stoa_buffer_append_text(sql, "BIGINT", err);
+    }
+    if (type->kind == STOA_TYPE_LIST && is_guessed_wide(type)) {
+        STOA_TRY(append_guessed_type(&type->children[0].type, sql, err));
+        return stoa_buffer_append_text(sql, "[]", err);
+    }
+    if (type->kind == STOA_TYPE_MAP && is_guessed_wide(type)) {
+        STOA_TRY(stoa_buffer_append_text(sql, "MAP(", err));
+        STOA_TRY(append_guessed_type(&type->children[0].type, sql, err));
+        STOA_TRY(stoa_buffer_append_text(sql, ", ", err));
+        STOA_TRY(append_guessed_type(&type->children[1].type, sql, err));
+        return stoa_buffer_append_byte(sql, ')', err);
+    }
+    if (type->kind == STOA_TYPE_STRUCT && is_guessed_wide(type)) {
+        STOA_TRY(stoa_buffer_append_text(sql, "STRUCT(", err));
+        for (int32_t i = 0; i < type->child_count; i++) {
+            STOA_TRY(i == 0 ? STOA_OK : stoa_buffer_append_text(sql, ", ", err));
+            STOA_TRY(stoa_sql_identifier_print(type->children[i].name, sql, err));
+            STOA_TRY(stoa_buffer_append_byte(sql, ' ', err));
+            STOA_TRY(append_guessed_type(&type->children[i].type, sql, err));
+        }
+        return stoa_buffer_append_byte(sql, ')', err);
+    }
+    return stoa_type_to_duckdb(type, sql, err);
+}
+
+/* `wanted` NULL: the field's own type is a guess. */
+static stoa_status append_field_type(const stoa_field *field, const stoa_type *wanted, bool first,
+                                     stoa_buffer *text, stoa_buffer *sql, stoa_error *err) {
+    const char *view = NULL;
+    stoa_buffer_clear(text);
+    STOA_TRY(wanted != NULL ? stoa_type_to_duckdb(wanted, text, err)
+                            : append_guessed_type(&field->type, text, err));
+    STOA_TRY(stoa_buffer_text(text, &view, err));
+    return append_typed(field->name, view, first, sql, err);
+}
+
+/* The entries of a map from column to type. CSV: the columns that the target names, since the reader
+ * refuses unknown ones. JSON: all that were found and all of the target, since it drops others. */
+static stoa_status append_types(const stoa_schema *found, const stoa_schema *target, bool all,
+                                stoa_pool *pool, stoa_buffer *sql, stoa_error *err) {
+    stoa_buffer text;
+    stoa_buffer_init(&text, pool);
+    stoa_status status = STOA_OK;
+    bool first = true;
+    for (int32_t i = 0; i < found->root.child_count; i++) {
+        const stoa_field *field = &found->root.children[i];
+        const stoa_field *wanted = target == NULL ? NULL : stoa_schema_column(target, field->name);
+        if (wanted != NULL || all) {
+            STOA_CHECK(append_field_type(field, wanted != NULL ? &wanted->type : NULL, first,
+                                         &text, sql, err));
+            first = false;
+        }
+    }
+    for (int32_t i = 0; all && target != NULL && i < target->root.child_count; i++) {
+        const stoa_field *field = &target->root.children[i];
+        if (stoa_schema_column(found, field->name) == NULL) {
+            STOA_CHECK(append_field_type(field, &field->type, first, &text, sql, err));
+            first = false;
+        }
+    }
+
+done:
+    stoa_buffer_release(&text);
+    return status;
+}
+
+static const char *packing_option(stoa_ingest_packing packing) {
+    return packing == STOA_PACKED_GZIP   ? ", compression = 'gzip'"
+           : packing == STOA_PACKED_ZSTD ? ", compression = 'zstd'"
+                                         : "";
+}
+
+static stoa_status append_reader(const struct request *request, const stoa_schema *found,
+                                 stoa_pool *pool, stoa_buffer *sql, stoa_error *err) {
+    const stoa_ingest_kind *kind = &request->inputs[0].kind;
+    stoa_file_format format = kind->format;
+    bool union_by_name = request->count > 1;
+    const char *function = is_csv(format) ? "read_csv(" : is_json(format) ? "read_json("
+                                                                          : "read_parquet(";
+    STOA_TRY(stoa_buffer_append_text(sql, function, err));
+    STOA_TRY(append_files(request, sql, err));
+    if (format == STOA_FORMAT_TSV) {
+        STOA_TRY(stoa_buffer_append_text(sql, ", delim = '\t'", err));
+    } else if (format == STOA_FORMAT_JSONL) {
+        STOA_TRY(stoa_buffer_append_text(sql, ", format = 'newline_delimited'", err));
+    }
+    if (is_csv(format) || is_json(format)) {
+        STOA_TRY(stoa_buffer_append_text(sql, packing_option(kind->packing), err));
+    }
+    if (found != NULL) {
+        STOA_TRY(stoa_buffer_append_text(sql, is_csv(format) ? ", types = {" : ", columns = {",
+                                         err));
+        STOA_TRY(append_types(found, request->target, is_json(format), pool, sql, err));
+        STOA_TRY(stoa_buffer_append_byte(sql, '}', err));
+        union_by_name = union_by_name && is_csv(format);
+    }
+    if (union_by_name) {
+        STOA_TRY(stoa_buffer_append_text(sql, ", union_by_name = true", err));
+    }
+    if (request->rejects) {
+        STOA_TRY(stoa_buffer_append_text(
+            sql,
+            ", store_rejects = true, rejects_table = '" REJECTS_TABLE
+            "', rejects_scan = '" REJECTS_SCANS "'",
+            err));
+    }
+    return stoa_buffer_append_byte(sql, ')', err);
+}
+
+/* The columns that the engine finds in the files by itself. */
+static stoa_status find_columns(stoa_session *session, const struct request *request,
+                                const stoa_context *context, const stoa_schema **out,
+                                stoa_error *err) {
+    struct ArrowArrayStream stream = {0};
+    struct ArrowSchema schema = {0};
+    const char *text = NULL;
+    stoa_buffer sql;
+    struct request plain = *request;
+    plain.target = NULL;
+    plain.rejects = false;
+    stoa_buffer_init(&sql, context->pool);
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_buffer_append_text(&sql, "SELECT * FROM ", err));
+    STOA_CHECK(append_reader(&plain, NULL, context->pool, &sql, err));
+    STOA_CHECK(stoa_buffer_append_text(&sql, " LIMIT 0", err));
+    STOA_CHECK(stoa_buffer_text(&sql, &text, err));
+    STOA_CHECK(stoa_session_run(session, text, context, &stream, NULL, err));
+    STOA_CHECK(stoa_stream_schema(&stream, &schema, err));
+    STOA_CHECK(stoa_schema_from_arrow(context->pool, &schema, out, err));
+
+done:
+    stoa_arrow_schema_release(&schema);
+    stoa_arrow_stream_release(&stream);
+    stoa_buffer_release(&sql);
+    return status;
+}
+
+static stoa_status open_engine(stoa_database *database, const struct request *request,
+                               const stoa_context *context, stoa_ingest_source *out,
+                               stoa_error *err) {
+    const stoa_schema *found = NULL;
+    const char *text = NULL;
+    stoa_buffer sql;
+    stoa_buffer_init(&sql, context->pool);
+    stoa_status status = STOA_OK;
+    stoa_file_format format = request->inputs[0].kind.format;
+    STOA_CHECK(stoa_session_open(database, &out->session, err));
+    if (is_json(format) || (is_csv(format) && request->target != NULL)) {
+        STOA_CHECK(find_columns(out->session, request, context, &found, err));
+    }
+    if (request->target == NULL && found != NULL && !is_guessed_wide(&found->root)) {
+        stoa_schema_close(found);
+        found = NULL;
+    }
+    STOA_CHECK(stoa_buffer_append_text(&sql, "SELECT * FROM ", err));
+    STOA_CHECK(append_reader(request, found, context->pool, &sql, err));
+    STOA_CHECK(stoa_buffer_text(&sql, &text, err));
+    STOA_CHECK(stoa_session_run(out->session, text, context, &out->stream, NULL, err));
+    out->rejects = request->rejects;
+
+done:
+    stoa_schema_close(found);
+    stoa_buffer_release(&sql);
+    return status;
+}
+
+stoa_status stoa_ingest_source_open(stoa_database *database, const stoa_ingest_input *inputs,
+                                    size_t count, const stoa_schema *target, bool rejects,
+                                    const stoa_context *context, stoa_ingest_source *out,
+                                    stoa_error *err) {
+    *out = (stoa_ingest_source){0};
+    stoa_file_format format = inputs[0].kind.format;
+    stoa_status status;
+    if (rejects && is_json(format)) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "setting rows aside is not offered for JSON: load with --on-error fail, "
+                         "or from CSV, Parquet or Arrow");
+    }
+    if (format == STOA_FORMAT_ARROW_FILE || format == STOA_FORMAT_ARROW_STREAM) {
+        stoa_file *file = NULL;
+        STOA_ASSERT(count == 1);
+        status = stoa_vfs_open(stoa_database_file_systems(database), inputs[0].path,
+                               STOA_OPEN_READ, context, &file, err);
+        if (status == STOA_OK) {
+            status = stoa_ipc_read(context, file, &out->stream, err);
+        }
+    } else {
+        struct request request = {inputs, count, target, rejects && is_csv(format)};
+        status = open_engine(database, &request, context, out, err);
+    }
+    if (status == STOA_OK) {
+        status = stoa_stream_schema(&out->stream, &out->schema, err);
+    }
+    if (status != STOA_OK) {
+        stoa_ingest_source_release(out);
+    }
+    return status;
+}
+
+/* Runs the text a second time with rows set aside, and takes the first of them. */
+static stoa_status first_reject(stoa_session *session, const stoa_context *context,
+                                stoa_error *found, stoa_error *err) {
+    struct ArrowArrayStream stream = {0};
+    struct ArrowArray batch = {0};
+    struct ArrowSchema schema = {0};
+    stoa_buffer text;
+    stoa_buffer_init(&text, context->pool);
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_session_run(
+        session,
+        "SELECT line::BIGINT AS line, column_name, error_type::VARCHAR AS kind, error_message, "
+        "column_idx::INTEGER AS idx FROM " REJECTS_TABLE " ORDER BY line, column_idx LIMIT 1",
+        context, &stream, NULL, err));
+    STOA_CHECK(stoa_stream_schema(&stream, &schema, err));
+    STOA_CHECK(stoa_stream_next(&stream, &batch, err));
+    if (batch.release == NULL || batch.length == 0) {
+        status = STOA_NOT_FOUND;
+        goto done;
+    }
+    found->line = ((const int64_t *)batch.children[0]->buffers[1])[batch.children[0]->offset];
+    const char *view = NULL;
+    STOA_CHECK(stoa_arrow_value_print(schema.children[1], batch.children[1], 0, STOA_PRINT_TEXT,
+                                      &text, err));
+    STOA_CHECK(stoa_buffer_text(&text, &view, err));
+    stoa_error_set_column(found, -1, view);
+    stoa_buffer_clear(&text);
+    STOA_CHECK(stoa_arrow_value_print(schema.children[3], batch.children[3], 0, STOA_PRINT_TEXT,
+                                      &text, err));
+    STOA_CHECK(stoa_buffer_text(&text, &view, err));
+    (void)snprintf(found->message, sizeof found->message, "%s", view);
+
+done:
+    stoa_arrow_schema_release(&schema);
+    stoa_arrow_array_release(&batch);
+    stoa_arrow_stream_release(&stream);
+    stoa_buffer_release(&text);
+    return status;
+}
+
+static void drain(struct ArrowArrayStream *stream) {
+    struct ArrowArray batch = {0};
+    while (stoa_stream_next(stream, &batch, NULL) == STOA_OK && batch.release != NULL) {
+        stoa_arrow_array_release(&batch);
+    }
+}
+
+void stoa_ingest_source_explain(stoa_database *database, const stoa_ingest_input *inputs,
+                                size_t count, const stoa_schema *target,
+                                const stoa_context *context, stoa_error *err) {
+    if (!is_csv(inputs[0].kind.format) || err == NULL || err->status == STOA_CANCELLED) {
+        if (err != NULL && err->file[0] == '\0' && count == 1) {
+            stoa_wrap(err, "reading '%s'", inputs[0].name);
+            stoa_error_set_file(err, inputs[0].name, -1);
+        }
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        stoa_ingest_source source;
+        stoa_error found = STOA_ERROR_NONE;
+        if (stoa_ingest_source_open(database, &inputs[i], 1, target, true, context, &source,
+                                    NULL) != STOA_OK) {
+            continue;
+        }
+        drain(&source.stream);
+        stoa_arrow_stream_release(&source.stream);
+        stoa_status status = first_reject(source.session, context, &found, NULL);
+        stoa_ingest_source_release(&source);
+        if (status == STOA_OK) {
+            (void)stoa_fail(err, STOA_INVALID, "reading '%s': line %lld, column '%s': %s",
+                            inputs[i].name, (long long)found.line, found.column, found.message);
+            err->line = found.line;
+            stoa_error_set_column(err, -1, found.column);
+            stoa_error_set_file(err, inputs[i].name, -1);
+            return;
+        }
+    }
+    if (count == 1) {
+        stoa_wrap(err, "reading '%s'", inputs[0].name);
+        stoa_error_set_file(err, inputs[0].name, -1);
+    }
+}
+
+stoa_status stoa_ingest_source_rejects(stoa_ingest_source *source, const stoa_context *context,
+                                       stoa_ingest_reject_function function, void *user,
+                                       stoa_error *err) {
+    if (!source->rejects) {
+        return STOA_OK;
+    }
+    struct ArrowArrayStream stream = {0};
+    struct ArrowSchema schema = {0};
+    stoa_buffer text;
+    stoa_buffer_init(&text, context->pool);
+    stoa_status status = STOA_OK;
+    /* One query of a session at a time: the rows must have been read to their end. */
+    stoa_arrow_stream_release(&source->stream);
+    STOA_CHECK(stoa_session_run(
+        source->session,
+        "SELECT to_json({'file': s.file_path, 'line': r.line, 'column': r.column_name, "
+        "'error': r.error_message, 'text': r.csv_line})::VARCHAR AS json "
+        "FROM " REJECTS_TABLE " r JOIN " REJECTS_SCANS " s USING (scan_id, file_id) "
+        "ORDER BY r.file_id, r.line, r.column_idx",
+        context, &stream, NULL, err));
+    STOA_CHECK(stoa_stream_schema(&stream, &schema, err));
+    for (;;) {
+        struct ArrowArray batch = {0};
+        STOA_CHECK(stoa_stream_next(&stream, &batch, err));
+        if (batch.release == NULL) {
+            break;
+        }
+        for (int64_t row = 0; row < batch.length && status == STOA_OK; row++) {
+            const char *view = NULL;
+            stoa_buffer_clear(&text);
+            status = stoa_arrow_value_print(schema.children[0], batch.children[0], row,
+                                            STOA_PRINT_TEXT, &text, err);
+            if (status == STOA_OK) {
+                status = stoa_buffer_text(&text, &view, err);
+            }
+            if (status == STOA_OK) {
+                status = function(user, view, err);
+            }
+        }
+        stoa_arrow_array_release(&batch);
+        STOA_CHECK(status);
+    }
+
+done:
+    stoa_arrow_schema_release(&schema);
+    stoa_arrow_stream_release(&stream);
+    stoa_buffer_release(&text);
+    return status;
+}
+
+void stoa_ingest_source_release(stoa_ingest_source *source) {
+    stoa_arrow_schema_release(&source->schema);
+    stoa_arrow_stream_release(&source->stream);
+    stoa_session_close(source->session);
+    *source = (stoa_ingest_source){0};
+}

@@ -1,0 +1,47 @@
+/* Rows out of files: Arrow by our own reader, everything else by the engine's.
+ *
+ * A source is one stream over a run of inputs of one format, whose columns were made to agree. */
+#ifndef STOA_INGEST_SOURCE_H
+#define STOA_INGEST_SOURCE_H
+
+#include "ingest/inputs.h"
+
+#include <stoa/query.h>
+
+typedef struct stoa_ingest_source {
+    stoa_session *session; /* the engine's; NULL for Arrow */
+    struct ArrowArrayStream stream;
+    struct ArrowSchema schema;
+    bool rejects; /* the engine sets rows aside in a table of the session */
+} stoa_ingest_source;
+
+/// Opens inputs[0..count), all of one format. `target` (nullable) gives columns their types where
+/// texts leave them open; `rejects` asks for rows that do not fit to be set aside, not to fail.
+///
+/// Errors   STOA_UNSUPPORTED  `rejects` for a format that cannot set rows aside
+/// Owns     The caller releases `out`.
+STOA_MUST_USE stoa_status stoa_ingest_source_open(stoa_database *database,
+                                                  const stoa_ingest_input *inputs, size_t count,
+                                                  const stoa_schema *target, bool rejects,
+                                                  const stoa_context *context,
+                                                  stoa_ingest_source *out, stoa_error *err);
+
+/// After the stream failed on a text: finds which line and column it was, and puts it into `err`.
+void stoa_ingest_source_explain(stoa_database *database, const stoa_ingest_input *inputs,
+                                size_t count, const stoa_schema *target,
+                                const stoa_context *context, stoa_error *err);
+
+/// Rows that were set aside: one JSON object a row with file, line, column, error and text. To be
+/// called after the stream has ended.
+typedef stoa_status (*stoa_ingest_reject_function)(void *user, const char *json, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_ingest_source_rejects(stoa_ingest_source *source,
+                                                     const stoa_context *context,
+                                                     stoa_ingest_reject_function function,
+                                                     void *user, stoa_error *err);
+
+void stoa_ingest_source_release(stoa_ingest_source *source);
+
+/// True when both can be read by one source.
+bool stoa_ingest_same_source(const stoa_ingest_input *left, const stoa_ingest_input *right);
+
+#endif

@@ -1,0 +1,143 @@
+/* Text formats.
+ *
+ * CSV by RFC 4180 with \n line ends: a null is an empty field, an empty string is "", and a field is
+ * quoted when it holds a comma, a quote, a line end, or a space at either end. Lists, maps and
+ * structs stand in a field as JSON. TSV is the same with tabs. JSON is one array with an object a
+ * line, JSON Lines the objects alone.
+ *
+ * Values are printed straight into the output's pending bytes; a field that turns out to need
+ * quotes is quoted in place. */
+#include "ingest/text_writer.h"
+
+#include <string.h>
+
+#include "arrow/array.h"
+#include "arrow/print.h"
+#include "base/error.h"
+
+static char delimiter_of(stoa_file_format format) {
+    return format == STOA_FORMAT_TSV ? '\t' : ',';
+}
+
+static bool needs_quotes(const uint8_t *text, size_t size, char delimiter) {
+    if (size == 0 || text[0] == ' ' || text[size - 1] == ' ') {
+        return true;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == (uint8_t)delimiter || text[i] == '"' || text[i] == '\n' ||
+            text[i] == '\r') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Puts quotes around pending[start..] and doubles those inside, from the end backwards. */
+static stoa_status quote_field(stoa_buffer *pending, size_t start, stoa_error *err) {
+    size_t inner = 0;
+    for (size_t i = start; i < pending->size; i++) {
+        inner += pending->data[i] == '"';
+    }
+    STOA_TRY(stoa_buffer_reserve(pending, inner + 2, err));
+    size_t from = pending->size;
+    size_t to = pending->size + inner + 2;
+    pending->size = to;
+    pending->data[--to] = '"';
+    while (from > start) {
+        uint8_t byte = pending->data[--from];
+        pending->data[--to] = byte;
+        if (byte == '"') {
+            pending->data[--to] = '"';
+        }
+    }
+    pending->data[--to] = '"';
+    STOA_ASSERT(to == start);
+    return STOA_OK;
+}
+
+static bool is_nested(const struct ArrowSchema *field) {
+    return field->format[0] == '+';
+}
+
+static stoa_status write_csv_row(const struct ArrowSchema *schema, const struct ArrowArray *batch,
+                                 int64_t row, char delimiter, stoa_buffer *pending,
+                                 stoa_error *err) {
+    for (int64_t c = 0; c < schema->n_children; c++) {
+        const struct ArrowSchema *field = schema->children[c];
+        STOA_TRY(c == 0 ? STOA_OK : stoa_buffer_append_byte(pending, (uint8_t)delimiter, err));
+        if (field->format[0] == 'n' || stoa_arrow_is_null(batch->children[c], row)) {
+            continue;
+        }
+        size_t start = pending->size;
+        STOA_TRY(stoa_arrow_value_print(field, batch->children[c], row,
+                                        is_nested(field) ? STOA_PRINT_JSON : STOA_PRINT_TEXT,
+                                        pending, err));
+        if (needs_quotes(pending->data + start, pending->size - start, delimiter)) {
+            STOA_TRY(quote_field(pending, start, err));
+        }
+    }
+    return stoa_buffer_append_byte(pending, '\n', err);
+}
+
+static stoa_status write_json_row(const struct ArrowSchema *schema, const struct ArrowArray *batch,
+                                  int64_t row, stoa_buffer *pending, stoa_error *err) {
+    STOA_TRY(stoa_buffer_append_byte(pending, '{', err));
+    for (int64_t c = 0; c < schema->n_children; c++) {
+        const char *name = schema->children[c]->name;
+        STOA_TRY(c == 0 ? STOA_OK : stoa_buffer_append_byte(pending, ',', err));
+        STOA_TRY(stoa_json_string_print(name, strlen(name), pending, err));
+        STOA_TRY(stoa_buffer_append_byte(pending, ':', err));
+        STOA_TRY(stoa_arrow_value_print(schema->children[c], batch->children[c], row,
+                                        STOA_PRINT_JSON, pending, err));
+    }
+    return stoa_buffer_append_byte(pending, '}', err);
+}
+
+stoa_status stoa_text_write_begin(stoa_file_format format, const struct ArrowSchema *schema,
+                                  stoa_ingest_output *output, stoa_error *err) {
+    stoa_buffer *pending = &output->pending;
+    if (format == STOA_FORMAT_JSON) {
+        return stoa_buffer_append_byte(pending, '[', err);
+    }
+    if (format == STOA_FORMAT_JSONL) {
+        return STOA_OK;
+    }
+    char delimiter = delimiter_of(format);
+    for (int64_t c = 0; c < schema->n_children; c++) {
+        const char *name = schema->children[c]->name;
+        STOA_TRY(c == 0 ? STOA_OK : stoa_buffer_append_byte(pending, (uint8_t)delimiter, err));
+        size_t start = pending->size;
+        STOA_TRY(stoa_buffer_append_text(pending, name, err));
+        if (needs_quotes(pending->data + start, pending->size - start, delimiter)) {
+            STOA_TRY(quote_field(pending, start, err));
+        }
+    }
+    return stoa_buffer_append_byte(pending, '\n', err);
+}
+
+stoa_status stoa_text_write_batch(stoa_file_format format, const struct ArrowSchema *schema,
+                                  const struct ArrowArray *batch, int64_t first_row,
+                                  stoa_ingest_output *output, stoa_error *err) {
+    stoa_buffer *pending = &output->pending;
+    for (int64_t row = 0; row < batch->length; row++) {
+        if (format == STOA_FORMAT_CSV || format == STOA_FORMAT_TSV) {
+            STOA_TRY(write_csv_row(schema, batch, row, delimiter_of(format), pending, err));
+        } else if (format == STOA_FORMAT_JSON) {
+            STOA_TRY(stoa_buffer_append_text(pending, first_row + row == 0 ? "\n" : ",\n", err));
+            STOA_TRY(write_json_row(schema, batch, row, pending, err));
+        } else {
+            STOA_TRY(write_json_row(schema, batch, row, pending, err));
+            STOA_TRY(stoa_buffer_append_byte(pending, '\n', err));
+        }
+        STOA_TRY(stoa_ingest_output_write(output, NULL, 0, err));
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_text_write_end(stoa_file_format format, int64_t row_count,
+                                stoa_ingest_output *output, stoa_error *err) {
+    if (format != STOA_FORMAT_JSON) {
+        return STOA_OK;
+    }
+    return stoa_buffer_append_text(&output->pending, row_count > 0 ? "\n]\n" : "]\n", err);
+}
