@@ -1,0 +1,154 @@
+"""Loading orders rows into a `parquet` table, against DuckDB doing the like with the same file.
+
+ingest.parquet   `stoa load` of an uncompressed Parquet file (written by PyArrow) against DuckDB's
+                 COPY of the same file to Parquet with zstd. DuckDB runs at its own level and at
+                 level 1, which is ours; the faster one is the rival. Ours is the whole process, with
+                 start-up, validation, checksums, sync and catalog commit; DuckDB's is the statement
+                 alone, without a sync.
+ingest.csv       `stoa load` of a CSV file against DuckDB's CREATE TABLE AS into a database file,
+                 CHECKPOINT included.
+ingest.memory    the most resident memory of `stoa load` of the Parquet file, against DuckDB's COPY.
+
+Files are in the page cache. Medians of runs that take turns; the spread is printed."""
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FULL = bool(os.environ.get("FULL"))
+ROWS = 10_000_000 if FULL else 2_000_000
+RUNS = 5 if FULL else 3
+DATA = pathlib.Path(os.environ["STOA_BENCH_DATA"])
+PROGRAMS = pathlib.Path(os.environ["STOA_BENCH_DIR"])
+STOA = os.environ["STOA_BIN"]
+WORK = DATA / "ingest"
+
+RIVAL_CODE = """
+import duckdb, sys, time
+statement, database, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+con = duckdb.connect(database, config={"threads": threads})
+started = time.perf_counter()
+for part in statement.split(";"):
+    con.execute(part)
+print(time.perf_counter() - started)
+"""
+
+
+def make_data():
+    """The same rows as Parquet and as CSV, kept from run to run."""
+    parquet, csv = DATA / f"orders-{ROWS}.parquet", DATA / f"orders-{ROWS}.csv"
+    if not parquet.exists():
+        arrow = DATA / "orders.arrow"
+        subprocess.run([PROGRAMS / "bench_ingest_orders_file", str(ROWS), arrow], check=True)
+        table = pa.ipc.open_file(pa.memory_map(str(arrow))).read_all()
+        part = parquet.with_suffix(".part")
+        pq.write_table(table, part, compression="none", row_group_size=1 << 20)
+        part.rename(parquet)
+        arrow.unlink()
+    if not csv.exists():
+        part = csv.with_suffix(".part")
+        duckdb.execute(f"COPY (FROM '{parquet}') TO '{part}' (FORMAT csv, HEADER)")
+        part.rename(csv)
+    for path in (parquet, csv):
+        with open(path, "rb") as file:  # into the page cache
+            while file.read(1 << 24):
+                pass
+    return parquet, csv
+
+
+def fresh():
+    """An empty folder, with nothing waiting to be written."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir()
+    os.sync()
+
+
+def run_process(command, env):
+    """Wall seconds, peak resident bytes, output."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"failed: {command}")
+    return time.perf_counter() - started, usage.ru_maxrss * 1024, output
+
+
+def load(path, threads):
+    """Our side: seconds and peak bytes, and the bytes on disk."""
+    fresh()
+    env = dict(os.environ, STOA_THREADS=str(threads))
+    seconds, peak, _ = run_process([STOA, "load", str(WORK / "db"), "orders", str(path), "-q"], env)
+    size = sum(p.stat().st_size for p in WORK.rglob("*.parquet"))
+    return seconds, peak, size
+
+
+def rival(statement, database, threads, suffix):
+    """DuckDB's side."""
+    fresh()
+    _, peak, output = run_process(
+        [sys.executable, "-c", RIVAL_CODE, statement, database, str(threads)], dict(os.environ))
+    size = sum(p.stat().st_size for p in WORK.rglob(f"*{suffix}"))
+    return float(output), peak, size
+
+
+def compare(name, ours, rivals):
+    """Runs all in turn; prints figures and the ratio against the fastest rival."""
+    samples = {key: [] for key in ["ours", *rivals]}
+    for run in range(RUNS + 1):  # the first is a warm-up
+        for key, function in [("ours", ours), *rivals.items()]:
+            sample = function()
+            if run > 0:
+                samples[key].append(sample)
+    medians = {k: statistics.median(s[0] for s in v) for k, v in samples.items()}
+    for key, values in samples.items():
+        seconds = sorted(s[0] for s in values)
+        print(f"# {name} {key}: {seconds[0]:.3f} to {seconds[-1]:.3f} s, "
+              f"{values[0][2] / 1e6:.1f} MB")
+    best = min(rivals, key=medians.get)
+    mine, theirs = ROWS / medians["ours"] / 1e6, ROWS / medians[best] / 1e6
+    print(f"ratio {name} {mine:.3f} Mrows/s vs {best} {theirs:.3f} = {mine / theirs:.3f}x", flush=True)
+    return samples, best
+
+
+def main():
+    parquet, csv = make_data()
+    print(f"rival duckdb {duckdb.__version__}")
+    print(f"figure ingest.rows {ROWS} rows")
+    for threads in (1, 2):
+        def copy(level):
+            return (f"COPY (FROM '{parquet}') TO '{WORK}/out.parquet' "
+                    f"(FORMAT parquet, COMPRESSION zstd{level})")
+        samples, best = compare(
+            f"ingest.parquet.{threads}t",
+            lambda t=threads: load(parquet, t),
+            {"duckdb-zstd": lambda t=threads: rival(copy(""), ":memory:", t, ".parquet"),
+             "duckdb-zstd1": lambda t=threads: rival(copy(", COMPRESSION_LEVEL 1"), ":memory:", t,
+                                                     ".parquet")})
+        mine = samples["ours"][0]
+        theirs = samples[best][0]
+        print(f"ratio ingest.parquet.size.{threads}t {mine[2] / 1e6:.1f} MB vs {best} "
+              f"{theirs[2] / 1e6:.1f} = {theirs[2] / mine[2]:.3f}x")
+        if threads == 2:
+            peak = max(s[1] for s in samples["ours"])
+            rival_peak = max(s[1] for s in samples[best])
+            print(f"ratio ingest.memory {peak / 1e6:.1f} MB vs {best} {rival_peak / 1e6:.1f} = "
+                  f"{rival_peak / peak:.3f}x")
+    for threads in (1, 2):
+        statement = (f"CREATE TABLE orders AS FROM read_csv('{csv}'); CHECKPOINT")
+        compare(f"ingest.csv.{threads}t",
+                lambda t=threads: load(csv, t),
+                {"duckdb": lambda t=threads: rival(statement, str(WORK / "out.duckdb"), t,
+                                                   ".duckdb")})
+    shutil.rmtree(WORK, ignore_errors=True)
+
+
+main()
