@@ -1,0 +1,245 @@
+"""Loading: every format goes in, what is read back is what other readers see in the file, and what
+does not fit leaves nothing behind."""
+import datetime
+import decimal
+import gzip
+import json
+import subprocess
+import sys
+import uuid
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+
+import command
+import oracle
+from command import fails, ok, rows, write
+
+CSV = 'id,name,score\n1,one,1.5\n2,"two, with a comma",\n3,"says ""three""",-0.25\n'
+ROWS = [["1", "one", "1.5"], ["2", "two, with a comma", ""], ["3", 'says "three"', "-0.25"]]
+SELECT = "select * from t order by id"
+
+
+def sample():
+    """A table with most types that Parquet and Arrow files bring."""
+    zone = datetime.timezone.utc
+    return pa.table({
+        "b": pa.array([True, None, False]),
+        "i8": pa.array([1, None, -128], pa.int8()),
+        "u64": pa.array([0, None, 2**64 - 1], pa.uint64()),
+        "f": pa.array([1.5, None, float("inf")], pa.float32()),
+        "dec": pa.array([decimal.Decimal("1.25"), None, decimal.Decimal("-99999999.99")],
+                        pa.decimal128(10, 2)),
+        "d": pa.array([datetime.date(1900, 1, 1), None, datetime.date(9999, 12, 31)]),
+        "ts": pa.array([datetime.datetime(2024, 2, 29, 1, 2, 3, 456789), None,
+                        datetime.datetime(1969, 12, 31, 23, 59, 59)], pa.timestamp("us")),
+        "tz": pa.array([datetime.datetime(2024, 2, 29, 1, 2, 3, tzinfo=zone), None,
+                        datetime.datetime(1969, 12, 31, tzinfo=zone)], pa.timestamp("us", "UTC")),
+        "s": pa.array(["", None, "zwölf 十二 🂡"]),
+        "bin": pa.array([b"", None, b"\x00\xff"]),
+        "list": pa.array([[1, None], None, []], pa.list_(pa.int32())),
+        "struct": pa.array([{"x": 1, "y": "a"}, None, {"x": None, "y": None}],
+                           pa.struct([("x", pa.int64()), ("y", pa.string())])),
+    })
+
+
+def exported(database, query="t"):
+    """What the table holds, by way of PyArrow."""
+    path = oracle.TMP / "out.arrow"
+    ok("export", database, query, "-o", path, "-q")
+    return feather.read_table(path)
+
+
+def same(found, expected):
+    """Equal by value and by type, as far as Arrow calls the types the same."""
+    assert found.column_names == expected.column_names
+    for name in expected.column_names:
+        left, right = found[name], expected[name]
+        assert left.type == right.type, (name, left.type, right.type)
+        assert left.to_pylist() == right.to_pylist(), name
+
+
+def test_csv(db):
+    ok("load", db, "t", write("t.csv", CSV))
+    assert rows(db, SELECT) == ROWS
+
+
+def test_csv_from_standard_input(db):
+    ok("load", db, "t", "-", "--format", "csv", stdin=CSV)
+    assert rows(db, SELECT) == ROWS
+
+
+def test_tsv(db):
+    ok("load", db, "t", write("t.tsv", "id\tname\n1\ta,b\n2\tc\n"))
+    assert rows(db, SELECT) == [["1", "a,b"], ["2", "c"]]
+
+
+def test_compressed_csv(db):
+    import pyarrow as arrow
+    ok("load", db, "gz", write("t.csv.gz", gzip.compress(CSV.encode())))
+    for codec, ending in (("zstd", "zst"), ("lz4", "lz4")):
+        path = oracle.TMP / f"t.csv.{ending}"
+        with arrow.output_stream(str(path), compression=codec) as out:
+            out.write(CSV.encode())
+        ok("load", db, ending, path)
+        assert rows(db, f"select * from {ending} order by id") == ROWS, codec
+    assert rows(db, "select * from gz order by id") == ROWS
+
+
+def test_json_and_json_lines(db):
+    objects = [{"id": 1, "tags": ["a", "b"]}, {"id": 2, "tags": []}, {"id": -3, "tags": None}]
+    ok("load", db, "a", write("t.json", json.dumps(objects)))
+    ok("load", db, "l", write("t.jsonl", "\n".join(map(json.dumps, objects))))
+    for table in "al":
+        assert command.objects(db, f"select * from {table} order by id desc") == \
+            [objects[1], objects[0], objects[2]], table
+    assert "long" in ok("schema", db, "a"), "numbers of both signs are whole numbers"
+
+
+def test_parquet_and_arrow(db):
+    table = sample()
+    pq.write_table(table, oracle.TMP / "t.parquet")
+    feather.write_feather(table, oracle.TMP / "t.arrow", compression="zstd")
+    with pa.ipc.new_stream(str(oracle.TMP / "t.arrows"), table.schema) as out:
+        out.write_table(table)
+    for name in ("t.parquet", "t.arrow", "t.arrows"):
+        ok("load", db, "t", oracle.TMP / name, "--mode", "overwrite" if db.exists() else "create")
+        same(exported(db), table)
+
+
+def test_memory_kind_and_memory_database(db):
+    ok("load", db, "t", write("t.csv", CSV), "--kind", "memory")
+    assert ok("sql", ":memory:", f"select count(*) from '{oracle.TMP}/t.csv'") == \
+        "count_star()\n3\n"
+
+
+def test_globs_keep_the_order_of_names(db):
+    for i in range(3):
+        write(f"parts/p{i}.csv", f"id,part\n{i},{i}\n")
+    ok("load", db, "t", oracle.TMP / "parts/p*.csv")
+    assert rows(db, "select * from t") == [["0", "0"], ["1", "1"], ["2", "2"]]
+
+
+def test_append_overwrite_create(db):
+    path = write("t.csv", CSV)
+    ok("load", db, "t", path)
+    ok("load", db, "t", path, "--mode", "append")
+    assert rows(db, "select count(*) from t") == [["6"]]
+    ok("load", db, "t", path, "--mode", "overwrite")
+    assert rows(db, "select count(*) from t") == [["3"]]
+    fails(1, "load", db, "t", path, says=["'t' exists", "--mode"])
+    assert rows(db, "select count(*) from t") == [["3"]]
+
+
+def test_schema_option_gives_types(db):
+    uid = uuid.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+    path = write("t.csv", f"id,price,code,key\n1,12.50,007,{uid}\n")
+    ok("load", db, "t", path, "--schema",
+       "id long not null, price decimal(9, 2), code string, key uuid")
+    assert rows(db, "select id, price, code, key, typeof(price), typeof(key) from t") == \
+        [["1", "12.50", "007", str(uid), "DECIMAL(9,2)", "UUID"]]
+    text = ok("schema", db, "t", "--format", "csv")
+    assert "1,id,long,not null," in text and "decimal(9, 2)" in text and "uuid" in text
+
+
+def test_missing_optional_column_is_null_and_unknown_one_is_an_error(db):
+    ok("load", db, "t", write("t.csv", CSV))
+    ok("load", db, "t", write("u.csv", "id,name\n4,four\n"), "--mode", "append")
+    assert rows(db, "select * from t where id = 4") == [["4", "four", ""]]
+    fails(1, "load", db, "t", write("v.csv", "id,name,color\n5,five,red\n"), "--mode", "append",
+          says="color")
+    fails(1, "load", db, "t", write("v.jsonl", '{"id": 5, "color": "red"}\n'), "--mode", "append",
+          says="color")
+    assert rows(db, "select count(*) from t") == [["4"]]
+
+
+def test_a_value_that_does_not_fit_is_named(db):
+    lines = ["id,n"] + [f"{i},{i}" for i in range(30000)] + ["30000,many"]
+    line = fails(1, "load", db, "t", write("bad.csv", "\n".join(lines) + "\n"),
+                 "--schema", "id long, n long", says=["bad.csv", "line 30002", "'n'", "many"])
+    assert "\n" not in line
+    assert ok("tables", db, "--format", "csv").count("\n") <= 1
+
+
+def test_rejected_rows_are_set_aside(db):
+    path = write("some.csv", "id,n\n1,10\n2,ten\n3,30\nx,40\n")
+    rejects = oracle.TMP / "rejects.jsonl"
+    ok("load", db, "t", path, "--schema", "id long, n long", "--on-error", f"reject:{rejects}")
+    assert rows(db, "select * from t order by id") == [["1", "10"], ["3", "30"]]
+    found = [json.loads(line) for line in rejects.read_text().splitlines()]
+    assert [(r["line"], r["column"]) for r in found] == [(3, "n"), (5, "id")]
+    assert all("some.csv" in r["file"] for r in found)
+
+
+def test_rejected_nulls_are_set_aside(db):
+    table = pa.table({"id": pa.array([1, None, 3, None], pa.int64()), "n": [1, 2, 3, 4]})
+    pq.write_table(table, oracle.TMP / "nulls.parquet")
+    rejects = oracle.TMP / "nulls.jsonl"
+    path = oracle.TMP / "nulls.parquet"
+    fails(1, "load", db, "t", path, "--schema", "id long not null, n long",
+          says=["row 1", "'id'", "null"])
+    ok("load", db, "t", path, "--schema", "id long not null, n long", "--on-error",
+       f"reject:{rejects}")
+    assert rows(db, "select n from t order by n") == [["1"], ["3"]]
+    assert [json.loads(line)["row"]["n"] for line in rejects.read_text().splitlines()] == [2, 4]
+
+
+def test_malformed_files(db):
+    bad_utf8 = b"id,name\n1,ok\n2,\xff\xfe\n"
+    fails(1, "load", db, "t", write("bad8.csv", bad_utf8), says=["bad8.csv"])
+    fails(1, "load", db, "t", write("bad.json", '[{"id": 1}, {"id": '), says=["bad.json"])
+    fails(1, "load", db, "t", write("bad.jsonl", '{"id": 1}\n{"id" 2}\n'), says=["bad.jsonl"])
+    fails(1, "load", db, "t", write("empty.csv", ""), says=["empty.csv", "empty"])
+    pq.write_table(sample(), oracle.TMP / "cut.parquet")
+    whole = (oracle.TMP / "cut.parquet").read_bytes()
+    write("cut.parquet", whole[:len(whole) // 2])
+    status, out, err = command.run("load", db, "t", oracle.TMP / "cut.parquet")
+    assert status in (1, 3, 4) and out == "" and len(err.splitlines()) == 1, (status, err)
+    assert "cut.parquet" in err
+    feather.write_feather(sample(), oracle.TMP / "cut.arrow", compression="uncompressed")
+    whole = (oracle.TMP / "cut.arrow").read_bytes()
+    fails(4, "load", db, "t", write("cut.arrow", whole[:len(whole) // 2]), says="cut.arrow")
+    assert not db.exists() or ok("tables", db, "--format", "csv").count("\n") <= 1
+
+
+def test_wrong_paths(db):
+    fails(3, "load", db, "t", oracle.TMP / "absent.csv", says="absent.csv")
+    fails(3, "load", db, "t", str(oracle.TMP / "*.nothing"), says="*.nothing")
+    fails(3, "load", db, "t", oracle.TMP, says="directory")
+    fails(1, "load", db, "t", write("what", "hello"), says=["what", "--format"])
+
+
+def test_names_are_any_text(db):
+    names = ['quo"te', "dot.ted", "sp ace", "naïve 表", "select", "a/b"]
+    path = write("t.csv", CSV)
+    for name in names:
+        ok("load", db, name, path)
+        quoted = name.replace('"', '""')
+        assert rows(db, f'select count(*) from "{quoted}"') == [["3"]], name
+        assert "3" in ok("summary", db, name, "--format", "csv")
+    listed = [row.split(",")[0] for row in ok("tables", db, "--format", "csv").splitlines()[1:]]
+    assert len(listed) == len(names)
+    fails(1, "load", db, "", path)
+
+
+def test_a_bigger_table_reads_back_equal(db):
+    count = 300_000
+    table = pa.table({
+        "id": pa.array(range(count), pa.int64()),
+        "word": pc.binary_join_element_wise(
+            pa.array(["w"] * count), pc.cast(pa.array([i % 1000 for i in range(count)]),
+                                             pa.string()), "-"),
+        "maybe": pa.array([None if i % 7 == 0 else i / 3 for i in range(count)], pa.float64()),
+    })
+    pq.write_table(table, oracle.TMP / "big.parquet", row_group_size=50_000)
+    pacsv.write_csv(table, oracle.TMP / "big.csv")
+    ok("load", db, "p", oracle.TMP / "big.parquet")
+    same(exported(db, "p"), table)
+    ok("load", db, "c", oracle.TMP / "big.csv")
+    same(exported(db, "c"), table)
+
+
+command.tests(globals())
