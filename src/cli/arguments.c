@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 /* Edits that turn one word into another; rows of the usual table, one kept. */
 static int edit_distance(const char *left, const char *right) {

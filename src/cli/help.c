@@ -1,7 +1,7 @@
 /* Help, shell completion and the manual page, all printed from the table of verbs. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 enum { HELP_COLUMNS = 80 };
 

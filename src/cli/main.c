@@ -2,7 +2,7 @@
 #include <locale.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 static int unknown_verb(const char *word) {
     const char *names[64];

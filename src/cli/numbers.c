@@ -1,5 +1,5 @@
 /* Counts, sizes and durations as people read them. */
-#include "cli/cli.h"
+#include "cli.h"
 
 const char *stoa_count_text(int64_t count, char out[32]) {
     char digits[24];

@@ -3,7 +3,7 @@
  * into a file or a pipe. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 static const char *const formats[] = {"table", "csv",  "tsv",   "json",    "jsonl",
                                       "markdown", "line", "arrow", "arrows", "parquet"};

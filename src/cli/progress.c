@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 enum { BAR_COLUMNS = 20, LINE_BYTES = 512 };
 

@@ -2,7 +2,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 int stoa_cli_exit_code(stoa_status status, const stoa_error *err) {
     switch (status) {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 static void log_line(void *user, stoa_log_level level, const char *module, const char *message) {
     (void)user;

@@ -12,7 +12,7 @@
 
 #include <histedit.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 enum { HISTORY_LINES = 1000 };
 

@@ -10,7 +10,7 @@
  * do not fit, those in the middle are left out and counted. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 enum { CELL_BYTES_MAX = 4096, COLUMN_WIDTH_MIN = 8, ROWS_ALL = 1 << 30 };
 

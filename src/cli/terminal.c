@@ -9,7 +9,7 @@
 
 #include <utf8proc.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 /* The one writable global of the command: a signal handler can reach nothing else. */
 static _Atomic(stoa_cancel *) interrupt_target;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 static int begin(const stoa_cli_arguments *arguments, stoa_cli_session *session, stoa_error *err) {
     stoa_status status =

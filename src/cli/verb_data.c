@@ -3,7 +3,7 @@
 #include <strings.h>
 #include <time.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 static double seconds_now(void) {
     struct timespec now;

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 static stoa_cli_output output_of(const stoa_cli_arguments *arguments) {
     return (stoa_cli_output){.format = stoa_cli_value(arguments, "--format"),

@@ -2,7 +2,7 @@
  * completion and the manual page are made from this table, so that they cannot disagree. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli.h"
 
 #define FORMAT_OPTION                                                                              \
     {"--format", 0, "F",                                                                           \
