@@ -10,6 +10,7 @@ ingest.csv       `stoa load` of a CSV file against DuckDB's CREATE TABLE AS into
 ingest.memory    the most resident memory of `stoa load` of the Parquet file, against DuckDB's COPY.
 
 Files are in the page cache. Medians of runs that take turns; the spread is printed."""
+import importlib.metadata
 import os
 import pathlib
 import shutil
@@ -18,15 +19,10 @@ import subprocess
 import sys
 import time
 
-import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 FULL = bool(os.environ.get("FULL"))
 ROWS = 10_000_000 if FULL else 2_000_000
 RUNS = 5 if FULL else 3
 DATA = pathlib.Path(os.environ["STOA_BENCH_DATA"])
-PROGRAMS = pathlib.Path(os.environ["STOA_BENCH_DIR"])
 STOA = os.environ["STOA_BIN"]
 WORK = DATA / "ingest"
 
@@ -42,20 +38,12 @@ print(time.perf_counter() - started)
 
 
 def make_data():
-    """The same rows as Parquet and as CSV, kept from run to run."""
+    """The same rows as Parquet and as CSV, kept from run to run. Made by another process: the peak
+    memory of a child is never less than that of the process that started it."""
     parquet, csv = DATA / f"orders-{ROWS}.parquet", DATA / f"orders-{ROWS}.csv"
-    if not parquet.exists():
-        arrow = DATA / "orders.arrow"
-        subprocess.run([PROGRAMS / "bench_ingest_orders_file", str(ROWS), arrow], check=True)
-        table = pa.ipc.open_file(pa.memory_map(str(arrow))).read_all()
-        part = parquet.with_suffix(".part")
-        pq.write_table(table, part, compression="none", row_group_size=1 << 20)
-        part.rename(parquet)
-        arrow.unlink()
-    if not csv.exists():
-        part = csv.with_suffix(".part")
-        duckdb.execute(f"COPY (FROM '{parquet}') TO '{part}' (FORMAT csv, HEADER)")
-        part.rename(csv)
+    if not parquet.exists() or not csv.exists():
+        subprocess.run([sys.executable, pathlib.Path(__file__).parent / "orders.py", str(ROWS),
+                        parquet, csv], check=True)
     for path in (parquet, csv):
         with open(path, "rb") as file:  # into the page cache
             while file.read(1 << 24):
@@ -121,7 +109,7 @@ def compare(name, ours, rivals):
 
 def main():
     parquet, csv = make_data()
-    print(f"rival duckdb {duckdb.__version__}")
+    print(f"rival duckdb {importlib.metadata.version('duckdb')}")
     print(f"figure ingest.rows {ROWS} rows")
     for threads in (1, 2):
         def copy(level):
