@@ -30,6 +30,7 @@ RIVAL_CODE = """
 import duckdb, sys, time
 statement, database, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
 con = duckdb.connect(database, config={"threads": threads})
+con.execute("SET enable_progress_bar = false")
 started = time.perf_counter()
 for part in statement.split(";"):
     con.execute(part)
