@@ -104,6 +104,12 @@ static stoa_status take_option(const stoa_cli_verb *verb, int count, char **word
     return STOA_OK;
 }
 
+/* A query may begin with a comment: "-- " is no option. */
+static bool is_option(const char *word) {
+    return word[0] == '-' && word[1] != '\0' &&
+           (word[1] != '-' || (word[2] != ' ' && word[2] != '\n' && word[2] != '\t'));
+}
+
 stoa_status stoa_cli_arguments_parse(const stoa_cli_verb *verb, int count, char **words,
                                      stoa_cli_arguments *out, stoa_error *err) {
     *out = (stoa_cli_arguments){.verb = verb};
@@ -112,7 +118,7 @@ stoa_status stoa_cli_arguments_parse(const stoa_cli_verb *verb, int count, char 
         const char *word = words[i];
         if (!options_ended && strcmp(word, "--") == 0) {
             options_ended = true;
-        } else if (!options_ended && word[0] == '-' && word[1] != '\0') {
+        } else if (!options_ended && is_option(word)) {
             stoa_status status = take_option(verb, count, words, &i, out, err);
             if (status != STOA_OK) {
                 return status;

@@ -52,7 +52,7 @@ static void put_indented_lines(FILE *out, const char *text) {
 }
 
 void stoa_cli_help(FILE *out) {
-    (void)fputs("Stoa keeps records in columns: real records go in, open files hold them, SQL "
+    (void)fputs("Stoa keeps records in columns: records go in, open files hold them, SQL "
                 "answers.\n\nusage: stoa VERB DATABASE …\n\n"
                 "A database is a directory, or :memory:. Results go to standard output, all else\n"
                 "to standard error.\n\n",

@@ -40,6 +40,7 @@ done:
                 err->status = STOA_IO;
             }
         }
+        stoa_wrap(err, "writing '%s'", path);
         stoa_error_set_file(err, path, -1);
         stoa_ingest_output_release(out);
     }

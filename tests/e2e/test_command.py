@@ -61,7 +61,7 @@ def test_failures_have_their_codes(db):
     fails(1, "schema", db, "x", says="x")
     fails(1, "drop", db, "tt", says="'t'")
     ok("drop", db, "tt", "--if-exists")
-    fails(1, "init", db, says="exist")
+    fails(1, "init", db, says="already")
     fails(1, "tables", oracle.TMP / "none.stoa", says="none.stoa")
     fails(3, "cat", oracle.TMP / "none.csv", says="none.csv")
     fails(3, "export", db, "t", "-o", "/nowhere/at/all.csv", says="/nowhere/at/all.csv")

@@ -14,7 +14,7 @@ fail() { echo "failed: $*"; exit 1; }
 
 disk=$STOA_TMP/disk
 mkdir "$disk"
-mount -t tmpfs -o size=24m tmpfs "$disk" || { echo "left out: tmpfs cannot be mounted"; exit 77; }
+mount -t tmpfs -o size=12m tmpfs "$disk" || { echo "left out: tmpfs cannot be mounted"; exit 77; }
 
 "$STOA_BIN" sql :memory: "select i as id, md5(i::varchar) as text from range(1000000) t(i)" \
     -o "$STOA_TMP/big.csv"

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import subprocess
+import sys
+import traceback
 
 import oracle
 
@@ -60,14 +62,17 @@ def write(name, content):
 
 
 def tests(scope):
-    """Runs every function test_* of a module, in order; each gets an empty database's path."""
-    count = 0
+    """Runs every function test_* of a module, in order; each gets an empty database's path. All run,
+    whatever fails before them."""
+    count, failed = 0, []
     for name, function in list(scope.items()):
         if name.startswith("test_") and callable(function):
+            count += 1
             try:
                 function(oracle.TMP / f"{name}.stoa")
-            except BaseException:
-                print(f"failed: {name}", flush=True)
-                raise
-            count += 1
-    print(f"{count} tests passed")
+            except Exception:
+                failed.append(name)
+                print(f"failed: {name}\n{traceback.format_exc()}", flush=True)
+    print(f"{count - len(failed)} passed, {len(failed)} failed")
+    if failed:
+        sys.exit(1)
