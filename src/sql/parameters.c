@@ -178,7 +178,7 @@ static stoa_status slot(stoa_statement *statement, int64_t index, struct paramet
 /* Takes `value`. */
 static stoa_status set_value(stoa_statement *statement, int64_t index, duckdb_value value,
                              stoa_error *err) {
-    struct parameter *parameter;
+    struct parameter *parameter = NULL;
     if (value == NULL) {
         return stoa_fail(err, STOA_NO_MEMORY, "the engine has no memory for a parameter");
     }

@@ -67,7 +67,7 @@ static stoa_status parse_columns(struct request *request, stoa_error *err) {
     }
     STOA_TRY(stoa_arena_allocate_array(&request->arena, most, sizeof *ids, (void **)&ids, err));
     while (at != NULL) {
-        const char *name;
+        const char *name = NULL;
         STOA_TRY(next_name(&request->arena, &at, &name, err));
         const stoa_field *field = stoa_schema_column(request->schema, name);
         if (field == NULL) {

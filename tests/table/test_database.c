@@ -31,7 +31,7 @@ static stoa_status count_file(void *user, const char *name, const stoa_file_info
 
 /* Entries of a folder below the database. */
 static int64_t entries(table_world *world, const char *folder) {
-    char path[SUPPORT_PATH_BYTES + 64];
+    char path[SUPPORT_PATH_BYTES + 128];
     int64_t count = 0;
     (void)snprintf(path, sizeof path, "%s/%s", world->path, folder);
     if (stoa_vfs_list(stoa_database_file_systems(world->db), path, count_file, &count, NULL) !=
