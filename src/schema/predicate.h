@@ -45,7 +45,8 @@ typedef struct stoa_value {
 typedef struct stoa_predicate stoa_predicate;
 struct stoa_predicate {
     stoa_predicate_kind kind;
-    int32_t field_id; /* leaves only; a primitive field, at any depth of structs */
+    int32_t field_id; /* leaves only; at any depth of structs. Comparisons ask for a primitive field
+                         that is no interval, null tests for any. */
     const stoa_value *values;
     int32_t value_count;
     const stoa_predicate *const *children;

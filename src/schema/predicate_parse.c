@@ -387,7 +387,6 @@ static stoa_status parse_is_null(struct parser *parser, const stoa_field *field,
     if (!take_word(parser, "null")) {
         return expected(parser, "'null'");
     }
-    STOA_TRY(primitive_only(parser, field));
     return stoa_predicate_leaf(parser->scanner.arena,
                                not ? STOA_PREDICATE_IS_NOT_NULL : STOA_PREDICATE_IS_NULL,
                                field->id, NULL, 0, out, parser->scanner.err);
