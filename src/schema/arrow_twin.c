@@ -189,12 +189,14 @@ static stoa_status read_decimal(const struct ArrowSchema *arrow, const stoa_arro
 }
 
 stoa_status stoa_type_from_layout(const struct ArrowSchema *arrow, const stoa_arrow_layout *layout,
-                                  bool uuid, stoa_type *out, stoa_error *err) {
+                                  stoa_extension extension, stoa_type *out, stoa_error *err) {
     *out = (stoa_type){0};
     switch (layout->kind) {
     case STOA_ARROW_NULL: out->kind = STOA_TYPE_UNKNOWN; return STOA_OK;
     case STOA_ARROW_BOOL: out->kind = STOA_TYPE_BOOLEAN; return STOA_OK;
-    case STOA_ARROW_INT8: out->kind = STOA_TYPE_INT8; return STOA_OK;
+    case STOA_ARROW_INT8:
+        out->kind = extension == STOA_EXTENSION_BOOL8 ? STOA_TYPE_BOOLEAN : STOA_TYPE_INT8;
+        return STOA_OK;
     case STOA_ARROW_UINT8: out->kind = STOA_TYPE_UINT8; return STOA_OK;
     case STOA_ARROW_INT16: out->kind = STOA_TYPE_INT16; return STOA_OK;
     case STOA_ARROW_UINT16: out->kind = STOA_TYPE_UINT16; return STOA_OK;
@@ -234,7 +236,7 @@ stoa_status stoa_type_from_layout(const struct ArrowSchema *arrow, const stoa_ar
     case STOA_ARROW_LARGE_BINARY:
     case STOA_ARROW_BINARY_VIEW: out->kind = STOA_TYPE_BINARY; return STOA_OK;
     case STOA_ARROW_FIXED:
-        if (uuid && layout->byte_width == 16) {
+        if (extension == STOA_EXTENSION_UUID && layout->byte_width == 16) {
             out->kind = STOA_TYPE_UUID;
             return STOA_OK;
         }
@@ -279,8 +281,8 @@ static stoa_status expect_children(const struct ArrowSchema *arrow, int64_t coun
     return STOA_OK;
 }
 
-static stoa_status read_type(struct reader *reader, const struct ArrowSchema *arrow, bool uuid,
-                             int32_t depth, stoa_type *out, stoa_error *err) {
+static stoa_status read_type(struct reader *reader, const struct ArrowSchema *arrow,
+                             stoa_extension extension, int32_t depth, stoa_type *out, stoa_error *err) {
     stoa_arrow_layout layout;
     *out = (stoa_type){0};
     if (depth > STOA_SCHEMA_DEPTH_MAX) {
@@ -289,8 +291,9 @@ static stoa_status read_type(struct reader *reader, const struct ArrowSchema *ar
     }
     STOA_TRY(stoa_arrow_layout_parse(arrow, &layout, err));
     if (layout.dictionary) {
+        stoa_extension inner = stoa_arrow_extension(arrow->dictionary);
         return read_type(reader, arrow->dictionary,
-                         uuid || stoa_arrow_is_uuid(arrow->dictionary), depth + 1, out, err);
+                         inner == STOA_EXTENSION_NONE ? extension : inner, depth + 1, out, err);
     }
     switch (layout.kind) {
     case STOA_ARROW_LIST:
@@ -307,7 +310,7 @@ static stoa_status read_type(struct reader *reader, const struct ArrowSchema *ar
     case STOA_ARROW_STRUCT:
         out->kind = STOA_TYPE_STRUCT;
         return read_children(reader, arrow, depth + 1, true, out, err);
-    default: return stoa_type_from_layout(arrow, &layout, uuid, out, err);
+    default: return stoa_type_from_layout(arrow, &layout, extension, out, err);
     }
 }
 
@@ -318,7 +321,7 @@ static stoa_status read_field(struct reader *reader, const struct ArrowSchema *a
         return stoa_fail(err, STOA_INVALID,
                          "expected a name for every field but found an empty one");
     }
-    STOA_TRY(read_type(reader, arrow, stoa_arrow_is_uuid(arrow), depth, &out->type, err));
+    STOA_TRY(read_type(reader, arrow, stoa_arrow_extension(arrow), depth, &out->type, err));
     out->required =
         (arrow->flags & ARROW_FLAG_NULLABLE) == 0 && out->type.kind != STOA_TYPE_UNKNOWN;
     out->id = metadata_id(arrow->metadata);

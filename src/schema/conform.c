@@ -40,7 +40,7 @@ static stoa_status convert(struct conformer *conformer, const stoa_field *field,
 static bool lies_canonically(const stoa_type *type, const struct ArrowSchema *arrow) {
     stoa_arrow_layout layout;
     if (stoa_arrow_layout_parse(arrow, &layout, NULL) != STOA_OK || layout.dictionary ||
-        stoa_fit_node(type, &layout, stoa_arrow_is_uuid(arrow)) != STOA_FIT_SAME) {
+        stoa_fit_node(type, &layout, stoa_arrow_extension(arrow)) != STOA_FIT_SAME) {
         return false;
     }
     if (type->kind == STOA_TYPE_MAP) {
@@ -221,6 +221,9 @@ static void convert_values(const stoa_type *type, const struct window *window, v
     const uint8_t *source =
         (const uint8_t *)window->array->buffers[1] + (size_t)at * (size_t)layout->byte_width;
     switch (type->kind) {
+    case STOA_TYPE_BOOLEAN:
+        stoa_kernel_bits((const int8_t *)source, target, window->count);
+        break;
     case STOA_TYPE_DECIMAL:
         stoa_kernel_decimal_widen(source, layout->byte_width, decimal_factor(type, layout), target,
                                   window->count);
@@ -247,7 +250,10 @@ static stoa_status convert_fixed_width(struct conformer *conformer, const stoa_f
     stoa_buffer values;
     STOA_TRY(stoa_arrow_array_init(conformer->pool, 2, 0, false, out, conformer->err));
     STOA_TRY(copy_validity(conformer, window, out));
-    STOA_TRY(new_buffer(conformer, window->count, value_bytes(&field->type), &values));
+    bool bits = field->type.kind == STOA_TYPE_BOOLEAN;
+    STOA_TRY(new_buffer(conformer,
+                        bits ? (int64_t)stoa_bitmap_bytes(window->count) : window->count,
+                        bits ? 1 : value_bytes(&field->type), &values));
     if (window->count > 0) {
         convert_values(&field->type, window, values.data);
     }

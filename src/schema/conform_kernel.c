@@ -133,6 +133,12 @@ void stoa_kernel_interval(const void *source, stoa_arrow_kind from, void *target
     }
 }
 
+void stoa_kernel_bits(const int8_t *source, uint8_t *target, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        target[i >> 3] = (uint8_t)(target[i >> 3] | ((source[i] != 0) << (i & 7)));
+    }
+}
+
 void stoa_kernel_rebase_i32(const int32_t *source, int32_t *target, int64_t count) {
     for (int64_t i = 0; i <= count; i++) {
         target[i] = source[i] - source[0];

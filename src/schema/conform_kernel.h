@@ -22,6 +22,8 @@ void stoa_kernel_decimal_widen(const void *source, int32_t width, __int128 facto
 void stoa_kernel_days(const int64_t *source, int32_t *target, int64_t count);
 /// INTERVAL_MONTHS or INTERVAL_DAY_TIME into months, days, nanoseconds.
 void stoa_kernel_interval(const void *source, stoa_arrow_kind from, void *target, int64_t count);
+/// Bytes into bits; `target` is zeroed.
+void stoa_kernel_bits(const int8_t *source, uint8_t *target, int64_t count);
 /// count + 1 offsets, made relative to the first.
 void stoa_kernel_rebase_i32(const int32_t *source, int32_t *target, int64_t count);
 void stoa_kernel_rebase_i64(const int64_t *source, int32_t *target, int64_t count);

@@ -105,11 +105,16 @@ static stoa_fit fit_kinds(stoa_arrow_kind source, stoa_arrow_kind same, stoa_arr
                                                   : STOA_FIT_NONE;
 }
 
-stoa_fit stoa_fit_node(const stoa_type *type, const stoa_arrow_layout *layout, bool uuid) {
+stoa_fit stoa_fit_node(const stoa_type *type, const stoa_arrow_layout *layout,
+                       stoa_extension extension) {
     stoa_arrow_kind source = layout->kind;
     if (source == STOA_ARROW_NULL) {
         return type->kind == STOA_TYPE_UNKNOWN ? STOA_FIT_SAME : STOA_FIT_CONVERT;
     }
+    if (extension == STOA_EXTENSION_BOOL8 && source == STOA_ARROW_INT8) {
+        return type->kind == STOA_TYPE_BOOLEAN ? STOA_FIT_CONVERT : STOA_FIT_NONE;
+    }
+    bool uuid = extension == STOA_EXTENSION_UUID;
     switch (type->kind) {
     case STOA_TYPE_UNKNOWN: return STOA_FIT_NONE;
     case STOA_TYPE_BOOLEAN:
@@ -156,12 +161,15 @@ stoa_fit stoa_fit_node(const stoa_type *type, const stoa_arrow_layout *layout, b
     return STOA_FIT_NONE;
 }
 
-bool stoa_arrow_is_uuid(const struct ArrowSchema *arrow) {
-    static const char UUID[] = "arrow.uuid";
+stoa_extension stoa_arrow_extension(const struct ArrowSchema *arrow) {
     const char *value;
     int32_t size;
-    return stoa_arrow_metadata_find(arrow->metadata, "ARROW:extension:name", &value, &size) &&
-           size == (int32_t)sizeof UUID - 1 && memcmp(value, UUID, sizeof UUID - 1) == 0;
+    if (!stoa_arrow_metadata_find(arrow->metadata, "ARROW:extension:name", &value, &size)) {
+        return STOA_EXTENSION_NONE;
+    }
+    return stoa_ascii_same_word(value, (size_t)size, "arrow.uuid")    ? STOA_EXTENSION_UUID
+           : stoa_ascii_same_word(value, (size_t)size, "arrow.bool8") ? STOA_EXTENSION_BOOL8
+                                                                      : STOA_EXTENSION_NONE;
 }
 
 static bool named(const struct ArrowSchema *child, const char *name) {

@@ -12,11 +12,19 @@ typedef enum stoa_fit {
     STOA_FIT_CONVERT /* a twin in another layout, or a narrower type */
 } stoa_fit;
 
-/// Of a node that is not dictionary-encoded; children are not looked at.
-stoa_fit stoa_fit_node(const stoa_type *type, const stoa_arrow_layout *layout, bool uuid);
+/// Arrow's canonical extension types that mean another type than their storage does. All others
+/// are read as their storage.
+typedef enum stoa_extension {
+    STOA_EXTENSION_NONE,
+    STOA_EXTENSION_UUID, /* arrow.uuid: 16 bytes */
+    STOA_EXTENSION_BOOL8 /* arrow.bool8: int8, 0 is false */
+} stoa_extension;
 
-/// True when the extension name of the field is arrow.uuid.
-bool stoa_arrow_is_uuid(const struct ArrowSchema *arrow);
+stoa_extension stoa_arrow_extension(const struct ArrowSchema *arrow);
+
+/// Of a node that is not dictionary-encoded; children are not looked at.
+stoa_fit stoa_fit_node(const stoa_type *type, const stoa_arrow_layout *layout,
+                       stoa_extension extension);
 
 /// Which child of an Arrow struct is field `index` of a struct type: exactly by name, else without
 /// regard to case when that is unambiguous on both sides, else -1.
@@ -30,7 +38,8 @@ int64_t stoa_fit_unit_factor(const stoa_type *type, const stoa_arrow_layout *lay
 ///
 /// Errors   STOA_UNSUPPORTED
 STOA_MUST_USE stoa_status stoa_type_from_layout(const struct ArrowSchema *arrow,
-                                                const stoa_arrow_layout *layout, bool uuid,
+                                                const stoa_arrow_layout *layout,
+                                                stoa_extension extension,
                                                 stoa_type *out, stoa_error *err);
 
 /// A struct that is seen through a map's single child. Its fields are taken by position.

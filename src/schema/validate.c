@@ -144,7 +144,7 @@ static void describe_arrow(const struct ArrowSchema *arrow, const stoa_arrow_lay
     case STOA_ARROW_STRUCT: (void)snprintf(out, FOUND_BYTES, "a struct"); return;
     default: break;
     }
-    if (stoa_type_from_layout(arrow, layout, stoa_arrow_is_uuid(arrow), &type, NULL) == STOA_OK) {
+    if (stoa_type_from_layout(arrow, layout, stoa_arrow_extension(arrow), &type, NULL) == STOA_OK) {
         (void)snprintf(out, FOUND_BYTES, "%s", stoa_type_describe(&type).text);
     } else {
         (void)snprintf(out, FOUND_BYTES, "Arrow format '%.64s'", arrow->format);
@@ -213,18 +213,19 @@ static stoa_status match_items(const struct frame *frame, const stoa_type *type,
 static stoa_status match_node(const struct frame *frame, const stoa_field *field,
                               const struct ArrowSchema *arrow) {
     stoa_arrow_layout layout;
-    bool uuid = stoa_arrow_is_uuid(arrow);
+    stoa_extension extension = stoa_arrow_extension(arrow);
     STOA_TRY(stoa_arrow_layout_parse(arrow, &layout, frame->err));
     if (layout.dictionary) {
         arrow = arrow->dictionary;
-        uuid = uuid || stoa_arrow_is_uuid(arrow);
+        stoa_extension inner = stoa_arrow_extension(arrow);
+        extension = inner == STOA_EXTENSION_NONE ? extension : inner;
         STOA_TRY(stoa_arrow_layout_parse(arrow, &layout, frame->err));
         if (layout.dictionary) {
             return reject(frame, -1, stoa_type_describe(&field->type).text,
                           "a dictionary of dictionaries");
         }
     }
-    if (stoa_fit_node(&field->type, &layout, uuid) == STOA_FIT_NONE) {
+    if (stoa_fit_node(&field->type, &layout, extension) == STOA_FIT_NONE) {
         char found[FOUND_BYTES];
         describe_arrow(arrow, &layout, found);
         return reject(frame, -1, stoa_type_describe(&field->type).text, found);

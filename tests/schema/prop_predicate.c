@@ -316,7 +316,7 @@ static void check_match(struct world *world, const stoa_predicate *predicate, st
 static void check_select(struct world *world, const stoa_predicate *predicate,
                          struct counts *counts) {
     stoa_error err = STOA_ERROR_NONE;
-    uint8_t selection[ROWS_MAX / 8 + 1];
+    uint8_t selection[ROWS_MAX / 8 + 2];
     memset(selection, 0xA5, sizeof selection);
     assert_ok(stoa_predicate_select(predicate, world->schema, &world->batch, world->pool, selection,
                                     &err),
@@ -338,7 +338,7 @@ static void check_select(struct world *world, const stoa_predicate *predicate,
     stoa_buffer text;
     const char *view = NULL;
     const stoa_predicate *again = NULL;
-    uint8_t other[ROWS_MAX / 8 + 1] = {0};
+    uint8_t other[ROWS_MAX / 8 + 2] = {0};
     stoa_buffer_init(&text, world->pool);
     stoa_status status = stoa_predicate_print(predicate, world->schema, &text, &err);
     if (status == STOA_UNSUPPORTED) { /* a zero byte in a string */
