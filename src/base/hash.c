@@ -4,6 +4,7 @@
 
 #include <libdeflate.h>
 #include <string.h>
+#define XXH_STATIC_LINKING_ONLY /* the size of its state */
 #include <xxhash.h>
 
 #include "base/bytes.h"
@@ -67,4 +68,18 @@ uint32_t stoa_crc32(uint32_t crc, const void *bytes, size_t size) {
 
 uint64_t stoa_hash64(const void *bytes, size_t size) {
     return XXH3_64bits(bytes, size);
+}
+
+_Static_assert(sizeof(XXH3_state_t) <= sizeof(stoa_hash_stream), "the library's state fits");
+
+void stoa_hash_stream_init(stoa_hash_stream *stream) {
+    (void)XXH3_64bits_reset((XXH3_state_t *)(void *)stream->state);
+}
+
+void stoa_hash_stream_update(stoa_hash_stream *stream, const void *bytes, size_t size) {
+    (void)XXH3_64bits_update((XXH3_state_t *)(void *)stream->state, bytes, size);
+}
+
+uint64_t stoa_hash_stream_finish(const stoa_hash_stream *stream) {
+    return XXH3_64bits_digest((const XXH3_state_t *)(const void *)stream->state);
 }

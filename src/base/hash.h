@@ -8,6 +8,15 @@
 /// XXH3, 64 bits, seed 0.
 uint64_t stoa_hash64(const void *bytes, size_t size);
 
+/// The same over bytes that come piece by piece. Lies in its owner; nothing to release.
+typedef struct stoa_hash_stream {
+    _Alignas(64) uint8_t state[640];
+} stoa_hash_stream;
+
+void stoa_hash_stream_init(stoa_hash_stream *stream);
+void stoa_hash_stream_update(stoa_hash_stream *stream, const void *bytes, size_t size);
+uint64_t stoa_hash_stream_finish(const stoa_hash_stream *stream);
+
 /// A good mix of one 64-bit number (the finaliser of splitmix64), for hash tables of integers.
 static inline uint64_t stoa_hash_u64(uint64_t value) {
     value ^= value >> 30;

@@ -8,6 +8,7 @@
  * After a failure the writer is only good for closing; every call repeats the first error. */
 #include "parquet/writer.h"
 
+#include "base/hash.h"
 #include "base/bytes.h"
 #include "parquet/arrow_schema.h"
 #include "parquet/encode_queue.h"
@@ -38,6 +39,7 @@ struct stoa_parquet_writer {
     bool finished;
     stoa_status status;
     stoa_error error;
+    stoa_hash_stream hash; /* of all bytes written */
 };
 
 /* Remembers the first failure. */
@@ -56,6 +58,7 @@ static stoa_status fail_writer(stoa_parquet_writer *writer, stoa_status status,
 static stoa_status write_bytes(stoa_parquet_writer *writer, const void *bytes, size_t size,
                                stoa_error *err) {
     STOA_TRY(stoa_file_write(writer->file, bytes, size, err));
+    stoa_hash_stream_update(&writer->hash, bytes, size);
     writer->offset += size;
     return STOA_OK;
 }
@@ -130,6 +133,7 @@ stoa_status stoa_parquet_writer_create(const stoa_context *context, stoa_file *f
     void *memory;
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(stoa_parquet_writer), &memory, err));
     stoa_parquet_writer *writer = memory;
+    stoa_hash_stream_init(&writer->hash);
     writer->context = *context;
     writer->file = file;
     writer->schema = stoa_schema_retain(schema);
@@ -385,6 +389,7 @@ static stoa_status summarize(const stoa_parquet_writer *writer, stoa_parquet_sum
     out->row_count = writer->row_count;
     out->row_group_count = writer->group_count;
     out->file_bytes = writer->offset;
+    out->content_hash = stoa_hash_stream_finish(&writer->hash);
     STOA_TRY(stoa_arena_allocate_array(&out->arena, (size_t)writer->leaf_count,
                                        sizeof *out->columns, &memory, err));
     out->columns = memory;

@@ -46,6 +46,7 @@ typedef struct stoa_parquet_summary {
     int64_t row_count;
     int64_t row_group_count;
     uint64_t file_bytes;
+    uint64_t content_hash; /* XXH3 of every byte of the file */
     stoa_field_summary *columns;
     int32_t column_count;
     stoa_arena arena;

@@ -37,7 +37,7 @@ const char stoa_catalog_layout[] =
     " id INTEGER PRIMARY KEY,"
     " table_id INTEGER NOT NULL REFERENCES stoa_table(id) ON DELETE CASCADE,"
     " path TEXT NOT NULL UNIQUE, row_count INTEGER NOT NULL, byte_count INTEGER NOT NULL,"
-    " added_snapshot INTEGER NOT NULL, removed_snapshot INTEGER, checksum INTEGER NOT NULL);"
+    " content_hash INTEGER NOT NULL, added_snapshot INTEGER NOT NULL, removed_snapshot INTEGER, checksum INTEGER NOT NULL);"
     "CREATE INDEX stoa_file_of_table ON stoa_file(table_id, added_snapshot);"
     "CREATE TABLE stoa_file_column("
     " file_id INTEGER NOT NULL REFERENCES stoa_file(id) ON DELETE CASCADE,"
@@ -56,7 +56,7 @@ const char stoa_catalog_layout[] =
     "byte_count"
 #define SNAPSHOT_COLUMNS SNAPSHOT_FACTS ", expired_commit"
 #define SNAPSHOT_CHECK "checksum = stoa_checksum(" SNAPSHOT_COLUMNS ")"
-#define FILE_FACTS "id, table_id, path, row_count, byte_count, added_snapshot"
+#define FILE_FACTS "id, table_id, path, row_count, byte_count, content_hash, added_snapshot"
 #define FILE_CHECK "checksum = stoa_checksum(" FILE_FACTS ", removed_snapshot)"
 #define LIVE_IN "added_snapshot <= ?2 AND (removed_snapshot IS NULL OR removed_snapshot > ?2)"
 
@@ -66,7 +66,7 @@ const char stoa_catalog_layout[] =
 #define GARBAGE                                                                                    \
     "FROM stoa_file f JOIN stoa_table t ON t.id = f.table_id"                                      \
     " WHERE f.checksum = stoa_checksum(f.id, f.table_id, f.path, f.row_count, f.byte_count,"       \
-    "  f.added_snapshot, f.removed_snapshot)"                                                      \
+    "  f.content_hash, f.added_snapshot, f.removed_snapshot)"                                                      \
     " AND t.checksum = stoa_checksum(t.id, t.name, t.name_folded, t.kind, t.schema_id,"            \
     "  t.snapshot_id, t.created_ms, t.dropped_commit)"                                             \
     " AND (t.dropped_commit <= ?1 OR ("                                                            \
@@ -116,8 +116,8 @@ const char *const stoa_sql_texts[STOA_SQL_COUNT] = {
         "SELECT field_id, value_count, null_count, may_have_nan, lower, upper, checksum ="
         " stoa_checksum(file_id, field_id, value_count, null_count, may_have_nan, lower, upper)"
         " FROM stoa_file_column WHERE file_id = ?1 ORDER BY field_id",
-    [STOA_SQL_FILE_INSERT] = "INSERT INTO stoa_file VALUES(?1, ?2, ?3, ?4, ?5, ?6, NULL,"
-                             " stoa_checksum(?1, ?2, ?3, ?4, ?5, ?6, NULL))",
+    [STOA_SQL_FILE_INSERT] = "INSERT INTO stoa_file VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL,"
+                             " stoa_checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL))",
     [STOA_SQL_FILE_COLUMN_INSERT] =
         "INSERT INTO stoa_file_column VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7,"
         " stoa_checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7))",

@@ -194,8 +194,9 @@ done:
 static stoa_status insert_file(stoa_catalog *catalog, int64_t table_id, int64_t commit_id,
                                const stoa_part *part, stoa_error *err) {
     int64_t id = stoa_random_id();
-    STOA_TRY(stoa_sqlite_run(&catalog->writer, STOA_SQL_FILE_INSERT, err, "iitiii", id, table_id,
-                             part->path, part->row_count, (int64_t)part->byte_count, commit_id));
+    STOA_TRY(stoa_sqlite_run(&catalog->writer, STOA_SQL_FILE_INSERT, err, "iitiiii", id, table_id,
+                             part->path, part->row_count, (int64_t)part->byte_count,
+                             (int64_t)part->content_hash, commit_id));
     for (int32_t i = 0; i < part->column_count; i++) {
         STOA_TRY(insert_column(catalog, id, &part->columns[i], err));
     }

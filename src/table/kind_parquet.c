@@ -134,6 +134,7 @@ static stoa_status make_part(struct parquet_sink_writer *writer,
     stoa_status status = STOA_OK;
     part->row_count = summary->row_count;
     part->byte_count = summary->file_bytes;
+    part->content_hash = summary->content_hash;
     STOA_CHECK(stoa_arena_copy_text(&part->arena, path, strlen(path), &part->path, err));
     STOA_CHECK(stoa_part_set_columns(part, summary->columns, summary->column_count, err));
     STOA_CHECK(stoa_part_vector_reserve(&writer->parts, 1, err));

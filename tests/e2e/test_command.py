@@ -161,11 +161,17 @@ def test_history_files_rename_expire_verify(db):
     assert len(list(csv.DictReader(io.StringIO(ok("history", db, "better name"))))) == 1
     assert "right" in ok("verify", db)
     data = [p for p in db.rglob("*.parquet")][0]
-    content = bytearray(data.read_bytes())
-    content[len(content) // 3] ^= 0x10
-    data.write_bytes(content)
-    status, _, err = run("verify", db)
-    assert status == 4 and data.name in err, (status, err)
+    whole = data.read_bytes()
+    for place in range(0, len(whole), max(1, len(whole) // 40)):
+        data.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1:])
+        status, _, err = run("verify", db)
+        assert status == 4 and data.name in err, (place, status, err)
+    data.write_bytes(whole[:-1])
+    assert run("verify", db)[0] == 4
+    data.unlink()
+    assert run("verify", db)[0] == 4
+    data.write_bytes(whole)
+    ok("verify", db)
 
 
 def test_cat_and_inspect(db):
