@@ -13,16 +13,14 @@
 /* Bytes of a fixed-width kind; 0 for those of any length, -1 for those that have no bounds. */
 static int kind_width(const stoa_type *type) {
     switch (type->kind) {
-    case STOA_TYPE_BOOLEAN:
-        return 1;
+    case STOA_TYPE_BOOLEAN: return 1;
     case STOA_TYPE_INT8:
     case STOA_TYPE_INT16:
     case STOA_TYPE_INT:
     case STOA_TYPE_UINT8:
     case STOA_TYPE_UINT16:
     case STOA_TYPE_FLOAT:
-    case STOA_TYPE_DATE:
-        return 4;
+    case STOA_TYPE_DATE: return 4;
     case STOA_TYPE_LONG:
     case STOA_TYPE_UINT32:
     case STOA_TYPE_UINT64:
@@ -30,16 +28,13 @@ static int kind_width(const stoa_type *type) {
     case STOA_TYPE_TIME:
     case STOA_TYPE_TIMESTAMP:
     case STOA_TYPE_TIMESTAMP_TZ:
-    case STOA_TYPE_DURATION:
-        return 8;
+    case STOA_TYPE_DURATION: return 8;
     case STOA_TYPE_DECIMAL:
     case STOA_TYPE_STRING:
     case STOA_TYPE_BINARY:
     case STOA_TYPE_FIXED:
-    case STOA_TYPE_UUID:
-        return 0;
-    default:
-        return -1;
+    case STOA_TYPE_UUID: return 0;
+    default: return -1;
     }
 }
 

@@ -34,8 +34,10 @@ static stoa_status pragma_i64(stoa_sqlite *connection, const char *sql, int64_t 
 }
 
 static stoa_status set_up(stoa_sqlite *connection, bool writer, stoa_error *err) {
-    STOA_TRY(stoa_sqlite_execute(connection, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-                                 "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY", err));
+    STOA_TRY(stoa_sqlite_execute(connection,
+                                 "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                                 "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY",
+                                 err));
     char cache[48];
     (void)snprintf(cache, sizeof cache, "PRAGMA cache_size=-%d", CACHE_KIB);
     STOA_TRY(stoa_sqlite_execute(connection, cache, err));
@@ -56,13 +58,15 @@ static stoa_status recognise(stoa_sqlite *connection, bool *out_empty, stoa_erro
         }
     }
     if (application != STOA_CATALOG_APPLICATION_ID || version < 1) {
-        return stoa_fail(err, STOA_CORRUPT, "expected a catalog (application id 0x%x) but found an "
+        return stoa_fail(err, STOA_CORRUPT,
+                         "expected a catalog (application id 0x%x) but found an "
                          "SQLite file with application id 0x%" PRIx64,
                          (unsigned)STOA_CATALOG_APPLICATION_ID, (uint64_t)application);
     }
     if (version > STOA_CATALOG_FORMAT) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "the catalog has format version %" PRId64
-                         ", this library reads up to %d", version, STOA_CATALOG_FORMAT);
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "the catalog has format version %" PRId64 ", this library reads up to %d",
+                         version, STOA_CATALOG_FORMAT);
     }
     return STOA_OK;
 }

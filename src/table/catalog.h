@@ -20,8 +20,8 @@ typedef struct stoa_catalog_options {
 ///
 /// Errors   STOA_NOT_FOUND, STOA_UNSUPPORTED (a newer format), STOA_CORRUPT, STOA_LOCKED, STOA_IO
 STOA_MUST_USE stoa_status stoa_catalog_open(stoa_pool *pool, const char *path,
-                                            const stoa_catalog_options *options,
-                                            stoa_catalog **out, stoa_error *err);
+                                            const stoa_catalog_options *options, stoa_catalog **out,
+                                            stoa_error *err);
 void stoa_catalog_close(stoa_catalog *catalog);
 
 /// A number that changes when anybody else has committed.

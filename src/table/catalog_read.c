@@ -28,12 +28,12 @@ static void end_read(stoa_catalog *catalog) {
     (void)pthread_mutex_unlock(&catalog->read_lock);
 }
 
-static stoa_status read_number(stoa_catalog *catalog, stoa_sql which, const char *key,
-                               int64_t *out, stoa_error *err) {
+static stoa_status read_number(stoa_catalog *catalog, stoa_sql which, const char *key, int64_t *out,
+                               stoa_error *err) {
     sqlite3_stmt *statement = NULL;
     bool row = false;
-    STOA_TRY(stoa_sqlite_prepare(&catalog->reader, which, &statement, err, key == NULL ? "" : "t",
-                                 key));
+    STOA_TRY(
+        stoa_sqlite_prepare(&catalog->reader, which, &statement, err, key == NULL ? "" : "t", key));
     STOA_TRY(stoa_sqlite_step(statement, &row, err));
     if (!row) {
         return stoa_fail(err, STOA_CORRUPT, "the catalog has no '%s'", key == NULL ? "" : key);
@@ -69,8 +69,9 @@ static stoa_status read_schema(stoa_catalog *catalog, int64_t table_id, int64_t 
                                  schema_id));
     STOA_TRY(stoa_sqlite_step(statement, &row, err));
     if (!row) {
-        return stoa_fail(err, STOA_CORRUPT, "the catalog has no schema %" PRId64 " of table %"
-                         PRId64, schema_id, table_id);
+        return stoa_fail(err, STOA_CORRUPT,
+                         "the catalog has no schema %" PRId64 " of table %" PRId64, schema_id,
+                         table_id);
     }
     STOA_TRY(stoa_sqlite_intact(statement, 1, err));
     STOA_TRY(stoa_sqlite_text(statement, 0, &json, err));
@@ -104,8 +105,10 @@ static stoa_status parse_snapshot(sqlite3_stmt *row, stoa_snapshot *out, stoa_er
     out->totals.byte_count = (uint64_t)bytes;
     out->operation = stoa_operation_parse(operation);
     if (out->operation == STOA_OPERATION_NONE) {
-        return stoa_fail(err, STOA_CORRUPT, "catalog: expected a snapshot's operation but found "
-                         "'%.40s'", operation);
+        return stoa_fail(err, STOA_CORRUPT,
+                         "catalog: expected a snapshot's operation but found "
+                         "'%.40s'",
+                         operation);
     }
     return STOA_OK;
 }
@@ -134,9 +137,10 @@ static bool entry_unchanged(const stoa_entry *entry, const char *name, const cha
 
 static stoa_status entry_facts_check(const stoa_entry_facts *facts, stoa_error *err) {
     if (facts->snapshot.snapshot_id != 0 && facts->snapshot.schema_id > facts->schema->schema_id) {
-        return stoa_fail(err, STOA_CORRUPT, "catalog: table '%s' has schema %d but its snapshot has "
-                         "schema %d", facts->name, facts->schema->schema_id,
-                         facts->snapshot.schema_id);
+        return stoa_fail(err, STOA_CORRUPT,
+                         "catalog: table '%s' has schema %d but its snapshot has "
+                         "schema %d",
+                         facts->name, facts->schema->schema_id, facts->snapshot.schema_id);
     }
     return STOA_OK;
 }
@@ -177,11 +181,12 @@ static stoa_status add_table(stoa_catalog *catalog, const stoa_view *previous, s
     facts.schema = schema;
     if (snapshot_id != 0) {
         bool found = false, expired = false;
-        STOA_CHECK(read_snapshot(catalog, facts.id, snapshot_id, &found, &expired, &facts.snapshot,
-                                 err));
+        STOA_CHECK(
+            read_snapshot(catalog, facts.id, snapshot_id, &found, &expired, &facts.snapshot, err));
         if (!found) {
-            status = stoa_fail(err, STOA_CORRUPT, "catalog: table '%s' has lost its snapshot %"
-                               PRId64, facts.name, snapshot_id);
+            status = stoa_fail(err, STOA_CORRUPT,
+                               "catalog: table '%s' has lost its snapshot %" PRId64, facts.name,
+                               snapshot_id);
             goto done;
         }
     }
@@ -214,8 +219,9 @@ stoa_status stoa_catalog_read_view(stoa_catalog *catalog, const stoa_view *previ
         STOA_CHECK(add_table(catalog, previous, tables, view, err));
     }
     if (found != expected) {
-        status = stoa_fail(err, STOA_CORRUPT, "catalog: expected %" PRId64 " tables but found %"
-                           PRId64, expected, found);
+        status = stoa_fail(err, STOA_CORRUPT,
+                           "catalog: expected %" PRId64 " tables but found %" PRId64, expected,
+                           found);
     }
 
 done:
@@ -226,8 +232,10 @@ done:
 /* Files are removed by their paths, so a path from a damaged catalog must not lead elsewhere. */
 static stoa_status check_path(const char *path, stoa_error *err) {
     if (strncmp(path, "tables/", 7) != 0 || strstr(path, "..") != NULL) {
-        return stoa_fail(err, STOA_CORRUPT, "catalog: expected a file below 'tables/' but found "
-                         "'%.100s'", path);
+        return stoa_fail(err, STOA_CORRUPT,
+                         "catalog: expected a file below 'tables/' but found "
+                         "'%.100s'",
+                         path);
     }
     return STOA_OK;
 }
@@ -262,8 +270,8 @@ static stoa_status read_columns(stoa_catalog *catalog, const stoa_schema *schema
                                 stoa_error *err) {
     sqlite3_stmt *row = NULL;
     int32_t capacity = 0;
-    STOA_TRY(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_FILE_COLUMNS, &row, err, "i",
-                                 part->id));
+    STOA_TRY(
+        stoa_sqlite_prepare(&catalog->reader, STOA_SQL_FILE_COLUMNS, &row, err, "i", part->id));
     for (;;) {
         bool more = false;
         int64_t id = 0, nan = 0;
@@ -330,8 +338,9 @@ static stoa_status check_totals(const stoa_entry *entry, const stoa_part_vector 
     }
     if (!fits || sum.row_count != told->row_count || sum.part_count != told->part_count ||
         sum.byte_count != told->byte_count) {
-        return stoa_fail(err, STOA_CORRUPT, "catalog: table '%s', snapshot %" PRId64 ": expected %"
-                         PRId64 " rows in %" PRId64 " files but found %" PRId64 " in %" PRId64,
+        return stoa_fail(err, STOA_CORRUPT,
+                         "catalog: table '%s', snapshot %" PRId64 ": expected %" PRId64
+                         " rows in %" PRId64 " files but found %" PRId64 " in %" PRId64,
                          entry->name, entry->snapshot.snapshot_id, told->row_count,
                          told->part_count, sum.row_count, sum.part_count);
     }
@@ -386,8 +395,8 @@ stoa_status stoa_catalog_read_snapshot(stoa_catalog *catalog, const stoa_entry *
     bool found = false, expired = false;
     const stoa_schema *schema = NULL;
     stoa_entry_facts facts = {.id = table->id, .name = table->name, .kind_name = table->kind_name};
-    STOA_CHECK(read_snapshot(catalog, table->id, snapshot_id, &found, &expired, &facts.snapshot,
-                             err));
+    STOA_CHECK(
+        read_snapshot(catalog, table->id, snapshot_id, &found, &expired, &facts.snapshot, err));
     if (!found || expired) {
         status = stoa_fail(err, STOA_NOT_FOUND, "table '%s' has no snapshot %" PRId64 "%s",
                            table->name, snapshot_id, expired ? " any more: it was expired" : "");
@@ -413,9 +422,10 @@ static stoa_status note_snapshot(sqlite3_stmt *row, int64_t table_id, int64_t *l
     }
     /* Only the oldest end is ever forgotten, so each one follows the one before. */
     if (*last_id != 0 && snapshot.parent_id != *last_id) {
-        return stoa_fail(err, STOA_CORRUPT, "catalog: expected snapshot %" PRId64 " of table %" PRId64
-                         " to follow %" PRId64 " but found %" PRId64, snapshot.snapshot_id, table_id,
-                         *last_id, snapshot.parent_id);
+        return stoa_fail(err, STOA_CORRUPT,
+                         "catalog: expected snapshot %" PRId64 " of table %" PRId64
+                         " to follow %" PRId64 " but found %" PRId64,
+                         snapshot.snapshot_id, table_id, *last_id, snapshot.parent_id);
     }
     *last_id = snapshot.snapshot_id;
     bool expired = sqlite3_column_type(row, 10) != SQLITE_NULL;
@@ -439,15 +449,15 @@ static stoa_status gather_snapshots(stoa_catalog *catalog, int64_t table_id, sto
         STOA_TRY(note_snapshot(row, table_id, &last_id, list, err));
     }
     if (expected != found) {
-        return stoa_fail(err, STOA_CORRUPT, "catalog: expected %" PRId64 " snapshots but found %"
-                         PRId64, expected, found);
+        return stoa_fail(err, STOA_CORRUPT,
+                         "catalog: expected %" PRId64 " snapshots but found %" PRId64, expected,
+                         found);
     }
     return STOA_OK;
 }
 
 stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool, int64_t table_id,
-                                        stoa_snapshot **out, int64_t *out_count,
-                                        stoa_error *err) {
+                                        stoa_snapshot **out, int64_t *out_count, stoa_error *err) {
     *out = NULL;
     *out_count = 0;
     STOA_TRY(begin_read(catalog, err));
@@ -520,8 +530,7 @@ stoa_status stoa_catalog_has_garbage(stoa_catalog *catalog, bool *out, stoa_erro
 }
 
 stoa_status stoa_catalog_garbage(stoa_catalog *catalog, int64_t horizon,
-                                 stoa_catalog_file_function function, void *user,
-                                 stoa_error *err) {
+                                 stoa_catalog_file_function function, void *user, stoa_error *err) {
     STOA_TRY(begin_read(catalog, err));
     stoa_status status = STOA_OK;
     sqlite3_stmt *row = NULL;

@@ -124,18 +124,17 @@ const char *const stoa_sql_texts[STOA_SQL_COUNT] = {
     [STOA_SQL_FILE_REMOVE] = "UPDATE stoa_file SET removed_snapshot = ?3,"
                              " checksum = stoa_checksum(" FILE_FACTS ", ?3)"
                              " WHERE id = ?1 AND table_id = ?2 AND removed_snapshot IS NULL"
-                             " AND " FILE_CHECK
-                             " RETURNING row_count, byte_count",
+                             " AND " FILE_CHECK " RETURNING row_count, byte_count",
     [STOA_SQL_FILE_REMOVE_ALL] = "UPDATE stoa_file SET removed_snapshot = ?2,"
                                  " checksum = stoa_checksum(" FILE_FACTS ", ?2)"
                                  " WHERE table_id = ?1 AND removed_snapshot IS NULL"
                                  " AND " FILE_CHECK,
     [STOA_SQL_FILE_BY_PATH] = "SELECT id FROM stoa_file WHERE path = ?1",
-    [STOA_SQL_EXPIRE] =
-        "UPDATE stoa_snapshot SET expired_commit = ?3,"
-        " checksum = stoa_checksum(" SNAPSHOT_FACTS ", ?3) WHERE table_id = ?1 AND time_ms < ?2"
-        " AND expired_commit IS NULL AND " SNAPSHOT_CHECK
-        " AND snapshot_id <> (SELECT snapshot_id FROM stoa_table WHERE id = ?1)",
+    [STOA_SQL_EXPIRE] = "UPDATE stoa_snapshot SET expired_commit = ?3,"
+                        " checksum = stoa_checksum(" SNAPSHOT_FACTS
+                        ", ?3) WHERE table_id = ?1 AND time_ms < ?2"
+                        " AND expired_commit IS NULL AND " SNAPSHOT_CHECK
+                        " AND snapshot_id <> (SELECT snapshot_id FROM stoa_table WHERE id = ?1)",
     [STOA_SQL_GARBAGE] = "SELECT f.table_id, f.path " GARBAGE,
     [STOA_SQL_HAS_GARBAGE] =
         "SELECT EXISTS(SELECT 1 FROM stoa_table WHERE dropped_commit IS NOT NULL)"

@@ -31,8 +31,9 @@ static stoa_status read_snapshot(stoa_sqlite *writer, int64_t table_id, stoa_sna
                                  out->snapshot_id));
     STOA_TRY(stoa_sqlite_step(row, &found, err));
     if (!found) {
-        return stoa_fail(err, STOA_CORRUPT, "catalog: table %" PRId64 " has lost its snapshot %"
-                         PRId64, table_id, out->snapshot_id);
+        return stoa_fail(err, STOA_CORRUPT,
+                         "catalog: table %" PRId64 " has lost its snapshot %" PRId64, table_id,
+                         out->snapshot_id);
     }
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_sqlite_intact(row, 9, err));
@@ -71,13 +72,16 @@ static stoa_status read_head(stoa_sqlite *writer, const stoa_change *change, str
         status = stoa_fail(err, STOA_CONFLICT, "table '%s' was renamed to '%s' by somebody else",
                            base->name, name);
     } else if (out->schema_id != base->schema->schema_id) {
-        status = stoa_fail(err, STOA_CONFLICT, "the columns of table '%s' were changed by somebody "
-                           "else", base->name);
+        status = stoa_fail(err, STOA_CONFLICT,
+                           "the columns of table '%s' were changed by somebody "
+                           "else",
+                           base->name);
     } else if ((change->replaced || change->now == NULL) &&
                out->snapshot.snapshot_id != base->snapshot.snapshot_id) {
-        status = stoa_fail(err, STOA_CONFLICT, "table '%s' was changed by somebody else: expected "
-                           "snapshot %" PRId64 " but found %" PRId64, base->name,
-                           base->snapshot.snapshot_id, out->snapshot.snapshot_id);
+        status = stoa_fail(err, STOA_CONFLICT,
+                           "table '%s' was changed by somebody else: expected "
+                           "snapshot %" PRId64 " but found %" PRId64,
+                           base->name, base->snapshot.snapshot_id, out->snapshot.snapshot_id);
     }
 
 done:
@@ -149,8 +153,7 @@ static stoa_status read_number(stoa_sqlite *writer, stoa_sql which, const char *
 }
 
 /* Counts go on from what they were and are not taken anew: a row that was lost must stay missed. */
-static stoa_status count_more(stoa_sqlite *writer, const char *key, int64_t more,
-                              stoa_error *err) {
+static stoa_status count_more(stoa_sqlite *writer, const char *key, int64_t more, stoa_error *err) {
     int64_t count = 0;
     STOA_TRY(read_number(writer, STOA_SQL_META_GET, "t", key, &count, err));
     return stoa_sqlite_run(writer, STOA_SQL_META_SET, err, "ti", key, count + more);
@@ -203,9 +206,8 @@ static stoa_status insert_file(stoa_catalog *catalog, int64_t table_id, int64_t 
     return STOA_OK;
 }
 
-static stoa_status remove_files(stoa_catalog *catalog, int64_t commit_id,
-                                const stoa_change *change, stoa_part_totals *totals,
-                                stoa_error *err) {
+static stoa_status remove_files(stoa_catalog *catalog, int64_t commit_id, const stoa_change *change,
+                                stoa_part_totals *totals, stoa_error *err) {
     sqlite3_stmt *row = NULL;
     for (int64_t i = 0; i < change->removed_count; i++) {
         bool found = false;
@@ -214,8 +216,10 @@ static stoa_status remove_files(stoa_catalog *catalog, int64_t commit_id,
                                      change->removed[i], change->base->id, commit_id));
         STOA_TRY(stoa_sqlite_step(row, &found, err));
         if (!found) {
-            return stoa_fail(err, STOA_CONFLICT, "rows of table '%s' that this would change were "
-                             "changed by somebody else", change->base->name);
+            return stoa_fail(err, STOA_CONFLICT,
+                             "rows of table '%s' that this would change were "
+                             "changed by somebody else",
+                             change->base->name);
         }
         STOA_TRY(stoa_sqlite_i64(row, 0, 0, totals->row_count, &rows, err));
         STOA_TRY(stoa_sqlite_i64(row, 1, 0, (int64_t)totals->byte_count, &bytes, err));
@@ -246,8 +250,8 @@ static stoa_status insert_snapshot(stoa_catalog *catalog, int64_t commit_id,
     int64_t id = change->now->id;
     if (change->replaced) {
         totals = (stoa_part_totals){0};
-        STOA_TRY(stoa_sqlite_run(&catalog->writer, STOA_SQL_FILE_REMOVE_ALL, err, "ii", id,
-                                 commit_id));
+        STOA_TRY(
+            stoa_sqlite_run(&catalog->writer, STOA_SQL_FILE_REMOVE_ALL, err, "ii", id, commit_id));
     }
     STOA_TRY(remove_files(catalog, commit_id, change, &totals, err));
     STOA_TRY(add_totals(&added, &totals, err));
@@ -265,8 +269,8 @@ static stoa_status insert_snapshot(stoa_catalog *catalog, int64_t commit_id,
     return STOA_OK;
 }
 
-stoa_status stoa_catalog_apply(stoa_catalog *catalog, int64_t commit_id,
-                               const stoa_change *change, stoa_error *err) {
+stoa_status stoa_catalog_apply(stoa_catalog *catalog, int64_t commit_id, const stoa_change *change,
+                               stoa_error *err) {
     if (change->now == NULL) {
         return STOA_OK; /* freeing its name was all */
     }

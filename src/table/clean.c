@@ -20,7 +20,7 @@
 
 struct sweep {
     stoa_database *database;
-    stoa_buffer paths; /* each with its NUL */
+    stoa_buffer paths;  /* each with its NUL */
     stoa_buffer tables; /* int64_t each, repeats */
 };
 
@@ -182,8 +182,10 @@ static stoa_status clean_files(stoa_database *database, const stoa_lease_list *l
         }
         STOA_TRY(stoa_catalog_names_file(database->catalog, path, &named, err));
         if (!named) {
-            stoa_log(&database->logger, STOA_LOG_INFO, "table", "removing '%s', left behind by a "
-                     "process that has ended", path);
+            stoa_log(&database->logger, STOA_LOG_INFO, "table",
+                     "removing '%s', left behind by a "
+                     "process that has ended",
+                     path);
             stoa_database_remove_file(database, path);
         }
     }
@@ -320,8 +322,8 @@ static stoa_status copy_chain(stoa_database *database, const stoa_entry *entry,
     return STOA_OK;
 }
 
-static stoa_status expire_in_memory(stoa_database *database, int64_t id,
-                                    int64_t keep_newer_than_ms, stoa_error *err) {
+static stoa_status expire_in_memory(stoa_database *database, int64_t id, int64_t keep_newer_than_ms,
+                                    stoa_error *err) {
     stoa_entry *shorter = NULL, *old = NULL;
     stoa_status status = STOA_OK;
     (void)pthread_mutex_lock(&database->commit_lock);

@@ -60,27 +60,31 @@ static stoa_status check_memory_head(const stoa_change *change, const stoa_entry
                          base->name, head->name);
     }
     if (head->schema != base->schema) {
-        return stoa_fail(err, STOA_CONFLICT, "the columns of table '%s' were changed by somebody "
-                         "else", base->name);
+        return stoa_fail(err, STOA_CONFLICT,
+                         "the columns of table '%s' were changed by somebody "
+                         "else",
+                         base->name);
     }
     if ((change->replaced || change->now == NULL) &&
         head->snapshot.snapshot_id != base->snapshot.snapshot_id) {
-        return stoa_fail(err, STOA_CONFLICT, "table '%s' was changed by somebody else: expected "
-                         "snapshot %" PRId64 " but found %" PRId64, base->name,
-                         base->snapshot.snapshot_id, head->snapshot.snapshot_id);
+        return stoa_fail(err, STOA_CONFLICT,
+                         "table '%s' was changed by somebody else: expected "
+                         "snapshot %" PRId64 " but found %" PRId64,
+                         base->name, base->snapshot.snapshot_id, head->snapshot.snapshot_id);
     }
     return STOA_OK;
 }
 
 static stoa_status combine_parts(stoa_database *database, const stoa_change *change,
-                                 const stoa_entry *head, stoa_part_vector *parts,
-                                 stoa_error *err) {
+                                 const stoa_entry *head, stoa_part_vector *parts, stoa_error *err) {
     if (head != NULL && !change->replaced) {
         STOA_TRY(stoa_part_vector_append(parts, &head->parts, err));
     }
     if (!stoa_part_vector_remove(parts, change->removed, change->removed_count)) {
-        return stoa_fail(err, STOA_CONFLICT, "rows of table '%s' that this would change were "
-                         "changed by somebody else", change->now->name);
+        return stoa_fail(err, STOA_CONFLICT,
+                         "rows of table '%s' that this would change were "
+                         "changed by somebody else",
+                         change->now->name);
     }
     const stoa_table_kind *kind = change->now->kind;
     if (kind->combine != NULL) {
@@ -110,18 +114,22 @@ static stoa_status prepare_memory(stoa_transaction *transaction, stoa_change *ch
     }
     STOA_CHECK(combine_parts(database, change, head, &parts, err));
     if (change->wrote) {
-        facts.snapshot = (stoa_snapshot){commit_id, facts.snapshot.snapshot_id,
-                                         stoa_clock_unix_ms(), change->operation,
-                                         now->schema->schema_id, stoa_part_vector_totals(&parts)};
+        facts.snapshot = (stoa_snapshot){commit_id,
+                                         facts.snapshot.snapshot_id,
+                                         stoa_clock_unix_ms(),
+                                         change->operation,
+                                         now->schema->schema_id,
+                                         stoa_part_vector_totals(&parts)};
     }
     STOA_CHECK(stoa_entry_create(database->pool, &facts, &change->head, err));
     change->head->parts = parts;
     parts = (stoa_part_vector){.pool = database->pool};
     atomic_store_explicit(&change->head->loaded, true, memory_order_release);
     /* A state that made no snapshot stands in its predecessor's place in the history. */
-    change->head->previous = stoa_entry_retain(
-        head == NULL ? NULL : change->wrote && head->snapshot.snapshot_id != 0 ? head
-                                                                               : head->previous);
+    change->head->previous = stoa_entry_retain(head == NULL ? NULL
+                                               : change->wrote && head->snapshot.snapshot_id != 0
+                                                   ? head
+                                                   : head->previous);
 
 done:
     stoa_part_vector_release(&parts);
@@ -134,10 +142,10 @@ static stoa_status reserve_memory(stoa_database *database, int64_t additional, s
         return STOA_OK;
     }
     wanted = wanted < 2 * database->memory_capacity ? 2 * database->memory_capacity : wanted;
-    STOA_TRY(stoa_pool_reallocate(
-        database->pool, (void **)&database->memory_entries,
-        (size_t)database->memory_capacity * sizeof *database->memory_entries,
-        (size_t)wanted * sizeof *database->memory_entries, err));
+    STOA_TRY(
+        stoa_pool_reallocate(database->pool, (void **)&database->memory_entries,
+                             (size_t)database->memory_capacity * sizeof *database->memory_entries,
+                             (size_t)wanted * sizeof *database->memory_entries, err));
     database->memory_capacity = wanted;
     return STOA_OK;
 }

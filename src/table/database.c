@@ -56,8 +56,10 @@ void stoa_database_remove_file(stoa_database *database, const char *path) {
 
 static stoa_status check_process(const stoa_database *database, stoa_error *err) {
     if (getpid() != database->process) {
-        return stoa_fail(err, STOA_INVALID, "database '%s' was opened before a fork: open it anew "
-                         "in the child", database->uri);
+        return stoa_fail(err, STOA_INVALID,
+                         "database '%s' was opened before a fork: open it anew "
+                         "in the child",
+                         database->uri);
     }
     return STOA_OK;
 }
@@ -148,6 +150,7 @@ stoa_status stoa_database_pin(stoa_database *database, stoa_view **out, stoa_err
     if (status == STOA_OK) {
         *out = stoa_view_retain(database->view);
         database->view->pins++;
+        database->pin_count++;
     }
     (void)pthread_mutex_unlock(&database->view_lock);
     if (status != STOA_OK) {
@@ -160,6 +163,7 @@ void stoa_database_pin_again(stoa_database *database, stoa_view *view) {
     (void)pthread_mutex_lock(&database->view_lock);
     STOA_ASSERT(view->pins > 0);
     view->pins++;
+    database->pin_count++;
     (void)stoa_view_retain(view);
     (void)pthread_mutex_unlock(&database->view_lock);
 }
@@ -170,7 +174,8 @@ void stoa_database_unpin(stoa_database *database, stoa_view *view) {
     }
     stoa_lease *lease = NULL;
     (void)pthread_mutex_lock(&database->view_lock);
-    STOA_ASSERT(view->pins > 0);
+    STOA_ASSERT(view->pins > 0 && database->pin_count >= view->pins);
+    database->pin_count--;
     if (--view->pins == 0) {
         lease = view->lease;
         view->lease = NULL;
@@ -178,6 +183,13 @@ void stoa_database_unpin(stoa_database *database, stoa_view *view) {
     (void)pthread_mutex_unlock(&database->view_lock);
     stoa_lease_close(lease);
     stoa_view_release(view);
+}
+
+bool stoa_database_has_other_pins(stoa_database *database) {
+    (void)pthread_mutex_lock(&database->view_lock);
+    bool others = database->pin_count > 1;
+    (void)pthread_mutex_unlock(&database->view_lock);
+    return others;
 }
 
 /* ---- files ---- */
@@ -315,8 +327,10 @@ static stoa_status choose_threads(int32_t asked, int32_t *out, stoa_error *err) 
         char *end = NULL;
         long value = strtol(text, &end, 10);
         if (*end != '\0' || value < 1 || value > THREADS_MAX) {
-            return stoa_fail(err, STOA_INVALID, "STOA_THREADS: expected a number from 1 to %d but "
-                             "found '%s'", THREADS_MAX, text);
+            return stoa_fail(err, STOA_INVALID,
+                             "STOA_THREADS: expected a number from 1 to %d but "
+                             "found '%s'",
+                             THREADS_MAX, text);
         }
         *out = (int32_t)value;
     } else if (asked == 0) {
@@ -348,12 +362,16 @@ static stoa_status set_default_kind(stoa_database *database, const char *name, s
     }
     const stoa_table_kind *kind = stoa_table_kind_find(name);
     if (kind == NULL) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "tables of kind '%.40s' are not offered; there are "
-                         "%s", name, stoa_table_kind_names());
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "tables of kind '%.40s' are not offered; there are "
+                         "%s",
+                         name, stoa_table_kind_names());
     }
     if (kind->durable && database->directory == NULL) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "tables of kind '%s' need a directory, which "
-                         "database '%s' has not", name, database->uri);
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "tables of kind '%s' need a directory, which "
+                         "database '%s' has not",
+                         name, database->uri);
     }
     return stoa_pool_copy_string(database->pool, name, &database->default_kind, err);
 }
@@ -393,8 +411,8 @@ static stoa_status open_catalog(stoa_database *database, const stoa_database_opt
     if (!exists) {
         STOA_CHECK(make_folders(database, err));
     }
-    STOA_CHECK(stoa_catalog_open(database->pool, stoa_vfs_local_path(uri), &how,
-                                 &database->catalog, err));
+    STOA_CHECK(
+        stoa_catalog_open(database->pool, stoa_vfs_local_path(uri), &how, &database->catalog, err));
     if (!exists) {
         STOA_CHECK(stoa_vfs_sync_directory(database->file_systems, database->directory, err));
     }
@@ -407,8 +425,8 @@ done:
 static stoa_status open_parts(stoa_database *database, const char *uri,
                               const stoa_database_options *options, stoa_error *err) {
     STOA_TRY(stoa_pool_copy_string(database->pool, uri, &database->uri, err));
-    STOA_TRY(stoa_pool_create_child(database->pool, "memory tables", 0, &database->memory_pool,
-                                    err));
+    STOA_TRY(
+        stoa_pool_create_child(database->pool, "memory tables", 0, &database->memory_pool, err));
     STOA_TRY(choose_threads(options->threads, &database->threads, err));
     database->file_systems = options->file_systems;
     if (database->file_systems == NULL) {
@@ -490,7 +508,8 @@ void stoa_database_close(stoa_database *database) {
     close_attachments(database);
     close_view(database);
     if (database->temporary_directory != NULL) {
-        STOA_IGNORE(stoa_vfs_remove_tree(database->file_systems, database->temporary_directory, NULL));
+        STOA_IGNORE(
+            stoa_vfs_remove_tree(database->file_systems, database->temporary_directory, NULL));
     }
     stoa_lease_close(database->writer_lease);
     stoa_catalog_close(database->catalog);

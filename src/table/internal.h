@@ -33,6 +33,7 @@ struct stoa_database {
 
     pthread_mutex_t view_lock;
     stoa_view *view;      /* guarded by view_lock, as all down to memory_commit_id */
+    int64_t pin_count;    /* over all views */
     int64_t view_version; /* the catalog's data version that `view` shows */
     bool view_stale;      /* tables of the process changed since `view` was made */
     stoa_entry **memory_entries;
@@ -57,6 +58,8 @@ STOA_MUST_USE stoa_status stoa_database_pin(stoa_database *database, stoa_view *
 /// One more pin on a view that is pinned.
 void stoa_database_pin_again(stoa_database *database, stoa_view *view);
 void stoa_database_unpin(stoa_database *database, stoa_view *view);
+/// Whether anybody but the transaction that commits has a view pinned.
+bool stoa_database_has_other_pins(stoa_database *database);
 /// Errors   STOA_INVALID  opened read-only, or the process has forked
 STOA_MUST_USE stoa_status stoa_database_check_writable(stoa_database *database, stoa_error *err);
 
@@ -81,8 +84,8 @@ typedef struct stoa_change {
     stoa_entry *base; /* the table as it was; NULL: made here */
     stoa_entry *now;  /* the table as it is here (name, kind, schema); NULL: dropped here */
     bool renamed;
-    bool replaced;    /* its rows or its schema: nothing of `base` is left */
-    bool wrote;       /* its rows: the commit makes a snapshot */
+    bool replaced; /* its rows or its schema: nothing of `base` is left */
+    bool wrote;    /* its rows: the commit makes a snapshot */
     stoa_operation operation;
     stoa_part_vector added;
     int64_t *removed; /* ids of base parts that were rewritten */

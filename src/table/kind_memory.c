@@ -6,14 +6,16 @@
  *
  * Many small appends must not make many small parts, and must not copy everything each time: on
  * commit the new rows swallow the parts at the end that are not larger than they are, as in a binary
- * counter, so that a row is copied about log2 times until its part is full. */
+ * counter, so that a row is copied about log2 times until its part is full. While somebody else has
+ * a plan open, this waits until SMALL_PARTS have gathered: that plan may be the base of a rewrite, and
+ * a part that was merged away would be a conflict. */
 #include <string.h>
 
 #include "arrow/array.h"
 #include "schema/schema.h"
 #include "table/internal.h"
 
-enum { PART_ROWS = 122880 };
+enum { PART_ROWS = 122880, SMALL_PARTS = 64 };
 
 struct memory_writer {
     stoa_database *database;
@@ -41,8 +43,8 @@ static void memory_writer_close(void *state) {
 static stoa_status memory_writer_open(const stoa_sink *sink, void **out, stoa_error *err) {
     struct memory_writer *writer = NULL;
     *out = NULL;
-    STOA_TRY(stoa_pool_allocate_array(sink->database->pool, 1, sizeof *writer, (void **)&writer,
-                                      err));
+    STOA_TRY(
+        stoa_pool_allocate_array(sink->database->pool, 1, sizeof *writer, (void **)&writer, err));
     writer->database = sink->database;
     writer->pool = sink->context.pool;
     writer->parts.pool = sink->database->pool;
@@ -99,10 +101,10 @@ static stoa_status flush(struct memory_writer *writer, stoa_error *err) {
 static stoa_status hold(struct memory_writer *writer, struct ArrowArray *batch, stoa_error *err) {
     if (writer->waiting_count == writer->waiting_capacity) {
         int64_t capacity = writer->waiting_capacity == 0 ? 16 : writer->waiting_capacity * 2;
-        stoa_status status = stoa_pool_reallocate(
-            writer->pool, (void **)&writer->waiting,
-            (size_t)writer->waiting_capacity * sizeof *writer->waiting,
-            (size_t)capacity * sizeof *writer->waiting, err);
+        stoa_status status = stoa_pool_reallocate(writer->pool, (void **)&writer->waiting,
+                                                  (size_t)writer->waiting_capacity *
+                                                      sizeof *writer->waiting,
+                                                  (size_t)capacity * sizeof *writer->waiting, err);
         if (status != STOA_OK) {
             stoa_arrow_array_release(batch);
             return status;
@@ -115,8 +117,8 @@ static stoa_status hold(struct memory_writer *writer, struct ArrowArray *batch, 
     return STOA_OK;
 }
 
-static stoa_status hold_rows(struct memory_writer *writer, struct ArrowArray *batch,
-                             int64_t offset, int64_t count, stoa_error *err) {
+static stoa_status hold_rows(struct memory_writer *writer, struct ArrowArray *batch, int64_t offset,
+                             int64_t count, stoa_error *err) {
     struct ArrowArray rows = {0};
     STOA_TRY(stoa_arrow_slice(writer->pool, batch, offset, count, &rows, err));
     return hold(writer, &rows, err);
@@ -190,7 +192,7 @@ static stoa_status memory_combine(stoa_database *database, const stoa_schema *sc
                                   stoa_part_vector *parts, const stoa_part_vector *added,
                                   stoa_error *err) {
     int64_t count = added->count == 0 ? 0 : swallowed(parts, added);
-    if (count == 0) {
+    if (count == 0 || (count < SMALL_PARTS && stoa_database_has_other_pins(database))) {
         return stoa_part_vector_append(parts, added, err);
     }
     stoa_part_vector merged = {.pool = database->pool};

@@ -16,9 +16,8 @@ struct codec {
 };
 
 static const struct codec codecs[] = {
-    {"zstd", STOA_PARQUET_ZSTD},       {"snappy", STOA_PARQUET_SNAPPY},
-    {"lz4_raw", STOA_PARQUET_LZ4_RAW}, {"gzip", STOA_PARQUET_GZIP},
-    {"none", STOA_PARQUET_NONE},
+    {"zstd", STOA_PARQUET_ZSTD}, {"snappy", STOA_PARQUET_SNAPPY}, {"lz4_raw", STOA_PARQUET_LZ4_RAW},
+    {"gzip", STOA_PARQUET_GZIP}, {"none", STOA_PARQUET_NONE},
 };
 
 static const struct codec *find_codec(const char *name) {
@@ -97,8 +96,8 @@ static stoa_status start_file(struct parquet_sink_writer *writer, stoa_error *er
     STOA_TRY(stoa_vfs_open(database->file_systems, writer->temporary, STOA_OPEN_CREATE,
                            &sink->context, &writer->file, err));
     writer->rows = 0;
-    return stoa_parquet_writer_create(&sink->context, writer->file, sink->schema,
-                                      &writer->options, &writer->writer, err);
+    return stoa_parquet_writer_create(&sink->context, writer->file, sink->schema, &writer->options,
+                                      &writer->writer, err);
 }
 
 /* The folder is made when its first file is; somebody else may have made or removed it. */

@@ -63,8 +63,7 @@ stoa_status stoa_lease_open(stoa_database *database, int64_t commit_id, stoa_lea
         return STOA_OK;
     }
     stoa_lease_close(lease);
-    bool read_only_place = database->read_only &&
-                           (status == STOA_IO || status == STOA_NOT_FOUND);
+    bool read_only_place = database->read_only && (status == STOA_IO || status == STOA_NOT_FOUND);
     if (read_only_place) {
         stoa_error_clear(err);
     }
@@ -131,8 +130,8 @@ static stoa_status push_token(stoa_pool *pool, char (**list)[STOA_LEASE_TOKEN_BY
 }
 
 /* Whether the holder of a lease lives. The proof of the contrary is a lock, given back at once. */
-static stoa_status is_alive(stoa_database *database, const char *name, bool remove_dead,
-                            bool *out, stoa_error *err) {
+static stoa_status is_alive(stoa_database *database, const char *name, bool remove_dead, bool *out,
+                            stoa_error *err) {
     char path[LEASE_NAME_BYTES + 8];
     char *uri = NULL;
     stoa_file *file = NULL;

@@ -17,19 +17,25 @@ stoa_status stoa_table_name_check(const char *name, stoa_error *err) {
     }
     size_t size = strnlen(name, STOA_TABLE_NAME_BYTES_MAX + 1);
     if (size > STOA_TABLE_NAME_BYTES_MAX) {
-        return stoa_fail(err, STOA_INVALID, "expected a table's name of at most %d bytes but found "
-                         "'%.40s…'", STOA_TABLE_NAME_BYTES_MAX, name);
+        return stoa_fail(err, STOA_INVALID,
+                         "expected a table's name of at most %d bytes but found "
+                         "'%.40s…'",
+                         STOA_TABLE_NAME_BYTES_MAX, name);
     }
     size_t bad = 0;
     if (!stoa_utf8_valid(name, size, &bad)) {
-        return stoa_fail(err, STOA_INVALID, "expected a table's name in UTF-8 but byte %zu of it is "
-                         "not", bad);
+        return stoa_fail(err, STOA_INVALID,
+                         "expected a table's name in UTF-8 but byte %zu of it is "
+                         "not",
+                         bad);
     }
     for (size_t i = 0; i < size; i++) {
         unsigned char c = (unsigned char)name[i];
         if (c < 0x20 || c == 0x7F) {
-            return stoa_fail(err, STOA_INVALID, "expected a table's name without control characters "
-                             "but found byte 0x%02x at byte %zu of it", c, i);
+            return stoa_fail(err, STOA_INVALID,
+                             "expected a table's name without control characters "
+                             "but found byte 0x%02x at byte %zu of it",
+                             c, i);
         }
     }
     return STOA_OK;

@@ -42,8 +42,7 @@ stoa_part *stoa_part_retain(stoa_part *part);
 void stoa_part_release(stoa_part *part);
 
 /// Copies summaries, their bounds and bytes into the part.
-STOA_MUST_USE stoa_status stoa_part_set_columns(stoa_part *part,
-                                                const stoa_field_summary *columns,
+STOA_MUST_USE stoa_status stoa_part_set_columns(stoa_part *part, const stoa_field_summary *columns,
                                                 int32_t column_count, stoa_error *err);
 
 /// A growable list of references. All-zero with a pool is empty.

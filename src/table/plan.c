@@ -110,8 +110,8 @@ static stoa_status choose_columns(stoa_plan *plan, const stoa_scan_request *requ
                              plan->entry->name, request->column_ids[i]);
         }
     }
-    return stoa_schema_project(plan->pool, schema, plan->columns, plan->column_count,
-                               &plan->schema, err);
+    return stoa_schema_project(plan->pool, schema, plan->columns, plan->column_count, &plan->schema,
+                               err);
 }
 
 /* Drops the parts that are proven to hold no row of the answer. */
@@ -150,7 +150,8 @@ static stoa_status local_path(stoa_plan *plan, const char *path, const char **ou
 static stoa_status make_splits(stoa_plan *plan, stoa_error *err) {
     size_t count = (size_t)plan->parts.count;
     if (plan->parts.count > INT32_MAX) {
-        return stoa_fail(err, STOA_LIMIT, "table '%s' has %" PRId64 " parts, more than a plan holds",
+        return stoa_fail(err, STOA_LIMIT,
+                         "table '%s' has %" PRId64 " parts, more than a plan holds",
                          plan->entry->name, plan->parts.count);
     }
     STOA_TRY(stoa_arena_allocate_array(&plan->arena, count, sizeof *plan->splits,
@@ -198,8 +199,10 @@ static stoa_status go_to_snapshot(stoa_plan *plan, int64_t snapshot_id, stoa_err
 
 static stoa_status check_can_scan(const stoa_entry *entry, stoa_error *err) {
     if (entry->kind == NULL || (entry->kind->capabilities & STOA_CAN_SCAN) == 0) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "table '%s': tables of kind '%s' cannot be scanned "
-                         "by this library", entry->name, entry->kind_name);
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "table '%s': tables of kind '%s' cannot be scanned "
+                         "by this library",
+                         entry->name, entry->kind_name);
     }
     return STOA_OK;
 }
@@ -348,8 +351,8 @@ static stoa_status filter(const struct part_stream *stream, struct ArrowArray *b
     size_t bitmap = stoa_bitmap_bytes(batch->length);
     size_t capacity = (size_t)batch->length * sizeof *indices;
     STOA_CHECK(stoa_pool_allocate(pool, bitmap, (void **)&selection, err));
-    STOA_CHECK(stoa_predicate_select(plan->exact, plan->entry->schema, batch, pool, selection,
-                                     err));
+    STOA_CHECK(
+        stoa_predicate_select(plan->exact, plan->entry->schema, batch, pool, selection, err));
     STOA_CHECK(stoa_pool_allocate(pool, capacity, (void **)&indices, err));
     for (int64_t i = 0; i < batch->length; i++) {
         indices[count] = i;

@@ -106,8 +106,8 @@ static stoa_status renumber(struct renumbering *run, const stoa_field *source, i
     }
     for (int32_t i = 0; i < count; i++) {
         stoa_field *children = NULL;
-        STOA_TRY(renumber(run, source[i].type.children, source[i].type.child_count, &children,
-                          err));
+        STOA_TRY(
+            renumber(run, source[i].type.children, source[i].type.child_count, &children, err));
         fields[i].type.children = children;
     }
     *out = fields;
@@ -143,7 +143,8 @@ done:
 static stoa_status check_options(stoa_sink *sink, const stoa_sink_options *options,
                                  stoa_error *err) {
     if (options->row_group_rows < 0 || options->row_group_rows > ROW_GROUP_ROWS_MAX) {
-        return stoa_fail(err, STOA_INVALID, "expected row groups of 1 to %d rows but found %" PRId64,
+        return stoa_fail(err, STOA_INVALID,
+                         "expected row groups of 1 to %d rows but found %" PRId64,
                          ROW_GROUP_ROWS_MAX, options->row_group_rows);
     }
     if (options->file_bytes < 0) {
@@ -151,8 +152,10 @@ static stoa_status check_options(stoa_sink *sink, const stoa_sink_options *optio
                          options->file_bytes);
     }
     if (options->codec != NULL && stoa_parquet_codec_name(options->codec) == NULL) {
-        return stoa_fail(err, STOA_INVALID, "expected a codec (zstd, snappy, lz4_raw, gzip, none) "
-                         "but found '%.40s'", options->codec);
+        return stoa_fail(err, STOA_INVALID,
+                         "expected a codec (zstd, snappy, lz4_raw, gzip, none) "
+                         "but found '%.40s'",
+                         options->codec);
     }
     sink->codec = options->codec == NULL ? NULL : stoa_parquet_codec_name(options->codec);
     sink->row_group_rows = options->row_group_rows;
@@ -163,8 +166,10 @@ static stoa_status check_options(stoa_sink *sink, const stoa_sink_options *optio
 static stoa_status check_capability(const stoa_entry *entry, uint32_t needed, const char *what,
                                     stoa_error *err) {
     if (entry->kind == NULL || (entry->kind->capabilities & needed) != needed) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "table '%s': %s is not offered for tables of kind "
-                         "'%s'", entry->name, what, entry->kind_name);
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "table '%s': %s is not offered for tables of kind "
+                         "'%s'",
+                         entry->name, what, entry->kind_name);
     }
     return STOA_OK;
 }
@@ -211,8 +216,10 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
     }
     if (!sink->create && options->schema != NULL && !sink->replace &&
         !stoa_type_equal(&options->schema->root, &sink->schema->root, false)) {
-        return stoa_fail(err, STOA_INVALID, "table '%s' has other columns than the schema given; "
-                         "only overwriting replaces them", sink->entry->name);
+        return stoa_fail(err, STOA_INVALID,
+                         "table '%s' has other columns than the schema given; "
+                         "only overwriting replaces them",
+                         sink->entry->name);
     }
     return sink->replace && options->schema != NULL ? succeed_schema(sink, options->schema, err)
                                                     : STOA_OK;
@@ -278,8 +285,8 @@ stoa_status stoa_sink_open_rewrite(stoa_plan *plan, stoa_transaction *transactio
     stoa_sink *sink = NULL;
     stoa_status status = STOA_OK;
     stoa_database *database = stoa_plan_database(plan);
-    STOA_CHECK(sink_create(database, transaction, context == NULL ? &nothing : context, &sink,
-                           err));
+    STOA_CHECK(
+        sink_create(database, transaction, context == NULL ? &nothing : context, &sink, err));
     sink->file_bytes = FILE_BYTES_DEFAULT;
     STOA_CHECK(aim_rewrite(sink, plan, splits, split_count, operation, err));
     if (sink->own_transaction != NULL) {

@@ -18,30 +18,19 @@ stoa_status stoa_sqlite_fail(stoa_error *err, sqlite3 *handle, int code, const c
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
-    case SQLITE_MISMATCH:
-        status = STOA_CORRUPT;
-        break;
-    case SQLITE_NOMEM:
-        status = STOA_NO_MEMORY;
-        break;
+    case SQLITE_MISMATCH: status = STOA_CORRUPT; break;
+    case SQLITE_NOMEM: status = STOA_NO_MEMORY; break;
     case SQLITE_FULL:
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_READONLY:
     case SQLITE_PERM:
-    case SQLITE_PROTOCOL:
-        status = STOA_IO;
-        break;
-    case SQLITE_TOOBIG:
-        status = STOA_LIMIT;
-        break;
+    case SQLITE_PROTOCOL: status = STOA_IO; break;
+    case SQLITE_TOOBIG: status = STOA_LIMIT; break;
     case SQLITE_ERROR: /* a statement that does not fit what the file says its tables are */
     case SQLITE_SCHEMA:
-    case SQLITE_CONSTRAINT:
-        status = STOA_CORRUPT;
-        break;
-    default:
-        break;
+    case SQLITE_CONSTRAINT: status = STOA_CORRUPT; break;
+    default: break;
     }
     return stoa_fail(err, status, "%s: %s", what, words);
 }
@@ -104,8 +93,7 @@ void stoa_sqlite_close(stoa_sqlite *connection) {
 
 stoa_status stoa_sqlite_execute(stoa_sqlite *connection, const char *sql, stoa_error *err) {
     int code = sqlite3_exec(connection->handle, sql, NULL, NULL, NULL);
-    return code == SQLITE_OK ? STOA_OK
-                             : stoa_sqlite_fail(err, connection->handle, code, "catalog");
+    return code == SQLITE_OK ? STOA_OK : stoa_sqlite_fail(err, connection->handle, code, "catalog");
 }
 
 static int bind_all(sqlite3_stmt *statement, const char *types, va_list arguments) {
@@ -195,9 +183,10 @@ stoa_status stoa_sqlite_i64(sqlite3_stmt *statement, int index, int64_t low, int
     }
     int64_t value = sqlite3_column_int64(statement, index);
     if (value < low || value > high) {
-        return stoa_fail(err, STOA_CORRUPT, "catalog: expected '%s' from %" PRId64 " to %" PRId64
-                         " but found %" PRId64, sqlite3_column_name(statement, index), low, high,
-                         value);
+        return stoa_fail(err, STOA_CORRUPT,
+                         "catalog: expected '%s' from %" PRId64 " to %" PRId64
+                         " but found %" PRId64,
+                         sqlite3_column_name(statement, index), low, high, value);
     }
     *out = value;
     return STOA_OK;

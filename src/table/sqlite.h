@@ -84,8 +84,7 @@ STOA_MUST_USE stoa_status stoa_sqlite_prepare(stoa_sqlite *connection, stoa_sql 
                                               sqlite3_stmt **out, stoa_error *err,
                                               const char *types, ...);
 /// The next row; at the end `*out_row` is false and the statement is reset.
-STOA_MUST_USE stoa_status stoa_sqlite_step(sqlite3_stmt *statement, bool *out_row,
-                                           stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sqlite_step(sqlite3_stmt *statement, bool *out_row, stoa_error *err);
 /// For a statement without rows: binds, steps once.
 STOA_MUST_USE stoa_status stoa_sqlite_run(stoa_sqlite *connection, stoa_sql which, stoa_error *err,
                                           const char *types, ...);
@@ -93,8 +92,8 @@ STOA_MUST_USE stoa_status stoa_sqlite_run(stoa_sqlite *connection, stoa_sql whic
 /// Column `index` of a row as a number that must be one, within bounds; or as text.
 STOA_MUST_USE stoa_status stoa_sqlite_i64(sqlite3_stmt *statement, int index, int64_t low,
                                           int64_t high, int64_t *out, stoa_error *err);
-STOA_MUST_USE stoa_status stoa_sqlite_text(sqlite3_stmt *statement, int index, const char **out_view,
-                                           stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sqlite_text(sqlite3_stmt *statement, int index,
+                                           const char **out_view, stoa_error *err);
 /// STOA_CORRUPT when column `index`, which compares a row with its checksum, is not 1.
 STOA_MUST_USE stoa_status stoa_sqlite_intact(sqlite3_stmt *statement, int index, stoa_error *err);
 

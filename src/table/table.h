@@ -19,7 +19,7 @@ typedef enum stoa_capability {
     STOA_CAN_SCAN = 1u << 0,
     STOA_CAN_APPEND = 1u << 1,
     STOA_CAN_OVERWRITE = 1u << 2,
-    STOA_CAN_DELETE = 1u << 3,  /* rows, by rewriting the parts that hold them */
+    STOA_CAN_DELETE = 1u << 3, /* rows, by rewriting the parts that hold them */
     STOA_CAN_UPDATE = 1u << 4,
     STOA_CAN_UPSERT = 1u << 5,
     STOA_CAN_SNAPSHOTS = 1u << 6,
@@ -38,7 +38,7 @@ typedef struct stoa_scan_request {
 
 /// One independent part of a scan.
 typedef struct stoa_split {
-    int64_t row_count;      /* -1: not known */
+    int64_t row_count; /* -1: not known */
     uint64_t byte_count;
     const char *parquet_path; /* a local path that the engine may read by itself; NULL: only open */
     int32_t index;
@@ -89,21 +89,20 @@ STOA_MUST_USE stoa_status stoa_table_create_in(stoa_database *database,
                                                stoa_transaction *transaction, const char *table,
                                                const char *kind, const stoa_schema *schema,
                                                stoa_error *err);
-STOA_MUST_USE stoa_status stoa_table_drop_in(stoa_database *database,
-                                             stoa_transaction *transaction, const char *table,
-                                             stoa_error *err);
+STOA_MUST_USE stoa_status stoa_table_drop_in(stoa_database *database, stoa_transaction *transaction,
+                                             const char *table, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_table_rename_in(stoa_database *database,
                                                stoa_transaction *transaction, const char *table,
                                                const char *new_name, stoa_error *err);
 
 /// A rewrite: instead of `splits` of `plan` (which stay readable through it), the rows written to the
 /// sink. DELETE and UPDATE are this; an append by somebody else in between is no conflict, a change
-/// of those splits is.
+/// of those splits is (and so, for a table in memory, are more than 60 small appends, which are
+/// merged then).
 STOA_MUST_USE stoa_status stoa_sink_open_rewrite(stoa_plan *plan, stoa_transaction *transaction,
                                                  const int32_t *splits, int32_t split_count,
-                                                 const char *operation,
-                                                 const stoa_context *context, stoa_sink **out,
-                                                 stoa_error *err);
+                                                 const char *operation, const stoa_context *context,
+                                                 stoa_sink **out, stoa_error *err);
 /// More writers for one sink: one thread's stream each; sink_write is writer 0's. Close order free,
 /// all before commit.
 typedef struct stoa_sink_writer stoa_sink_writer;
@@ -131,7 +130,6 @@ int32_t stoa_database_threads(const stoa_database *database);
 const stoa_logger *stoa_database_logger(const stoa_database *database);
 /// A directory for temporary files of this process inside the database; for ":memory:" the system's.
 STOA_MUST_USE stoa_status stoa_database_temporary_directory(stoa_database *database,
-                                                            const char **out_view,
-                                                            stoa_error *err);
+                                                            const char **out_view, stoa_error *err);
 
 #endif

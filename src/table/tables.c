@@ -153,8 +153,8 @@ done:
     return status;
 }
 
-static stoa_status copy_info(stoa_database *database, const stoa_entry *entry,
-                             stoa_table_info *out, stoa_error *err) {
+static stoa_status copy_info(stoa_database *database, const stoa_entry *entry, stoa_table_info *out,
+                             stoa_error *err) {
     info_of(entry, out);
     out->name = NULL;
     out->kind = NULL;

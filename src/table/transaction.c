@@ -25,8 +25,8 @@ stoa_status stoa_transaction_begin(stoa_database *database, stoa_transaction **o
                                    stoa_error *err) {
     stoa_transaction *transaction = NULL;
     *out = NULL;
-    STOA_TRY(stoa_pool_allocate_array(database->pool, 1, sizeof *transaction,
-                                      (void **)&transaction, err));
+    STOA_TRY(stoa_pool_allocate_array(database->pool, 1, sizeof *transaction, (void **)&transaction,
+                                      err));
     transaction->database = database;
     (void)pthread_mutex_init(&transaction->lock, NULL);
     *out = transaction;
@@ -48,8 +48,7 @@ void stoa_transaction_close(stoa_transaction *transaction) {
     stoa_pool_free(pool, transaction, sizeof *transaction);
 }
 
-stoa_status stoa_transaction_view(stoa_transaction *transaction, stoa_view **out,
-                                  stoa_error *err) {
+stoa_status stoa_transaction_view(stoa_transaction *transaction, stoa_view **out, stoa_error *err) {
     if (transaction->finished) {
         return stoa_fail(err, STOA_INVALID, "the transaction is over");
     }
@@ -106,10 +105,9 @@ static stoa_status fail_not_found(const stoa_view *view, stoa_transaction *trans
             consider(transaction->changes[i].now->name, name, &best, &nearest);
         }
     }
-    return nearest == NULL
-               ? stoa_fail(err, STOA_NOT_FOUND, "there is no table '%s'", name)
-               : stoa_fail(err, STOA_NOT_FOUND, "there is no table '%s': did you mean '%s'?", name,
-                           nearest);
+    return nearest == NULL ? stoa_fail(err, STOA_NOT_FOUND, "there is no table '%s'", name)
+                           : stoa_fail(err, STOA_NOT_FOUND,
+                                       "there is no table '%s': did you mean '%s'?", name, nearest);
 }
 
 stoa_status stoa_view_lookup(const stoa_view *view, const char *table, stoa_entry **out,
@@ -194,10 +192,10 @@ static stoa_status get_change(stoa_transaction *transaction, stoa_entry *base, s
     }
     if (transaction->change_count == transaction->change_capacity) {
         int64_t capacity = transaction->change_capacity == 0 ? 4 : transaction->change_capacity * 2;
-        STOA_TRY(stoa_pool_reallocate(
-            pool, (void **)&transaction->changes,
-            (size_t)transaction->change_capacity * sizeof *transaction->changes,
-            (size_t)capacity * sizeof *transaction->changes, err));
+        STOA_TRY(stoa_pool_reallocate(pool, (void **)&transaction->changes,
+                                      (size_t)transaction->change_capacity *
+                                          sizeof *transaction->changes,
+                                      (size_t)capacity * sizeof *transaction->changes, err));
         transaction->change_capacity = capacity;
     }
     stoa_change *change = &transaction->changes[transaction->change_count++];
@@ -224,8 +222,8 @@ static stoa_status set_now(stoa_transaction *transaction, stoa_change *change, c
     return STOA_OK;
 }
 
-static stoa_status stage_create(stoa_transaction *transaction, stoa_entry *entry,
-                                stoa_change **out, stoa_error *err) {
+static stoa_status stage_create(stoa_transaction *transaction, stoa_entry *entry, stoa_change **out,
+                                stoa_error *err) {
     STOA_TRY(stoa_transaction_check_free(transaction, entry->name, err));
     STOA_TRY(get_change(transaction, NULL, out, err));
     (*out)->now = stoa_entry_retain(entry);
@@ -280,8 +278,10 @@ static stoa_status find_target(stoa_transaction *transaction, const stoa_staged_
                          write->entry->name);
     }
     if (change->now->schema != write->entry->schema) {
-        return stoa_fail(err, STOA_CONFLICT, "the columns of table '%s' were changed while it was "
-                         "being written", write->entry->name);
+        return stoa_fail(err, STOA_CONFLICT,
+                         "the columns of table '%s' were changed while it was "
+                         "being written",
+                         write->entry->name);
     }
     *out = change;
     return STOA_OK;
@@ -325,17 +325,21 @@ stoa_status stoa_transaction_stage(stoa_transaction *transaction, const stoa_sta
 
 /* ---- create, drop, rename ---- */
 
-static stoa_status kind_for(stoa_database *database, const char *name,
-                            const stoa_table_kind **out, stoa_error *err) {
+static stoa_status kind_for(stoa_database *database, const char *name, const stoa_table_kind **out,
+                            stoa_error *err) {
     name = name == NULL ? database->default_kind : name;
     *out = stoa_table_kind_find(name);
     if (*out == NULL) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "tables of kind '%.40s' are not offered; there are "
-                         "%s", name, stoa_table_kind_names());
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "tables of kind '%.40s' are not offered; there are "
+                         "%s",
+                         name, stoa_table_kind_names());
     }
     if ((*out)->durable && database->directory == NULL) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "tables of kind '%s' need a directory, which "
-                         "database '%s' has not", name, database->uri);
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "tables of kind '%s' need a directory, which "
+                         "database '%s' has not",
+                         name, database->uri);
     }
     return (*out)->durable ? stoa_database_check_writable(database, err) : STOA_OK;
 }
@@ -347,8 +351,10 @@ stoa_status stoa_entry_for_new(stoa_database *database, const char *table, const
     STOA_TRY(stoa_table_name_check(table, err));
     STOA_TRY(kind_for(database, kind_name, &kind, err));
     if (schema == NULL) {
-        return stoa_fail(err, STOA_INVALID, "expected the columns of the new table '%s' but found "
-                         "none", table);
+        return stoa_fail(err, STOA_INVALID,
+                         "expected the columns of the new table '%s' but found "
+                         "none",
+                         table);
     }
     stoa_entry_facts facts = {stoa_random_id(), table, kind->name, schema, {0}};
     STOA_TRY(stoa_entry_create(database->pool, &facts, out, err));

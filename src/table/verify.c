@@ -45,8 +45,8 @@ static stoa_status settle(struct verify *verify, const stoa_entry *entry, stoa_s
 
 static stoa_status fail_count(const char *what, uint64_t expected, uint64_t found,
                               stoa_error *err) {
-    return stoa_fail(err, STOA_CORRUPT, "expected %" PRIu64 " %s but found %" PRIu64, expected, what,
-                     found);
+    return stoa_fail(err, STOA_CORRUPT, "expected %" PRIu64 " %s but found %" PRIu64, expected,
+                     what, found);
 }
 
 /* Pages have checksums, their headers and the footer have none: the whole file's hash covers all. */
@@ -100,8 +100,8 @@ static stoa_status check_file(struct verify *verify, const stoa_part *part, cons
     }
     verify->bytes += info.size;
     stoa_file *file = NULL;
-    STOA_TRY(stoa_vfs_open(database->file_systems, uri, STOA_OPEN_READ, &verify->context, &file,
-                           err));
+    STOA_TRY(
+        stoa_vfs_open(database->file_systems, uri, STOA_OPEN_READ, &verify->context, &file, err));
     stoa_status status = check_content(verify, part, file, err);
     stoa_file_close(file);
     return status;
@@ -224,7 +224,9 @@ stoa_status stoa_database_verify(stoa_database *database, const char *table,
                                  stoa_error *err) {
     stoa_error own = STOA_ERROR_NONE; /* settle needs one to pass on */
     stoa_view *view = NULL;
-    struct verify verify = {.database = database, .function = function, .user = user,
+    struct verify verify = {.database = database,
+                            .function = function,
+                            .user = user,
                             .first = STOA_ERROR_NONE};
     if (context != NULL) {
         verify.context = *context;

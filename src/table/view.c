@@ -92,9 +92,9 @@ stoa_status stoa_view_create(stoa_pool *pool, stoa_view **out, stoa_error *err) 
 stoa_status stoa_view_add(stoa_view *view, stoa_entry *entry, stoa_error *err) {
     if (view->count == view->capacity) {
         int64_t capacity = view->capacity < 8 ? 8 : view->capacity * 2;
-        stoa_status status = stoa_pool_reallocate(
-            view->pool, (void **)&view->entries, (size_t)view->capacity * sizeof *view->entries,
-            (size_t)capacity * sizeof *view->entries, err);
+        stoa_status status = stoa_pool_reallocate(view->pool, (void **)&view->entries,
+                                                  (size_t)view->capacity * sizeof *view->entries,
+                                                  (size_t)capacity * sizeof *view->entries, err);
         if (status != STOA_OK) {
             stoa_entry_release(entry);
             return status;

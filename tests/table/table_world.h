@@ -74,8 +74,8 @@ static inline stoa_status table_make_batch(stoa_pool *pool, const struct ArrowSc
         char name[32];
         int size = snprintf(name, sizeof name, "n%" PRId64, i);
         STOA_CHECK(stoa_builder_append_i64(stoa_builder_child(builder, 0), i, err));
-        STOA_CHECK(stoa_builder_append_bytes(stoa_builder_child(builder, 1), name, (size_t)size,
-                                             err));
+        STOA_CHECK(
+            stoa_builder_append_bytes(stoa_builder_child(builder, 1), name, (size_t)size, err));
         STOA_CHECK(stoa_builder_finish_value(builder, err));
     }
     status = stoa_builder_finish(builder, out, err);

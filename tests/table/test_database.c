@@ -60,8 +60,8 @@ static void a_database_is_made_once_and_found_again(void **state) {
     stoa_database *other = NULL;
     stoa_database_options options = STOA_DATABASE_DEFAULT;
     options.must_create = true;
-    assert_fails(stoa_database_open(world->path, &options, &other, &err), STOA_EXISTS,
-                 "already", err);
+    assert_fails(stoa_database_open(world->path, &options, &other, &err), STOA_EXISTS, "already",
+                 err);
     ok(table_load(world, NULL, "Orders", STOA_CREATE, 0, 10, &err));
     ok(table_load(world, NULL, "orders", STOA_APPEND, 10, 10, &err));
     table_world_reopen(world);
@@ -92,8 +92,11 @@ static void a_file_in_the_place_of_a_directory_is_an_error(void **state) {
 static void names_are_any_text_without_control_characters(void **state) {
     table_world *world = *state;
     stoa_error err = STOA_ERROR_NONE;
-    static const char *const names[] = {"a.b", "with 'quotes' and \"more\"", "../up", "a/b", "größe",
-                                        "表", ".", "-- drop", "%_"};
+    static const char *const names[] = {"a.b",   "with 'quotes' and \"more\"",
+                                        "../up", "a/b",
+                                        "größe", "表",
+                                        ".",     "-- drop",
+                                        "%_"};
     char long_name[300];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         ok(table_load(world, NULL, names[i], STOA_CREATE, 0, (int64_t)i + 1, &err));

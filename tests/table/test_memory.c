@@ -185,12 +185,34 @@ static void a_rewrite_replaces_the_splits_it_names(void **state) {
     table_assert_range(world, NULL, "t", 0, 122900);
     /* The same rewrite again names a part that is gone. */
     ok(stoa_sink_open_rewrite(plan, NULL, &(int32_t){1}, 1, "update", NULL, &sink, &err));
-    assert_fails(stoa_sink_commit(sink, NULL, &err), STOA_CONFLICT, "changed by somebody else", err);
+    assert_fails(stoa_sink_commit(sink, NULL, &err), STOA_CONFLICT, "changed by somebody else",
+                 err);
     stoa_sink_close(sink);
     assert_fails(stoa_sink_open_rewrite(plan, NULL, NULL, 0, "eat", NULL, &sink, &err),
                  STOA_INVALID, "expected an operation", err);
     stoa_plan_close(plan);
     table_assert_range(world, NULL, "t", 0, 122900);
+}
+
+static void small_appends_do_not_disturb_a_rewrite(void **state) {
+    table_world *world = *state;
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_plan *plan = NULL;
+    stoa_sink *sink = NULL;
+    ok(table_load(world, NULL, "t", STOA_CREATE, 100, 5, &err));
+    ok(stoa_table_plan(world->db, NULL, "t", NULL, NULL, &plan, &err));
+    ok(stoa_sink_open_rewrite(plan, NULL, &(int32_t){0}, 1, "delete", NULL, &sink, &err));
+    for (int i = 0; i < 20; i++) {
+        ok(table_load(world, NULL, "t", STOA_APPEND, i * 10, 10, &err));
+    }
+    ok(stoa_sink_commit(sink, NULL, &err));
+    stoa_sink_close(sink);
+    stoa_plan_close(plan);
+    table_assert_range(world, NULL, "t", 0, 200);
+    assert_int_equal(table_sum(world, NULL, "t", 0).splits, 20);
+    ok(table_load(world, NULL, "t", STOA_APPEND, 200, 10, &err)); /* nobody reads: merged now */
+    table_assert_range(world, NULL, "t", 0, 210);
+    assert_int_equal(table_sum(world, NULL, "t", 0).splits, 1);
 }
 
 static void a_wrong_batch_is_rejected_and_the_sink_goes_on(void **state) {
@@ -281,6 +303,7 @@ int main(void) {
         TEST(columns_are_chosen_by_id),
         TEST(earlier_snapshots_are_read_until_they_expire),
         TEST(a_rewrite_replaces_the_splits_it_names),
+        TEST(small_appends_do_not_disturb_a_rewrite),
         TEST(a_wrong_batch_is_rejected_and_the_sink_goes_on),
         TEST(memory_of_a_table_is_charged_and_given_back),
         TEST(several_writers_make_one_commit),

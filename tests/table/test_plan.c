@@ -46,9 +46,9 @@ static void files_that_cannot_match_are_skipped(void **state) {
     table_world *world = *state;
     stoa_error err = STOA_ERROR_NONE;
     static const struct expectation cases[] = {
-        {"id >= 0", 3, 0},       {"id > 19", 1, 2},      {"id = 15", 1, 2},
-        {"id = 9 or id = 10", 2, 1}, {"id < 0", 0, 3},   {"name = 'n12'", 2, 1},
-        {"name is null", 0, 3},  {"id in (1, 25)", 2, 1}, {"name like 'n2%'", 2, 1},
+        {"id >= 0", 3, 0},           {"id > 19", 1, 2},       {"id = 15", 1, 2},
+        {"id = 9 or id = 10", 2, 1}, {"id < 0", 0, 3},        {"name = 'n12'", 2, 1},
+        {"name is null", 0, 3},      {"id in (1, 25)", 2, 1}, {"name like 'n2%'", 2, 1},
         {"not (id < 25)", 1, 2},
     };
     ok(table_load(world, NULL, "t", STOA_CREATE, 0, 10, &err));
@@ -118,7 +118,8 @@ static void a_parquet_split_names_its_file(void **state) {
     assert_true((capabilities & STOA_CAN_UPSERT) == 0);
     ok(stoa_table_plan(world->db, NULL, "t", NULL, NULL, &plan, &err));
     assert_int_equal(strncmp(stoa_plan_split(plan, 0)->parquet_path, world->path,
-                             strlen(world->path)), 0);
+                             strlen(world->path)),
+                     0);
     assert_null(stoa_plan_memory_batches(plan, 0, &count));
     assert_fails(stoa_plan_open(plan, 0, NULL, &stream, &err), STOA_UNSUPPORTED, "Parquet", err);
     stoa_plan_close(plan);
@@ -175,8 +176,8 @@ static void bounds_are_icebergs_single_values(void **state) {
                  "\x02\x01\0\0\0\0\0\0", 8);
     assert_bound(pool, &(stoa_value){.type = {.kind = STOA_TYPE_UINT32}, .i = UINT32_MAX},
                  "\xff\xff\xff\xff\0\0\0\0", 8);
-    assert_bound(pool, &(stoa_value){.type = {.kind = STOA_TYPE_FLOAT}, .f = 1.5},
-                 "\0\0\xc0\x3f", 4);
+    assert_bound(pool, &(stoa_value){.type = {.kind = STOA_TYPE_FLOAT}, .f = 1.5}, "\0\0\xc0\x3f",
+                 4);
     assert_bound(pool, &(stoa_value){.type = {.kind = STOA_TYPE_DOUBLE}, .f = -0.5},
                  "\0\0\0\0\0\0\xe0\xbf", 8);
     stoa_type decimal = {.kind = STOA_TYPE_DECIMAL, .precision = 38, .scale = 2};
@@ -209,12 +210,9 @@ static void bytes_of_another_size_are_no_bound(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(files_that_cannot_match_are_skipped),
-        TEST(staged_files_are_skipped_too),
-        TEST(an_exact_predicate_gives_exactly_its_rows),
-        TEST(a_parquet_split_names_its_file),
-        TEST(a_commit_that_cannot_get_the_lock_says_so),
-        TEST(bounds_are_icebergs_single_values),
+        TEST(files_that_cannot_match_are_skipped),       TEST(staged_files_are_skipped_too),
+        TEST(an_exact_predicate_gives_exactly_its_rows), TEST(a_parquet_split_names_its_file),
+        TEST(a_commit_that_cannot_get_the_lock_says_so), TEST(bounds_are_icebergs_single_values),
         TEST(bytes_of_another_size_are_no_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

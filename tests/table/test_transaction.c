@@ -120,8 +120,7 @@ static stoa_status rename_it(table_world *world, stoa_transaction *transaction, 
 static stoa_status create_b(table_world *world, stoa_transaction *transaction, stoa_error *err) {
     return table_load(world, transaction, "b", STOA_CREATE, 0, 1, err);
 }
-static stoa_status rename_to_b(table_world *world, stoa_transaction *transaction,
-                               stoa_error *err) {
+static stoa_status rename_to_b(table_world *world, stoa_transaction *transaction, stoa_error *err) {
     return stoa_table_rename_in(world->db, transaction, "a", "b", err);
 }
 
@@ -131,11 +130,11 @@ static void who_comes_second_is_told(void **state) {
         write_function mine, theirs;
         stoa_status status;
     } const cases[] = {
-        {overwrite, append, STOA_CONFLICT}, {overwrite, overwrite, STOA_CONFLICT},
-        {append, drop, STOA_CONFLICT},      {append, rename_it, STOA_CONFLICT},
-        {drop, append, STOA_CONFLICT},      {drop, drop, STOA_CONFLICT},
-        {rename_it, drop, STOA_CONFLICT},   {rename_it, append, STOA_OK},
-        {append, overwrite, STOA_OK},       {create_b, create_b, STOA_EXISTS},
+        {overwrite, append, STOA_CONFLICT},   {overwrite, overwrite, STOA_CONFLICT},
+        {append, drop, STOA_CONFLICT},        {append, rename_it, STOA_CONFLICT},
+        {drop, append, STOA_CONFLICT},        {drop, drop, STOA_CONFLICT},
+        {rename_it, drop, STOA_CONFLICT},     {rename_it, append, STOA_OK},
+        {append, overwrite, STOA_OK},         {create_b, create_b, STOA_EXISTS},
         {rename_to_b, create_b, STOA_EXISTS},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -216,8 +215,8 @@ static void a_rewrite_in_a_transaction_covers_staged_parts_too(void **state) {
     for (int32_t i = 0; i < stoa_plan_split_count(plan); i++) {
         splits[i] = i;
     }
-    ok(stoa_sink_open_rewrite(plan, transaction, splits, stoa_plan_split_count(plan), "delete", NULL,
-                              &sink, &err));
+    ok(stoa_sink_open_rewrite(plan, transaction, splits, stoa_plan_split_count(plan), "delete",
+                              NULL, &sink, &err));
     ok(table_write_rows(sink, world->pool, &world->arrow, 0, 42, &err));
     ok(stoa_sink_commit(sink, NULL, &err));
     stoa_sink_close(sink);
