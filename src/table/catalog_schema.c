@@ -37,7 +37,8 @@ const char stoa_catalog_layout[] =
     " id INTEGER PRIMARY KEY,"
     " table_id INTEGER NOT NULL REFERENCES stoa_table(id) ON DELETE CASCADE,"
     " path TEXT NOT NULL UNIQUE, row_count INTEGER NOT NULL, byte_count INTEGER NOT NULL,"
-    " content_hash INTEGER NOT NULL, added_snapshot INTEGER NOT NULL, removed_snapshot INTEGER, checksum INTEGER NOT NULL);"
+    " content_hash INTEGER NOT NULL, added_snapshot INTEGER NOT NULL, removed_snapshot INTEGER,"
+    " checksum INTEGER NOT NULL);"
     "CREATE INDEX stoa_file_of_table ON stoa_file(table_id, added_snapshot);"
     "CREATE TABLE stoa_file_column("
     " file_id INTEGER NOT NULL REFERENCES stoa_file(id) ON DELETE CASCADE,"
@@ -66,7 +67,7 @@ const char stoa_catalog_layout[] =
 #define GARBAGE                                                                                    \
     "FROM stoa_file f JOIN stoa_table t ON t.id = f.table_id"                                      \
     " WHERE f.checksum = stoa_checksum(f.id, f.table_id, f.path, f.row_count, f.byte_count,"       \
-    "  f.content_hash, f.added_snapshot, f.removed_snapshot)"                                                      \
+    "  f.content_hash, f.added_snapshot, f.removed_snapshot)"                                      \
     " AND t.checksum = stoa_checksum(t.id, t.name, t.name_folded, t.kind, t.schema_id,"            \
     "  t.snapshot_id, t.created_ms, t.dropped_commit)"                                             \
     " AND (t.dropped_commit <= ?1 OR ("                                                            \
