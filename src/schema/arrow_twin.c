@@ -273,7 +273,8 @@ static stoa_status expect_children(const struct ArrowSchema *arrow, int64_t coun
                                    stoa_error *err) {
     if (arrow->n_children != count) {
         return stoa_fail(err, STOA_INVALID,
-                         "field '%s': expected %" PRId64 " children for Arrow format '%s' but found "
+                         "field '%s': expected %" PRId64
+                         " children for Arrow format '%s' but found "
                          "%" PRId64,
                          arrow->name == NULL ? "" : arrow->name, count, arrow->format,
                          arrow->n_children);
@@ -282,7 +283,8 @@ static stoa_status expect_children(const struct ArrowSchema *arrow, int64_t coun
 }
 
 static stoa_status read_type(struct reader *reader, const struct ArrowSchema *arrow,
-                             stoa_extension extension, int32_t depth, stoa_type *out, stoa_error *err) {
+                             stoa_extension extension, int32_t depth, stoa_type *out,
+                             stoa_error *err) {
     stoa_arrow_layout layout;
     *out = (stoa_type){0};
     if (depth > STOA_SCHEMA_DEPTH_MAX) {
@@ -322,8 +324,8 @@ static stoa_status read_field(struct reader *reader, const struct ArrowSchema *a
                          "expected a name for every field but found an empty one");
     }
     STOA_TRY(read_type(reader, arrow, stoa_arrow_extension(arrow), depth, &out->type, err));
-    out->required =
-        (arrow->flags & ARROW_FLAG_NULLABLE) == 0 && out->type.kind != STOA_TYPE_UNKNOWN;
+    out->required = (arrow->flags & ARROW_FLAG_NULLABLE) == 0 &&
+                    out->type.kind != STOA_TYPE_UNKNOWN;
     out->id = metadata_id(arrow->metadata);
     reader->all_have_ids = reader->all_have_ids && out->id > 0;
     const char *doc;

@@ -15,6 +15,7 @@
 #include "base/checked.h"
 #include "schema/conform_kernel.h"
 #include "schema/fit.h"
+#include "schema/nulls.h"
 #include "schema/validate.h"
 
 struct conformer {
@@ -131,80 +132,6 @@ static stoa_status share(struct conformer *conformer, const struct ArrowArray *a
     return STOA_OK;
 }
 
-/* -- nulls ------------------------------------------------------------------------------------ */
-
-static size_t value_bytes(const stoa_type *type) {
-    switch (type->kind) {
-    case STOA_TYPE_INT8:
-    case STOA_TYPE_UINT8: return 1;
-    case STOA_TYPE_INT16:
-    case STOA_TYPE_UINT16: return 2;
-    case STOA_TYPE_INT:
-    case STOA_TYPE_UINT32:
-    case STOA_TYPE_FLOAT:
-    case STOA_TYPE_DATE: return 4;
-    case STOA_TYPE_TIME: return type->unit == STOA_TYPE_MILLISECONDS ? 4 : 8;
-    case STOA_TYPE_DECIMAL:
-    case STOA_TYPE_INTERVAL:
-    case STOA_TYPE_UUID: return 16;
-    case STOA_TYPE_FIXED: return (size_t)type->length;
-    default: return 8;
-    }
-}
-
-static stoa_status add_zeros(struct conformer *conformer, int64_t index, int64_t count,
-                             size_t width, struct ArrowArray *out) {
-    stoa_buffer buffer;
-    STOA_TRY(new_buffer(conformer, count, width, &buffer));
-    stoa_arrow_array_set_buffer(out, index, &buffer);
-    return STOA_OK;
-}
-
-static stoa_status make_nulls(struct conformer *conformer, const stoa_type *type, int64_t count,
-                              struct ArrowArray *out);
-
-static stoa_status make_null_children(struct conformer *conformer, const stoa_type *type,
-                                      int64_t count, struct ArrowArray *out) {
-    struct ArrowArray *parent = out;
-    if (type->kind == STOA_TYPE_MAP) {
-        parent = out->children[0];
-        STOA_TRY(stoa_arrow_array_init(conformer->pool, 1, 2, false, parent, conformer->err));
-    }
-    int64_t child_count = type->kind == STOA_TYPE_STRUCT ? count : 0;
-    for (int32_t i = 0; i < type->child_count; i++) {
-        STOA_TRY(make_nulls(conformer, &type->children[i].type, child_count, parent->children[i]));
-    }
-    return STOA_OK;
-}
-
-static stoa_status make_nulls(struct conformer *conformer, const stoa_type *type, int64_t count,
-                              struct ArrowArray *out) {
-    bool text = type->kind == STOA_TYPE_STRING || type->kind == STOA_TYPE_BINARY;
-    bool offsets = text || type->kind == STOA_TYPE_LIST || type->kind == STOA_TYPE_MAP;
-    int64_t buffer_count = type->kind == STOA_TYPE_UNKNOWN  ? 0
-                           : type->kind == STOA_TYPE_STRUCT ? 1
-                           : text                           ? 3
-                                                            : 2;
-    int64_t child_count = type->kind == STOA_TYPE_MAP ? 1 : type->child_count;
-    *out = (struct ArrowArray){0};
-    STOA_TRY(stoa_arrow_array_init(conformer->pool, buffer_count, child_count, false, out,
-                                   conformer->err));
-    out->length = count;
-    out->null_count = count;
-    if (buffer_count == 0) {
-        return STOA_OK;
-    }
-    STOA_TRY(add_zeros(conformer, 0, (int64_t)stoa_bitmap_bytes(count), 1, out));
-    if (offsets) {
-        STOA_TRY(add_zeros(conformer, 1, count + 1, sizeof(int32_t), out));
-    } else if (type->kind == STOA_TYPE_BOOLEAN) {
-        STOA_TRY(add_zeros(conformer, 1, (int64_t)stoa_bitmap_bytes(count), 1, out));
-    } else if (type->kind != STOA_TYPE_STRUCT) {
-        STOA_TRY(add_zeros(conformer, 1, count, value_bytes(type), out));
-    }
-    return make_null_children(conformer, type, count, out);
-}
-
 /* -- fixed widths ----------------------------------------------------------------------------- */
 
 static __int128 decimal_factor(const stoa_type *type, const stoa_arrow_layout *layout) {
@@ -218,12 +145,10 @@ static __int128 decimal_factor(const stoa_type *type, const stoa_arrow_layout *l
 static void convert_values(const stoa_type *type, const struct window *window, void *target) {
     const stoa_arrow_layout *layout = &window->layout;
     int64_t at = window->array->offset + window->start;
-    const uint8_t *source =
-        (const uint8_t *)window->array->buffers[1] + (size_t)at * (size_t)layout->byte_width;
+    const uint8_t *source = (const uint8_t *)window->array->buffers[1] +
+                            (size_t)at * (size_t)layout->byte_width;
     switch (type->kind) {
-    case STOA_TYPE_BOOLEAN:
-        stoa_kernel_bits((const int8_t *)source, target, window->count);
-        break;
+    case STOA_TYPE_BOOLEAN: stoa_kernel_bits((const int8_t *)source, target, window->count); break;
     case STOA_TYPE_DECIMAL:
         stoa_kernel_decimal_widen(source, layout->byte_width, decimal_factor(type, layout), target,
                                   window->count);
@@ -235,7 +160,7 @@ static void convert_values(const stoa_type *type, const struct window *window, v
     case STOA_TYPE_TIMESTAMP:
     case STOA_TYPE_TIMESTAMP_TZ:
     case STOA_TYPE_DURATION:
-        stoa_kernel_scale(source, layout->byte_width, target, (int32_t)value_bytes(type),
+        stoa_kernel_scale(source, layout->byte_width, target, (int32_t)stoa_type_value_bytes(type),
                           stoa_fit_unit_factor(type, layout), window->count);
         break;
     case STOA_TYPE_INTERVAL:
@@ -251,9 +176,8 @@ static stoa_status convert_fixed_width(struct conformer *conformer, const stoa_f
     STOA_TRY(stoa_arrow_array_init(conformer->pool, 2, 0, false, out, conformer->err));
     STOA_TRY(copy_validity(conformer, window, out));
     bool bits = field->type.kind == STOA_TYPE_BOOLEAN;
-    STOA_TRY(new_buffer(conformer,
-                        bits ? (int64_t)stoa_bitmap_bytes(window->count) : window->count,
-                        bits ? 1 : value_bytes(&field->type), &values));
+    STOA_TRY(new_buffer(conformer, bits ? (int64_t)stoa_bitmap_bytes(window->count) : window->count,
+                        bits ? 1 : stoa_type_value_bytes(&field->type), &values));
     if (window->count > 0) {
         convert_values(&field->type, window, values.data);
     }
@@ -299,8 +223,7 @@ static int32_t view_size(const struct window *window, int64_t row, const uint8_t
 
 static bool row_is_null(const struct window *window, int64_t row) {
     return stoa_array_has_validity(window->array) &&
-           !stoa_bit_get(window->array->buffers[0],
-                         window->array->offset + window->start + row);
+           !stoa_bit_get(window->array->buffers[0], window->array->offset + window->start + row);
 }
 
 static stoa_status view_offsets(struct conformer *conformer, const stoa_field *field,
@@ -397,11 +320,12 @@ static stoa_status convert_fields(struct conformer *conformer, const stoa_type *
         const stoa_field *field = &type->children[i];
         int64_t index = type->kind == STOA_TYPE_STRUCT ? stoa_fit_child(type, i, arrow) : i;
         if (index < 0) {
-            STOA_TRY(make_nulls(conformer, &field->type, count, out->children[i]));
+            STOA_TRY(stoa_array_make_nulls(conformer->pool, &field->type, count, out->children[i],
+                                           conformer->err));
             continue;
         }
-        struct window window =
-            window_of(arrow->children[index], array->children[index], start, count);
+        struct window window = window_of(arrow->children[index], array->children[index], start,
+                                         count);
         STOA_TRY(convert(conformer, field, &window, out->children[i]));
     }
     return STOA_OK;
@@ -476,8 +400,7 @@ static stoa_status convert_dictionary(struct conformer *conformer, const stoa_fi
     stoa_buffer_init(&indices, conformer->pool);
     stoa_status status = STOA_OK;
     const struct ArrowArray *dictionary = window->array->dictionary;
-    struct window whole =
-        window_of(window->arrow->dictionary, dictionary, 0, dictionary->length);
+    struct window whole = window_of(window->arrow->dictionary, dictionary, 0, dictionary->length);
     STOA_CHECK(convert(conformer, field, &whole, &values));
     STOA_CHECK(stoa_field_to_arrow(conformer->pool, field, &schema, conformer->err));
     STOA_CHECK(new_buffer(conformer, window->count, sizeof(int64_t), &indices));
@@ -502,11 +425,12 @@ static stoa_status convert_node(struct conformer *conformer, const stoa_field *f
         return convert_dictionary(conformer, field, window, out);
     }
     if (lies_canonically(&field->type, window->arrow)) {
-        return share(conformer, window->array, window->array->offset + window->start,
-                     window->count, out);
+        return share(conformer, window->array, window->array->offset + window->start, window->count,
+                     out);
     }
     if (window->layout.kind == STOA_ARROW_NULL) {
-        return make_nulls(conformer, &field->type, window->count, out);
+        return stoa_array_make_nulls(conformer->pool, &field->type, window->count, out,
+                                     conformer->err);
     }
     switch (field->type.kind) {
     case STOA_TYPE_STRING:
@@ -546,12 +470,12 @@ static void held_release(void *user) {
 static stoa_status hold_column(struct conformer *conformer, struct ArrowArray *column,
                                const struct ArrowArray **out_view) {
     void *memory = NULL;
-    STOA_TRY(stoa_pool_allocate(conformer->pool, sizeof(struct held_column), &memory,
-                                conformer->err));
+    STOA_TRY(
+        stoa_pool_allocate(conformer->pool, sizeof(struct held_column), &memory, conformer->err));
     struct held_column *held = memory;
     *held = (struct held_column){.pool = conformer->pool};
-    stoa_status status = stoa_keeper_create(conformer->pool, held_release, held,
-                                            &conformer->keeper, conformer->err);
+    stoa_status status = stoa_keeper_create(conformer->pool, held_release, held, &conformer->keeper,
+                                            conformer->err);
     if (status != STOA_OK) {
         stoa_pool_free(conformer->pool, held, sizeof *held);
         return status;
@@ -592,14 +516,14 @@ static stoa_status conform_batch(struct conformer *conformer, const stoa_schema 
                                  struct ArrowArray *out) {
     const stoa_type *root = &schema->root;
     STOA_TRY(stoa_batch_validate(schema, arrow, batch, conformer->err));
-    STOA_TRY(stoa_arrow_array_init(conformer->pool, 1, root->child_count, false, out,
-                                   conformer->err));
+    STOA_TRY(
+        stoa_arrow_array_init(conformer->pool, 1, root->child_count, false, out, conformer->err));
     out->length = batch->length;
     for (int32_t i = 0; i < root->child_count; i++) {
         int64_t index = stoa_fit_child(root, i, arrow);
         if (index < 0) {
-            STOA_TRY(make_nulls(conformer, &root->children[i].type, batch->length,
-                                out->children[i]));
+            STOA_TRY(stoa_array_make_nulls(conformer->pool, &root->children[i].type, batch->length,
+                                           out->children[i], conformer->err));
             continue;
         }
         STOA_TRY(conform_column(conformer, &root->children[i], arrow->children[index],

@@ -69,13 +69,13 @@ void stoa_kernel_widen(const void *source, stoa_arrow_kind from, void *target, s
     }
 }
 
-void stoa_kernel_scale(const void *source, int32_t source_width, void *target,
-                       int32_t target_width, int64_t factor, int64_t count) {
+void stoa_kernel_scale(const void *source, int32_t source_width, void *target, int32_t target_width,
+                       int64_t factor, int64_t count) {
     STOA_ASSERT(source_width <= target_width);
     uint64_t times = (uint64_t)factor;
     for (int64_t i = 0; i < count; i++) {
-        int64_t value =
-            source_width == 4 ? ((const int32_t *)source)[i] : ((const int64_t *)source)[i];
+        int64_t value = source_width == 4 ? ((const int32_t *)source)[i]
+                                          : ((const int64_t *)source)[i];
         uint64_t scaled = (uint64_t)value * times;
         if (target_width == 4) {
             ((uint32_t *)target)[i] = (uint32_t)scaled;

@@ -13,8 +13,8 @@
 void stoa_kernel_widen(const void *source, stoa_arrow_kind from, void *target, stoa_type_kind to,
                        int64_t count);
 /// Times and timestamps into finer units; widths are 4 and 8 bytes, the target's not the smaller.
-void stoa_kernel_scale(const void *source, int32_t source_width, void *target,
-                       int32_t target_width, int64_t factor, int64_t count);
+void stoa_kernel_scale(const void *source, int32_t source_width, void *target, int32_t target_width,
+                       int64_t factor, int64_t count);
 /// Decimals of 4, 8, 16 and 32 bytes into 16, times `factor`.
 void stoa_kernel_decimal_widen(const void *source, int32_t width, __int128 factor, void *target,
                                int64_t count);

@@ -345,8 +345,7 @@ bool stoa_grid_from_timestamp(const char *text, size_t size, int64_t per_second,
     return true;
 }
 
-bool stoa_grid_from_time(const char *text, size_t size, int64_t per_second,
-                         struct stoa_grid *out) {
+bool stoa_grid_from_time(const char *text, size_t size, int64_t per_second, struct stoa_grid *out) {
     struct reader reader = {text, size, 0};
     *out = (struct stoa_grid){.exact = true};
     trim(&reader);
@@ -359,10 +358,18 @@ bool stoa_grid_from_duration(const char *text, size_t size, int64_t per_second,
         const char *name;
         int64_t nanoseconds;
     } UNITS[] = {
-        {"nanosecond", 1}, {"ns", 1}, {"microsecond", 1000}, {"us", 1000},
-        {"millisecond", 1000000}, {"ms", 1000000}, {"second", 1000000000}, {"s", 1000000000},
-        {"minute", INT64_C(60000000000)}, {"hour", INT64_C(3600000000000)},
-        {"day", INT64_C(86400000000000)}, {"week", INT64_C(604800000000000)},
+        {"nanosecond", 1},
+        {"ns", 1},
+        {"microsecond", 1000},
+        {"us", 1000},
+        {"millisecond", 1000000},
+        {"ms", 1000000},
+        {"second", 1000000000},
+        {"s", 1000000000},
+        {"minute", INT64_C(60000000000)},
+        {"hour", INT64_C(3600000000000)},
+        {"day", INT64_C(86400000000000)},
+        {"week", INT64_C(604800000000000)},
     };
     struct reader reader = {text, size, 0};
     trim(&reader);
@@ -399,9 +406,7 @@ bool stoa_grid_from_duration(const char *text, size_t size, int64_t per_second,
 
 static int32_t hex_digit(char c) {
     char lower = stoa_ascii_lower(c);
-    return stoa_ascii_is_digit(c)           ? c - '0'
-           : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10
-                                          : -1;
+    return stoa_ascii_is_digit(c) ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 bool stoa_uuid_from_text(const char *text, size_t size, uint8_t out[16]) {

@@ -19,8 +19,9 @@ static stoa_fit fit_integer(stoa_type_kind target, stoa_arrow_kind source_kind) 
         int32_t bits;
         bool is_signed;
     } SOURCES[] = {
-        {STOA_ARROW_INT8, 8, true},   {STOA_ARROW_INT16, 16, true},   {STOA_ARROW_INT32, 32, true},
-        {STOA_ARROW_INT64, 64, true}, {STOA_ARROW_UINT8, 8, false},   {STOA_ARROW_UINT16, 16, false},
+        {STOA_ARROW_INT8, 8, true},     {STOA_ARROW_INT16, 16, true},
+        {STOA_ARROW_INT32, 32, true},   {STOA_ARROW_INT64, 64, true},
+        {STOA_ARROW_UINT8, 8, false},   {STOA_ARROW_UINT16, 16, false},
         {STOA_ARROW_UINT32, 32, false}, {STOA_ARROW_UINT64, 64, false},
     };
     for (size_t i = 0; i < sizeof SOURCES / sizeof SOURCES[0]; i++) {
@@ -29,7 +30,8 @@ static stoa_fit fit_integer(stoa_type_kind target, stoa_arrow_kind source_kind) 
         }
         int32_t bits = SOURCES[i].bits;
         if (target == STOA_TYPE_DOUBLE || target == STOA_TYPE_FLOAT) {
-            return bits <= (target == STOA_TYPE_DOUBLE ? 32 : 16) ? STOA_FIT_CONVERT : STOA_FIT_NONE;
+            return bits <= (target == STOA_TYPE_DOUBLE ? 32 : 16) ? STOA_FIT_CONVERT
+                                                                  : STOA_FIT_NONE;
         }
         bool to_signed = stoa_type_is_signed_integer(target);
         if (to_signed == SOURCES[i].is_signed) {
@@ -92,8 +94,7 @@ static stoa_fit fit_temporal(const stoa_type *type, const stoa_arrow_layout *lay
                        zone == (type->kind == STOA_TYPE_TIMESTAMP_TZ)
                    ? fit_unit(type, layout)
                    : STOA_FIT_NONE;
-    default:
-        return layout->kind == STOA_ARROW_DURATION ? fit_unit(type, layout) : STOA_FIT_NONE;
+    default: return layout->kind == STOA_ARROW_DURATION ? fit_unit(type, layout) : STOA_FIT_NONE;
     }
 }
 
@@ -117,8 +118,7 @@ stoa_fit stoa_fit_node(const stoa_type *type, const stoa_arrow_layout *layout,
     bool uuid = extension == STOA_EXTENSION_UUID;
     switch (type->kind) {
     case STOA_TYPE_UNKNOWN: return STOA_FIT_NONE;
-    case STOA_TYPE_BOOLEAN:
-        return source == STOA_ARROW_BOOL ? STOA_FIT_SAME : STOA_FIT_NONE;
+    case STOA_TYPE_BOOLEAN: return source == STOA_ARROW_BOOL ? STOA_FIT_SAME : STOA_FIT_NONE;
     case STOA_TYPE_INT8:
     case STOA_TYPE_INT16:
     case STOA_TYPE_INT:

@@ -39,8 +39,8 @@ int64_t stoa_fit_unit_factor(const stoa_type *type, const stoa_arrow_layout *lay
 /// Errors   STOA_UNSUPPORTED
 STOA_MUST_USE stoa_status stoa_type_from_layout(const struct ArrowSchema *arrow,
                                                 const stoa_arrow_layout *layout,
-                                                stoa_extension extension,
-                                                stoa_type *out, stoa_error *err);
+                                                stoa_extension extension, stoa_type *out,
+                                                stoa_error *err);
 
 /// A struct that is seen through a map's single child. Its fields are taken by position.
 static inline const struct ArrowSchema *stoa_arrow_entries(const struct ArrowSchema *map) {

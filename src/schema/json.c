@@ -208,9 +208,10 @@ static stoa_status read_schema_id(struct reader *reader, const json_t *root, int
     }
     json_int_t id = json_integer_value(json);
     if (id < 0 || id > INT32_MAX) {
-        return stoa_fail(reader->err, STOA_INVALID,
-                         "member 'schema-id': expected a number from 0 to 2147483647 but found %lld",
-                         (long long)id);
+        return stoa_fail(
+            reader->err, STOA_INVALID,
+            "member 'schema-id': expected a number from 0 to 2147483647 but found %lld",
+            (long long)id);
     }
     *out = (int32_t)id;
     return STOA_OK;
@@ -283,8 +284,8 @@ static stoa_status write_fields(const stoa_type *type, stoa_buffer *out, stoa_er
         STOA_TRY(stoa_buffer_append_format(out, err, "%s{\"id\":%d,", i == 0 ? "" : ",",
                                            (int)field->id));
         STOA_TRY(write_member("name", field->name, out, err));
-        STOA_TRY(stoa_buffer_append_format(out, err, ",\"required\":%s,\"type\":",
-                                           truth(field->required)));
+        STOA_TRY(stoa_buffer_append_format(out, err,
+                                           ",\"required\":%s,\"type\":", truth(field->required)));
         STOA_TRY(write_type(&field->type, out, err));
         if (field->doc != NULL) {
             STOA_TRY(stoa_buffer_append_text(out, ",", err));

@@ -5,8 +5,8 @@
 #include "schema/internal.h"
 
 typedef struct stoa_field_path {
-    int32_t depth;                               /* 1: a column */
-    int32_t positions[STOA_SCHEMA_DEPTH_MAX];    /* of each step among its siblings */
+    int32_t depth;                            /* 1: a column */
+    int32_t positions[STOA_SCHEMA_DEPTH_MAX]; /* of each step among its siblings */
     const stoa_field *fields[STOA_SCHEMA_DEPTH_MAX];
 } stoa_field_path;
 

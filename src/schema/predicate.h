@@ -14,9 +14,9 @@
 typedef enum stoa_predicate_kind {
     STOA_PREDICATE_TRUE,
     STOA_PREDICATE_FALSE,
-    STOA_PREDICATE_AND, /* children */
-    STOA_PREDICATE_OR,  /* children */
-    STOA_PREDICATE_NOT, /* one child */
+    STOA_PREDICATE_AND,   /* children */
+    STOA_PREDICATE_OR,    /* children */
+    STOA_PREDICATE_NOT,   /* one child */
     STOA_PREDICATE_EQUAL, /* field op values[0], and so on down */
     STOA_PREDICATE_NOT_EQUAL,
     STOA_PREDICATE_LESS,

@@ -57,8 +57,9 @@ static stoa_status refuse(const stoa_field *field, const stoa_literal *literal, 
                                                              : literal->text;
     size_t size = literal->form == STOA_LITERAL_BOOLEAN ? strlen(form) : literal->size;
     bool shown = size <= 60 && stoa_utf8_valid(form, size, NULL);
-    return stoa_fail(err, STOA_INVALID, "column '%s': expected a constant of type %s but found %s%.*s%s",
-                     field->name, stoa_type_describe(&field->type).text,
+    return stoa_fail(err, STOA_INVALID,
+                     "column '%s': expected a constant of type %s but found %s%.*s%s", field->name,
+                     stoa_type_describe(&field->type).text,
                      literal->form == STOA_LITERAL_TEXT ? "'" : "", shown ? (int)size : 3,
                      shown ? form : "...", literal->form == STOA_LITERAL_TEXT ? "'" : "");
 }
@@ -115,8 +116,7 @@ static bool read_on_grid(const stoa_type *type, const stoa_literal *literal,
     }
     switch (type->kind) {
     case STOA_TYPE_DATE: return read_as_date(literal, out);
-    case STOA_TYPE_TIME:
-        return stoa_grid_from_time(literal->text, literal->size, per_second, out);
+    case STOA_TYPE_TIME: return stoa_grid_from_time(literal->text, literal->size, per_second, out);
     case STOA_TYPE_TIMESTAMP:
         return stoa_grid_from_timestamp(literal->text, literal->size, per_second, out, &zone,
                                         &day_only) &&
@@ -133,8 +133,7 @@ static bool read_on_grid(const stoa_type *type, const stoa_literal *literal,
     }
 }
 
-static void meet_on_grid(const stoa_type *type, const struct stoa_grid *grid,
-                         struct meeting *out) {
+static void meet_on_grid(const stoa_type *type, const struct stoa_grid *grid, struct meeting *out) {
     __int128 low;
     __int128 high;
     stoa_grid_range(type, &low, &high);
@@ -177,8 +176,8 @@ static stoa_status meet(stoa_arena *arena, const stoa_field *field, const stoa_l
     if (literal->form == STOA_LITERAL_NUMBER && !is_number(type->kind)) {
         return refuse(field, literal, err);
     }
-    stoa_status status =
-        stoa_value_parse(arena, type, literal->text, literal->size, &out->value, err);
+    stoa_status status = stoa_value_parse(arena, type, literal->text, literal->size, &out->value,
+                                          err);
     return status == STOA_INVALID ? refuse(field, literal, err) : status;
 }
 
@@ -211,9 +210,9 @@ stoa_status stoa_predicate_compare(stoa_arena *arena, stoa_predicate_kind op,
         return decided(arena, field, op == STOA_PREDICATE_NOT_EQUAL, out, err);
     }
     if (meeting.where == MEETS_GAP) {
-        return stoa_predicate_leaf(
-            arena, is_less(op) ? STOA_PREDICATE_LESS_EQUAL : STOA_PREDICATE_GREATER, field->id,
-            &meeting.value, 1, out, err);
+        return stoa_predicate_leaf(arena,
+                                   is_less(op) ? STOA_PREDICATE_LESS_EQUAL : STOA_PREDICATE_GREATER,
+                                   field->id, &meeting.value, 1, out, err);
     }
     return decided(arena, field, is_less(op) == (meeting.where == MEETS_ABOVE), out, err);
 }

@@ -13,7 +13,7 @@ enum {
 /// A constant as it was written, before a column's type is known.
 typedef struct stoa_literal {
     enum { STOA_LITERAL_NULL, STOA_LITERAL_BOOLEAN, STOA_LITERAL_NUMBER, STOA_LITERAL_TEXT } form;
-    bool typed;     /* "date '2024-01-01'", "'2024-01-01'::date": `type` says which */
+    bool typed; /* "date '2024-01-01'", "'2024-01-01'::date": `type` says which */
     stoa_type type;
     bool truth;
     const char *text;

@@ -162,7 +162,8 @@ static bool leaf_may(const struct part *part, const stoa_predicate *predicate, b
         return false;
     }
     bool null_wanted = (predicate->kind == STOA_PREDICATE_IS_NULL) == truth;
-    if (predicate->kind == STOA_PREDICATE_IS_NULL || predicate->kind == STOA_PREDICATE_IS_NOT_NULL) {
+    if (predicate->kind == STOA_PREDICATE_IS_NULL ||
+        predicate->kind == STOA_PREDICATE_IS_NOT_NULL) {
         return null_wanted ? summary->null_count != 0 : !all_null(summary);
     }
     if (all_null(summary)) {

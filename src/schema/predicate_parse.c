@@ -61,8 +61,8 @@ static stoa_status unknown_column(struct parser *parser, size_t position, const 
     stoa_error *err = parser->scanner.err;
     (void)stoa_fail(err, STOA_INVALID, "%s '%s' at byte %zu: there is no such %s%s%s",
                     parent == NULL ? "column" : "field", name, position,
-                    parent == NULL ? "column" : "field in '",
-                    parent == NULL ? "" : parent->name, parent == NULL ? "" : "'");
+                    parent == NULL ? "column" : "field in '", parent == NULL ? "" : parent->name,
+                    parent == NULL ? "" : "'");
     if (err != NULL) {
         err->offset = (int64_t)position;
     }
@@ -231,8 +231,8 @@ static bool take_operator(struct parser *parser, stoa_predicate_kind *out) {
         return true;
     }
     char first = stoa_scanner_peek(scanner);
-    char second =
-        scanner->position + 1 < scanner->size ? scanner->text[scanner->position + 1] : '\0';
+    char second = scanner->position + 1 < scanner->size ? scanner->text[scanner->position + 1]
+                                                        : '\0';
     if ((first == '<' && second == '>') || (first == '!' && second == '=')) {
         *out = STOA_PREDICATE_NOT_EQUAL;
         scanner->position += 2;
@@ -383,13 +383,13 @@ static stoa_status negate(struct parser *parser, bool wanted, const stoa_predica
 
 static stoa_status parse_is_null(struct parser *parser, const stoa_field *field,
                                  const stoa_predicate **out) {
-    bool not = take_word(parser, "not");
+    bool not= take_word(parser, "not");
     if (!take_word(parser, "null")) {
         return expected(parser, "'null'");
     }
     return stoa_predicate_leaf(parser->scanner.arena,
-                               not ? STOA_PREDICATE_IS_NOT_NULL : STOA_PREDICATE_IS_NULL,
-                               field->id, NULL, 0, out, parser->scanner.err);
+                               not? STOA_PREDICATE_IS_NOT_NULL : STOA_PREDICATE_IS_NULL, field->id,
+                               NULL, 0, out, parser->scanner.err);
 }
 
 static stoa_status parse_after_column(struct parser *parser, const stoa_field *field,
@@ -401,14 +401,14 @@ static stoa_status parse_after_column(struct parser *parser, const stoa_field *f
     if (take_word(parser, "is")) {
         return parse_is_null(parser, field, out);
     }
-    bool not = take_word(parser, "not");
+    bool not= take_word(parser, "not");
     if (take_word(parser, "between")) {
         STOA_TRY(parse_between(parser, field, out));
     } else if (take_word(parser, "in")) {
         STOA_TRY(parse_in(parser, field, out));
     } else if (take_word(parser, "like")) {
         STOA_TRY(parse_like(parser, field, out));
-    } else if (!not && field->type.kind == STOA_TYPE_BOOLEAN) {
+    } else if (!not &&field->type.kind == STOA_TYPE_BOOLEAN) {
         stoa_value truth = {.type = field->type, .i = 1};
         return stoa_predicate_leaf(parser->scanner.arena, STOA_PREDICATE_EQUAL, field->id, &truth,
                                    1, out, parser->scanner.err);
@@ -450,10 +450,9 @@ static stoa_status parse_literal_first(struct parser *parser, const stoa_predica
     STOA_TRY(parse_literal(parser, &literal));
     if (!take_operator(parser, &op)) {
         if (literal.form == STOA_LITERAL_BOOLEAN && !literal.typed) {
-            return stoa_predicate_node(
-                parser->scanner.arena,
-                literal.truth ? STOA_PREDICATE_TRUE : STOA_PREDICATE_FALSE, NULL, 0, out,
-                parser->scanner.err);
+            return stoa_predicate_node(parser->scanner.arena,
+                                       literal.truth ? STOA_PREDICATE_TRUE : STOA_PREDICATE_FALSE,
+                                       NULL, 0, out, parser->scanner.err);
         }
         return expected(parser, "a comparison");
     }

@@ -46,8 +46,7 @@ static stoa_status put_string(struct printer *printer, const stoa_value *value) 
 static stoa_status put_bytes(struct printer *printer, const stoa_value *value) {
     STOA_TRY(put(printer, "'"));
     for (size_t i = 0; i < value->size; i++) {
-        STOA_TRY(stoa_buffer_append_format(printer->out, printer->err, "\\x%02X",
-                                           value->bytes[i]));
+        STOA_TRY(stoa_buffer_append_format(printer->out, printer->err, "\\x%02X", value->bytes[i]));
     }
     return put(printer, "'::blob");
 }
@@ -122,8 +121,7 @@ static stoa_status put_value(struct printer *printer, const stoa_value *value) {
     case STOA_TYPE_UINT64:
         return stoa_buffer_append_format(printer->out, printer->err, "%" PRIu64,
                                          (uint64_t)value->i);
-    default:
-        return stoa_buffer_append_format(printer->out, printer->err, "%" PRId64, value->i);
+    default: return stoa_buffer_append_format(printer->out, printer->err, "%" PRId64, value->i);
     }
 }
 
@@ -133,7 +131,8 @@ static stoa_status put_field(struct printer *printer, int32_t id) {
     stoa_field_path path;
     if (!stoa_field_path_find(printer->schema, id, &path)) {
         return stoa_fail(printer->err, STOA_INVALID,
-                         "the predicate refers to field %d, which the schema does not have", (int)id);
+                         "the predicate refers to field %d, which the schema does not have",
+                         (int)id);
     }
     for (int32_t i = 0; i < path.depth; i++) {
         STOA_TRY(put(printer, i == 0 ? "" : "."));

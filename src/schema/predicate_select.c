@@ -36,7 +36,8 @@ struct leaf {
 
 static void take_out_nulls(const struct ArrowArray *array, int64_t first, int64_t count,
                            uint8_t *scratch, uint8_t *bits) {
-    if (array->null_count == 0 || array->n_buffers == 0 || array->buffers[0] == NULL || count == 0) {
+    if (array->null_count == 0 || array->n_buffers == 0 || array->buffers[0] == NULL ||
+        count == 0) {
         return;
     }
     size_t bytes = stoa_bitmap_bytes(count);
@@ -50,10 +51,11 @@ static stoa_status walk(const struct selector *selector, int32_t field_id, uint8
                         uint8_t *bits, struct leaf *out) {
     stoa_field_path path;
     if (!stoa_field_path_find(selector->schema, field_id, &path)) {
-        return stoa_fail(selector->err, STOA_INVALID,
-                         "the predicate refers to field %d, which is no field of the schema outside "
-                         "lists and maps",
-                         (int)field_id);
+        return stoa_fail(
+            selector->err, STOA_INVALID,
+            "the predicate refers to field %d, which is no field of the schema outside "
+            "lists and maps",
+            (int)field_id);
     }
     const struct ArrowArray *array = selector->batch;
     int64_t first = array->offset;
@@ -64,7 +66,9 @@ static stoa_status walk(const struct selector *selector, int32_t field_id, uint8
             take_out_nulls(array, first, selector->batch->length, scratch, bits);
         }
     }
-    *out = (struct leaf){.field = path.fields[path.depth - 1], .array = array, .first = first,
+    *out = (struct leaf){.field = path.fields[path.depth - 1],
+                         .array = array,
+                         .first = first,
                          .count = selector->batch->length};
     return STOA_OK;
 }
@@ -170,8 +174,8 @@ static stoa_status search_rows(const struct selector *selector, const struct lea
     memset(out, 0, selector->bytes);
     for (int64_t row = 0; row < leaf->count; row++) {
         stoa_value value;
-        stoa_value_from_array(&leaf->field->type, leaf->array, leaf->first - leaf->array->offset + row,
-                              &value);
+        stoa_value_from_array(&leaf->field->type, leaf->array,
+                              leaf->first - leaf->array->offset + row, &value);
         if (!value.is_null &&
             bsearch(&value, values, count, sizeof *values, compare_values) != NULL) {
             stoa_bit_set(out, row);
@@ -275,7 +279,8 @@ static stoa_status select_nulls(const struct selector *selector, const stoa_pred
 static stoa_status select_leaf(const struct selector *selector, const stoa_predicate *predicate,
                                bool truth, uint8_t *scratch, uint8_t *out) {
     struct leaf leaf;
-    if (predicate->kind == STOA_PREDICATE_IS_NULL || predicate->kind == STOA_PREDICATE_IS_NOT_NULL) {
+    if (predicate->kind == STOA_PREDICATE_IS_NULL ||
+        predicate->kind == STOA_PREDICATE_IS_NOT_NULL) {
         return select_nulls(selector, predicate,
                             (predicate->kind == STOA_PREDICATE_IS_NULL) == truth, scratch, out);
     }
@@ -339,10 +344,10 @@ static stoa_status select_with_scratch(const struct selector *selector,
                                        uint8_t *out) {
     void *scratch = NULL;
     STOA_TRY(stoa_pool_allocate(selector->pool, selector->bytes, &scratch, selector->err));
-    stoa_status status =
-        predicate->kind == STOA_PREDICATE_AND || predicate->kind == STOA_PREDICATE_OR
-            ? select_chain(selector, predicate, truth, depth, scratch, out)
-            : select_leaf(selector, predicate, truth, scratch, out);
+    stoa_status status = predicate->kind == STOA_PREDICATE_AND ||
+                                 predicate->kind == STOA_PREDICATE_OR
+                             ? select_chain(selector, predicate, truth, depth, scratch, out)
+                             : select_leaf(selector, predicate, truth, scratch, out);
     stoa_pool_free(selector->pool, scratch, selector->bytes);
     return status;
 }
@@ -367,8 +372,11 @@ static stoa_status select_node(const struct selector *selector, const stoa_predi
 stoa_status stoa_predicate_select(const stoa_predicate *predicate, const stoa_schema *schema,
                                   const struct ArrowArray *batch, stoa_pool *pool,
                                   uint8_t *selection, stoa_error *err) {
-    struct selector selector = {.schema = schema, .batch = batch, .pool = pool,
-                                .bytes = stoa_bitmap_bytes(batch->length), .err = err};
+    struct selector selector = {.schema = schema,
+                                .batch = batch,
+                                .pool = pool,
+                                .bytes = stoa_bitmap_bytes(batch->length),
+                                .err = err};
     STOA_ASSERT(batch->n_children == schema->root.child_count);
     if (batch->length == 0) {
         return STOA_OK;

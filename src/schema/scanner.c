@@ -95,9 +95,8 @@ bool stoa_scanner_take_words(stoa_scanner *scanner, const char *const *words, si
 stoa_status stoa_scanner_take_quoted(stoa_scanner *scanner, char quote, const char **out) {
     size_t start = ++scanner->position;
     size_t end = start;
-    while (end < scanner->size &&
-           (scanner->text[end] != quote ||
-            (end + 1 < scanner->size && scanner->text[end + 1] == quote))) {
+    while (end < scanner->size && (scanner->text[end] != quote ||
+                                   (end + 1 < scanner->size && scanner->text[end + 1] == quote))) {
         end += scanner->text[end] == quote ? 2 : 1;
     }
     if (end >= scanner->size) {

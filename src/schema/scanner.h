@@ -7,7 +7,7 @@
 typedef struct stoa_scanner {
     const char *text;
     size_t size;
-    size_t position; /* invariant: position <= size */
+    size_t position;   /* invariant: position <= size */
     stoa_arena *arena; /* for names and quoted texts */
     stoa_error *err;
 } stoa_scanner;

@@ -84,7 +84,8 @@ static stoa_status index_names(stoa_arena *arena, const stoa_field *fields, int3
 
 static stoa_status check_name(const stoa_field *field, stoa_error *err) {
     if (field->name == NULL || field->name[0] == '\0') {
-        return stoa_fail(err, STOA_INVALID, "expected a name for every field but found an empty one");
+        return stoa_fail(err, STOA_INVALID,
+                         "expected a name for every field but found an empty one");
     }
     if (!stoa_utf8_valid(field->name, strlen(field->name), NULL)) {
         return stoa_fail(err, STOA_INVALID, "a field's name is not valid UTF-8");
@@ -104,10 +105,11 @@ static stoa_status check_parameters(const stoa_field *field, stoa_error *err) {
                              field->name, (int)type->precision);
         }
         if (type->scale < 0 || type->scale > type->precision) {
-            return stoa_fail(err, STOA_INVALID,
-                             "field '%s': expected a decimal's scale from 0 to its precision %d but "
-                             "found %d",
-                             field->name, (int)type->precision, (int)type->scale);
+            return stoa_fail(
+                err, STOA_INVALID,
+                "field '%s': expected a decimal's scale from 0 to its precision %d but "
+                "found %d",
+                field->name, (int)type->precision, (int)type->scale);
         }
     }
     if (type->kind == STOA_TYPE_FIXED && type->length < 1) {
@@ -194,7 +196,8 @@ static stoa_status copy_field(struct copier *copier, stoa_type_kind parent, int3
     copier->field_count++;
     if (!copier->keep_ids) {
         if (copier->id_max == INT32_MAX) {
-            return stoa_fail(err, STOA_LIMIT, "a schema cannot have more than %d fields", INT32_MAX);
+            return stoa_fail(err, STOA_LIMIT, "a schema cannot have more than %d fields",
+                             INT32_MAX);
         }
         out->id = ++copier->id_max;
         return STOA_OK;
@@ -262,8 +265,7 @@ static void shared_release(struct shared_schema *shared) {
 
 static stoa_status fill(struct shared_schema *shared, const stoa_field *columns,
                         int32_t column_count, struct copier *copier, stoa_error *err) {
-    stoa_type root = {
-        .kind = STOA_TYPE_STRUCT, .child_count = column_count, .children = columns};
+    stoa_type root = {.kind = STOA_TYPE_STRUCT, .child_count = column_count, .children = columns};
     shared->schema.root = (stoa_type){.kind = STOA_TYPE_STRUCT};
     STOA_TRY(copy_fields(copier, &root, &shared->schema.root, 1, err));
     STOA_TRY(index_names(copier->arena, shared->schema.root.children, column_count,
@@ -327,8 +329,7 @@ stoa_status stoa_schema_project(stoa_pool *pool, const stoa_schema *schema, cons
     stoa_field *fields = memory;
     for (int32_t i = 0; i < column_count; i++) {
         if (columns[i] < 0 || columns[i] >= schema->root.child_count) {
-            status = stoa_fail(err, STOA_INVALID,
-                               "expected a column from 0 to %d but found %d",
+            status = stoa_fail(err, STOA_INVALID, "expected a column from 0 to %d but found %d",
                                (int)schema->root.child_count - 1, (int)columns[i]);
             goto done;
         }

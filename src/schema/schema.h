@@ -15,8 +15,8 @@ STOA_MUST_USE stoa_status stoa_schema_create(stoa_pool *pool, const stoa_field *
 /// table ever gave (raised to the highest id in `columns` when that is above it).
 STOA_MUST_USE stoa_status stoa_schema_create_version(stoa_pool *pool, const stoa_field *columns,
                                                      int32_t column_count, int32_t schema_id,
-                                                     int32_t field_id_max,
-                                                     const stoa_schema **out, stoa_error *err);
+                                                     int32_t field_id_max, const stoa_schema **out,
+                                                     stoa_error *err);
 /// The columns named by index, with their ids; schema_id and field_id_max stay the schema's.
 STOA_MUST_USE stoa_status stoa_schema_project(stoa_pool *pool, const stoa_schema *schema,
                                               const int32_t *columns, int32_t column_count,

@@ -83,9 +83,7 @@ DEFINE_SELECT_FLOAT(stoa_select_f32, float)
 DEFINE_SELECT_FLOAT(stoa_select_f64, double)
 
 static bool holds(stoa_compare op, int order) {
-    return op == STOA_COMPARE_EQUAL ? order == 0
-           : op == STOA_COMPARE_LESS ? order < 0
-                                     : order <= 0;
+    return op == STOA_COMPARE_EQUAL ? order == 0 : op == STOA_COMPARE_LESS ? order < 0 : order <= 0;
 }
 
 static int order_i128(const uint8_t *bytes, __int128 constant) {
@@ -134,8 +132,7 @@ void stoa_select_text(const int32_t *offsets, const uint8_t *bytes, int64_t coun
 
 void stoa_select_fixed(const uint8_t *values, size_t width, int64_t count, stoa_compare op,
                        const uint8_t *constant, size_t size, uint8_t *out) {
-    SELECT_LOOP(
-        holds(op, order_bytes(values + (size_t)(start + i) * width, width, constant, size)))
+    SELECT_LOOP(holds(op, order_bytes(values + (size_t)(start + i) * width, width, constant, size)))
 }
 
 static bool has_prefix(const int32_t *offsets, const uint8_t *bytes, int64_t index,

@@ -3,7 +3,7 @@
  * Three passes, each over one column's tree at a time, in an order in which each may rely on those
  * before it:
  *
- *   match      names and types: every Arrow field finds its field, and fits it (schema/fit.h)
+ *   match      names and types: every Arrow field finds its field, and fits it (validate_match.c)
  *   structure  offsets rise and views point into their buffers, for all values, seen or not
  *   values     nulls in required fields, UTF-8, decimals, times: for the values that can be seen
  *
@@ -21,232 +21,17 @@
 #include "arrow/number.h"
 #include "base/bits.h"
 #include "base/utf8.h"
-#include "schema/fit.h"
+#include "schema/validate_frame.h"
 #include "schema/validate_kernel.h"
 
-enum { PATH_BYTES = STOA_ERROR_NAME_BYTES, FOUND_BYTES = 200, TEXT_SHOWN_BYTES = 48 };
-
-/* One step of the way from the batch to a nested value. */
-struct frame {
-    const struct frame *parent; /* NULL: the batch itself */
-    const struct ArrowArray *array;
-    const stoa_arrow_layout *layout;
-    const char *name; /* of the field whose array this is; NULL: a list's element; "": a map's
-                         entries, which are no step of the path */
-    int32_t column_index;
-    bool has_row; /* the values of a dictionary: whatever their index, it is `row` that uses them */
-    int64_t row;
-    stoa_error *err;
-};
-
-/* A column's node with all that the passes ask for. */
-struct node {
-    const stoa_field *field;
-    const struct ArrowSchema *arrow;
-    const struct ArrowArray *array;
-    stoa_arrow_layout layout;
-};
-
-/* -- failures --------------------------------------------------------------------------------- */
-
-static void print_path(const struct frame *frame, char out[PATH_BYTES]) {
-    if (frame->parent == NULL) {
-        out[0] = '\0';
-        return;
-    }
-    print_path(frame->parent, out);
-    size_t length = strlen(out);
-    if (frame->name == NULL) {
-        (void)snprintf(out + length, PATH_BYTES - length, "[]");
-    } else if (frame->name[0] != '\0') {
-        (void)snprintf(out + length, PATH_BYTES - length, "%s%s", length == 0 ? "" : ".",
-                       frame->name);
-    }
-}
-
-static int64_t offset_at(const struct frame *list, int64_t row) {
-    int64_t at = list->array->offset + row;
-    switch (list->layout->kind) {
-    case STOA_ARROW_FIXED_LIST: return at * list->layout->list_size;
-    case STOA_ARROW_LARGE_LIST: return ((const int64_t *)list->array->buffers[1])[at];
-    default: return ((const int32_t *)list->array->buffers[1])[at];
-    }
-}
-
-/* The row of a list to which a value of its child belongs: the last that begins at or before it. */
-static int64_t row_of_item(const struct frame *list, int64_t item) {
-    int64_t low = 0;
-    int64_t high = list->array->length;
-    while (high - low > 1) {
-        int64_t middle = low + (high - low) / 2;
-        if (offset_at(list, middle) <= item) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static int64_t row_of_batch(const struct frame *frame, int64_t row) {
-    for (; frame->parent != NULL; frame = frame->parent) {
-        const struct frame *parent = frame->parent;
-        row = frame->has_row ? frame->row : row;
-        bool list = parent->layout != NULL && parent->layout->kind != STOA_ARROW_STRUCT;
-        row = list ? row_of_item(parent, row) : row - parent->array->offset;
-    }
-    return row;
-}
-
-/* row < 0: the failure is of the type, not of a value. */
-static stoa_status reject(const struct frame *frame, int64_t row, const char *expected,
-                          const char *found) {
-    char path[PATH_BYTES];
-    print_path(frame, path);
-    int64_t batch_row = row < 0 ? -1 : row_of_batch(frame, row);
-    if (row < 0) {
-        (void)stoa_fail(frame->err, STOA_INVALID, "column '%s': expected %s but found %s", path,
-                        expected, found);
-    } else {
-        (void)stoa_fail(frame->err, STOA_INVALID,
-                        "row %" PRId64 ", column '%s': expected %s but found %s", batch_row, path,
-                        expected, found);
-    }
-    stoa_error_set_column(frame->err, frame->column_index, path);
-    if (batch_row >= 0) {
-        stoa_error_set_row(frame->err, batch_row);
-    }
-    return STOA_INVALID;
-}
-
-static stoa_status reject_value(const struct frame *frame, const struct node *node, int64_t row,
-                                const char *found) {
-    return reject(frame, row, stoa_type_describe(&node->field->type).text, found);
-}
-
-static stoa_status reject_null(const struct frame *frame, const struct node *node, int64_t row) {
-    char expected[FOUND_BYTES];
-    (void)snprintf(expected, sizeof expected, "%s not null",
-                   stoa_type_describe(&node->field->type).text);
-    return reject(frame, row, expected, "null");
-}
-
-/* -- first pass: names and types -------------------------------------------------------------- */
-
-static void describe_arrow(const struct ArrowSchema *arrow, const stoa_arrow_layout *layout,
-                           char out[FOUND_BYTES]) {
-    stoa_type type;
-    switch (layout->kind) {
-    case STOA_ARROW_LIST:
-    case STOA_ARROW_LARGE_LIST:
-    case STOA_ARROW_FIXED_LIST: (void)snprintf(out, FOUND_BYTES, "a list"); return;
-    case STOA_ARROW_MAP: (void)snprintf(out, FOUND_BYTES, "a map"); return;
-    case STOA_ARROW_STRUCT: (void)snprintf(out, FOUND_BYTES, "a struct"); return;
-    default: break;
-    }
-    if (stoa_type_from_layout(arrow, layout, stoa_arrow_extension(arrow), &type, NULL) == STOA_OK) {
-        (void)snprintf(out, FOUND_BYTES, "%s", stoa_type_describe(&type).text);
-    } else {
-        (void)snprintf(out, FOUND_BYTES, "Arrow format '%.64s'", arrow->format);
-    }
-}
-
-static stoa_status match_node(const struct frame *frame, const stoa_field *field,
-                              const struct ArrowSchema *arrow);
-
-/* Names the first child that no field takes: unknown, or the second of its name. */
-static stoa_status reject_extra(const struct frame *frame, const stoa_type *type,
-                                const struct ArrowSchema *arrow) {
-    for (int64_t i = 0; i < arrow->n_children; i++) {
-        const char *name = arrow->children[i]->name == NULL ? "" : arrow->children[i]->name;
-        bool named = false;
-        bool taken = false;
-        for (int32_t j = 0; j < type->child_count; j++) {
-            named = named || stoa_ascii_same_word(name, strlen(name), type->children[j].name);
-            taken = taken || stoa_fit_child(type, j, arrow) == i;
-        }
-        if (!taken) {
-            struct frame extra = *frame;
-            extra.parent = frame;
-            extra.name = name;
-            extra.column_index = frame->parent == NULL ? -1 : frame->column_index;
-            return reject(&extra, -1, "a column of the table",
-                          named ? "a name that stands for the same column as another"
-                                : "a name that it does not have");
-        }
-    }
-    return STOA_OK;
-}
-
-static stoa_status match_fields(const struct frame *frame, const stoa_type *type,
-                                const struct ArrowSchema *arrow) {
-    int64_t found = 0;
-    for (int32_t i = 0; i < type->child_count; i++) {
-        const stoa_field *field = &type->children[i];
-        struct frame child = {.parent = frame, .name = field->name, .err = frame->err,
-                              .column_index = frame->parent == NULL ? i : frame->column_index};
-        int64_t index = stoa_fit_child(type, i, arrow);
-        if (index >= 0) {
-            found++;
-            STOA_TRY(match_node(&child, field, arrow->children[index]));
-        } else if (field->required) {
-            char expected[FOUND_BYTES];
-            (void)snprintf(expected, sizeof expected, "%s not null",
-                           stoa_type_describe(&field->type).text);
-            return reject(&child, -1, expected, "no column of that name");
-        }
-    }
-    return found == arrow->n_children ? STOA_OK : reject_extra(frame, type, arrow);
-}
-
-static stoa_status match_items(const struct frame *frame, const stoa_type *type,
-                               const struct ArrowSchema *arrow) {
-    for (int32_t i = 0; i < type->child_count; i++) {
-        struct frame child = {.parent = frame, .err = frame->err,
-                              .name = type->kind == STOA_TYPE_LIST ? NULL : type->children[i].name,
-                              .column_index = frame->column_index};
-        STOA_TRY(match_node(&child, &type->children[i], arrow->children[i]));
-    }
-    return STOA_OK;
-}
-
-static stoa_status match_node(const struct frame *frame, const stoa_field *field,
-                              const struct ArrowSchema *arrow) {
-    stoa_arrow_layout layout;
-    stoa_extension extension = stoa_arrow_extension(arrow);
-    STOA_TRY(stoa_arrow_layout_parse(arrow, &layout, frame->err));
-    if (layout.dictionary) {
-        arrow = arrow->dictionary;
-        stoa_extension inner = stoa_arrow_extension(arrow);
-        extension = inner == STOA_EXTENSION_NONE ? extension : inner;
-        STOA_TRY(stoa_arrow_layout_parse(arrow, &layout, frame->err));
-        if (layout.dictionary) {
-            return reject(frame, -1, stoa_type_describe(&field->type).text,
-                          "a dictionary of dictionaries");
-        }
-    }
-    if (stoa_fit_node(&field->type, &layout, extension) == STOA_FIT_NONE) {
-        char found[FOUND_BYTES];
-        describe_arrow(arrow, &layout, found);
-        return reject(frame, -1, stoa_type_describe(&field->type).text, found);
-    }
-    if (layout.kind == STOA_ARROW_NULL) {
-        return STOA_OK;
-    }
-    switch (field->type.kind) {
-    case STOA_TYPE_STRUCT: return match_fields(frame, &field->type, arrow);
-    case STOA_TYPE_LIST: return match_items(frame, &field->type, arrow);
-    case STOA_TYPE_MAP: return match_items(frame, &field->type, stoa_arrow_entries(arrow));
-    default: return STOA_OK;
-    }
-}
+enum { TEXT_SHOWN_BYTES = 48 };
 
 /* -- walking ---------------------------------------------------------------------------------- */
 
 /* Parses what match_node has parsed before, so it cannot fail. */
-static struct node node_of(const stoa_field *field, const struct ArrowSchema *arrow,
-                           const struct ArrowArray *array) {
-    struct node node = {.field = field, .arrow = arrow, .array = array};
+static struct stoa_node node_of(const stoa_field *field, const struct ArrowSchema *arrow,
+                                const struct ArrowArray *array) {
+    struct stoa_node node = {.field = field, .arrow = arrow, .array = array};
     stoa_status status = stoa_arrow_layout_parse(arrow, &node.layout, NULL);
     STOA_ASSERT(status == STOA_OK);
     (void)status;
@@ -263,8 +48,8 @@ static struct stoa_validity validity_of(const struct ArrowArray *array, int64_t 
 
 /* -- second pass: structure ------------------------------------------------------------------- */
 
-static stoa_status check_structure(const struct frame *parent, const char *name,
-                                   const struct node *node);
+static stoa_status check_structure(const struct stoa_frame *parent, const char *name,
+                                   const struct stoa_node *node);
 
 static stoa_status check_view(const struct ArrowArray *array, int64_t index) {
     int32_t view[4];
@@ -294,7 +79,8 @@ static int64_t first_bad_view(const struct ArrowArray *array) {
     return -1;
 }
 
-static stoa_status check_own_structure(const struct frame *frame, const struct node *node) {
+static stoa_status check_own_structure(const struct stoa_frame *frame,
+                                       const struct stoa_node *node) {
     const struct ArrowArray *array = node->array;
     int64_t bad = -1;
     if (array->length == 0) {
@@ -318,23 +104,31 @@ static stoa_status check_own_structure(const struct frame *frame, const struct n
     case STOA_ARROW_BINARY_VIEW:
         bad = first_bad_view(array);
         return bad < 0 ? STOA_OK
-                       : reject(frame, bad, "a view into its buffers", "one that points elsewhere");
+                       : stoa_frame_reject(frame, bad, "a view into its buffers",
+                                           "one that points elsewhere");
     default: return STOA_OK;
     }
-    return bad < 0 ? STOA_OK : reject(frame, bad, "offsets that rise", "one below the one before it");
+    return bad < 0
+               ? STOA_OK
+               : stoa_frame_reject(frame, bad, "offsets that rise", "one below the one before it");
 }
 
 /* The struct that a map's keys and values lie in. */
-static struct frame entries_frame(const struct frame *map) {
+static struct stoa_frame entries_frame(const struct stoa_frame *map) {
     static const stoa_arrow_layout STRUCT = {.kind = STOA_ARROW_STRUCT, .timezone_view = ""};
-    return (struct frame){.parent = map, .array = map->array->children[0], .layout = &STRUCT,
-                          .name = "", .column_index = map->column_index, .err = map->err};
+    return (struct stoa_frame){.parent = map,
+                               .array = map->array->children[0],
+                               .layout = &STRUCT,
+                               .name = "",
+                               .column_index = map->column_index,
+                               .err = map->err};
 }
 
-static stoa_status structure_of_children(const struct frame *frame, const struct node *node) {
+static stoa_status structure_of_children(const struct stoa_frame *frame,
+                                         const struct stoa_node *node) {
     const stoa_type *type = &node->field->type;
     const struct ArrowSchema *arrow = node->arrow;
-    struct frame parent = *frame;
+    struct stoa_frame parent = *frame;
     if (type->kind == STOA_TYPE_MAP) {
         arrow = stoa_arrow_entries(arrow);
         parent = entries_frame(frame);
@@ -342,8 +136,8 @@ static stoa_status structure_of_children(const struct frame *frame, const struct
     for (int32_t i = 0; i < type->child_count; i++) {
         int64_t index = type->kind == STOA_TYPE_STRUCT ? stoa_fit_child(type, i, arrow) : i;
         if (index >= 0) {
-            struct node child =
-                node_of(&type->children[i], arrow->children[index], parent.array->children[index]);
+            struct stoa_node child = node_of(&type->children[i], arrow->children[index],
+                                             parent.array->children[index]);
             const char *name = type->kind == STOA_TYPE_LIST ? NULL : type->children[i].name;
             STOA_TRY(check_structure(&parent, name, &child));
         }
@@ -351,14 +145,17 @@ static stoa_status structure_of_children(const struct frame *frame, const struct
     return STOA_OK;
 }
 
-static stoa_status check_structure(const struct frame *parent, const char *name,
-                                   const struct node *node) {
-    struct frame frame = {.parent = parent, .array = node->array, .layout = &node->layout,
-                          .name = name, .err = parent->err,
-                          .column_index = parent->column_index};
+static stoa_status check_structure(const struct stoa_frame *parent, const char *name,
+                                   const struct stoa_node *node) {
+    struct stoa_frame frame = {.parent = parent,
+                               .array = node->array,
+                               .layout = &node->layout,
+                               .name = name,
+                               .err = parent->err,
+                               .column_index = parent->column_index};
     if (node->layout.dictionary) {
-        struct node values =
-            node_of(node->field, node->arrow->dictionary, node->array->dictionary);
+        struct stoa_node values = node_of(node->field, node->arrow->dictionary,
+                                          node->array->dictionary);
         return check_structure(parent, name, &values);
     }
     if (node->layout.kind == STOA_ARROW_NULL) {
@@ -370,29 +167,34 @@ static stoa_status check_structure(const struct frame *parent, const char *name,
 
 /* -- third pass: values ----------------------------------------------------------------------- */
 
-static stoa_status check_run(const struct frame *frame, const struct node *node, int64_t start,
-                             int64_t count);
+static stoa_status check_run(const struct stoa_frame *frame, const struct stoa_node *node,
+                             int64_t start, int64_t count);
 
-static void show_bytes(const uint8_t *bytes, size_t size, char out[FOUND_BYTES]) {
+static stoa_status reject_value(const struct stoa_frame *frame, const struct stoa_node *node,
+                                int64_t row, const char *found) {
+    return stoa_frame_reject(frame, row, stoa_type_describe(&node->field->type).text, found);
+}
+
+static void show_bytes(const uint8_t *bytes, size_t size, char out[STOA_FOUND_BYTES]) {
     size_t length = 0;
     out[length++] = '\'';
     size_t shown = size < TEXT_SHOWN_BYTES ? size : TEXT_SHOWN_BYTES;
     for (size_t i = 0; i < shown; i++) {
         bool plain = bytes[i] >= ' ' && bytes[i] < 0x7F && bytes[i] != '\\';
-        length += (size_t)snprintf(out + length, FOUND_BYTES - length, plain ? "%c" : "\\x%02x",
-                                   bytes[i]);
+        length += (size_t)snprintf(out + length, STOA_FOUND_BYTES - length,
+                                   plain ? "%c" : "\\x%02x", bytes[i]);
     }
-    (void)snprintf(out + length, FOUND_BYTES - length, "%s", shown < size ? "'..." : "'");
+    (void)snprintf(out + length, STOA_FOUND_BYTES - length, "%s", shown < size ? "'..." : "'");
 }
 
-static stoa_status reject_text(const struct frame *frame, int64_t row, const uint8_t *bytes,
+static stoa_status reject_text(const struct stoa_frame *frame, int64_t row, const uint8_t *bytes,
                                size_t size) {
-    char found[FOUND_BYTES];
+    char found[STOA_FOUND_BYTES];
     show_bytes(bytes, size, found);
-    return reject(frame, row, "a UTF-8 string", found);
+    return stoa_frame_reject(frame, row, "a UTF-8 string", found);
 }
 
-static stoa_status check_views_utf8(const struct frame *frame, const struct node *node,
+static stoa_status check_views_utf8(const struct stoa_frame *frame, const struct stoa_node *node,
                                     int64_t start, int64_t count) {
     const struct ArrowArray *array = node->array;
     struct stoa_validity validity = validity_of(array, start);
@@ -404,8 +206,9 @@ static stoa_status check_views_utf8(const struct frame *frame, const struct node
                               (size_t)(array->offset + start + i) * 16;
         int32_t words[4];
         memcpy(words, view, sizeof words);
-        const uint8_t *bytes =
-            words[0] <= 12 ? view + 4 : (const uint8_t *)array->buffers[2 + words[2]] + words[3];
+        const uint8_t *bytes = words[0] <= 12
+                                   ? view + 4
+                                   : (const uint8_t *)array->buffers[2 + words[2]] + words[3];
         if (!stoa_utf8_valid(bytes, (size_t)words[0], NULL)) {
             return reject_text(frame, start + i, bytes, (size_t)words[0]);
         }
@@ -413,8 +216,8 @@ static stoa_status check_views_utf8(const struct frame *frame, const struct node
     return STOA_OK;
 }
 
-static stoa_status check_utf8(const struct frame *frame, const struct node *node, int64_t start,
-                              int64_t count) {
+static stoa_status check_utf8(const struct stoa_frame *frame, const struct stoa_node *node,
+                              int64_t start, int64_t count) {
     const struct ArrowArray *array = node->array;
     struct stoa_validity validity = validity_of(array, start);
     const uint8_t *bytes = array->n_buffers > 2 ? array->buffers[2] : NULL;
@@ -444,15 +247,14 @@ static __int128 power_of_ten(int32_t exponent) {
     return power;
 }
 
-static stoa_status check_decimal(const struct frame *frame, const struct node *node, int64_t start,
-                                 int64_t count) {
+static stoa_status check_decimal(const struct stoa_frame *frame, const struct stoa_node *node,
+                                 int64_t start, int64_t count) {
     int32_t width = node->layout.byte_width;
     const uint8_t *values = (const uint8_t *)node->array->buffers[1] +
                             (size_t)(node->array->offset + start) * (size_t)width;
     int32_t gained = node->field->type.scale - node->layout.scale;
     __int128 limit = power_of_ten(node->field->type.precision - gained) - 1;
-    int64_t bad =
-        stoa_kernel_decimal(values, width, count, validity_of(node->array, start), limit);
+    int64_t bad = stoa_kernel_decimal(values, width, count, validity_of(node->array, start), limit);
     if (bad < 0) {
         return STOA_OK;
     }
@@ -467,16 +269,16 @@ static const char *unit_name(stoa_time_unit unit) {
     return NAMES[unit];
 }
 
-static stoa_status reject_number(const struct frame *frame, const struct node *node, int64_t row,
-                                 int64_t number, const char *what) {
-    char found[FOUND_BYTES];
+static stoa_status reject_number(const struct stoa_frame *frame, const struct stoa_node *node,
+                                 int64_t row, int64_t number, const char *what) {
+    char found[STOA_FOUND_BYTES];
     (void)snprintf(found, sizeof found, "%" PRId64 " %s%s", number, unit_name(node->layout.unit),
                    what);
     return reject_value(frame, node, row, found);
 }
 
-static stoa_status check_time(const struct frame *frame, const struct node *node, int64_t start,
-                              int64_t count) {
+static stoa_status check_time(const struct stoa_frame *frame, const struct stoa_node *node,
+                              int64_t start, int64_t count) {
     const struct ArrowArray *array = node->array;
     struct stoa_validity validity = validity_of(array, start);
     int64_t day = 86400 * stoa_time_unit_per_second(node->layout.unit);
@@ -497,14 +299,13 @@ static stoa_status check_time(const struct frame *frame, const struct node *node
 }
 
 /* Finer units reach less far. */
-static stoa_status check_unit(const struct frame *frame, const struct node *node, int64_t start,
-                              int64_t count) {
+static stoa_status check_unit(const struct stoa_frame *frame, const struct stoa_node *node,
+                              int64_t start, int64_t count) {
     int64_t factor = stoa_fit_unit_factor(&node->field->type, &node->layout);
     if (factor == 1) {
         return STOA_OK;
     }
-    const int64_t *values =
-        (const int64_t *)node->array->buffers[1] + node->array->offset + start;
+    const int64_t *values = (const int64_t *)node->array->buffers[1] + node->array->offset + start;
     int64_t bad = stoa_kernel_outside_i64(values, count, validity_of(node->array, start),
                                           INT64_MIN / factor, INT64_MAX / factor);
     return bad < 0 ? STOA_OK
@@ -512,14 +313,13 @@ static stoa_status check_unit(const struct frame *frame, const struct node *node
                                    ", which its unit cannot hold");
 }
 
-static stoa_status check_date(const struct frame *frame, const struct node *node, int64_t start,
-                              int64_t count) {
+static stoa_status check_date(const struct stoa_frame *frame, const struct stoa_node *node,
+                              int64_t start, int64_t count) {
     enum { DAY_MS = 86400000 };
     if (node->layout.kind == STOA_ARROW_DATE32) {
         return STOA_OK;
     }
-    const int64_t *values =
-        (const int64_t *)node->array->buffers[1] + node->array->offset + start;
+    const int64_t *values = (const int64_t *)node->array->buffers[1] + node->array->offset + start;
     struct stoa_validity validity = validity_of(node->array, start);
     int64_t bad = stoa_kernel_fraction_i64(values, count, validity, DAY_MS);
     if (bad >= 0) {
@@ -534,7 +334,7 @@ static stoa_status check_date(const struct frame *frame, const struct node *node
 
 /* -- nested values ---------------------------------------------------------------------------- */
 
-static stoa_status check_struct(const struct frame *frame, const stoa_type *type,
+static stoa_status check_struct(const struct stoa_frame *frame, const stoa_type *type,
                                 const struct ArrowSchema *arrow, const struct ArrowArray *array,
                                 int64_t start, int64_t count) {
     for (int32_t i = 0; i < type->child_count; i++) {
@@ -542,26 +342,32 @@ static stoa_status check_struct(const struct frame *frame, const stoa_type *type
         if (index < 0) {
             continue; /* missing and optional */
         }
-        struct node child =
-            node_of(&type->children[i], arrow->children[index], array->children[index]);
-        struct frame below = {.parent = frame, .name = type->children[i].name, .err = frame->err,
-                              .array = child.array, .layout = &child.layout,
-                              .column_index = frame->parent == NULL ? i : frame->column_index};
+        struct stoa_node child = node_of(&type->children[i], arrow->children[index],
+                                         array->children[index]);
+        struct stoa_frame below = {.parent = frame,
+                                   .name = type->children[i].name,
+                                   .err = frame->err,
+                                   .array = child.array,
+                                   .layout = &child.layout,
+                                   .column_index = frame->parent == NULL ? i : frame->column_index};
         STOA_TRY(check_run(&below, &child, array->offset + start, count));
     }
     return STOA_OK;
 }
 
-static stoa_status check_items(const struct frame *frame, const struct node *node, int64_t start,
-                               int64_t count) {
-    int64_t first = offset_at(frame, start);
-    int64_t items = offset_at(frame, start + count) - first;
+static stoa_status check_items(const struct stoa_frame *frame, const struct stoa_node *node,
+                               int64_t start, int64_t count) {
+    int64_t first = stoa_frame_offset_at(frame, start);
+    int64_t items = stoa_frame_offset_at(frame, start + count) - first;
     const stoa_type *type = &node->field->type;
     if (type->kind == STOA_TYPE_LIST) {
-        struct node child =
-            node_of(&type->children[0], node->arrow->children[0], node->array->children[0]);
-        struct frame below = {.parent = frame, .err = frame->err, .array = child.array,
-                              .layout = &child.layout, .column_index = frame->column_index};
+        struct stoa_node child = node_of(&type->children[0], node->arrow->children[0],
+                                         node->array->children[0]);
+        struct stoa_frame below = {.parent = frame,
+                                   .err = frame->err,
+                                   .array = child.array,
+                                   .layout = &child.layout,
+                                   .column_index = frame->column_index};
         return check_run(&below, &child, first, items);
     }
     /* Keys and values count from the map's own items: the entries' struct only shifts them. */
@@ -570,30 +376,34 @@ static stoa_status check_items(const struct frame *frame, const struct node *nod
     if (stoa_array_has_validity(entries) &&
         stoa_kernel_null(items, validity_of(entries, first)) >= 0) {
         int64_t bad = stoa_kernel_null(items, validity_of(entries, first));
-        return reject(frame, row_of_item(frame, first + bad), "an entry of a map", "null");
+        return stoa_frame_reject(frame, stoa_frame_row_of_item(frame, first + bad),
+                                 "an entry of a map", "null");
     }
-    struct frame middle = entries_frame(frame);
+    struct stoa_frame middle = entries_frame(frame);
     for (int32_t i = 0; i < 2; i++) {
-        struct node child =
-            node_of(&type->children[i], entries_arrow->children[i], entries->children[i]);
-        struct frame below = {.parent = &middle, .name = type->children[i].name,
-                              .err = frame->err, .array = child.array, .layout = &child.layout,
-                              .column_index = frame->column_index};
+        struct stoa_node child = node_of(&type->children[i], entries_arrow->children[i],
+                                         entries->children[i]);
+        struct stoa_frame below = {.parent = &middle,
+                                   .name = type->children[i].name,
+                                   .err = frame->err,
+                                   .array = child.array,
+                                   .layout = &child.layout,
+                                   .column_index = frame->column_index};
         STOA_TRY(check_run(&below, &child, entries->offset + first, items));
     }
     return STOA_OK;
 }
 
-static stoa_status check_children(const struct frame *frame, const struct node *node, int64_t start,
-                                  int64_t count) {
+static stoa_status check_children(const struct stoa_frame *frame, const struct stoa_node *node,
+                                  int64_t start, int64_t count) {
     if (node->field->type.kind == STOA_TYPE_STRUCT) {
         return check_struct(frame, &node->field->type, node->arrow, node->array, start, count);
     }
     return check_items(frame, node, start, count);
 }
 
-static stoa_status check_nested(const struct frame *frame, const struct node *node, int64_t start,
-                                int64_t count) {
+static stoa_status check_nested(const struct stoa_frame *frame, const struct stoa_node *node,
+                                int64_t start, int64_t count) {
     struct stoa_validity validity = validity_of(node->array, start);
     if (validity.bits == NULL) {
         return check_children(frame, node, start, count);
@@ -609,7 +419,7 @@ static stoa_status check_nested(const struct frame *frame, const struct node *no
 
 /* -- dictionaries ----------------------------------------------------------------------------- */
 
-static int64_t index_at(const struct node *node, int64_t row) {
+static int64_t index_at(const struct stoa_node *node, int64_t row) {
     int64_t at = node->array->offset + row;
     const void *data = node->array->buffers[1];
     switch (node->layout.kind) {
@@ -625,16 +435,15 @@ static int64_t index_at(const struct node *node, int64_t row) {
 
 /* The whole dictionary is looked at once where it is no larger than the run. Only when something is
  * wrong in it, or it is larger, does each row ask for its own value: an unused value may be wrong. */
-static stoa_status check_dictionary(const struct frame *frame, const struct node *node,
+static stoa_status check_dictionary(const struct stoa_frame *frame, const struct stoa_node *node,
                                     int64_t start, int64_t count) {
     const struct ArrowArray *values = node->array->dictionary;
-    struct node value = node_of(node->field, node->arrow->dictionary, values);
-    struct frame quiet = *frame;
+    struct stoa_node value = node_of(node->field, node->arrow->dictionary, values);
+    struct stoa_frame quiet = *frame;
     quiet.err = NULL;
     quiet.array = values;
     quiet.layout = &value.layout;
-    bool sound = values->length <= count &&
-                 check_run(&quiet, &value, 0, values->length) == STOA_OK;
+    bool sound = values->length <= count && check_run(&quiet, &value, 0, values->length) == STOA_OK;
     struct stoa_validity validity = validity_of(node->array, start);
     for (int64_t i = 0; i < count; i++) {
         if (validity.bits != NULL && !stoa_bit_get(validity.bits, validity.offset + i)) {
@@ -642,15 +451,15 @@ static stoa_status check_dictionary(const struct frame *frame, const struct node
         }
         int64_t index = index_at(node, start + i);
         if (index < 0 || index >= values->length) {
-            char expected[FOUND_BYTES];
-            char found[FOUND_BYTES];
+            char expected[STOA_FOUND_BYTES];
+            char found[STOA_FOUND_BYTES];
             (void)snprintf(expected, sizeof expected, "a dictionary index below %" PRId64,
                            values->length);
             (void)snprintf(found, sizeof found, "%" PRId64, index);
-            return reject(frame, start + i, expected, found);
+            return stoa_frame_reject(frame, start + i, expected, found);
         }
         if (!sound) {
-            struct frame used = quiet;
+            struct stoa_frame used = quiet;
             used.err = frame->err;
             used.has_row = true;
             used.row = start + i;
@@ -662,8 +471,8 @@ static stoa_status check_dictionary(const struct frame *frame, const struct node
 
 /* -- one run of rows of one node -------------------------------------------------------------- */
 
-static stoa_status check_values(const struct frame *frame, const struct node *node, int64_t start,
-                                int64_t count) {
+static stoa_status check_values(const struct stoa_frame *frame, const struct stoa_node *node,
+                                int64_t start, int64_t count) {
     switch (node->field->type.kind) {
     case STOA_TYPE_DECIMAL: return check_decimal(frame, node, start, count);
     case STOA_TYPE_DATE: return check_date(frame, node, start, count);
@@ -679,19 +488,19 @@ static stoa_status check_values(const struct frame *frame, const struct node *no
     }
 }
 
-static stoa_status check_run(const struct frame *frame, const struct node *node, int64_t start,
-                             int64_t count) {
+static stoa_status check_run(const struct stoa_frame *frame, const struct stoa_node *node,
+                             int64_t start, int64_t count) {
     if (count == 0) {
         return STOA_OK;
     }
     struct stoa_validity validity = validity_of(node->array, start);
     if (node->layout.kind == STOA_ARROW_NULL) {
-        return node->field->required ? reject_null(frame, node, start) : STOA_OK;
+        return node->field->required ? stoa_frame_reject_null(frame, node, start) : STOA_OK;
     }
     if (node->field->required && validity.bits != NULL) {
         int64_t bad = stoa_kernel_null(count, validity);
         if (bad >= 0) {
-            return reject_null(frame, node, start + bad);
+            return stoa_frame_reject_null(frame, node, start + bad);
         }
     }
     return node->layout.dictionary ? check_dictionary(frame, node, start, count)
@@ -707,8 +516,8 @@ stoa_status stoa_batch_validate(const stoa_schema *schema, const struct ArrowSch
                          arrow->format == NULL ? "" : arrow->format);
     }
     STOA_TRY(stoa_arrow_validate(arrow, batch, STOA_ARROW_CHECK_LAYOUT, err));
-    struct frame root = {.array = batch, .column_index = -1, .err = err};
-    STOA_TRY(match_fields(&root, &schema->root, arrow));
+    struct stoa_frame root = {.array = batch, .column_index = -1, .err = err};
+    STOA_TRY(stoa_validate_match(&root, &schema->root, arrow));
     struct stoa_validity rows = validity_of(batch, 0);
     if (rows.bits != NULL && stoa_kernel_null(batch->length, rows) >= 0) {
         int64_t row = stoa_kernel_null(batch->length, rows);
@@ -720,9 +529,9 @@ stoa_status stoa_batch_validate(const stoa_schema *schema, const struct ArrowSch
         const stoa_field *field = &schema->root.children[i];
         int64_t index = stoa_fit_child(&schema->root, i, arrow);
         if (index >= 0) {
-            struct frame top = root;
+            struct stoa_frame top = root;
             top.column_index = i;
-            struct node node = node_of(field, arrow->children[index], batch->children[index]);
+            struct stoa_node node = node_of(field, arrow->children[index], batch->children[index]);
             STOA_TRY(check_structure(&top, field->name, &node));
         }
     }

@@ -65,9 +65,7 @@ static bool decimal_read(const uint8_t *bytes, int32_t width, __int128 *out) {
         memcpy(out, bytes, sizeof *out);
         memcpy(&high, bytes + sizeof *out, sizeof high);
         return high == (*out < 0 ? -1 : 0);
-    default:
-        memcpy(out, bytes, sizeof *out);
-        return true;
+    default: memcpy(out, bytes, sizeof *out); return true;
     }
 }
 

@@ -88,9 +88,8 @@ void stoa_value_from_array(const stoa_type *type, const struct ArrowArray *array
     STOA_ASSERT(!stoa_type_is_nested(type->kind));
     int64_t at = array->offset + row;
     *out = (stoa_value){.type = *type};
-    if (type->kind == STOA_TYPE_UNKNOWN ||
-        (array->null_count != 0 && array->buffers[0] != NULL &&
-         !stoa_bit_get(array->buffers[0], at))) {
+    if (type->kind == STOA_TYPE_UNKNOWN || (array->null_count != 0 && array->buffers[0] != NULL &&
+                                            !stoa_bit_get(array->buffers[0], at))) {
         out->is_null = true;
     } else if (type->kind == STOA_TYPE_STRING || type->kind == STOA_TYPE_BINARY) {
         read_text(array, at, out);
@@ -179,8 +178,8 @@ static bool parse_grid(const stoa_type *type, const char *text, size_t size, str
         return stoa_grid_from_duration(text, size, stoa_type_per_second(type), out);
     default:
         *out_hint = "";
-        return stoa_grid_from_number(
-            text, size, type->kind == STOA_TYPE_DECIMAL ? type->scale : 0, out);
+        return stoa_grid_from_number(text, size, type->kind == STOA_TYPE_DECIMAL ? type->scale : 0,
+                                     out);
     }
 }
 

@@ -13,13 +13,14 @@
 #include "schema/validate.h"
 
 /* Intervals, half floats and 64-bit dates are conversions of their own: test_conform.c has them. */
-static const uint64_t KINDS =
-    SUPPORT_KINDS_ALL &
-    ~(SUPPORT_KIND(STOA_ARROW_FLOAT16) | SUPPORT_KIND(STOA_ARROW_DATE64) |
-      SUPPORT_KIND(STOA_ARROW_INTERVAL_MONTHS) | SUPPORT_KIND(STOA_ARROW_INTERVAL_DAY_TIME));
+static const uint64_t KINDS = SUPPORT_KINDS_ALL &
+                              ~(SUPPORT_KIND(STOA_ARROW_FLOAT16) | SUPPORT_KIND(STOA_ARROW_DATE64) |
+                                SUPPORT_KIND(STOA_ARROW_INTERVAL_MONTHS) |
+                                SUPPORT_KIND(STOA_ARROW_INTERVAL_DAY_TIME));
 
-static const support_batch_options OPTIONS = {
-    .kinds = 0, .decimal_width_max = 16, .no_negative_scales = true};
+static const support_batch_options OPTIONS = {.kinds = 0,
+                                              .decimal_width_max = 16,
+                                              .no_negative_scales = true};
 
 static void values_equal(stoa_pool *pool, const struct ArrowSchema *left_schema,
                          const struct ArrowArray *left, const struct ArrowSchema *right_schema,

@@ -59,7 +59,8 @@ static int field_index(const struct world *world, int32_t id) {
     return -1;
 }
 
-static truth compare(stoa_predicate_kind kind, const stoa_value *value, const stoa_value *constant) {
+static truth compare(stoa_predicate_kind kind, const stoa_value *value,
+                     const stoa_value *constant) {
     if (value->is_null || constant->is_null) {
         return IS_UNKNOWN;
     }
@@ -71,8 +72,9 @@ static truth compare(stoa_predicate_kind kind, const stoa_value *value, const st
     case STOA_PREDICATE_LESS_EQUAL: return order <= 0;
     case STOA_PREDICATE_GREATER: return order > 0;
     case STOA_PREDICATE_GREATER_EQUAL: return order >= 0;
-    default: return value->size >= constant->size &&
-                    (constant->size == 0 || memcmp(value->bytes, constant->bytes, constant->size) == 0);
+    default:
+        return value->size >= constant->size &&
+               (constant->size == 0 || memcmp(value->bytes, constant->bytes, constant->size) == 0);
     }
 }
 
@@ -162,8 +164,7 @@ static stoa_value constant_for(struct world *world, int field) {
     if (world->batch.length == 0 || below(world, 20) == 0) {
         return null;
     }
-    stoa_value value =
-        value_at(world, field, (int64_t)below(world, (uint64_t)world->batch.length));
+    stoa_value value = value_at(world, field, (int64_t)below(world, (uint64_t)world->batch.length));
     if (value.is_null || below(world, 3) != 0) {
         return value;
     }
@@ -289,12 +290,14 @@ struct counts {
     int64_t asked;
 };
 
-static void check_match(struct world *world, const stoa_predicate *predicate, struct counts *counts) {
+static void check_match(struct world *world, const stoa_predicate *predicate,
+                        struct counts *counts) {
     int64_t length = world->batch.length;
     for (int i = 0; i < 4; i++) {
         int64_t begin = support_random_between(world->random, 0, length);
-        int64_t end = support_random_between(
-            world->random, begin, i % 2 == 0 ? (begin + 3 < length ? begin + 3 : length) : length);
+        int64_t end = support_random_between(world->random, begin,
+                                             i % 2 == 0 ? (begin + 3 < length ? begin + 3 : length)
+                                                        : length);
         stoa_field_summary summaries[FIELDS_MAX];
         int32_t count = 0;
         for (int field = 0; field < world->field_count; field++) {
@@ -359,8 +362,11 @@ static void check_select(struct world *world, const stoa_predicate *predicate,
 static void one_world(support_random *random, struct counts *counts) {
     stoa_error err = STOA_ERROR_NONE;
     struct world world = {.pool = support_pool_open(), .random = random};
-    support_batch_options options = {.decimal_width_max = 16, .no_negative_scales = true,
-                                     .no_dictionaries = true, .depth = 2, .column_count = 6};
+    support_batch_options options = {.decimal_width_max = 16,
+                                     .no_negative_scales = true,
+                                     .no_dictionaries = true,
+                                     .depth = 2,
+                                     .column_count = 6};
     struct ArrowSchema arrow;
     struct ArrowArray raw;
     struct ArrowArray whole;

@@ -109,10 +109,8 @@ static void times_get_finer(void **state) {
     expect_numbers(*state, "tdm", -day, 19000 * day, "date", "\"1969-12-31\"", "\"2022-01-08\"");
     expect_numbers(*state, "tts", 0, 86399, "time_ms", "\"00:00:00\"", "\"23:59:59\"");
     expect_numbers(*state, "tts", 0, 86399, "time", "\"00:00:00\"", "\"23:59:59\"");
-    expect_numbers(*state, "ttm", 1, 86399999, "time_ns", "\"00:00:00.001\"",
-                   "\"23:59:59.999\"");
-    expect_numbers(*state, "ttu", 1, 2, "time_ns", "\"00:00:00.000001\"",
-                   "\"00:00:00.000002\"");
+    expect_numbers(*state, "ttm", 1, 86399999, "time_ns", "\"00:00:00.001\"", "\"23:59:59.999\"");
+    expect_numbers(*state, "ttu", 1, 2, "time_ns", "\"00:00:00.000001\"", "\"00:00:00.000002\"");
     expect_numbers(*state, "tss:", -1, 1, "timestamp", "\"1969-12-31 23:59:59\"",
                    "\"1970-01-01 00:00:01\"");
     expect_numbers(*state, "tsm:Europe/Athens", -1, 1, "timestamptz_ns",
@@ -148,11 +146,16 @@ static void by_hand_init(struct by_hand *hand, int64_t length, int64_t buffer_co
     *hand = (struct by_hand){0};
     hand->columns[0] = &hand->column;
     hand->items[0] = &hand->item;
-    hand->batch = (struct ArrowArray){.length = length, .n_buffers = 1, .buffers = hand->none,
-                                      .n_children = 1, .children = hand->columns,
+    hand->batch = (struct ArrowArray){.length = length,
+                                      .n_buffers = 1,
+                                      .buffers = hand->none,
+                                      .n_children = 1,
+                                      .children = hand->columns,
                                       .release = count_release};
-    hand->column = (struct ArrowArray){.length = length, .n_buffers = buffer_count,
-                                       .buffers = hand->buffers, .release = count_release};
+    hand->column = (struct ArrowArray){.length = length,
+                                       .n_buffers = buffer_count,
+                                       .buffers = hand->buffers,
+                                       .release = count_release};
     released = 0;
 }
 
@@ -269,7 +272,9 @@ static void fixed_and_large_lists_become_lists(void **state) {
     hand.column.n_children = 1;
     hand.column.children = hand.items;
     hand.item_buffers[1] = ITEMS;
-    hand.item = (struct ArrowArray){.length = 8, .n_buffers = 2, .buffers = hand.item_buffers,
+    hand.item = (struct ArrowArray){.length = 8,
+                                    .n_buffers = 2,
+                                    .buffers = hand.item_buffers,
                                     .release = count_release};
     expect(*state, &arrow, &hand.batch, "list<long>", "[1,2] null [5,6]");
     stoa_arrow_schema_release(&arrow);
@@ -283,7 +288,9 @@ static void fixed_and_large_lists_become_lists(void **state) {
     hand.column.n_children = 1;
     hand.column.children = hand.items;
     hand.item_buffers[1] = ITEMS;
-    hand.item = (struct ArrowArray){.length = 8, .n_buffers = 2, .buffers = hand.item_buffers,
+    hand.item = (struct ArrowArray){.length = 8,
+                                    .n_buffers = 2,
+                                    .buffers = hand.item_buffers,
                                     .release = count_release};
     expect(*state, &arrow, &hand.batch, "list<int>", "[] [1,2,3]");
     stoa_arrow_schema_release(&arrow);
@@ -321,10 +328,26 @@ static void intervals_meet_in_months_days_and_nanoseconds(void **state) {
 }
 
 static void null_columns_become_nulls_of_any_type(void **state) {
-    static const char *const TYPES[] = {
-        "unknown", "boolean", "int8", "long", "uint16", "float", "decimal(5, 2)", "date", "time_ms",
-        "time", "timestamptz", "duration", "interval", "string", "binary", "fixed[3]", "uuid",
-        "list<string>", "map<string, int>", "struct<a: int not null, b: list<int>>"};
+    static const char *const TYPES[] = {"unknown",
+                                        "boolean",
+                                        "int8",
+                                        "long",
+                                        "uint16",
+                                        "float",
+                                        "decimal(5, 2)",
+                                        "date",
+                                        "time_ms",
+                                        "time",
+                                        "timestamptz",
+                                        "duration",
+                                        "interval",
+                                        "string",
+                                        "binary",
+                                        "fixed[3]",
+                                        "uuid",
+                                        "list<string>",
+                                        "map<string, int>",
+                                        "struct<a: int not null, b: list<int>>"};
     for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
         struct ArrowSchema arrow;
         struct by_hand hand;
@@ -342,8 +365,8 @@ static void missing_columns_are_null_and_order_is_the_schemas(void **state) {
     struct ArrowArray batch;
     stoa_builder *builder = NULL;
     const stoa_schema *source = world_schema(*state, "b int, s struct<y: int>");
-    const stoa_schema *target =
-        world_schema(*state, "a string, s struct<x: list<int>, y: long>, b int");
+    const stoa_schema *target = world_schema(*state,
+                                             "a string, s struct<x: list<int>, y: long>, b int");
     ok(stoa_schema_to_arrow(*state, source, &arrow, &err));
     ok(stoa_builder_create(*state, &arrow, &builder, &err));
     ok(stoa_builder_append_i64(stoa_builder_child(builder, 0), 7, &err));

@@ -38,9 +38,10 @@ static void the_specifications_shapes_are_read(void **state) {
            "  {\"id\": 12, \"name\": \"d\", \"required\": true, \"type\": \"decimal(9,2)\"},"
            "  {\"id\": 13, \"name\": \"f\", \"required\": false, \"type\": \"fixed[16]\"}]}}}]}",
            "m map<string, struct<d: decimal(9, 2) not null, f: fixed[16]>>", 13);
-    static const char *const TYPES[] = {
-        "boolean", "int", "long", "float", "double", "date", "time", "timestamp", "timestamptz",
-        "timestamp_ns", "timestamptz_ns", "string", "uuid", "binary", "unknown"};
+    static const char *const TYPES[] =
+        {"boolean",        "int",    "long",      "float",       "double",
+         "date",           "time",   "timestamp", "timestamptz", "timestamp_ns",
+         "timestamptz_ns", "string", "uuid",      "binary",      "unknown"};
     for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
         char json[200];
         char text[60];
@@ -57,9 +58,10 @@ static void schemas_are_written_in_full(void **state) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_buffer json;
     const char *view = NULL;
-    const stoa_schema *schema = world_schema(
-        *state, "\"a \"\"q\"\"\" int not null 'tab\tdoc', l list<struct<x: uint8 not null>>, "
-                "m map<string, decimal(5, 2)>");
+    const stoa_schema *schema =
+        world_schema(*state,
+                     "\"a \"\"q\"\"\" int not null 'tab\tdoc', l list<struct<x: uint8 not null>>, "
+                     "m map<string, decimal(5, 2)>");
     stoa_buffer_init(&json, *state);
     ok(stoa_schema_to_json(schema, &json, &err));
     ok(stoa_buffer_text(&json, &view, &err));
@@ -119,10 +121,11 @@ static void nesting_is_bounded(void **state) {
     for (int levels = 100; levels <= LEVELS; levels += LEVELS - 100) {
         size_t end = length;
         for (int i = 0; i < levels; i++) {
-            end += (size_t)snprintf(json + end, sizeof json - end,
-                                    "{\"type\":\"list\",\"element-id\":%d,\"element-required\":true,"
-                                    "\"element\":",
-                                    i + 2);
+            end += (size_t)
+                snprintf(json + end, sizeof json - end,
+                         "{\"type\":\"list\",\"element-id\":%d,\"element-required\":true,"
+                         "\"element\":",
+                         i + 2);
         }
         refuse(state, json, STOA_INVALID, ""); /* cut off */
         (void)snprintf(json + end, sizeof json - end, "\"int\"");

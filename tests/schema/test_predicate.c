@@ -5,10 +5,11 @@
 
 #include "schema/predicate.h"
 
-static const char SCHEMA[] = "t int8, i int, l long, ul uint64, f float, d double, m decimal(5, 2), "
-                             "y date, c time, a timestamp, z timestamptz, u duration, x string, "
-                             "w binary, k fixed[3], id uuid, b boolean, n unknown, "
-                             "p struct<lat: double, q: struct<r: int>>, o list<int>, v interval";
+static const char SCHEMA[] =
+    "t int8, i int, l long, ul uint64, f float, d double, m decimal(5, 2), "
+    "y date, c time, a timestamp, z timestamptz, u duration, x string, "
+    "w binary, k fixed[3], id uuid, b boolean, n unknown, "
+    "p struct<lat: double, q: struct<r: int>>, o list<int>, v interval";
 
 static void expect(void **state, const char *text, const char *printed) {
     stoa_error err = STOA_ERROR_NONE;
@@ -124,8 +125,7 @@ static void forms_of_sql_are_read(void **state) {
 static void failures_name_the_byte(void **state) {
     refuse(state, "", STOA_INVALID, 0, "expected a column's name at byte 0 but the text ends");
     refuse(state, "i =", STOA_INVALID, 3, "expected a constant at byte 3 but the text ends");
-    refuse(state, "nope = 1", STOA_INVALID, 0,
-           "column 'nope' at byte 0: there is no such column");
+    refuse(state, "nope = 1", STOA_INVALID, 0, "column 'nope' at byte 0: there is no such column");
     refuse(state, "i = 1 and p.nope = 1", STOA_INVALID, 12,
            "field 'nope' at byte 12: there is no such field in 'p'");
     refuse(state, "i = 1 i", STOA_INVALID, 6,
@@ -207,14 +207,18 @@ static bool may(void **state, const struct known *known, const char *text) {
     const stoa_field *field = stoa_schema_column(schema, known->column);
     stoa_value lower;
     stoa_value upper;
-    stoa_field_summary summary = {.field_id = field->id, .value_count = known->rows,
-                                  .null_count = known->nulls, .may_have_nan = known->nan};
+    stoa_field_summary summary = {.field_id = field->id,
+                                  .value_count = known->rows,
+                                  .null_count = known->nulls,
+                                  .may_have_nan = known->nan};
     if (known->lower != NULL) {
-        ok(stoa_value_parse(&arena, &field->type, known->lower, strlen(known->lower), &lower, &err));
+        ok(stoa_value_parse(&arena, &field->type, known->lower, strlen(known->lower), &lower,
+                            &err));
         summary.lower = &lower;
     }
     if (known->upper != NULL) {
-        ok(stoa_value_parse(&arena, &field->type, known->upper, strlen(known->upper), &upper, &err));
+        ok(stoa_value_parse(&arena, &field->type, known->upper, strlen(known->upper), &upper,
+                            &err));
         summary.upper = &upper;
     }
     bool answer = stoa_predicate_may_match(predicate, schema, &summary, 1);

@@ -78,15 +78,15 @@ static void ids_given_must_be_positive_and_differ(void **state) {
     stoa_field element = {.id = 7, .name = "x", .type = {.kind = STOA_TYPE_INT}};
     stoa_field columns[] = {
         {.id = 7, .name = "a", .type = {.kind = STOA_TYPE_INT}},
-        {.id = 3, .name = "b", .type = {.kind = STOA_TYPE_LIST, .child_count = 1,
-                                        .children = &element}},
+        {.id = 3,
+         .name = "b",
+         .type = {.kind = STOA_TYPE_LIST, .child_count = 1, .children = &element}},
     };
     assert_int_equal(stoa_schema_create(*state, columns, 2, true, &schema, &err), STOA_INVALID);
     assert_string_equal(err.message, "fields 'a' and 'element' have the same id 7");
     element.id = 0;
     assert_int_equal(stoa_schema_create(*state, columns, 2, true, &schema, &err), STOA_INVALID);
-    assert_string_equal(err.message,
-                        "field 'element': expected an id of 1 and more but found 0");
+    assert_string_equal(err.message, "field 'element': expected an id of 1 and more but found 0");
     element.id = 8;
     ok(stoa_schema_create_version(*state, columns, 2, 4, 100, &schema, &err));
     assert_int_equal(schema->schema_id, 4);

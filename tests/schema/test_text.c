@@ -25,12 +25,45 @@ static void expect_failure(void **state, const char *text, int64_t offset, const
 
 static void every_type_prints_as_it_is_read(void **state) {
     static const char *const TYPES[] = {
-        "unknown", "boolean", "int8", "int16", "int", "long", "uint8", "uint16", "uint32", "uint64",
-        "float", "double", "decimal(38, 10)", "date", "time", "time_ms", "time_ns", "timestamp",
-        "timestamp_s", "timestamp_ms", "timestamp_ns", "timestamptz", "timestamptz_s",
-        "timestamptz_ms", "timestamptz_ns", "duration", "duration_s", "duration_ms", "duration_ns",
-        "interval", "string", "binary", "fixed[16]", "uuid", "list<string>", "list<string not null>",
-        "map<string, long>", "map<string, long not null>", "struct<>",
+        "unknown",
+        "boolean",
+        "int8",
+        "int16",
+        "int",
+        "long",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+        "float",
+        "double",
+        "decimal(38, 10)",
+        "date",
+        "time",
+        "time_ms",
+        "time_ns",
+        "timestamp",
+        "timestamp_s",
+        "timestamp_ms",
+        "timestamp_ns",
+        "timestamptz",
+        "timestamptz_s",
+        "timestamptz_ms",
+        "timestamptz_ns",
+        "duration",
+        "duration_s",
+        "duration_ms",
+        "duration_ns",
+        "interval",
+        "string",
+        "binary",
+        "fixed[16]",
+        "uuid",
+        "list<string>",
+        "list<string not null>",
+        "map<string, long>",
+        "map<string, long not null>",
+        "struct<>",
         "struct<a: int not null 'it''s', b: struct<\"c d\": list<map<int, uuid>>>>",
     };
     for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
@@ -45,17 +78,20 @@ static void aliases_print_canonically(void **state) {
                  "a long, b int, c string not null, d string not null 'doc'");
     expect_print(state, "a bool,b smallint,c tinyint,d blob,e timestamp with time zone",
                  "a boolean, b int16, c int8, d binary, e timestamptz");
-    expect_print(state, "a: decimal(10), b: double precision, c: timestamp without time zone, "
-                        "d numeric ( 5 , 2 ), e fixed(3), f int[][], g array<int>",
+    expect_print(state,
+                 "a: decimal(10), b: double precision, c: timestamp without time zone, "
+                 "d numeric ( 5 , 2 ), e fixed(3), f int[][], g array<int>",
                  "a decimal(10, 0), b double, c timestamp, d decimal(5, 2), e fixed[3], "
                  "f list<list<int>>, g list<int>");
-    expect_print(state, "\"odd \"\"name\"\"\" int, größe int, not int, null int, timestamp timestamp",
+    expect_print(state,
+                 "\"odd \"\"name\"\"\" int, größe int, not int, null int, timestamp timestamp",
                  "\"odd \"\"name\"\"\" int, \"größe\" int, not int, null int, timestamp timestamp");
 }
 
 static void twins_that_look_alike_stay_apart(void **state) {
-    const stoa_schema *schema = world_schema(
-        *state, "a uuid, b fixed[16], c binary, d timestamp, e timestamptz, f decimal(16, 0)");
+    const stoa_schema *schema =
+        world_schema(*state,
+                     "a uuid, b fixed[16], c binary, d timestamp, e timestamptz, f decimal(16, 0)");
     for (int32_t i = 0; i < 6; i++) {
         for (int32_t j = 0; j < 6; j++) {
             assert_int_equal(stoa_type_equal(&schema->root.children[i].type,
@@ -89,8 +125,7 @@ static void failures_name_the_byte(void **state) {
 static void meaning_is_checked_too(void **state) {
     expect_failure(state, "a int, a long", -1, "the name 'a' stands twice");
     expect_failure(state, "s struct<a: int, a: long>", -1, "the name 'a' stands twice");
-    expect_failure(state, "\"\" int", -1,
-                   "expected a name for every field but found an empty one");
+    expect_failure(state, "\"\" int", -1, "expected a name for every field but found an empty one");
     expect_failure(state, "a decimal(39, 0)", -1,
                    "field 'a': expected a decimal's precision from 1 to 38 but found 39");
     expect_failure(state, "a decimal(5, 6)", -1,

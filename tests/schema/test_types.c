@@ -49,11 +49,13 @@ static void check_arrow(stoa_pool *pool, const stoa_schema *schema) {
 }
 
 static void check_parquet(stoa_pool *pool, const stoa_schema *schema) {
-    static const char *const NAMES[] = {
-        [STOA_PARQUET_BOOLEAN] = "BOOLEAN", [STOA_PARQUET_INT32] = "INT32",
-        [STOA_PARQUET_INT64] = "INT64", [STOA_PARQUET_FLOAT] = "FLOAT",
-        [STOA_PARQUET_DOUBLE] = "DOUBLE", [STOA_PARQUET_BYTE_ARRAY] = "BYTE_ARRAY",
-        [STOA_PARQUET_FIXED] = "FIXED_LEN_BYTE_ARRAY"};
+    static const char *const NAMES[] = {[STOA_PARQUET_BOOLEAN] = "BOOLEAN",
+                                        [STOA_PARQUET_INT32] = "INT32",
+                                        [STOA_PARQUET_INT64] = "INT64",
+                                        [STOA_PARQUET_FLOAT] = "FLOAT",
+                                        [STOA_PARQUET_DOUBLE] = "DOUBLE",
+                                        [STOA_PARQUET_BYTE_ARRAY] = "BYTE_ARRAY",
+                                        [STOA_PARQUET_FIXED] = "FIXED_LEN_BYTE_ARRAY"};
     stoa_error err = STOA_ERROR_NONE;
     stoa_arena arena;
     const stoa_leaf *leaves = NULL;
@@ -105,10 +107,12 @@ static void check_json(stoa_pool *pool, const stoa_schema *schema, const char *t
 
 /* The primitive types that Iceberg's specification names. */
 static void check_iceberg(const stoa_type *type) {
-    static const char *const NAMES[] = {
-        "unknown", "boolean", "int", "long", "float", "double", "decimal", "date", "time",
-        "timestamp", "timestamptz", "timestamp_ns", "timestamptz_ns", "string", "uuid", "fixed",
-        "binary", "list", "map", "struct"};
+    static const char *const NAMES[] =
+        {"unknown",        "boolean",   "int",         "long",
+         "float",          "double",    "decimal",     "date",
+         "time",           "timestamp", "timestamptz", "timestamp_ns",
+         "timestamptz_ns", "string",    "uuid",        "fixed",
+         "binary",         "list",      "map",         "struct"};
     char printed[CELL_BYTES];
     (void)stoa_type_print(type, printed, sizeof printed);
     printed[strcspn(printed, "(<[")] = '\0';

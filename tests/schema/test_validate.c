@@ -117,8 +117,7 @@ static void names_and_types_must_match(void **state) {
     (void)snprintf(text, sizeof text, "id int, Name string, extra date%s", rest);
     expect(&batch, text, NULL);
     (void)snprintf(text, sizeof text, "id int, Name string, extra date not null%s", rest);
-    expect(&batch, text,
-           "column 'extra': expected date not null but found no column of that name");
+    expect(&batch, text, "column 'extra': expected date not null but found no column of that name");
     (void)snprintf(text, sizeof text, "id int%s", rest);
     expect(&batch, text,
            "column 'Name': expected a column of the table but found a name that it does not have");
@@ -169,8 +168,7 @@ static void strings_must_be_utf8(void **state) {
     put_bytes(column(&batch, 0), "ok\xFFno", 5);
     end(batch.root);
     batch_finish(&batch);
-    expect(&batch, "s string",
-           "row 1, column 's': expected a UTF-8 string but found 'ok\\xffno'");
+    expect(&batch, "s string", "row 1, column 's': expected a UTF-8 string but found 'ok\\xffno'");
     batch_close(&batch);
     /* Valid bytes throughout, cut inside a character: each half is wrong. */
     batch_open(&batch, *state, "s string");
@@ -225,16 +223,18 @@ static void finer_units_must_hold_the_value(void **state) {
     end(batch.root);
     batch_finish(&batch);
     expect(&batch, "t timestamp_ms", NULL);
-    expect(&batch, "t timestamp",
-           "row 1, column 't': expected timestamp but found -9223372036855 s, which its unit cannot "
-           "hold");
+    expect(
+        &batch, "t timestamp",
+        "row 1, column 't': expected timestamp but found -9223372036855 s, which its unit cannot "
+        "hold");
     batch_close(&batch);
 }
 
 static void nested_values_are_found_in_their_row(void **state) {
     struct batch batch;
-    batch_open(&batch, *state, "tags list<string>, place struct<lat: double, at: list<int>>, "
-                               "m map<string, int>");
+    batch_open(&batch, *state,
+               "tags list<string>, place struct<lat: double, at: list<int>>, "
+               "m map<string, int>");
     for (int64_t row = 0; row < 6; row++) {
         stoa_builder *tags = column(&batch, 0);
         if (row % 2 == 1) {
@@ -287,11 +287,13 @@ static void nested_values_are_found_in_their_row(void **state) {
     expect(&batch, text, NULL);
     (void)snprintf(text, sizeof text, "tags list<string not null>, %s, %s", place, map);
     expect(&batch, text, "row 4, column 'tags[]': expected string not null but found null");
-    expect(&batch, "tags list<string>, place struct<lat: double not null, at: list<int>>, "
-                   "m map<string, int>",
+    expect(&batch,
+           "tags list<string>, place struct<lat: double not null, at: list<int>>, "
+           "m map<string, int>",
            "row 5, column 'place.lat': expected double not null but found null");
-    expect(&batch, "tags list<string>, place struct<lat: double, at: list<int not null>>, "
-                   "m map<string, int>",
+    expect(&batch,
+           "tags list<string>, place struct<lat: double, at: list<int not null>>, "
+           "m map<string, int>",
            "row 3, column 'place.at[]': expected int not null but found null");
     (void)snprintf(text, sizeof text, "tags list<string>, %s, m map<string, int not null>", place);
     expect(&batch, text, "row 2, column 'm.value': expected int not null but found null");
@@ -321,8 +323,7 @@ static void what_lies_under_a_null_is_nobodys(void **state) {
     }
     batch_finish(&batch);
     const char *text = "s struct<t: string not null, u: time>, v string";
-    expect(&batch, text,
-           "row 1, column 's.t': expected a UTF-8 string but found '\\xff'");
+    expect(&batch, text, "row 1, column 's.t': expected a UTF-8 string but found '\\xff'");
     static const uint8_t WITHOUT_ROW_1 = 0x05;
     for (int i = 0; i < 2; i++) {
         assert_null(batch.array.children[i]->buffers[0]);
@@ -374,12 +375,18 @@ static void dictionaries_are_judged_by_what_is_used(void **state) {
     static int8_t indices[] = {0, 0, 0, 0, 0};
     const void *buffers[] = {NULL, indices};
     const void *no_buffers[] = {NULL};
-    struct ArrowArray keys = {.length = 5, .n_buffers = 2, .buffers = buffers,
+    struct ArrowArray keys = {.length = 5,
+                              .n_buffers = 2,
+                              .buffers = buffers,
                               .dictionary = batch.array.children[0],
                               .release = batch.array.release};
     struct ArrowArray *columns[] = {&keys};
-    struct ArrowArray array = {.length = 5, .n_buffers = 1, .buffers = no_buffers, .n_children = 1,
-                               .children = columns, .release = batch.array.release};
+    struct ArrowArray array = {.length = 5,
+                               .n_buffers = 1,
+                               .buffers = no_buffers,
+                               .n_children = 1,
+                               .children = columns,
+                               .release = batch.array.release};
     const stoa_schema *optional = world_schema(pool, "v string");
     const stoa_schema *required = world_schema(pool, "v string not null");
     ok(stoa_batch_validate(optional, &arrow, &array, &err));

@@ -52,9 +52,7 @@ static void append(stoa_builder *builder, const stoa_type *type, const char *tex
     case STOA_TYPE_FLOAT:
     case STOA_TYPE_DOUBLE: need(stoa_builder_append_f64(builder, value.f, &err)); break;
     case STOA_TYPE_DECIMAL: need(stoa_builder_append_i128(builder, value.decimal, &err)); break;
-    case STOA_TYPE_UINT64:
-        need(stoa_builder_append_u64(builder, (uint64_t)value.i, &err));
-        break;
+    case STOA_TYPE_UINT64: need(stoa_builder_append_u64(builder, (uint64_t)value.i, &err)); break;
     case STOA_TYPE_STRING:
     case STOA_TYPE_BINARY:
     case STOA_TYPE_FIXED:

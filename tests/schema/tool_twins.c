@@ -67,8 +67,7 @@ static stoa_status conform(struct tool *tool, const char *in, const char *out, c
     STOA_CHECK(print_schema(tool, schema, err));
     STOA_CHECK(stoa_schema_to_arrow(pool, schema, &canonical, err));
     STOA_CHECK(stoa_vfs_open(tool->registry, out, STOA_OPEN_REPLACE, &tool->context, &target, err));
-    STOA_CHECK(
-        stoa_ipc_writer_create(&tool->context, target, &canonical, &options, &writer, err));
+    STOA_CHECK(stoa_ipc_writer_create(&tool->context, target, &canonical, &options, &writer, err));
     STOA_CHECK(conform_batches(tool, &stream, &arrow, schema, writer, err));
 done:
     stoa_ipc_writer_close(writer);
@@ -109,10 +108,9 @@ int main(int count, char **words) {
                               "json SCHEMA\n");
         return 2;
     }
-    stoa_status status =
-        strcmp(words[1], "conform") == 0 && count > 3
-            ? conform(&tool, words[2], words[3], count > 4 ? words[4] : NULL, &err)
-            : describe(&tool, words[2], strcmp(words[1], "json") == 0, &err);
+    stoa_status status = strcmp(words[1], "conform") == 0 && count > 3
+                             ? conform(&tool, words[2], words[3], count > 4 ? words[4] : NULL, &err)
+                             : describe(&tool, words[2], strcmp(words[1], "json") == 0, &err);
     if (status != STOA_OK) {
         (void)fprintf(stderr, "%s: %s\n", stoa_status_name(status), err.message);
     }
