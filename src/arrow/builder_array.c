@@ -66,7 +66,7 @@ static stoa_status run_validity(stoa_builder *builder, const struct ArrowArray *
 static stoa_status run_fixed(stoa_builder *builder, const struct ArrowArray *source,
                              int64_t physical, int64_t count, stoa_error *err) {
     size_t width = (size_t)builder->layout.byte_width;
-    uint8_t *target;
+    uint8_t *target = NULL;
     STOA_TRY(room_for(builder, count, width, &target, err));
     if (target != NULL) {
         memcpy(target, (const uint8_t *)source->buffers[1] + (size_t)physical * width,
@@ -92,7 +92,7 @@ static stoa_status run_offsets(stoa_builder *builder, const struct ArrowArray *s
                          builder_name(builder));
     }
     STOA_TRY(builder_check_offset(builder, end, err));
-    uint8_t *target;
+    uint8_t *target = NULL;
     STOA_TRY(room_for_offsets(builder, count, &target, err));
     const uint8_t *offsets = source->buffers[1];
     stoa_offsets_append(offsets + physical * (wide ? 8 : 4), wide, count, base, target);
@@ -220,7 +220,7 @@ static stoa_status gather_bytes(stoa_builder *builder, const struct ArrowArray *
                                 stoa_error *err) {
     bool wide = builder_is_wide(builder);
     int64_t base = builder_last_offset(builder);
-    uint8_t *target;
+    uint8_t *target = NULL;
     uint8_t *offsets;
     STOA_TRY(room_for(builder, total, 1, &target, err));
     STOA_TRY(room_for_offsets(builder, count, &offsets, err));
@@ -297,7 +297,7 @@ static stoa_status gather_children(stoa_builder *builder, const struct ArrowArra
 
 static stoa_status gather_values(stoa_builder *builder, const struct ArrowArray *source,
                                  const int64_t *indices, int64_t count, stoa_error *err) {
-    uint8_t *target;
+    uint8_t *target = NULL;
     size_t width = (size_t)builder->layout.byte_width;
     switch (builder->storage) {
     case STORAGE_BITS:
