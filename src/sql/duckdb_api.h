@@ -186,8 +186,7 @@ enum { DUCKDB_VECTOR_ROWS = 2048 };
     F(duckdb_state, prepare, (duckdb_connection, const char *, duckdb_prepared_statement *))       \
     F(void, destroy_prepare, (duckdb_prepared_statement *))                                        \
     F(const char *, prepare_error, (duckdb_prepared_statement))                                    \
-    F(idx_t, nparams, (duckdb_prepared_statement))                                                 \
-    F(const char *, parameter_name, (duckdb_prepared_statement, idx_t))                            \
+    F(duckdb_state, bind_parameter_index, (duckdb_prepared_statement, idx_t *, const char *))      \
     F(duckdb_state, bind_value, (duckdb_prepared_statement, idx_t, duckdb_value))                  \
     F(idx_t, prepared_statement_column_count, (duckdb_prepared_statement))                         \
     F(const char *, prepared_statement_column_name, (duckdb_prepared_statement, idx_t))            \

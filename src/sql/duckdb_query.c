@@ -127,10 +127,6 @@ void stoa_sql_engine_query_close(struct engine_query *query) {
     stoa_pool_free(query->pool, query, sizeof *query);
 }
 
-int64_t stoa_sql_engine_query_parameter_count(const struct engine_query *query) {
-    return (int64_t)query->api->nparams(query->statement);
-}
-
 int64_t stoa_sql_engine_query_column_count(const struct engine_query *query) {
     return query->name_count;
 }
@@ -253,21 +249,23 @@ stoa_status stoa_sql_engine_query_schema(const struct engine_query *query, struc
 
 /* ---- running -------------------------------------------------------------------------------- */
 
-static stoa_status bind_parameter(struct engine_query *query, idx_t index, stoa_error *err) {
-    const char *name = query->api->parameter_name(query->statement, index);
-    stoa_status status = STOA_OK;
-    const struct parameter *found = NULL;
-    for (int64_t i = 0; i < query->source.parameter_count && found == NULL; i++) {
-        const struct parameter *parameter = &query->source.parameters[i];
-        found = strcmp(parameter->name, name) == 0 ? parameter : NULL;
+/* Parameters are found by name. In a text of Stoa's own they are called $stoa_1 and so on, because
+ * such a text may hold only some of them, and the engine refuses numbers with gaps. */
+static stoa_status bind_parameter(struct engine_query *query, const struct parameter *parameter,
+                                  stoa_error *err) {
+    idx_t index = 0;
+    char name[128];
+    snprintf(name, sizeof name, "%s%s", query->source.text != NULL ? "stoa_" : "", parameter->name);
+    if (query->api->bind_parameter_index(query->statement, &index, name) != DuckDBSuccess) {
+        return STOA_OK; /* this text does without it */
     }
-    if (found == NULL || found->value == NULL) {
-        status = stoa_fail(err, STOA_INVALID, "parameter $%s has no value", name);
-    } else if (query->api->bind_value(query->statement, index, found->value) != DuckDBSuccess) {
-        status = fail(query, query->api->prepare_error(query->statement), err);
+    if (parameter->value == NULL) {
+        return stoa_fail(err, STOA_INVALID, "parameter $%s has no value", parameter->name);
     }
-    query->api->free((void *)(uintptr_t)name);
-    return status;
+    if (query->api->bind_value(query->statement, index, parameter->value) != DuckDBSuccess) {
+        return fail(query, query->api->prepare_error(query->statement), err);
+    }
+    return STOA_OK;
 }
 
 static stoa_status execute(struct engine_query *query, stoa_error *err) {
@@ -321,9 +319,8 @@ static stoa_status drain(struct engine_query *query, bool counts, stoa_error *er
 
 stoa_status stoa_sql_engine_query_start(struct engine_query *query, const stoa_schema *target,
                                     stoa_error *err) {
-    idx_t count = query->api->nparams(query->statement);
-    for (idx_t i = 1; i <= count; i++) {
-        STOA_TRY(bind_parameter(query, i, err));
+    for (int64_t i = 0; i < query->source.parameter_count; i++) {
+        STOA_TRY(bind_parameter(query, &query->source.parameters[i], err));
     }
     struct view *view = query->source.view;
     query->watch.rows_total = stoa_sql_view_row_count(view);

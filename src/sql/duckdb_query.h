@@ -29,7 +29,6 @@ STOA_MUST_USE stoa_status stoa_sql_engine_query_prepare(const struct query_sourc
 /// NULL is allowed. A query that is still running is interrupted.
 void stoa_sql_engine_query_close(struct engine_query *query);
 
-int64_t stoa_sql_engine_query_parameter_count(const struct engine_query *query);
 int64_t stoa_sql_engine_query_column_count(const struct engine_query *query);
 /// As the engine names it; borrowed until the query is closed.
 const char *stoa_sql_engine_query_column_name(const struct engine_query *query, int64_t column);

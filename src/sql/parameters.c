@@ -65,7 +65,12 @@ static int64_t find_parameter(const stoa_statement *statement, const char *name)
 /* The name of a parameter token; `count` is how many plain `?` came before. */
 static stoa_status token_parameter(stoa_statement *statement, const struct token *token,
                                    int64_t *count, const char **out, stoa_error *err) {
+    enum { NAME_BYTES_MAX = 100 };
     size_t size = token->end - token->begin;
+    if (size > NAME_BYTES_MAX) {
+        return stoa_fail(err, STOA_INVALID, "a parameter's name is longer than %d bytes",
+                         NAME_BYTES_MAX - 1);
+    }
     if (size > 1) {
         return stoa_arena_copy_text(&statement->arena, statement->sql + token->begin + 1, size - 1,
                                     out, err);

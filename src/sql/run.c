@@ -47,7 +47,7 @@ static stoa_status add_parameter(const struct run *run, struct sql_text *text, i
     const struct parameter *parameter = token_parameter(run, index);
     STOA_ASSERT(parameter != NULL);
     if (!run->inline_values) {
-        STOA_TRY(stoa_sql_text_add(text, "$", err));
+        STOA_TRY(stoa_sql_text_add(text, "$stoa_", err));
         return stoa_sql_text_add(text, parameter->name, err);
     }
     if (parameter->value == NULL) {

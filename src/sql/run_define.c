@@ -32,10 +32,17 @@ static stoa_status open_sink(struct run *run, const stoa_schema *schema, stoa_si
 
 /* ---- CREATE TABLE AS ------------------------------------------------------------------------ */
 
-/* The query, its columns renamed when names are listed. */
+/* The query, its columns renamed when names are listed. Its types are the table's, and while that of
+ * a parameter is open the engine cannot tell them: the values stand in the text. */
 static stoa_status add_query(struct run *run, struct sql_text *text, stoa_error *err) {
     const struct statement *parsed = &run->statement->parsed;
     bool wrap = parsed->column_count > 0 || parsed->no_data;
+    for (int64_t i = 0; i < run->statement->parameter_count; i++) {
+        if (run->statement->parameters[i].value == NULL) {
+            return stoa_fail(err, STOA_INVALID, "parameter $%s has no value",
+                             run->statement->parameters[i].name);
+        }
+    }
     if (!wrap) {
         return stoa_sql_run_piece(run, text, parsed->body, err);
     }
@@ -76,7 +83,9 @@ stoa_status stoa_sql_run_create_as(struct run *run, stoa_error *err) {
         return STOA_OK;
     }
     stoa_sql_text_init(&text, run->context.pool, run->statement->sql, run->statement->size);
+    run->inline_values = true;
     STOA_CHECK(add_query(run, &text, err));
+    run->inline_values = false;
     STOA_CHECK(stoa_sql_text_view(&text, &sql, err));
     stoa_sql_view_begin(run->view, VIEW_READ);
     struct query_source source = stoa_sql_run_source(run, sql, &text);

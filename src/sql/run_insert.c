@@ -108,20 +108,24 @@ static stoa_status check_required(const struct insert *insert, stoa_error *err) 
     return STOA_OK;
 }
 
-/* Asks the engine for the query's columns. */
+/* Asks the engine for the query's columns. While the type of a parameter is open it cannot tell, so
+ * the values stand in the text. */
 static stoa_status describe(struct insert *insert, stoa_error *err) {
     struct run *run = insert->run;
     const char *sql;
     struct engine_query *query = NULL;
     stoa_sql_text_init(&insert->source_text, run->context.pool, run->statement->sql,
                        run->statement->size);
-    STOA_TRY(add_user_query(insert, &insert->source_text, err));
+    run->inline_values = true;
+    stoa_status status = add_user_query(insert, &insert->source_text, err);
+    run->inline_values = false;
+    STOA_TRY(status);
     STOA_TRY(stoa_sql_text_view(&insert->source_text, &sql, err));
     stoa_sql_view_begin(run->view, VIEW_READ);
     struct query_source source = stoa_sql_run_source(run, sql, &insert->source_text);
     STOA_TRY(stoa_sql_engine_query_prepare(&source, &query, err));
     insert->source_count = (int32_t)stoa_sql_engine_query_column_count(query);
-    stoa_status status = map_columns(insert, query, err);
+    status = map_columns(insert, query, err);
     stoa_sql_engine_query_close(query);
     return status == STOA_OK ? check_required(insert, err) : status;
 }

@@ -26,7 +26,7 @@ struct request {
 static stoa_status next_name(stoa_arena *arena, const char **at, const char **out,
                              stoa_error *err) {
     const char *from = *at + strspn(*at, " \t\n");
-    char *name;
+    char *name = NULL;
     size_t used = 0;
     STOA_TRY(stoa_arena_allocate(arena, strlen(from) + 1, (void **)&name, err));
     if (*from == '"') {

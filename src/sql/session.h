@@ -57,7 +57,8 @@ STOA_MUST_USE stoa_status stoa_sql_statement_create(stoa_session *session, const
 /// The source of a query over `sql`, with the statement's parameters.
 struct query_source stoa_sql_run_source(const struct run *run, const char *sql,
                                         const struct sql_text *text);
-/// Appends bytes of the statement, its parameters by name: `?` becomes $1, $2 and so on.
+/// Appends bytes of the statement, its parameters under names of Stoa's: `?` becomes $stoa_1,
+/// $stoa_2 and so on.
 STOA_MUST_USE stoa_status stoa_sql_run_piece(const struct run *run, struct sql_text *text,
                                              struct text_range range, stoa_error *err);
 /// Lets the provider look at `sql` (without parameters), if some table has parts to skip.
