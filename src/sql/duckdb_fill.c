@@ -29,6 +29,7 @@ struct slice {
     const struct ArrowArray *array;
     int64_t first;
     int64_t count;
+    bool exact; /* rounding is an error */
 };
 
 static stoa_status fill(const struct slice *slice, duckdb_vector vector, stoa_error *err);
@@ -226,13 +227,20 @@ struct month_day_nano {
     int64_t nanos;
 };
 
-static void fill_intervals(const struct month_day_nano *values, int64_t count,
-                           duckdb_interval *out) {
-    for (int64_t i = 0; i < count; i++) {
+static stoa_status fill_intervals(const struct slice *slice, const struct month_day_nano *values,
+                                  const uint8_t *validity, duckdb_interval *out, stoa_error *err) {
+    for (int64_t i = 0; i < slice->count; i++) {
         out[i].months = values[i].months;
         out[i].days = values[i].days;
         out[i].micros = values[i].nanos / 1000;
+        bool valid = validity == NULL || stoa_bit_get(validity, slice->first + i);
+        if (slice->exact && valid && values[i].nanos % 1000 != 0) {
+            return stoa_fail(err, STOA_UNSUPPORTED,
+                             "an interval of %" PRId64 " nanoseconds is finer than the engine's "
+                             "microseconds", values[i].nanos);
+        }
     }
+    return STOA_OK;
 }
 
 /* Short strings are kept in the vector itself, with zeros behind them; of long ones the first four
@@ -353,7 +361,8 @@ static stoa_status fill_list(const struct slice *slice, duckdb_vector vector, st
                                                                     : &slice->type->children[0].type,
                          .array = items,
                          .first = items->offset + base,
-                         .count = total};
+                         .count = total,
+                         .exact = slice->exact};
     return fill(&part, api->list_vector_get_child(vector), err);
 }
 
@@ -413,8 +422,8 @@ static stoa_status fill_values(const struct slice *slice, const uint8_t *validit
     case STOA_TYPE_DURATION:
         return fill_durations(slice, (const int64_t *)values + slice->first, validity, out, err);
     case STOA_TYPE_INTERVAL:
-        fill_intervals((const struct month_day_nano *)values + slice->first, slice->count, out);
-        break;
+        return fill_intervals(slice, (const struct month_day_nano *)values + slice->first, validity,
+                              out, err);
     case STOA_TYPE_FIXED: fill_fixed(slice, out); break;
     default: fill_strings(slice, validity, out); break;
     }
@@ -439,8 +448,8 @@ static stoa_status fill(const struct slice *slice, duckdb_vector vector, stoa_er
 }
 
 stoa_status stoa_sql_vector_fill(const struct duckdb_api *api, const stoa_type *type,
-                             const struct ArrowArray *array, int64_t start, int64_t count,
-                             duckdb_vector vector, stoa_error *err) {
-    struct slice slice = {api, type, array, array->offset + start, count};
+                                 const struct ArrowArray *array, int64_t start, int64_t count,
+                                 bool exact, duckdb_vector vector, stoa_error *err) {
+    struct slice slice = {api, type, array, array->offset + start, count, exact};
     return fill(&slice, vector, err);
 }

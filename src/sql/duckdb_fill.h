@@ -16,9 +16,11 @@ duckdb_type stoa_sql_engine_id_of(const stoa_type *type);
 /// Puts rows [start, start + count) of `array` (canonical layout of `type`) into a fresh vector.
 /// Strings are pointed at: the array must outlive the vector.
 ///
-/// Errors   STOA_INVALID  a value is out of the engine's range (its row is counted within `array`)
+/// Errors   STOA_INVALID      a value is out of the engine's range (its row is counted within `array`)
+///          STOA_UNSUPPORTED  `exact`, and an interval would be rounded
 STOA_MUST_USE stoa_status stoa_sql_vector_fill(const struct duckdb_api *api, const stoa_type *type,
-                                           const struct ArrowArray *array, int64_t start,
-                                           int64_t count, duckdb_vector vector, stoa_error *err);
+                                               const struct ArrowArray *array, int64_t start,
+                                               int64_t count, bool exact, duckdb_vector vector,
+                                               stoa_error *err);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "schema/schema.h"
+#include "sql/stored.h"
 #include "sql/write.h"
 
 struct change {
@@ -90,6 +91,11 @@ static stoa_status make_plan(struct change *change, stoa_error *err) {
                                     (void **)&change->splits, err);
 }
 
+static bool is_parquet(const struct change *change) {
+    return stoa_plan_split_count(change->plan) > 0 &&
+           stoa_plan_split(change->plan, 0)->parquet_path != NULL;
+}
+
 /* ---- sources -------------------------------------------------------------------------------- */
 
 static stoa_status add_files(const struct change *change, const int32_t *splits, int32_t count,
@@ -110,13 +116,13 @@ static stoa_status add_source(const struct change *change, const int32_t *splits
     if (count == 0) {
         return stoa_sql_text_identifier(text, change->run->statement->parsed.table, err);
     }
-    if (stoa_plan_split(change->plan, 0)->parquet_path != NULL) {
-        return add_files(change, splits, count, text, err);
-    }
     int32_t index = 0;
     STOA_TRY(stoa_sql_view_reference_plan(change->run->view, change->plan,
                                           change->run->statement->parsed.table, splits, count,
                                           &index, err));
+    if (is_parquet(change)) {
+        return add_files(change, splits, count, text, err);
+    }
     return stoa_sql_text_format(text, err, "stoa_scan(%d)", (int)index);
 }
 
@@ -226,11 +232,8 @@ static stoa_status add_column(const struct change *change, int32_t column, struc
         STOA_TRY(add_new_value(change, assignment, "CAST", &field->type, text, err));
         STOA_TRY(stoa_sql_text_add(text, " ELSE ", err));
     }
-    STOA_TRY(stoa_sql_text_add(text, "CAST(", err));
-    STOA_TRY(stoa_sql_text_identifier(text, field->name, err));
-    STOA_TRY(stoa_sql_text_add(text, " AS ", err));
-    STOA_TRY(stoa_type_to_duckdb(&field->type, &text->text, err));
-    STOA_TRY(stoa_sql_text_add(text, assignment != NULL ? ") END AS " : ") AS ", err));
+    STOA_TRY(stoa_sql_add_stored(text, field, is_parquet(change), err));
+    STOA_TRY(stoa_sql_text_add(text, assignment != NULL ? " END AS " : " AS ", err));
     return stoa_sql_text_identifier(text, field->name, err);
 }
 
@@ -397,6 +400,7 @@ static stoa_status check_assignments(const struct change *change, stoa_error *er
 
 static stoa_status run_change(struct change *change, stoa_error *err) {
     stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_sql_check_carried(change->schema, err));
     STOA_CHECK(check_assignments(change, err));
     STOA_CHECK(make_plan(change, err));
     change->run->info.rows_changed = 0;

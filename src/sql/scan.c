@@ -9,6 +9,7 @@
 #include "arrow/stream.h"
 #include "schema/schema.h"
 #include "sql/detached.h"
+#include "sql/stored.h"
 
 struct request {
     stoa_database *database;
@@ -178,12 +179,8 @@ static stoa_status stream_memory(struct request *request, stoa_plan *plan,
 
 static stoa_status add_columns(const stoa_schema *schema, struct sql_text *text, stoa_error *err) {
     for (int32_t i = 0; i < schema->root.child_count; i++) {
-        const stoa_field *field = &schema->root.children[i];
-        STOA_TRY(stoa_sql_text_add(text, i > 0 ? ", CAST(" : "CAST(", err));
-        STOA_TRY(stoa_sql_text_identifier(text, field->name, err));
-        STOA_TRY(stoa_sql_text_add(text, " AS ", err));
-        STOA_TRY(stoa_type_to_duckdb(&field->type, &text->text, err));
-        STOA_TRY(stoa_sql_text_add(text, ")", err));
+        STOA_TRY(stoa_sql_text_add(text, i > 0 ? ", " : "", err));
+        STOA_TRY(stoa_sql_add_stored(text, &schema->root.children[i], true, err));
     }
     return STOA_OK;
 }
