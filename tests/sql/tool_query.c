@@ -1,8 +1,9 @@
 /* Runs SQL statements in one session and prints what they give; for the oracle tests.
  *
- *     tool_sql_query DATABASE [--text | --json | --count] STATEMENT…
+ *     tool_sql_query DATABASE [--text | --json | --count | --arrow] STATEMENT…
  *
- * With REPORT set, the report on scans follows each statement. Errors go to standard error as
+ * --arrow writes the rows of the statements behind it as Arrow IPC streams to the files that each
+ * statement is followed by. With REPORT set, the report on scans follows each statement. Errors go to standard error as
  * "status: message" and end the program with status 1. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 
 #include <stoa/query.h>
 #include <stoa/text.h>
+
+#include "arrow/ipc.h"
 
 static int fail(const stoa_error *error) {
     fprintf(stderr, "%s: %s\n", stoa_status_name(error->status), error->message);
@@ -55,6 +58,52 @@ static int print_stream(stoa_text *text, struct ArrowArrayStream *stream, const 
     return status == STOA_OK ? 0 : fail(error);
 }
 
+/* Rows as an IPC stream in a new file. */
+static stoa_status write_stream(stoa_database *database, struct ArrowArrayStream *stream,
+                                const char *path, stoa_error *error) {
+    stoa_context context = {.pool = stoa_database_pool(database)};
+    stoa_ipc_options options = {.format = STOA_IPC_STREAM};
+    stoa_fs_registry *registry = NULL;
+    stoa_file *file = NULL;
+    stoa_ipc_writer *writer = NULL;
+    struct ArrowSchema schema = {0};
+    struct ArrowArray batch;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_fs_registry_create(context.pool, &registry, error));
+    STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_REPLACE, &context, &file, error));
+    STOA_CHECK(stoa_stream_schema(stream, &schema, error));
+    STOA_CHECK(stoa_ipc_writer_create(&context, file, &schema, &options, &writer, error));
+    for (;;) {
+        STOA_CHECK(stoa_stream_next(stream, &batch, error));
+        if (batch.release == NULL) {
+            break;
+        }
+        status = stoa_ipc_writer_write(writer, &batch, error);
+        stoa_arrow_array_release(&batch);
+        STOA_CHECK(status);
+    }
+    STOA_CHECK(stoa_ipc_writer_finish(writer, error));
+
+done:
+    stoa_ipc_writer_close(writer);
+    stoa_file_close(file);
+    stoa_arrow_schema_release(&schema);
+    stoa_fs_registry_close(registry);
+    return status;
+}
+
+static int run_to_file(stoa_database *database, stoa_session *session, const char *sql,
+                       const char *path) {
+    stoa_error error = STOA_ERROR_NONE;
+    struct ArrowArrayStream stream;
+    if (stoa_session_run(session, sql, NULL, &stream, NULL, &error) != STOA_OK) {
+        return fail(&error);
+    }
+    stoa_status status = write_stream(database, &stream, path, &error);
+    stream.release(&stream);
+    return status == STOA_OK ? 0 : fail(&error);
+}
+
 static int run(stoa_text *text, stoa_session *session, const char *sql, const char *mode) {
     stoa_error error = STOA_ERROR_NONE;
     struct ArrowArrayStream stream;
@@ -98,7 +147,10 @@ int main(int argc, char **argv) {
             mode = argv[i];
             continue;
         }
-        int one = run(text, session, argv[i], mode);
+        bool to_file = strcmp(mode, "--arrow") == 0 && i + 1 < argc;
+        int one = to_file ? run_to_file(database, session, argv[i], argv[i + 1])
+                          : run(text, session, argv[i], mode);
+        i += to_file;
         result = one != 0 ? one : result;
     }
     stoa_text_close(text);
