@@ -79,7 +79,8 @@ static void question(stoa_session *session, const char *name, int threads, const
         int64_t rows[2];
         double first = timed(session, sql[0], &sum[0], &rows[0]);
         double second = timed(session, sql[1], &sum[1], &rows[1]);
-        if (rows[0] != rows[1] || sum[0] - sum[1] > 1e-6 * sum[1] || sum[1] - sum[0] > 1e-6 * sum[0]) {
+        if (rows[0] != rows[1] || sum[0] - sum[1] > 1e-6 * sum[1] ||
+            sum[1] - sum[0] > 1e-6 * sum[0]) {
             fprintf(stderr, "sql_scan: %s: the answers differ\n", name);
             exit(1);
         }
@@ -118,13 +119,14 @@ static void with_threads(int threads, int64_t rows, int runs) {
              "CREATE TABLE ours AS SELECT i AS id, (hash(i) %% 5)::UTINYINT AS status, "
              "(hash(i, 1) %% 100000)::DOUBLE / 100 AS total, "
              "repeat('city', 1 + (hash(i, 2) %% 5)::INT) || '-' || (hash(i, 2) %% 1000) AS city "
-             "FROM range(%" PRId64 ") r(i)", rows);
+             "FROM range(%" PRId64 ") r(i)",
+             rows);
     statement(session, sql);
     statement(session, "CREATE TEMP TABLE theirs AS SELECT * FROM ours");
     question(session, "sql.scan.sum", threads,
              "SELECT status, count(*), sum(total) FROM %s GROUP BY status", runs);
-    question(session, "sql.scan.strings", threads,
-             "SELECT city, count(*) FROM %s GROUP BY city", runs);
+    question(session, "sql.scan.strings", threads, "SELECT city, count(*) FROM %s GROUP BY city",
+             runs);
     stoa_session_close(session);
     stoa_database_close(db);
 }

@@ -104,9 +104,8 @@ stoa_status stoa_sql_detached_stream(struct detached *detached, const stoa_schem
     detached->target = target != NULL ? stoa_schema_retain(target) : NULL;
     STOA_CHECK(check_target(detached, target, err));
     STOA_CHECK(stoa_sql_engine_query_start(detached->query, target, err));
-    STOA_CHECK(target != NULL
-                   ? stoa_schema_to_arrow(detached->pool, target, &schema, err)
-                   : stoa_sql_engine_query_schema(detached->query, &schema, err));
+    STOA_CHECK(target != NULL ? stoa_schema_to_arrow(detached->pool, target, &schema, err)
+                              : stoa_sql_engine_query_schema(detached->query, &schema, err));
     return stoa_stream_create(detached->pool, &schema, &operations, detached, out, err);
 
 done:
@@ -130,9 +129,8 @@ done:
     return status;
 }
 
-stoa_status stoa_sql_describe(stoa_database *database, const char *sql,
-                              const stoa_context *context, const stoa_schema **out,
-                              stoa_error *err) {
+stoa_status stoa_sql_describe(stoa_database *database, const char *sql, const stoa_context *context,
+                              const stoa_schema **out, stoa_error *err) {
     struct detached *detached = NULL;
     struct engine_query *query;
     stoa_field *fields;

@@ -9,8 +9,8 @@ struct detached;
 /// Opens a connection and a view. `transaction` may be NULL.
 STOA_MUST_USE stoa_status stoa_sql_detached_open(stoa_database *database,
                                                  stoa_transaction *transaction,
-                                                 const stoa_context *context,
-                                                 struct detached **out, stoa_error *err);
+                                                 const stoa_context *context, struct detached **out,
+                                                 stoa_error *err);
 /// NULL is allowed.
 void stoa_sql_detached_close(struct detached *detached);
 /// The query's text, to be written before it is prepared.

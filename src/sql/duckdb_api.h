@@ -92,12 +92,24 @@ typedef struct duckdb_string_t {
     } value;
 } duckdb_string_t;
 
-typedef struct duckdb_date { int32_t days; } duckdb_date;
-typedef struct duckdb_time { int64_t micros; } duckdb_time;
-typedef struct duckdb_timestamp { int64_t micros; } duckdb_timestamp;
-typedef struct duckdb_timestamp_s { int64_t seconds; } duckdb_timestamp_s;
-typedef struct duckdb_timestamp_ms { int64_t millis; } duckdb_timestamp_ms;
-typedef struct duckdb_timestamp_ns { int64_t nanos; } duckdb_timestamp_ns;
+typedef struct duckdb_date {
+    int32_t days;
+} duckdb_date;
+typedef struct duckdb_time {
+    int64_t micros;
+} duckdb_time;
+typedef struct duckdb_timestamp {
+    int64_t micros;
+} duckdb_timestamp;
+typedef struct duckdb_timestamp_s {
+    int64_t seconds;
+} duckdb_timestamp_s;
+typedef struct duckdb_timestamp_ms {
+    int64_t millis;
+} duckdb_timestamp_ms;
+typedef struct duckdb_timestamp_ns {
+    int64_t nanos;
+} duckdb_timestamp_ns;
 typedef struct duckdb_interval {
     int32_t months;
     int32_t days;
@@ -134,20 +146,48 @@ typedef struct duckdb_result {
     void *internal_data;
 } duckdb_result;
 
-typedef struct _duckdb_database { void *internal_ptr; } *duckdb_database;
-typedef struct _duckdb_connection { void *internal_ptr; } *duckdb_connection;
-typedef struct _duckdb_prepared_statement { void *internal_ptr; } *duckdb_prepared_statement;
-typedef struct _duckdb_pending_result { void *internal_ptr; } *duckdb_pending_result;
-typedef struct _duckdb_config { void *internal_ptr; } *duckdb_config;
-typedef struct _duckdb_logical_type { void *internal_ptr; } *duckdb_logical_type;
-typedef struct _duckdb_data_chunk { void *internal_ptr; } *duckdb_data_chunk;
-typedef struct _duckdb_value { void *internal_ptr; } *duckdb_value;
-typedef struct _duckdb_vector { void *internal_ptr; } *duckdb_vector;
-typedef struct _duckdb_table_function { void *internal_ptr; } *duckdb_table_function;
-typedef struct _duckdb_bind_info { void *internal_ptr; } *duckdb_bind_info;
-typedef struct _duckdb_init_info { void *internal_ptr; } *duckdb_init_info;
-typedef struct _duckdb_function_info { void *internal_ptr; } *duckdb_function_info;
-typedef struct _duckdb_replacement_scan_info { void *internal_ptr; } *duckdb_replacement_scan_info;
+typedef struct _duckdb_database {
+    void *internal_ptr;
+} *duckdb_database;
+typedef struct _duckdb_connection {
+    void *internal_ptr;
+} *duckdb_connection;
+typedef struct _duckdb_prepared_statement {
+    void *internal_ptr;
+} *duckdb_prepared_statement;
+typedef struct _duckdb_pending_result {
+    void *internal_ptr;
+} *duckdb_pending_result;
+typedef struct _duckdb_config {
+    void *internal_ptr;
+} *duckdb_config;
+typedef struct _duckdb_logical_type {
+    void *internal_ptr;
+} *duckdb_logical_type;
+typedef struct _duckdb_data_chunk {
+    void *internal_ptr;
+} *duckdb_data_chunk;
+typedef struct _duckdb_value {
+    void *internal_ptr;
+} *duckdb_value;
+typedef struct _duckdb_vector {
+    void *internal_ptr;
+} *duckdb_vector;
+typedef struct _duckdb_table_function {
+    void *internal_ptr;
+} *duckdb_table_function;
+typedef struct _duckdb_bind_info {
+    void *internal_ptr;
+} *duckdb_bind_info;
+typedef struct _duckdb_init_info {
+    void *internal_ptr;
+} *duckdb_init_info;
+typedef struct _duckdb_function_info {
+    void *internal_ptr;
+} *duckdb_function_info;
+typedef struct _duckdb_replacement_scan_info {
+    void *internal_ptr;
+} *duckdb_replacement_scan_info;
 
 typedef void (*duckdb_delete_callback_t)(void *data);
 typedef void (*duckdb_table_function_bind_t)(duckdb_bind_info info);

@@ -65,9 +65,7 @@ static void widen_decimals(const struct conversion *c, const void *values, uint8
             put_i128(out, i, ((const int64_t *)values)[c->offset + i]);
         }
         break;
-    default:
-        memcpy(out, (const uint8_t *)values + 16 * c->offset, 16 * (size_t)c->count);
-        break;
+    default: memcpy(out, (const uint8_t *)values + 16 * c->offset, 16 * (size_t)c->count); break;
     }
 }
 
@@ -87,11 +85,12 @@ static stoa_status narrow_huge(const struct conversion *c, const uint8_t *values
         __int128 value;
         memcpy(&value, values + 16 * (c->offset + i), sizeof value);
         /* An unsigned value of 2^127 and up looks negative here. */
-        bool fits = value <= max && (c->engine_id == DUCKDB_TYPE_UHUGEINT ? value >= 0
-                                                                          : value >= -max);
+        bool fits = value <= max &&
+                    (c->engine_id == DUCKDB_TYPE_UHUGEINT ? value >= 0 : value >= -max);
         if (!fits && is_valid(c, i)) {
-            return stoa_fail(err, STOA_INVALID,
-                             "a huge integer has more than 38 digits: cast it to VARCHAR or DOUBLE");
+            return stoa_fail(
+                err, STOA_INVALID,
+                "a huge integer has more than 38 digits: cast it to VARCHAR or DOUBLE");
         }
         put_i128(out, i, value);
     }
@@ -191,7 +190,7 @@ static stoa_status convert_intervals(const struct conversion *c, const duckdb_in
 }
 
 stoa_status stoa_sql_convert_values(const struct conversion *c, const void *values, void *out,
-                                stoa_error *err) {
+                                    stoa_error *err) {
     switch (c->type->kind) {
     case STOA_TYPE_DECIMAL:
         if (c->engine_id != DUCKDB_TYPE_DECIMAL) {

@@ -7,11 +7,11 @@
 #include "sql/duckdb_api.h"
 
 struct conversion {
-    const stoa_type *type;  /* what comes out */
-    duckdb_type engine_id;  /* what goes in */
-    duckdb_type stored_id;  /* of decimals: the integer they are kept in */
-    const uint64_t *mask;   /* NULL: all are valid; nulls are not judged */
-    int64_t offset;         /* of the first value, in the vector and its mask */
+    const stoa_type *type; /* what comes out */
+    duckdb_type engine_id; /* what goes in */
+    duckdb_type stored_id; /* of decimals: the integer they are kept in */
+    const uint64_t *mask;  /* NULL: all are valid; nulls are not judged */
+    int64_t offset;        /* of the first value, in the vector and its mask */
     int64_t count;
 };
 
@@ -19,7 +19,7 @@ struct conversion {
 ///
 /// Errors   STOA_INVALID  a value that the type does not hold
 STOA_MUST_USE stoa_status stoa_sql_convert_values(const struct conversion *conversion,
-                                              const void *values, void *out, stoa_error *err);
+                                                  const void *values, void *out, stoa_error *err);
 
 /// Bytes of a value in Arrow's buffer; 0 for bits, offsets and what has no values of its own.
 size_t stoa_sql_type_arrow_width(const stoa_type *type);

@@ -8,8 +8,8 @@
 
 /* What is known when the engine fails; members may be NULL. */
 struct engine_failure {
-    const char *message; /* the engine's, JSON as `errors_as_json` makes it, or plain */
-    const char *sql;     /* the text that it was given */
+    const char *message;         /* the engine's, JSON as `errors_as_json` makes it, or plain */
+    const char *sql;             /* the text that it was given */
     const struct sql_text *text; /* where `sql` comes from, when it is not what the user typed */
     const char *table_hint;      /* what our catalog says of a name that was not found */
     const stoa_cancel *cancel;

@@ -237,7 +237,8 @@ static stoa_status fill_intervals(const struct slice *slice, const struct month_
         if (slice->exact && valid && values[i].nanos % 1000 != 0) {
             return stoa_fail(err, STOA_UNSUPPORTED,
                              "an interval of %" PRId64 " nanoseconds is finer than the engine's "
-                             "microseconds", values[i].nanos);
+                             "microseconds",
+                             values[i].nanos);
         }
     }
     return STOA_OK;
@@ -275,8 +276,7 @@ static inline void put_string(duckdb_string_t *out, const uint8_t *bytes, size_t
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "strings are packed as little-endian");
 
-static void fill_strings(const struct slice *slice, const uint8_t *validity,
-                         duckdb_string_t *out) {
+static void fill_strings(const struct slice *slice, const uint8_t *validity, duckdb_string_t *out) {
     const int32_t *offsets = (const int32_t *)slice->array->buffers[1] + slice->first;
     const uint8_t *data = slice->array->buffers[2];
     if (data == NULL) { /* all are empty */
@@ -357,8 +357,9 @@ static stoa_status fill_list(const struct slice *slice, duckdb_vector vector, st
                        .children = slice->type->children};
     const struct ArrowArray *items = slice->array->children[0];
     struct slice part = {.api = api,
-                         .type = slice->type->kind == STOA_TYPE_MAP ? &entry
-                                                                    : &slice->type->children[0].type,
+                         .type = slice->type->kind == STOA_TYPE_MAP
+                                     ? &entry
+                                     : &slice->type->children[0].type,
                          .array = items,
                          .first = items->offset + base,
                          .count = total,

@@ -163,7 +163,8 @@ static stoa_status search(struct duckdb_api *out, stoa_error *err) {
     }
     return stoa_fail(err, STOA_NOT_FOUND,
                      LIBRARY_NAME " was not found; looked in %s; set STOA_DUCKDB_DIR to the folder "
-                     "that holds it", looked);
+                                  "that holds it",
+                     looked);
 }
 
 const struct duckdb_api *stoa_sql_duckdb_loaded(void) {

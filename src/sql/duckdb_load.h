@@ -19,6 +19,6 @@ const struct duckdb_api *stoa_sql_duckdb_loaded(void);
 
 /// Opens the library of one folder into a table of the caller's.
 STOA_MUST_USE stoa_status stoa_sql_duckdb_load_from(const char *folder, struct duckdb_api *out,
-                                                stoa_error *err);
+                                                    stoa_error *err);
 
 #endif

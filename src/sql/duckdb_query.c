@@ -65,8 +65,7 @@ static stoa_status copy_names(struct engine_query *query, stoa_error *err) {
     STOA_TRY(stoa_arena_allocate_array(&query->arena, (size_t)query->name_count,
                                        sizeof *query->names, (void **)&query->names, err));
     for (int64_t i = 0; i < query->name_count; i++) {
-        const char *name =
-            query->api->prepared_statement_column_name(query->statement, (idx_t)i);
+        const char *name = query->api->prepared_statement_column_name(query->statement, (idx_t)i);
         stoa_status status = stoa_arena_copy_text(&query->arena, name, strlen(name),
                                                   &query->names[i], err);
         query->api->free((void *)(uintptr_t)name);
@@ -163,8 +162,8 @@ static stoa_status unique_name(stoa_arena *arena, const stoa_field *fields, int6
 static stoa_status make_field(const struct engine_query *query, stoa_arena *arena,
                               stoa_field *fields, int64_t index, const char *name,
                               duckdb_logical_type engine_type, stoa_error *err) {
-    stoa_status status =
-        stoa_sql_type_from_engine(query->api, arena, engine_type, &fields[index].type, err);
+    stoa_status status = stoa_sql_type_from_engine(query->api, arena, engine_type,
+                                                   &fields[index].type, err);
     if (status != STOA_OK) {
         stoa_wrap(err, "column '%s'", name);
         stoa_error_set_column(err, (int32_t)index, name);
@@ -174,11 +173,11 @@ static stoa_status make_field(const struct engine_query *query, stoa_arena *aren
 }
 
 stoa_status stoa_sql_engine_query_fields(const struct engine_query *query, stoa_arena *arena,
-                                     stoa_field **out, stoa_error *err) {
+                                         stoa_field **out, stoa_error *err) {
     int64_t count = stoa_sql_engine_query_column_count(query);
     stoa_field *fields;
-    STOA_TRY(stoa_arena_allocate_array(arena, (size_t)count, sizeof *fields, (void **)&fields,
-                                       err));
+    STOA_TRY(
+        stoa_arena_allocate_array(arena, (size_t)count, sizeof *fields, (void **)&fields, err));
     for (int64_t i = 0; i < count; i++) {
         const char *name = stoa_sql_engine_query_column_name(query, i);
         duckdb_logical_type type =
@@ -221,8 +220,8 @@ static stoa_status make_readers(struct engine_query *query, const stoa_schema *t
     for (int64_t i = 0; i < query->column_count; i++) {
         duckdb_logical_type type = query->api->column_logical_type(&query->result, (idx_t)i);
         stoa_status status = stoa_sql_column_reader_create(query->api, query->pool, type,
-                                                       &query->fields[i].type, &query->readers[i],
-                                                       err);
+                                                           &query->fields[i].type,
+                                                           &query->readers[i], err);
         query->api->destroy_logical_type(&type);
         if (status != STOA_OK) {
             stoa_wrap(err, "column '%s'", query->fields[i].name);
@@ -233,12 +232,13 @@ static stoa_status make_readers(struct engine_query *query, const stoa_schema *t
 }
 
 stoa_status stoa_sql_engine_query_schema(const struct engine_query *query, struct ArrowSchema *out,
-                                     stoa_error *err) {
+                                         stoa_error *err) {
     int64_t count = query->has_rows ? query->column_count : 0;
     STOA_TRY(stoa_arrow_schema_init(query->pool, "+s", "", false, count, out, err));
     for (int64_t i = 0; i < count; i++) {
         stoa_status status = stoa_sql_type_arrow_schema(query->pool, &query->fields[i].type,
-                                                    query->fields[i].name, out->children[i], err);
+                                                        query->fields[i].name, out->children[i],
+                                                        err);
         if (status != STOA_OK) {
             stoa_arrow_schema_release(out);
             return status;
@@ -309,7 +309,8 @@ static stoa_status drain(struct engine_query *query, bool counts, stoa_error *er
     do {
         STOA_TRY(fetch(query, &chunk, err));
         if (chunk != NULL && counts && query->api->data_chunk_get_size(chunk) == 1) {
-            int64_t *count = query->api->vector_get_data(query->api->data_chunk_get_vector(chunk, 0));
+            int64_t *count = query->api->vector_get_data(
+                query->api->data_chunk_get_vector(chunk, 0));
             query->changed = *count;
         }
         query->api->destroy_data_chunk(&chunk);
@@ -318,7 +319,7 @@ static stoa_status drain(struct engine_query *query, bool counts, stoa_error *er
 }
 
 stoa_status stoa_sql_engine_query_start(struct engine_query *query, const stoa_schema *target,
-                                    stoa_error *err) {
+                                        stoa_error *err) {
     for (int64_t i = 0; i < query->source.parameter_count; i++) {
         STOA_TRY(bind_parameter(query, &query->source.parameters[i], err));
     }
@@ -326,7 +327,7 @@ stoa_status stoa_sql_engine_query_start(struct engine_query *query, const stoa_s
     query->watch.rows_total = stoa_sql_view_row_count(view);
     query->watch.rows_done = &view->progress->rows_done;
     STOA_TRY(stoa_sql_monitor_add(query->engine->monitor, &query->watch, query->source.connection,
-                              &view->context, err));
+                                  &view->context, err));
     STOA_TRY(execute(query, err));
     duckdb_result_type type = query->api->result_return_type(query->result);
     query->has_rows = type == DUCKDB_RESULT_TYPE_QUERY_RESULT;
@@ -371,7 +372,8 @@ static stoa_status finish_batch(struct engine_query *query, int64_t rows, struct
     STOA_TRY(stoa_arrow_array_init(query->pool, 1, query->column_count, false, out, err));
     out->length = rows;
     for (int64_t i = 0; i < query->column_count; i++) {
-        stoa_status status = stoa_sql_column_reader_finish(query->readers[i], out->children[i], err);
+        stoa_status status = stoa_sql_column_reader_finish(query->readers[i], out->children[i],
+                                                           err);
         if (status != STOA_OK) {
             stoa_arrow_array_release(out);
             return status;
@@ -384,7 +386,7 @@ static stoa_status finish_batch(struct engine_query *query, int64_t rows, struct
 }
 
 stoa_status stoa_sql_engine_query_next(struct engine_query *query, struct ArrowArray *out,
-                                   stoa_error *err) {
+                                       stoa_error *err) {
     int64_t rows = 0;
     *out = (struct ArrowArray){0};
     STOA_TRY(stoa_cancel_check(query->source.view->context.cancel, err));

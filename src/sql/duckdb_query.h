@@ -7,7 +7,7 @@
 
 /* A value for $1, $2 or $name. */
 struct parameter {
-    const char *name; /* "1", "2", "name" */
+    const char *name;   /* "1", "2", "name" */
     duckdb_value value; /* NULL: not given yet */
 };
 
@@ -25,7 +25,7 @@ struct engine_query;
 
 /// Prepares the query: its columns are known then.
 STOA_MUST_USE stoa_status stoa_sql_engine_query_prepare(const struct query_source *source,
-                                                    struct engine_query **out, stoa_error *err);
+                                                        struct engine_query **out, stoa_error *err);
 /// NULL is allowed. A query that is still running is interrupted.
 void stoa_sql_engine_query_close(struct engine_query *query);
 
@@ -34,8 +34,8 @@ int64_t stoa_sql_engine_query_column_count(const struct engine_query *query);
 const char *stoa_sql_engine_query_column_name(const struct engine_query *query, int64_t column);
 /// The columns as fields (names made unique, ids 0), in the arena.
 STOA_MUST_USE stoa_status stoa_sql_engine_query_fields(const struct engine_query *query,
-                                                   stoa_arena *arena, stoa_field **out,
-                                                   stoa_error *err);
+                                                       stoa_arena *arena, stoa_field **out,
+                                                       stoa_error *err);
 
 /// Binds the parameters and runs the query until its first rows are there. With `target` its columns
 /// come in the canonical layout of that schema, else in the engine's twins. What has no rows (SET,
@@ -43,14 +43,14 @@ STOA_MUST_USE stoa_status stoa_sql_engine_query_fields(const struct engine_query
 ///
 /// Errors   STOA_INVALID  a parameter without a value; whatever the query itself does wrong
 STOA_MUST_USE stoa_status stoa_sql_engine_query_start(struct engine_query *query,
-                                                  const stoa_schema *target, stoa_error *err);
+                                                      const stoa_schema *target, stoa_error *err);
 bool stoa_sql_engine_query_has_rows(const struct engine_query *query);
 /// Rows that a statement without rows says it changed; -1 when it does not say.
 int64_t stoa_sql_engine_query_changed(const struct engine_query *query);
 STOA_MUST_USE stoa_status stoa_sql_engine_query_schema(const struct engine_query *query,
-                                                   struct ArrowSchema *out, stoa_error *err);
+                                                       struct ArrowSchema *out, stoa_error *err);
 /// The next batch; `out` is released at the end.
 STOA_MUST_USE stoa_status stoa_sql_engine_query_next(struct engine_query *query,
-                                                 struct ArrowArray *out, stoa_error *err);
+                                                     struct ArrowArray *out, stoa_error *err);
 
 #endif

@@ -21,16 +21,16 @@ struct column_reader {
     const struct duckdb_api *api;
     stoa_pool *pool;
     const stoa_type *type;
-    stoa_type entries;      /* of a map: its child's type */
+    stoa_type entries; /* of a map: its child's type */
     duckdb_type engine_id;
-    duckdb_type stored_id;  /* of decimals and enums: the integer that they are kept in */
-    int64_t array_size;     /* of the engine's arrays */
+    duckdb_type stored_id; /* of decimals and enums: the integer that they are kept in */
+    int64_t array_size;    /* of the engine's arrays */
     int64_t rows;
     int64_t null_count;
-    stoa_buffer validity;   /* empty while nothing was null */
-    stoa_buffer values;     /* fixed width, bits, or offsets */
-    stoa_buffer data;       /* text */
-    stoa_buffer enum_text;  /* the dictionary, and where each value begins in it */
+    stoa_buffer validity;  /* empty while nothing was null */
+    stoa_buffer values;    /* fixed width, bits, or offsets */
+    stoa_buffer data;      /* text */
+    stoa_buffer enum_text; /* the dictionary, and where each value begins in it */
     stoa_buffer enum_offsets;
     int32_t child_count;
     struct column_reader *children[];
@@ -77,7 +77,7 @@ static stoa_status create_child(struct column_reader *reader, int32_t index,
                                 duckdb_logical_type engine_type, const stoa_type *type,
                                 stoa_error *err) {
     stoa_status status = stoa_sql_column_reader_create(reader->api, reader->pool, engine_type, type,
-                                                   &reader->children[index], err);
+                                                       &reader->children[index], err);
     reader->api->destroy_logical_type(&engine_type);
     return status;
 }
@@ -107,10 +107,10 @@ static stoa_status create_children(struct column_reader *reader, duckdb_logical_
                                       .child_count = type->child_count,
                                       .children = type->children};
         for (int32_t i = 0; i < reader->child_count; i++) {
-            const stoa_type *child =
-                type->kind == STOA_TYPE_MAP ? &reader->entries : &type->children[i].type;
-            STOA_TRY(create_child(reader, i, api->create_logical_type(DUCKDB_TYPE_SQLNULL), child,
-                                  err));
+            const stoa_type *child = type->kind == STOA_TYPE_MAP ? &reader->entries
+                                                                 : &type->children[i].type;
+            STOA_TRY(
+                create_child(reader, i, api->create_logical_type(DUCKDB_TYPE_SQLNULL), child, err));
         }
         return STOA_OK;
     case DUCKDB_TYPE_STRUCT:
@@ -151,8 +151,8 @@ static bool is_twin(const struct duckdb_api *api, duckdb_logical_type engine_typ
 }
 
 stoa_status stoa_sql_column_reader_create(const struct duckdb_api *api, stoa_pool *pool,
-                                      duckdb_logical_type engine_type, const stoa_type *type,
-                                      struct column_reader **out, stoa_error *err) {
+                                          duckdb_logical_type engine_type, const stoa_type *type,
+                                          struct column_reader **out, stoa_error *err) {
     *out = NULL;
     if (!is_twin(api, engine_type, type)) {
         char name[128];
@@ -162,9 +162,10 @@ stoa_status stoa_sql_column_reader_create(const struct duckdb_api *api, stoa_poo
     }
     int32_t child_count = child_count_of(type);
     struct column_reader *reader;
-    STOA_TRY(stoa_pool_allocate_array(
-        pool, 1, sizeof *reader + (size_t)child_count * sizeof *reader->children, (void **)&reader,
-        err));
+    STOA_TRY(
+        stoa_pool_allocate_array(pool, 1,
+                                 sizeof *reader + (size_t)child_count * sizeof *reader->children,
+                                 (void **)&reader, err));
     reader->api = api;
     reader->pool = pool;
     reader->type = type;
@@ -201,8 +202,7 @@ static bool row_is_valid(const uint64_t *mask, int64_t row) {
 static stoa_status append_validity(struct column_reader *reader, const uint64_t *mask,
                                    int64_t offset, int64_t count, int64_t *out_nulls,
                                    stoa_error *err) {
-    int64_t valid = mask == NULL ? count
-                                 : stoa_bitmap_count((const uint8_t *)mask, offset, count);
+    int64_t valid = mask == NULL ? count : stoa_bitmap_count((const uint8_t *)mask, offset, count);
     *out_nulls = count - valid;
     if (*out_nulls == 0 && reader->null_count == 0) {
         return STOA_OK;
@@ -263,9 +263,10 @@ static stoa_status append_booleans(struct column_reader *reader, const bool *val
 static const char *text_at(const struct column_reader *reader, const void *values, int64_t row,
                            uint32_t *out_size) {
     if (reader->engine_id == DUCKDB_TYPE_ENUM) {
-        uint32_t index = reader->stored_id == DUCKDB_TYPE_UTINYINT    ? ((const uint8_t *)values)[row]
-                         : reader->stored_id == DUCKDB_TYPE_USMALLINT ? ((const uint16_t *)values)[row]
-                                                                      : ((const uint32_t *)values)[row];
+        uint32_t index = reader->stored_id == DUCKDB_TYPE_UTINYINT ? ((const uint8_t *)values)[row]
+                         : reader->stored_id == DUCKDB_TYPE_USMALLINT
+                             ? ((const uint16_t *)values)[row]
+                             : ((const uint32_t *)values)[row];
         const int32_t *offsets = (const int32_t *)reader->enum_offsets.data;
         *out_size = (uint32_t)(offsets[index + 1] - offsets[index]);
         return (const char *)reader->enum_text.data + offsets[index];
@@ -444,8 +445,8 @@ static stoa_status append_converted(struct column_reader *reader, const void *va
 }
 
 static stoa_status append_values(struct column_reader *reader, duckdb_vector vector,
-                                 const uint64_t *mask, int64_t offset, int64_t count,
-                                 bool any_null, stoa_error *err) {
+                                 const uint64_t *mask, int64_t offset, int64_t count, bool any_null,
+                                 stoa_error *err) {
     const void *values = reader->api->vector_get_data(vector);
     switch (reader->type->kind) {
     case STOA_TYPE_BOOLEAN: return append_booleans(reader, values, mask, offset, count, err);
@@ -479,7 +480,7 @@ static stoa_status append(struct column_reader *reader, duckdb_vector vector, in
 }
 
 stoa_status stoa_sql_column_reader_append(struct column_reader *reader, duckdb_vector vector,
-                                      int64_t offset, int64_t count, stoa_error *err) {
+                                          int64_t offset, int64_t count, stoa_error *err) {
     return append(reader, vector, offset, count, err);
 }
 
@@ -502,14 +503,15 @@ static int64_t buffer_count_of(const stoa_type *type) {
 }
 
 stoa_status stoa_sql_column_reader_finish(struct column_reader *reader, struct ArrowArray *out,
-                                      stoa_error *err) {
+                                          stoa_error *err) {
     int64_t buffers = buffer_count_of(reader->type);
     if (stoa_sql_type_has_offsets(reader->type)) {
         STOA_TRY(begin_offsets(reader, err));
     }
     STOA_TRY(stoa_arrow_array_init(reader->pool, buffers, reader->child_count, false, out, err));
     for (int32_t i = 0; i < reader->child_count; i++) {
-        stoa_status status = stoa_sql_column_reader_finish(reader->children[i], out->children[i], err);
+        stoa_status status = stoa_sql_column_reader_finish(reader->children[i], out->children[i],
+                                                           err);
         if (status != STOA_OK) {
             stoa_arrow_array_release(out);
             return status;

@@ -15,10 +15,9 @@ struct column_reader;
 /// or finer unit of time, fixed from blobs, durations from intervals).
 ///
 /// Errors   STOA_UNSUPPORTED  `type` is not a twin of the engine's
-STOA_MUST_USE stoa_status stoa_sql_column_reader_create(const struct duckdb_api *api, stoa_pool *pool,
-                                                    duckdb_logical_type engine_type,
-                                                    const stoa_type *type,
-                                                    struct column_reader **out, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sql_column_reader_create(
+    const struct duckdb_api *api, stoa_pool *pool, duckdb_logical_type engine_type,
+    const stoa_type *type, struct column_reader **out, stoa_error *err);
 /// NULL is allowed.
 void stoa_sql_column_reader_close(struct column_reader *reader);
 
@@ -27,13 +26,13 @@ void stoa_sql_column_reader_close(struct column_reader *reader);
 /// Errors   STOA_INVALID  a value that the type does not hold
 ///          STOA_LIMIT    over 2 GiB of text in one batch
 STOA_MUST_USE stoa_status stoa_sql_column_reader_append(struct column_reader *reader,
-                                                    duckdb_vector vector, int64_t offset,
-                                                    int64_t count, stoa_error *err);
+                                                        duckdb_vector vector, int64_t offset,
+                                                        int64_t count, stoa_error *err);
 /// What was gathered so far.
 size_t stoa_sql_column_reader_bytes(const struct column_reader *reader);
 
 /// Moves the values out; the reader is empty again.
 STOA_MUST_USE stoa_status stoa_sql_column_reader_finish(struct column_reader *reader,
-                                                    struct ArrowArray *out, stoa_error *err);
+                                                        struct ArrowArray *out, stoa_error *err);
 
 #endif

@@ -150,10 +150,10 @@ static stoa_status fill_column(const struct duckdb_api *api, const struct scan *
     const stoa_type *root = &scan->schema->root;
     if (column < (idx_t)root->child_count) {
         const stoa_field *field = &root->children[column];
-        stoa_status status =
-            stoa_sql_vector_fill(api, &field->type, morsel->batch->children[column],
-                                 morsel->batch->offset + morsel->offset, rows, scan->with_part,
-                                 vector, err);
+        stoa_status status = stoa_sql_vector_fill(api, &field->type,
+                                                  morsel->batch->children[column],
+                                                  morsel->batch->offset + morsel->offset, rows,
+                                                  scan->with_part, vector, err);
         stoa_wrap(status != STOA_OK ? err : NULL, "column '%s'", field->name);
         return status;
     }

@@ -144,8 +144,8 @@ static stoa_status read_type(struct reading *reading, duckdb_logical_type engine
     case DUCKDB_TYPE_MAP:
         out->kind = STOA_TYPE_MAP;
         STOA_TRY(child_fields(reading, 2, out, &fields, err));
-        STOA_TRY(read_child(reading, api->map_type_key_type(engine_type), "key", true, &fields[0],
-                            err));
+        STOA_TRY(
+            read_child(reading, api->map_type_key_type(engine_type), "key", true, &fields[0], err));
         status = read_child(reading, api->map_type_value_type(engine_type), "value", false,
                             &fields[1], err);
         break;
@@ -160,8 +160,8 @@ static stoa_status read_type(struct reading *reading, duckdb_logical_type engine
 }
 
 stoa_status stoa_sql_type_from_engine(const struct duckdb_api *api, stoa_arena *arena,
-                                  duckdb_logical_type engine_type, stoa_type *out,
-                                  stoa_error *err) {
+                                      duckdb_logical_type engine_type, stoa_type *out,
+                                      stoa_error *err) {
     struct reading reading = {api, arena, 0};
     return read_type(&reading, engine_type, out, err);
 }
@@ -229,8 +229,8 @@ static stoa_status write_schema(stoa_pool *pool, const stoa_type *type, const ch
     }
     for (int32_t i = 0; i < type->child_count; i++) {
         const stoa_field *child = &type->children[i];
-        STOA_CHECK(write_schema(pool, &child->type, child->name, !child->required,
-                                out->children[i], err));
+        STOA_CHECK(
+            write_schema(pool, &child->type, child->name, !child->required, out->children[i], err));
     }
 
 done:
@@ -241,6 +241,6 @@ done:
 }
 
 stoa_status stoa_sql_type_arrow_schema(stoa_pool *pool, const stoa_type *type, const char *name,
-                                   struct ArrowSchema *out, stoa_error *err) {
+                                       struct ArrowSchema *out, stoa_error *err) {
     return write_schema(pool, type, name, true, out, err);
 }

@@ -13,12 +13,12 @@
 ///
 /// Errors   STOA_UNSUPPORTED  a type without a twin, named
 STOA_MUST_USE stoa_status stoa_sql_type_from_engine(const struct duckdb_api *api, stoa_arena *arena,
-                                                duckdb_logical_type engine_type, stoa_type *out,
-                                                stoa_error *err);
+                                                    duckdb_logical_type engine_type, stoa_type *out,
+                                                    stoa_error *err);
 
 /// One field's Arrow schema in the canonical layout, without ids.
 STOA_MUST_USE stoa_status stoa_sql_type_arrow_schema(stoa_pool *pool, const stoa_type *type,
-                                                 const char *name, struct ArrowSchema *out,
-                                                 stoa_error *err);
+                                                     const char *name, struct ArrowSchema *out,
+                                                     stoa_error *err);
 
 #endif

@@ -28,9 +28,8 @@
 /* A view over our Parquet files as DuckDB's own reader gives them. A macro, because a replacement
  * scan cannot pass named arguments, and without this one a folder "year=2024" above the database
  * would become a column. */
-static const char files_macro[] =
-    "CREATE MACRO stoa_files(files) AS TABLE "
-    "SELECT * FROM read_parquet(files, hive_partitioning := false)";
+static const char files_macro[] = "CREATE MACRO stoa_files(files) AS TABLE "
+                                  "SELECT * FROM read_parquet(files, hive_partitioning := false)";
 
 static const char *const connection_settings[] = {
     "SET errors_as_json = true",
@@ -41,7 +40,7 @@ static const char *const connection_settings[] = {
 };
 
 stoa_status stoa_sql_engine_execute(struct engine *engine, duckdb_connection connection,
-                                const char *sql, stoa_error *err) {
+                                    const char *sql, stoa_error *err) {
     const struct duckdb_api *api = engine->api;
     duckdb_result result;
     memset(&result, 0, sizeof result);
@@ -206,13 +205,14 @@ done:
 
 stoa_status stoa_sql_engine_get(stoa_database *database, struct engine **out, stoa_error *err) {
     void *attachment = NULL;
-    STOA_TRY(stoa_database_attachment(database, "sql", engine_open, engine_close, &attachment,
-                                      err));
+    STOA_TRY(
+        stoa_database_attachment(database, "sql", engine_open, engine_close, &attachment, err));
     *out = attachment;
     return STOA_OK;
 }
 
-stoa_status stoa_sql_engine_connect(struct engine *engine, duckdb_connection *out, stoa_error *err) {
+stoa_status stoa_sql_engine_connect(struct engine *engine, duckdb_connection *out,
+                                    stoa_error *err) {
     *out = NULL;
     if (engine->api->connect(engine->handle, out) != DuckDBSuccess) {
         return stoa_fail(err, STOA_INTERNAL, "the engine refuses a connection");

@@ -21,13 +21,13 @@ struct binding {
 };
 
 struct engine {
-    pthread_mutex_t lock;      /* guards `bindings`, `budget` and the engine's memory limit */
-    struct binding *bindings;  /* newest first */
-    stoa_reservation budget;   /* what DuckDB may use, charged to the database's pool */
-    size_t share_bytes;        /* what it should get when there is room */
+    pthread_mutex_t lock;     /* guards `bindings`, `budget` and the engine's memory limit */
+    struct binding *bindings; /* newest first */
+    stoa_reservation budget;  /* what DuckDB may use, charged to the database's pool */
+    size_t share_bytes;       /* what it should get when there is room */
     const struct duckdb_api *api;
-    stoa_database *database;   /* borrowed */
-    stoa_pool *pool;           /* below the database's */
+    stoa_database *database; /* borrowed */
+    stoa_pool *pool;         /* below the database's */
     stoa_pressure *pressure;
     duckdb_database handle;
     duckdb_connection control; /* for settings; used under `lock` */
@@ -36,11 +36,11 @@ struct engine {
 
 /// The engine of a database; opened and closed with it.
 STOA_MUST_USE stoa_status stoa_sql_engine_get(stoa_database *database, struct engine **out,
-                                          stoa_error *err);
+                                              stoa_error *err);
 
 /// A connection with Stoa's settings. Not to be used from two threads at once.
 STOA_MUST_USE stoa_status stoa_sql_engine_connect(struct engine *engine, duckdb_connection *out,
-                                              stoa_error *err);
+                                                  stoa_error *err);
 void stoa_sql_engine_disconnect(struct engine *engine, duckdb_connection *connection);
 
 /// While a binding is entered, table names that the calling thread binds are looked up in `view`.
@@ -53,7 +53,8 @@ struct view *stoa_sql_engine_current_view(struct engine *engine);
 size_t stoa_sql_engine_budget(struct engine *engine);
 
 /// Runs a statement of Stoa's own without rows.
-STOA_MUST_USE stoa_status stoa_sql_engine_execute(struct engine *engine, duckdb_connection connection,
-                                              const char *sql, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sql_engine_execute(struct engine *engine,
+                                                  duckdb_connection connection, const char *sql,
+                                                  stoa_error *err);
 
 #endif

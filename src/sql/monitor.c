@@ -109,8 +109,8 @@ void stoa_sql_monitor_close(struct monitor *monitor) {
 }
 
 stoa_status stoa_sql_monitor_add(struct monitor *monitor, struct watch *watch,
-                             duckdb_connection connection, const stoa_context *context,
-                             stoa_error *err) {
+                                 duckdb_connection connection, const stoa_context *context,
+                                 stoa_error *err) {
     STOA_ASSERT(!watch->watched);
     if (context->cancel == NULL && context->progress == NULL) {
         return STOA_OK;

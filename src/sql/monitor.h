@@ -19,22 +19,22 @@ struct watch {
     duckdb_connection connection;
     stoa_context context;
     bool watched;
-    bool busy;        /* the watcher is using it without the lock */
-    bool interrupted; /* once is enough */
-    int64_t told_ns;  /* when progress was last told */
+    bool busy;                            /* the watcher is using it without the lock */
+    bool interrupted;                     /* once is enough */
+    int64_t told_ns;                      /* when progress was last told */
     const atomic_int_fast64_t *rows_done; /* of our own scans; NULL: ask the engine */
     int64_t rows_total;
 };
 
 STOA_MUST_USE stoa_status stoa_sql_monitor_create(struct engine *engine, struct monitor **out,
-                                              stoa_error *err);
+                                                  stoa_error *err);
 void stoa_sql_monitor_close(struct monitor *monitor);
 
 /// Watches `connection` until stoa_sql_monitor_remove. Does nothing when the context has neither a
 /// token nor a progress callback.
 STOA_MUST_USE stoa_status stoa_sql_monitor_add(struct monitor *monitor, struct watch *watch,
-                                           duckdb_connection connection,
-                                           const stoa_context *context, stoa_error *err);
+                                               duckdb_connection connection,
+                                               const stoa_context *context, stoa_error *err);
 /// After this the watcher does not touch the connection or the callback.
 void stoa_sql_monitor_remove(struct monitor *monitor, struct watch *watch);
 

@@ -69,10 +69,9 @@ static duckdb_value decimal_value(const struct duckdb_api *api, const stoa_arrow
     } else {
         value = load_integer(values, index, layout->byte_width, true);
     }
-    duckdb_decimal decimal = {
-        .width = (uint8_t)layout->precision,
-        .scale = (uint8_t)layout->scale,
-        .value = {.lower = (uint64_t)value, .upper = (int64_t)(value >> 64)}};
+    duckdb_decimal decimal = {.width = (uint8_t)layout->precision,
+                              .scale = (uint8_t)layout->scale,
+                              .value = {.lower = (uint64_t)value, .upper = (int64_t)(value >> 64)}};
     return api->create_decimal(decimal);
 }
 

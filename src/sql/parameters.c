@@ -107,8 +107,8 @@ static stoa_status check(stoa_statement *statement, stoa_error *err) {
     struct run run = {.session = session,
                       .statement = statement,
                       .context = {.pool = statement->pool}};
-    STOA_TRY(stoa_sql_view_open(session->engine, session->transaction, &run.context, &run.view,
-                                err));
+    STOA_TRY(
+        stoa_sql_view_open(session->engine, session->transaction, &run.context, &run.view, err));
     struct query_source source = stoa_sql_run_source(&run, statement->sql, NULL);
     struct engine_query *query = NULL;
     stoa_status status = stoa_sql_engine_query_prepare(&source, &query, err);
@@ -134,9 +134,10 @@ stoa_status stoa_sql_statement_create(stoa_session *session, const char *sql, bo
     stoa_status status = stoa_pool_copy_text(pool, sql + begin, end - begin, &statement->sql, err);
     statement->size = status == STOA_OK ? end - begin : 0;
     STOA_CHECK(status);
-    STOA_CHECK(stoa_sql_tokens_init(&statement->tokens, pool, statement->sql, statement->size, err));
-    STOA_CHECK(stoa_sql_statement_parse(&statement->tokens, &statement->arena, &statement->parsed,
-                                        err));
+    STOA_CHECK(
+        stoa_sql_tokens_init(&statement->tokens, pool, statement->sql, statement->size, err));
+    STOA_CHECK(
+        stoa_sql_statement_parse(&statement->tokens, &statement->arena, &statement->parsed, err));
     STOA_CHECK(collect_parameters(statement, err));
     if (prepare && statement->parsed.kind == STATEMENT_QUERY) {
         STOA_CHECK(check(statement, err));

@@ -9,7 +9,7 @@ static size_t place_of(const struct parser *parser, int32_t token) {
 }
 
 stoa_status stoa_sql_parser_fail(const struct parser *parser, stoa_status status, stoa_error *err,
-                             const char *expected) {
+                                 const char *expected) {
     const struct token *token = &parser->tokens->items[parser->at];
     size_t size = token->end - token->begin;
     if (token->kind == TOKEN_END) {
@@ -24,8 +24,8 @@ stoa_status stoa_sql_parser_fail(const struct parser *parser, stoa_status status
     return status;
 }
 
-stoa_status stoa_sql_parser_unsupported(const struct parser *parser, int32_t token, const char *clause,
-                                    const char *instead, stoa_error *err) {
+stoa_status stoa_sql_parser_unsupported(const struct parser *parser, int32_t token,
+                                        const char *clause, const char *instead, stoa_error *err) {
     stoa_fail(err, STOA_UNSUPPORTED, "%s is not offered%s%s", clause, instead != NULL ? ": " : "",
               instead != NULL ? instead : "");
     if (err != NULL) {
@@ -54,8 +54,9 @@ bool stoa_sql_parser_accept_symbol(struct parser *parser, char symbol) {
 }
 
 stoa_status stoa_sql_parser_expect(struct parser *parser, const char *words, stoa_error *err) {
-    return stoa_sql_parser_accept(parser, words) ? STOA_OK
-                                             : stoa_sql_parser_fail(parser, STOA_INVALID, err, words);
+    return stoa_sql_parser_accept(parser, words)
+               ? STOA_OK
+               : stoa_sql_parser_fail(parser, STOA_INVALID, err, words);
 }
 
 stoa_status stoa_sql_parser_name(struct parser *parser, const char **out, stoa_error *err) {
@@ -77,7 +78,7 @@ stoa_status stoa_sql_parser_table(struct parser *parser, const char **out, stoa_
 }
 
 stoa_status stoa_sql_parser_names(struct parser *parser, const char ***out, int32_t *out_count,
-                              stoa_error *err) {
+                                  stoa_error *err) {
     int32_t end = stoa_sql_tokens_skip_brackets(parser->tokens, parser->at);
     const char **names;
     STOA_TRY(stoa_arena_allocate_array(parser->arena, (size_t)(end - parser->at), sizeof *names,

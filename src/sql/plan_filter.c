@@ -42,7 +42,9 @@ static const stoa_field *field_of(const struct filter_scope *scope, const json_t
 
 /* The engine counts instants and times of day in microseconds, whatever our unit is. */
 static bool from_micros(int64_t micros, stoa_type_unit unit, int64_t *out) {
-    int64_t divisor = unit == STOA_TYPE_SECONDS ? 1000000 : unit == STOA_TYPE_MILLISECONDS ? 1000 : 1;
+    int64_t divisor = unit == STOA_TYPE_SECONDS        ? 1000000
+                      : unit == STOA_TYPE_MILLISECONDS ? 1000
+                                                       : 1;
     if (unit == STOA_TYPE_NANOSECONDS) {
         return stoa_mul_i64(micros, 1000, out);
     }
@@ -153,8 +155,10 @@ static stoa_status make_leaf(const struct filter_scope *scope, stoa_predicate_ki
     for (int32_t i = 0; i < count; i++) {
         copies[i] = values[i];
     }
-    *leaf = (stoa_predicate){
-        .kind = kind, .field_id = field->id, .values = copies, .value_count = count};
+    *leaf = (stoa_predicate){.kind = kind,
+                             .field_id = field->id,
+                             .values = copies,
+                             .value_count = count};
     *out = leaf;
     return STOA_OK;
 }
@@ -214,7 +218,8 @@ static stoa_status between(const struct filter_scope *scope, const json_t *expre
     }
     bool with_lower = json_is_true(json_object_get(expression, "lower_inclusive"));
     bool with_upper = json_is_true(json_object_get(expression, "upper_inclusive"));
-    STOA_TRY(compare(scope, field, with_lower ? STOA_PREDICATE_GREATER_EQUAL : STOA_PREDICATE_GREATER,
+    STOA_TRY(compare(scope, field,
+                     with_lower ? STOA_PREDICATE_GREATER_EQUAL : STOA_PREDICATE_GREATER,
                      json_object_get(expression, "lower"), &bounds[0], err));
     STOA_TRY(compare(scope, field, with_upper ? STOA_PREDICATE_LESS_EQUAL : STOA_PREDICATE_LESS,
                      json_object_get(expression, "upper"), &bounds[1], err));
@@ -271,8 +276,8 @@ static stoa_status function(const struct filter_scope *scope, const json_t *expr
 /* ---- trees ---------------------------------------------------------------------------------- */
 
 stoa_status stoa_sql_predicate_join(stoa_arena *arena, stoa_predicate_kind kind,
-                                const stoa_predicate *const *children, int32_t count,
-                                const stoa_predicate **out, stoa_error *err) {
+                                    const stoa_predicate *const *children, int32_t count,
+                                    const stoa_predicate **out, stoa_error *err) {
     const stoa_predicate **kept;
     int32_t kept_count = 0;
     *out = NULL;
@@ -314,8 +319,8 @@ static stoa_status conjunction(const struct filter_scope *scope, const json_t *e
     for (size_t i = 0; i < count; i++) {
         STOA_TRY(convert(scope, json_array_get(children, i), depth + 1, &parts[i], err));
     }
-    return stoa_sql_predicate_join(scope->arena, any ? STOA_PREDICATE_OR : STOA_PREDICATE_AND, parts,
-                               (int32_t)count, out, err);
+    return stoa_sql_predicate_join(scope->arena, any ? STOA_PREDICATE_OR : STOA_PREDICATE_AND,
+                                   parts, (int32_t)count, out, err);
 }
 
 static stoa_status convert(const struct filter_scope *scope, const json_t *expression, int depth,
@@ -343,6 +348,6 @@ static stoa_status convert(const struct filter_scope *scope, const json_t *expre
 }
 
 stoa_status stoa_sql_plan_filter(const struct filter_scope *scope, const json_t *expression,
-                             const stoa_predicate **out, stoa_error *err) {
+                                 const stoa_predicate **out, stoa_error *err) {
     return convert(scope, expression, 0, out, err);
 }

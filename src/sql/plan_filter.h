@@ -17,12 +17,13 @@ struct filter_scope {
 /// What is known of the rows for which `expression` is true; NULL when that is nothing. May be wider
 /// than the expression, never narrower.
 STOA_MUST_USE stoa_status stoa_sql_plan_filter(const struct filter_scope *scope,
-                                           const json_t *expression, const stoa_predicate **out,
-                                           stoa_error *err);
+                                               const json_t *expression, const stoa_predicate **out,
+                                               stoa_error *err);
 
 /// Children that are not NULL under AND; all of them under OR, else NULL.
 STOA_MUST_USE stoa_status stoa_sql_predicate_join(stoa_arena *arena, stoa_predicate_kind kind,
-                                              const stoa_predicate *const *children, int32_t count,
-                                              const stoa_predicate **out, stoa_error *err);
+                                                  const stoa_predicate *const *children,
+                                                  int32_t count, const stoa_predicate **out,
+                                                  stoa_error *err);
 
 #endif

@@ -90,8 +90,8 @@ static stoa_status note_scan(struct walk *walk, int32_t number, const stoa_predi
         return STOA_OK;
     }
     const stoa_predicate *both[2] = {pruning->predicate, predicate};
-    return stoa_sql_predicate_join(&walk->view->arena, STOA_PREDICATE_OR, both, 2, &pruning->predicate,
-                               err);
+    return stoa_sql_predicate_join(&walk->view->arena, STOA_PREDICATE_OR, both, 2,
+                                   &pruning->predicate, err);
 }
 
 static stoa_status note_filter(struct walk *walk, const json_t *filter, const json_t *get,
@@ -110,8 +110,8 @@ static stoa_status note_filter(struct walk *walk, const json_t *filter, const js
         STOA_TRY(stoa_sql_plan_filter(&scope, json_array_get(expressions, i), &parts[i], err));
     }
     const stoa_predicate *all;
-    STOA_TRY(stoa_sql_predicate_join(scope.arena, STOA_PREDICATE_AND, parts, (int32_t)count, &all,
-                                 err));
+    STOA_TRY(
+        stoa_sql_predicate_join(scope.arena, STOA_PREDICATE_AND, parts, (int32_t)count, &all, err));
     return note_scan(walk, number, all, err);
 }
 

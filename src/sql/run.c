@@ -107,8 +107,8 @@ static bool has_parts_to_skip(const struct view *view) {
 }
 
 stoa_status stoa_sql_run_prune(struct run *run, const char *sql, stoa_error *err) {
-    const struct predicate_provider *provider =
-        stoa_sql_predicate_provider(run->session->engine->api);
+    const struct predicate_provider *provider = stoa_sql_predicate_provider(
+        run->session->engine->api);
     if (provider == NULL) {
         return STOA_OK;
     }
@@ -134,8 +134,8 @@ static stoa_status prune_statement(struct run *run, stoa_error *err) {
     const char *sql;
     stoa_sql_text_init(&text, run->context.pool, run->statement->sql, run->statement->size);
     run->inline_values = true;
-    stoa_status status =
-        stoa_sql_run_piece(run, &text, (struct text_range){0, run->statement->size}, err);
+    stoa_status status = stoa_sql_run_piece(run, &text,
+                                            (struct text_range){0, run->statement->size}, err);
     run->inline_values = false;
     if (status == STOA_OK) {
         status = stoa_sql_text_view(&text, &sql, err);

@@ -43,7 +43,8 @@ static stoa_status add_condition(const struct change *change, struct sql_text *t
     }
     STOA_TRY(stoa_sql_text_add(text, "(", err));
     STOA_TRY(stoa_sql_run_piece(change->run, text, change->run->statement->parsed.where, err));
-    return stoa_sql_text_add(text, "\n)", err); /* the piece may end in a comment to the line's end */
+    return stoa_sql_text_add(text, "\n)",
+                             err); /* the piece may end in a comment to the line's end */
 }
 
 /* ---- 1: the plan ---------------------------------------------------------------------------- */
@@ -102,8 +103,7 @@ static stoa_status add_files(const struct change *change, const int32_t *splits,
                              struct sql_text *text, stoa_error *err) {
     STOA_TRY(stoa_sql_text_add(text, "read_parquet([", err));
     for (int32_t i = 0; i < count; i++) {
-        const stoa_split *split =
-            stoa_plan_split(change->plan, splits != NULL ? splits[i] : i);
+        const stoa_split *split = stoa_plan_split(change->plan, splits != NULL ? splits[i] : i);
         STOA_TRY(stoa_sql_text_add(text, i > 0 ? ", " : "", err));
         STOA_TRY(stoa_sql_text_literal(text, split->parquet_path, err));
     }
@@ -143,8 +143,8 @@ static stoa_status note_part(struct change *change, const char *part, size_t siz
             return STOA_OK;
         }
     }
-    return stoa_fail(err, STOA_INTERNAL, "the engine read a part '%.*s' that the plan does not have",
-                     (int)size, part);
+    return stoa_fail(err, STOA_INTERNAL,
+                     "the engine read a part '%.*s' that the plan does not have", (int)size, part);
 }
 
 static stoa_status note_parts(struct change *change, const struct ArrowArray *batch,
@@ -168,8 +168,8 @@ static stoa_status find_parts(struct change *change, stoa_error *err) {
     stoa_status status = STOA_OK;
     stoa_sql_text_init(&text, run->context.pool, run->statement->sql, run->statement->size);
     stoa_sql_view_begin(run->view, VIEW_READ);
-    STOA_CHECK(stoa_sql_text_add(
-        &text, "SELECT CAST(\"__stoa_part\" AS VARCHAR), count(*) FROM ", err));
+    STOA_CHECK(
+        stoa_sql_text_add(&text, "SELECT CAST(\"__stoa_part\" AS VARCHAR), count(*) FROM ", err));
     STOA_CHECK(add_source(change, NULL, stoa_plan_split_count(change->plan), &text, err));
     STOA_CHECK(add_alias(change, &text, err));
     STOA_CHECK(stoa_sql_text_add(&text, " WHERE ", err));
@@ -209,8 +209,8 @@ static const struct assignment *assignment_of(const struct change *change, int32
 }
 
 static stoa_status add_new_value(const struct change *change, const struct assignment *assignment,
-                                 const char *function, const stoa_type *type,
-                                 struct sql_text *text, stoa_error *err) {
+                                 const char *function, const stoa_type *type, struct sql_text *text,
+                                 stoa_error *err) {
     STOA_TRY(stoa_sql_text_add(text, function, err));
     STOA_TRY(stoa_sql_text_add(text, "((", err));
     if (assignment->is_default) {
@@ -257,9 +257,8 @@ static stoa_status add_rewrite(const struct change *change, struct sql_text *tex
         STOA_TRY(add_column(change, i, text, err));
     }
     STOA_TRY(add_marked_source(change, text, err));
-    return change->is_update
-               ? STOA_OK
-               : stoa_sql_text_add(text, " WHERE \"__stoa_hit\" IS NOT TRUE", err);
+    return change->is_update ? STOA_OK
+                             : stoa_sql_text_add(text, " WHERE \"__stoa_hit\" IS NOT TRUE", err);
 }
 
 /* Says which assignment does not fit its column, when the engine's message does not. */

@@ -26,8 +26,7 @@ static stoa_status open_sink(struct run *run, const stoa_schema *schema, stoa_si
                                  .schema = schema,
                                  .transaction = run->view->transaction,
                                  .context = run->context};
-    return stoa_sink_open(run->session->database, run->statement->parsed.table, &options, out,
-                          err);
+    return stoa_sink_open(run->session->database, run->statement->parsed.table, &options, out, err);
 }
 
 /* ---- CREATE TABLE AS ------------------------------------------------------------------------ */
@@ -173,8 +172,7 @@ static stoa_status read_columns(struct run *run, duckdb_connection connection,
     stoa_arena arena;
     stoa_status status = STOA_OK;
     stoa_arena_init(&arena, run->context.pool);
-    struct query_source source =
-        stoa_sql_run_source(run, "SELECT * FROM \"__stoa_columns\"", NULL);
+    struct query_source source = stoa_sql_run_source(run, "SELECT * FROM \"__stoa_columns\"", NULL);
     source.connection = connection;
     STOA_CHECK(stoa_sql_engine_query_prepare(&source, &query, err));
     STOA_CHECK(stoa_sql_engine_query_fields(query, &arena, &fields, err));

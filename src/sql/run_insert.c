@@ -44,10 +44,11 @@ static stoa_status add_user_query(struct insert *insert, struct sql_text *text, 
         if (token->begin < parsed->body.begin || token->end > parsed->body.end) {
             continue;
         }
-        values = values || (token->begin == parsed->body.begin && stoa_sql_token_is(tokens, i, "VALUES"));
+        values = values ||
+                 (token->begin == parsed->body.begin && stoa_sql_token_is(tokens, i, "VALUES"));
         if (values && stoa_sql_token_is(tokens, i, "DEFAULT")) {
-            STOA_TRY(stoa_sql_run_piece(insert->run, text, (struct text_range){at, token->begin},
-                                        err));
+            STOA_TRY(
+                stoa_sql_run_piece(insert->run, text, (struct text_range){at, token->begin}, err));
             STOA_TRY(stoa_sql_text_add(text, "NULL", err));
             at = token->end;
         }
@@ -78,15 +79,14 @@ static stoa_status map_columns(struct insert *insert, const struct engine_query 
         return STOA_OK;
     }
     if (!parsed->by_name && insert->source_count != expected) {
-        return stoa_fail(err, STOA_INVALID,
-                         "table '%s': expected %d values in a row but found %d", parsed->table,
-                         (int)expected, (int)insert->source_count);
+        return stoa_fail(err, STOA_INVALID, "table '%s': expected %d values in a row but found %d",
+                         parsed->table, (int)expected, (int)insert->source_count);
     }
     for (int32_t i = 0; i < insert->source_count; i++) {
         int32_t column = i;
         if (parsed->by_name) {
-            STOA_TRY(column_of_name(insert, stoa_sql_engine_query_column_name(query, i), &column,
-                                    err));
+            STOA_TRY(
+                column_of_name(insert, stoa_sql_engine_query_column_name(query, i), &column, err));
         } else if (parsed->columns != NULL) {
             STOA_TRY(column_of_name(insert, parsed->columns[i], &column, err));
         }
@@ -130,8 +130,8 @@ static stoa_status describe(struct insert *insert, stoa_error *err) {
     return status == STOA_OK ? check_required(insert, err) : status;
 }
 
-stoa_status stoa_sql_add_cast(struct sql_text *text, const char *function,
-                              const stoa_type *type, const char *value, stoa_error *err) {
+stoa_status stoa_sql_add_cast(struct sql_text *text, const char *function, const stoa_type *type,
+                              const char *value, stoa_error *err) {
     STOA_TRY(stoa_sql_text_add(text, function, err));
     STOA_TRY(stoa_sql_text_add(text, "(", err));
     STOA_TRY(stoa_sql_text_add(text, value, err));
@@ -287,8 +287,8 @@ static stoa_status insert_into_table(struct insert *insert, stoa_error *err) {
     stoa_sink_options options = {.mode = STOA_APPEND,
                                  .transaction = run->view->transaction,
                                  .context = run->context};
-    STOA_CHECK(stoa_sink_open(run->session->database, run->statement->parsed.table, &options,
-                              &sink, err));
+    STOA_CHECK(
+        stoa_sink_open(run->session->database, run->statement->parsed.table, &options, &sink, err));
     STOA_CHECK(insert_rows(insert, sink, err));
     STOA_CHECK(stoa_sink_commit(sink, NULL, err));
     STOA_CHECK(stoa_sql_view_commit(run->view, err));

@@ -44,10 +44,6 @@ done:
 
 static stoa_status add_table(void *user, const stoa_table_info *info, stoa_error *err) {
     struct listing *listing = user;
-    if (!stoa_table_exists(listing->run->session->database, listing->run->view->transaction,
-                           info->name)) {
-        return STOA_OK; /* dropped in this transaction */
-    }
     STOA_TRY(stoa_sql_text_add(listing->text, listing->count++ > 0 ? "), (" : "(", err));
     if (listing->all) {
         STOA_TRY(stoa_sql_text_add(listing->text, "'stoa', 'main', ", err));
@@ -67,7 +63,8 @@ static stoa_status write_query(struct listing *listing, stoa_error *err) {
     STOA_TRY(stoa_sql_text_add(text, listing->all ? none_all : none_tables, err));
     size_t before = text->text.size;
     STOA_TRY(stoa_sql_text_add(text, " UNION ALL VALUES ", err));
-    STOA_TRY(stoa_tables_each(listing->run->session->database, add_table, listing, err));
+    STOA_TRY(stoa_tables_each_in(listing->run->session->database, listing->run->view->transaction,
+                                 add_table, listing, err));
     if (listing->count > 0) {
         STOA_TRY(stoa_sql_text_add(text, ")", err));
     } else {
@@ -77,7 +74,8 @@ static stoa_status write_query(struct listing *listing, stoa_error *err) {
         STOA_TRY(stoa_sql_text_add(text,
                                    " UNION ALL SELECT table_name FROM duckdb_tables() WHERE "
                                    "temporary UNION ALL SELECT view_name FROM duckdb_views() WHERE "
-                                   "temporary AND NOT internal", err));
+                                   "temporary AND NOT internal",
+                                   err));
     }
     return stoa_sql_text_add(text, " ORDER BY name", err);
 }
@@ -109,7 +107,8 @@ stoa_status stoa_sql_run_is_temporary(struct run *run, const char *table, bool *
     }
     stoa_sql_text_init(&text, run->context.pool, NULL, 0);
     STOA_CHECK(stoa_sql_text_add(
-        &text, "SELECT 1 FROM duckdb_tables() WHERE temporary AND lower(table_name) = lower(", err));
+        &text, "SELECT 1 FROM duckdb_tables() WHERE temporary AND lower(table_name) = lower(",
+        err));
     STOA_CHECK(stoa_sql_text_literal(&text, table, err));
     STOA_CHECK(stoa_sql_text_add(&text, ")", err));
     STOA_CHECK(stoa_sql_text_view(&text, &sql, err));

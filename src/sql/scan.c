@@ -108,8 +108,7 @@ struct memory_scan {
     struct ArrowArrayStream part;
 };
 
-static stoa_status cut_to_limit(struct memory_scan *scan, struct ArrowArray *out,
-                                stoa_error *err) {
+static stoa_status cut_to_limit(struct memory_scan *scan, struct ArrowArray *out, stoa_error *err) {
     if (out->length > scan->rows_left) {
         struct ArrowArray head;
         stoa_status status = stoa_arrow_slice(scan->pool, out, 0, scan->rows_left, &head, err);
@@ -129,8 +128,8 @@ static stoa_status memory_next(void *state, struct ArrowArray *out, stoa_error *
             if (scan->next_split >= stoa_plan_split_count(scan->plan)) {
                 return STOA_OK;
             }
-            STOA_TRY(stoa_plan_open(scan->plan, scan->next_split++, &scan->context, &scan->part,
-                                    err));
+            STOA_TRY(
+                stoa_plan_open(scan->plan, scan->next_split++, &scan->context, &scan->part, err));
         }
         STOA_TRY(stoa_stream_next(&scan->part, out, err));
         if (out->release == NULL) {

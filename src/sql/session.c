@@ -77,8 +77,8 @@ static stoa_status begin(stoa_session *session, stoa_error *err) {
         return stoa_fail(err, STOA_INVALID, "a transaction has begun already");
     }
     STOA_TRY(stoa_transaction_begin(session->database, &session->transaction, err));
-    stoa_status status =
-        stoa_sql_engine_execute(session->engine, session->connection, "BEGIN", err);
+    stoa_status status = stoa_sql_engine_execute(session->engine, session->connection, "BEGIN",
+                                                 err);
     if (status != STOA_OK) {
         end_transaction(session);
     }
@@ -105,8 +105,8 @@ static stoa_status commit(stoa_session *session, stoa_error *err) {
     stoa_status status = stoa_transaction_commit(session->transaction, err);
     end_transaction(session);
     if (status != STOA_OK) {
-        stoa_status undone =
-            stoa_sql_engine_execute(session->engine, session->connection, "ROLLBACK", NULL);
+        stoa_status undone = stoa_sql_engine_execute(session->engine, session->connection,
+                                                     "ROLLBACK", NULL);
         (void)undone; /* the first failure is the one to tell */
         return status;
     }

@@ -54,10 +54,14 @@ static stoa_status show(struct parser *parser) {
 
 /* Settings that are the database's: changing them here would break its budget. */
 static bool is_reserved_setting(const struct tokens *tokens, int32_t index) {
-    static const char *const names[] = {"memory_limit",        "max_memory",
-                                        "threads",             "worker_threads",
-                                        "temp_directory",      "errors_as_json",
-                                        "max_temp_directory_size", "external_threads"};
+    static const char *const names[] = {"memory_limit",
+                                        "max_memory",
+                                        "threads",
+                                        "worker_threads",
+                                        "temp_directory",
+                                        "errors_as_json",
+                                        "max_temp_directory_size",
+                                        "external_threads"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (stoa_sql_token_is(tokens, index, names[i])) {
             return true;
@@ -69,14 +73,14 @@ static bool is_reserved_setting(const struct tokens *tokens, int32_t index) {
 static stoa_status settings(struct parser *parser, stoa_error *err) {
     const struct tokens *tokens = parser->tokens;
     int32_t name = 1;
-    while (stoa_sql_token_is(tokens, name, "GLOBAL") || stoa_sql_token_is(tokens, name, "SESSION") ||
-           stoa_sql_token_is(tokens, name, "LOCAL")) {
+    while (stoa_sql_token_is(tokens, name, "GLOBAL") ||
+           stoa_sql_token_is(tokens, name, "SESSION") || stoa_sql_token_is(tokens, name, "LOCAL")) {
         name++;
     }
     bool changes = !stoa_sql_token_is(tokens, 0, "PRAGMA") || tokens->count > name + 1;
     if (changes && is_reserved_setting(tokens, name)) {
         return stoa_sql_parser_unsupported(parser, name, "changing this setting",
-                                       "it follows from the database's options", err);
+                                           "it follows from the database's options", err);
     }
     return STOA_OK;
 }
@@ -96,7 +100,7 @@ static stoa_status copy(struct parser *parser, stoa_error *err) {
     int32_t to = stoa_sql_tokens_find(tokens, 1, "TO");
     if (from < tokens->count && from < to) {
         return stoa_sql_parser_unsupported(parser, from, "COPY … FROM",
-                                       "write INSERT INTO table SELECT * FROM 'file'", err);
+                                           "write INSERT INTO table SELECT * FROM 'file'", err);
     }
     return STOA_OK;
 }
@@ -115,14 +119,15 @@ static const struct {
     {"COMMENT ON", "COMMENT ON", NULL},
 };
 
-static const char *const query_words[] = {"SELECT", "FROM", "VALUES", "WITH", "TABLE",
-                                          "PIVOT",  "UNPIVOT"};
+static const char *const query_words[] = {"SELECT", "FROM",  "VALUES", "WITH",
+                                          "TABLE",  "PIVOT", "UNPIVOT"};
 
 static stoa_status engine_statement(struct parser *parser, stoa_error *err) {
     const struct tokens *tokens = parser->tokens;
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         if (stoa_sql_tokens_are(tokens, 0, refused[i].words)) {
-            return stoa_sql_parser_unsupported(parser, 0, refused[i].clause, refused[i].instead, err);
+            return stoa_sql_parser_unsupported(parser, 0, refused[i].clause, refused[i].instead,
+                                               err);
         }
     }
     if (stoa_sql_token_is(tokens, 0, "SET") || stoa_sql_token_is(tokens, 0, "RESET") ||
@@ -151,8 +156,8 @@ static stoa_status engine_statement(struct parser *parser, stoa_error *err) {
 /* The verb behind WITH a AS (…), b AS (…). */
 static int32_t verb_behind_with(const struct tokens *tokens) {
     int32_t verb = tokens->count;
-    static const char *const verbs[] = {"INSERT", "UPDATE", "DELETE", "MERGE", "SELECT", "VALUES",
-                                        "FROM"};
+    static const char *const verbs[] = {"INSERT", "UPDATE", "DELETE", "MERGE",
+                                        "SELECT", "VALUES", "FROM"};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
         int32_t found = stoa_sql_tokens_find(tokens, 1, verbs[i]);
         verb = found < verb ? found : verb;
@@ -171,7 +176,7 @@ static stoa_status behind_with(struct parser *parser, stoa_error *err) {
         stoa_sql_token_is(parser->tokens, verb, "DELETE") ||
         stoa_sql_token_is(parser->tokens, verb, "MERGE")) {
         return stoa_sql_parser_unsupported(parser, 0, "WITH before UPDATE, DELETE or MERGE",
-                                       "put the query into the WHERE clause", err);
+                                           "put the query into the WHERE clause", err);
     }
     return simple(parser, STATEMENT_QUERY, "SELECT");
 }
@@ -218,7 +223,7 @@ static stoa_status dispatch(struct parser *parser, stoa_error *err) {
 }
 
 stoa_status stoa_sql_statement_parse(const struct tokens *tokens, stoa_arena *arena,
-                                 struct statement *out, stoa_error *err) {
+                                     struct statement *out, stoa_error *err) {
     *out = (struct statement){.kind = STATEMENT_ENGINE};
     if (tokens->count == 0) {
         return stoa_fail(err, STOA_INVALID, "there is no statement");

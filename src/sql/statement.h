@@ -38,23 +38,23 @@ struct statement {
     enum statement_kind kind;
     char label[32]; /* "SELECT", "CREATE TABLE", … */
     const char *table;
-    size_t table_at;          /* where its name stands */
-    const char *alias;        /* of DELETE and UPDATE; NULL: the table's name */
-    const char *new_name;     /* RENAME TO */
+    size_t table_at;      /* where its name stands */
+    const char *alias;    /* of DELETE and UPDATE; NULL: the table's name */
+    const char *new_name; /* RENAME TO */
     bool or_replace;
-    bool if_exists;           /* or if_not_exists */
-    bool temporary;           /* CREATE TEMP …: DuckDB's own from now on */
-    bool by_name;             /* INSERT … BY NAME */
+    bool if_exists; /* or if_not_exists */
+    bool temporary; /* CREATE TEMP …: DuckDB's own from now on */
+    bool by_name;   /* INSERT … BY NAME */
     bool default_values;
-    bool no_data;             /* CREATE TABLE … AS … WITH NO DATA */
-    const char **columns;     /* of INSERT and CREATE TABLE AS; NULL: none are listed */
+    bool no_data;         /* CREATE TABLE … AS … WITH NO DATA */
+    const char **columns; /* of INSERT and CREATE TABLE AS; NULL: none are listed */
     int32_t column_count;
-    struct text_range with;   /* "WITH x AS (…)" before INSERT */
-    struct text_range body;   /* the query; the columns of CREATE TABLE, without brackets */
+    struct text_range with; /* "WITH x AS (…)" before INSERT */
+    struct text_range body; /* the query; the columns of CREATE TABLE, without brackets */
     struct text_range where;
     struct assignment *assignments;
     int32_t assignment_count;
-    const char **tables;      /* of DROP TABLE a, b */
+    const char **tables; /* of DROP TABLE a, b */
     int32_t table_count;
 };
 
@@ -64,6 +64,6 @@ struct statement {
 ///                            `query_offset`
 ///          STOA_UNSUPPORTED  a clause that is known and not offered, named
 STOA_MUST_USE stoa_status stoa_sql_statement_parse(const struct tokens *tokens, stoa_arena *arena,
-                                               struct statement *out, stoa_error *err);
+                                                   struct statement *out, stoa_error *err);
 
 #endif

@@ -11,12 +11,13 @@ static stoa_status refuse_clauses(const struct parser *parser, int32_t begin, st
     int32_t returning = stoa_sql_tokens_find(parser->tokens, begin, "RETURNING");
     if (returning < end) {
         return stoa_sql_parser_unsupported(parser, returning, "RETURNING",
-                                       "ask with SELECT in the same transaction", err);
+                                           "ask with SELECT in the same transaction", err);
     }
     for (int32_t on = stoa_sql_tokens_find(parser->tokens, begin, "ON"); on < end;
          on = stoa_sql_tokens_find(parser->tokens, on + 1, "ON")) {
         if (stoa_sql_token_is(parser->tokens, on + 1, "CONFLICT")) {
-            return stoa_sql_parser_unsupported(parser, on, "ON CONFLICT", "tables have no keys", err);
+            return stoa_sql_parser_unsupported(parser, on, "ON CONFLICT", "tables have no keys",
+                                               err);
         }
     }
     return STOA_OK;
@@ -38,7 +39,7 @@ stoa_status stoa_sql_parse_insert(struct parser *parser, stoa_error *err) {
     strcpy(out->label, "INSERT");
     if (stoa_sql_parser_accept(parser, "OR")) {
         return stoa_sql_parser_unsupported(parser, parser->at - 1, "INSERT OR REPLACE or IGNORE",
-                                       "tables have no keys", err);
+                                           "tables have no keys", err);
     }
     STOA_TRY(stoa_sql_parser_expect(parser, "INTO", err));
     set_table(parser);
@@ -78,7 +79,8 @@ static stoa_status target(struct parser *parser, const char *next, stoa_error *e
     if (stoa_sql_parser_accept(parser, "AS")) {
         return stoa_sql_parser_name(parser, &out->alias, err);
     }
-    bool ends = parser->at >= parser->tokens->count || stoa_sql_token_is(parser->tokens, parser->at, next) ||
+    bool ends = parser->at >= parser->tokens->count ||
+                stoa_sql_token_is(parser->tokens, parser->at, next) ||
                 stoa_sql_token_is(parser->tokens, parser->at, "WHERE") ||
                 stoa_sql_token_is(parser->tokens, parser->at, "RETURNING");
     return ends ? STOA_OK : stoa_sql_parser_name(parser, &out->alias, err);
@@ -93,7 +95,7 @@ stoa_status stoa_sql_parse_delete(struct parser *parser, stoa_error *err) {
     STOA_TRY(refuse_clauses(parser, parser->at, err));
     if (stoa_sql_token_is(parser->tokens, parser->at, "USING")) {
         return stoa_sql_parser_unsupported(parser, parser->at, "DELETE … USING",
-                                       "put the other table into the WHERE clause", err);
+                                           "put the other table into the WHERE clause", err);
     }
     if (stoa_sql_parser_accept(parser, "WHERE")) {
         if (parser->at >= parser->tokens->count) {
@@ -121,7 +123,7 @@ static stoa_status parse_assignment(struct parser *parser, int32_t end, struct a
                                     stoa_error *err) {
     if (stoa_sql_token_is_symbol(parser->tokens, parser->at, '(')) {
         return stoa_sql_parser_unsupported(parser, parser->at, "UPDATE … SET (a, b) = …",
-                                       "assign each column by itself", err);
+                                           "assign each column by itself", err);
     }
     STOA_TRY(stoa_sql_parser_name(parser, &out->column, err));
     if (!stoa_sql_parser_accept_symbol(parser, '=')) {
@@ -133,7 +135,8 @@ static stoa_status parse_assignment(struct parser *parser, int32_t end, struct a
     if (parser->at == begin) {
         return stoa_sql_parser_fail(parser, STOA_INVALID, err, "an expression");
     }
-    out->is_default = parser->at == begin + 1 && stoa_sql_token_is(parser->tokens, begin, "DEFAULT");
+    out->is_default = parser->at == begin + 1 &&
+                      stoa_sql_token_is(parser->tokens, begin, "DEFAULT");
     out->expression = stoa_sql_parser_range(parser, begin, parser->at);
     return STOA_OK;
 }
@@ -149,7 +152,7 @@ stoa_status stoa_sql_parse_update(struct parser *parser, stoa_error *err) {
     int32_t from = find_from(parser->tokens, parser->at);
     if (from < where) {
         return stoa_sql_parser_unsupported(parser, from, "UPDATE … FROM",
-                                       "put the other table into a subquery", err);
+                                           "put the other table into a subquery", err);
     }
     STOA_TRY(stoa_arena_allocate_array(parser->arena, (size_t)(where - parser->at + 1),
                                        sizeof *out->assignments, (void **)&out->assignments, err));

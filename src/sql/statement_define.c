@@ -11,9 +11,10 @@ static bool accept_temporary(struct parser *parser) {
 /* The first token of a column that begins a constraint which nothing here would hold. */
 static stoa_status refuse_constraints(const struct parser *parser, int32_t begin, int32_t end,
                                       stoa_error *err) {
-    static const char *const clauses[] = {"PRIMARY KEY", "UNIQUE",    "CHECK",  "FOREIGN KEY",
-                                          "REFERENCES",  "GENERATED ALWAYS", "DEFAULT", "COLLATE",
-                                          "CONSTRAINT",  "USING COMPRESSION"};
+    static const char *const clauses[] = {"PRIMARY KEY",      "UNIQUE",     "CHECK",
+                                          "FOREIGN KEY",      "REFERENCES", "GENERATED ALWAYS",
+                                          "DEFAULT",          "COLLATE",    "CONSTRAINT",
+                                          "USING COMPRESSION"};
     int depth = 0;
     for (int32_t i = begin; i < end; i++) {
         if (stoa_sql_token_is_symbol(parser->tokens, i, '(')) {
@@ -69,14 +70,17 @@ static stoa_status create_table(struct parser *parser, stoa_error *err) {
         return STOA_OK;
     }
     if (!brackets || !stoa_sql_token_is_symbol(tokens, behind - 1, ')')) {
-        return stoa_sql_parser_fail(parser, STOA_INVALID, err, "'(' and columns, or AS and a query");
+        return stoa_sql_parser_fail(parser, STOA_INVALID, err,
+                                    "'(' and columns, or AS and a query");
     }
     out->kind = STATEMENT_CREATE_TABLE;
     STOA_TRY(refuse_constraints(parser, open + 1, behind - 1, err));
     out->body = stoa_sql_parser_range(parser, open + 1, behind - 1);
     parser->at = behind;
-    if (stoa_sql_token_is(tokens, behind, "WITH") || stoa_sql_token_is(tokens, behind, "PARTITION")) {
-        return stoa_sql_parser_unsupported(parser, behind, "a clause behind the columns", NULL, err);
+    if (stoa_sql_token_is(tokens, behind, "WITH") ||
+        stoa_sql_token_is(tokens, behind, "PARTITION")) {
+        return stoa_sql_parser_unsupported(parser, behind, "a clause behind the columns", NULL,
+                                           err);
     }
     return stoa_sql_parser_end(parser, err);
 }
@@ -112,10 +116,12 @@ stoa_status stoa_sql_parse_create(struct parser *parser, stoa_error *err) {
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         if (stoa_sql_token_is(parser->tokens, parser->at, others[i].word)) {
-            return stoa_sql_parser_unsupported(parser, begin, others[i].clause, others[i].instead, err);
+            return stoa_sql_parser_unsupported(parser, begin, others[i].clause, others[i].instead,
+                                               err);
         }
     }
-    return stoa_sql_parser_fail(parser, STOA_INVALID, err, "TABLE, TEMP TABLE, TEMP VIEW or TEMP MACRO");
+    return stoa_sql_parser_fail(parser, STOA_INVALID, err,
+                                "TABLE, TEMP TABLE, TEMP VIEW or TEMP MACRO");
 }
 
 stoa_status stoa_sql_parse_drop(struct parser *parser, stoa_error *err) {
@@ -148,8 +154,8 @@ stoa_status stoa_sql_parse_alter(struct parser *parser, stoa_error *err) {
     out->table_at = parser->tokens->items[parser->at].begin;
     STOA_TRY(stoa_sql_parser_table(parser, &out->table, err));
     if (!stoa_sql_parser_accept(parser, "RENAME TO")) {
-        return stoa_sql_parser_unsupported(parser, parser->at, "ALTER TABLE other than RENAME TO", NULL,
-                                       err);
+        return stoa_sql_parser_unsupported(parser, parser->at, "ALTER TABLE other than RENAME TO",
+                                           NULL, err);
     }
     STOA_TRY(stoa_sql_parser_name(parser, &out->new_name, err));
     return stoa_sql_parser_end(parser, err);

@@ -34,7 +34,8 @@ stoa_status stoa_sql_check_carried(const stoa_schema *schema, stoa_error *err) {
             stoa_type_print(&field->type, type, sizeof type);
             return stoa_fail(err, STOA_UNSUPPORTED,
                              "column '%s': %s is finer than the engine's microseconds, so rows of "
-                             "this table cannot be rewritten by SQL", field->name, type);
+                             "this table cannot be rewritten by SQL",
+                             field->name, type);
         }
     }
     return STOA_OK;
@@ -55,7 +56,8 @@ stoa_status stoa_sql_add_stored(struct sql_text *text, const stoa_field *field, 
     if (parquet && holds_duration(&field->type)) {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "column '%s': the engine cannot read durations within other types from "
-                         "Parquet", field->name);
+                         "Parquet",
+                         field->name);
     }
     STOA_TRY(stoa_sql_text_add(text, "CAST(", err));
     STOA_TRY(stoa_sql_text_identifier(text, field->name, err));

@@ -181,8 +181,8 @@ size_t stoa_sql_statement_length(const char *sql, size_t size, bool *complete) {
     }
 }
 
-stoa_status stoa_sql_tokens_init(struct tokens *tokens, stoa_pool *pool, const char *sql, size_t size,
-                             stoa_error *err) {
+stoa_status stoa_sql_tokens_init(struct tokens *tokens, stoa_pool *pool, const char *sql,
+                                 size_t size, stoa_error *err) {
     *tokens = (struct tokens){.sql = sql, .size = size};
     stoa_buffer_init(&tokens->buffer, pool);
     struct token token = {.end = 0};
@@ -191,7 +191,7 @@ stoa_status stoa_sql_tokens_init(struct tokens *tokens, stoa_pool *pool, const c
         if (token.kind == TOKEN_OPEN) {
             stoa_sql_tokens_release(tokens);
             stoa_fail(err, STOA_INVALID, "the text ends inside a %s that begins at byte %zu",
-                      sql[token.begin] == '"'                            ? "quoted name"
+                      sql[token.begin] == '"'                               ? "quoted name"
                       : sql[token.begin] == '\'' || sql[token.begin] == '$' ? "string"
                                                                             : "comment or string",
                       token.begin);
@@ -247,12 +247,11 @@ bool stoa_sql_tokens_are(const struct tokens *tokens, int32_t index, const char 
 }
 
 stoa_status stoa_sql_token_name(const struct tokens *tokens, int32_t index, stoa_arena *arena,
-                            const char **out, stoa_error *err) {
+                                const char **out, stoa_error *err) {
     const struct token *token = &tokens->items[index];
     const char *from = tokens->sql + token->begin;
     size_t size = token->end - token->begin;
-    if (index >= tokens->count ||
-        (token->kind != TOKEN_WORD && token->kind != TOKEN_IDENTIFIER)) {
+    if (index >= tokens->count || (token->kind != TOKEN_WORD && token->kind != TOKEN_IDENTIFIER)) {
         stoa_fail(err, STOA_INVALID, "expected a name but found %s%.*s%s",
                   size > 0 ? "'" : "the end", (int)(size < 40 ? size : 40), from,
                   size > 0 ? "'" : "");

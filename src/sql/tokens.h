@@ -12,9 +12,9 @@ enum token_kind {
     TOKEN_IDENTIFIER, /* "quoted" */
     TOKEN_STRING,     /* '…', E'…', $tag$…$tag$ */
     TOKEN_NUMBER,
-    TOKEN_PARAMETER,  /* ?, ?1, $1, $name */
-    TOKEN_SYMBOL,     /* one byte of anything else */
-    TOKEN_OPEN        /* a string, quoted identifier or comment that the text ends in */
+    TOKEN_PARAMETER, /* ?, ?1, $1, $name */
+    TOKEN_SYMBOL,    /* one byte of anything else */
+    TOKEN_OPEN       /* a string, quoted identifier or comment that the text ends in */
 };
 
 struct token {
@@ -38,8 +38,8 @@ struct tokens {
 /// Cuts all of the text. `sql` is borrowed.
 ///
 /// Errors   STOA_INVALID  it ends inside a string, a quoted identifier or a comment
-STOA_MUST_USE stoa_status stoa_sql_tokens_init(struct tokens *tokens, stoa_pool *pool, const char *sql,
-                                           size_t size, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sql_tokens_init(struct tokens *tokens, stoa_pool *pool,
+                                               const char *sql, size_t size, stoa_error *err);
 void stoa_sql_tokens_release(struct tokens *tokens);
 
 /// True when token `index` is this keyword, in any case. Beyond the end there is none.
@@ -50,7 +50,7 @@ bool stoa_sql_tokens_are(const struct tokens *tokens, int32_t index, const char 
 
 /// The name that a word or quoted identifier stands for: without quotes, doubled ones undone.
 STOA_MUST_USE stoa_status stoa_sql_token_name(const struct tokens *tokens, int32_t index,
-                                          stoa_arena *arena, const char **out, stoa_error *err);
+                                              stoa_arena *arena, const char **out, stoa_error *err);
 
 /// The index behind the bracket that closes the one at `index`; the end when none does.
 int32_t stoa_sql_tokens_skip_brackets(const struct tokens *tokens, int32_t index);

@@ -95,7 +95,8 @@ static int64_t cut_batch(const struct ArrowArray *batch, int32_t split, struct m
     for (int64_t row = 0; row < batch->length; row += MORSEL_ROWS) {
         if (out != NULL) {
             int64_t rest = batch->length - row;
-            out[count] = (struct morsel){batch, row, rest < MORSEL_ROWS ? rest : MORSEL_ROWS, split};
+            out[count] = (struct morsel){batch, row, rest < MORSEL_ROWS ? rest : MORSEL_ROWS,
+                                         split};
         }
         count++;
     }
@@ -155,7 +156,8 @@ static stoa_status scan_use_plan(struct scan *scan, const int32_t *splits, int32
     if (memory != split_count) {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "the engine cannot read table '%s': its parts are neither in memory nor "
-                         "Parquet files", scan->name);
+                         "Parquet files",
+                         scan->name);
     }
     return cut_morsels(scan, splits, split_count, err);
 }
@@ -196,7 +198,7 @@ static stoa_status find_or_plan(struct view *view, struct scan *scan, stoa_error
 }
 
 stoa_status stoa_sql_view_reference(struct view *view, const char *name, struct scan **out,
-                                int32_t *out_index, stoa_error *err) {
+                                    int32_t *out_index, stoa_error *err) {
     struct scan *scan = NULL;
     STOA_TRY(scan_create(view, name, &scan, err));
     stoa_error error = STOA_ERROR_NONE;
@@ -219,8 +221,8 @@ stoa_status stoa_sql_view_reference(struct view *view, const char *name, struct 
 }
 
 stoa_status stoa_sql_view_reference_plan(struct view *view, stoa_plan *plan, const char *name,
-                                     const int32_t *splits, int32_t split_count,
-                                     int32_t *out_index, stoa_error *err) {
+                                         const int32_t *splits, int32_t split_count,
+                                         int32_t *out_index, stoa_error *err) {
     struct scan *scan = NULL;
     STOA_TRY(scan_create(view, name, &scan, err));
     scan->plan = plan;
@@ -247,7 +249,7 @@ void stoa_sql_view_begin(struct view *view, enum view_mode mode) {
 }
 
 stoa_status stoa_sql_view_open(struct engine *engine, stoa_transaction *transaction,
-                           const stoa_context *context, struct view **out, stoa_error *err) {
+                               const stoa_context *context, struct view **out, stoa_error *err) {
     STOA_ASSERT(context->pool != NULL);
     *out = NULL;
     struct view *view;
@@ -308,8 +310,7 @@ stoa_status stoa_sql_view_report(const struct view *view, stoa_buffer *out, stoa
         STOA_TRY(stoa_buffer_append_text(out, i > 0 ? ", {\"table\": " : "{\"table\": ", err));
         STOA_TRY(stoa_json_string_print(scan->name, strlen(scan->name), out, err));
         STOA_TRY(stoa_buffer_append_format(
-            out, err,
-            ", \"road\": \"%s\", \"parts\": %d, \"skipped\": %d, \"bytes\": %llu}",
+            out, err, ", \"road\": \"%s\", \"parts\": %d, \"skipped\": %d, \"bytes\": %llu}",
             scan->parquet ? "parquet" : "memory", (int)scan->part_count, (int)scan->skipped_count,
             (unsigned long long)scan->byte_count));
     }

@@ -45,7 +45,7 @@ struct scan {
     int64_t row_count;
     int64_t morsel_count;
     struct morsel *morsels;
-    int32_t part_count;   /* read, and ruled out by the predicate */
+    int32_t part_count; /* read, and ruled out by the predicate */
     int32_t skipped_count;
     uint64_t byte_count;
     struct progress *progress;
@@ -83,13 +83,13 @@ struct view {
     int32_t pruning_count;
     int32_t pruning_next;
     struct progress *progress;
-    stoa_error unknown;            /* what the catalog said of the last name it did not know */
+    stoa_error unknown; /* what the catalog said of the last name it did not know */
 };
 
 /// `transaction` NULL begins one of the view's own. The context's pool is not NULL.
 STOA_MUST_USE stoa_status stoa_sql_view_open(struct engine *engine, stoa_transaction *transaction,
-                                         const stoa_context *context, struct view **out,
-                                         stoa_error *err);
+                                             const stoa_context *context, struct view **out,
+                                             stoa_error *err);
 /// Closes the view's own transaction without committing it. NULL is allowed.
 void stoa_sql_view_close(struct view *view);
 /// Commits the view's own transaction; the session's is left to COMMIT.
@@ -102,14 +102,14 @@ void stoa_sql_view_begin(struct view *view, enum view_mode mode);
 ///
 /// Errors   STOA_NOT_FOUND  no table of ours; `view->unknown` keeps the message
 STOA_MUST_USE stoa_status stoa_sql_view_reference(struct view *view, const char *name,
-                                              struct scan **out, int32_t *out_index,
-                                              stoa_error *err);
+                                                  struct scan **out, int32_t *out_index,
+                                                  stoa_error *err);
 /// Adds a scan over splits of a plan that stands already (of a rewrite; NULL: all of them), with the
 /// number of the split as a last column. Borrows the plan, which must outlive the query.
 STOA_MUST_USE stoa_status stoa_sql_view_reference_plan(struct view *view, stoa_plan *plan,
-                                                   const char *name, const int32_t *splits,
-                                                   int32_t split_count, int32_t *out_index,
-                                                   stoa_error *err);
+                                                       const char *name, const int32_t *splits,
+                                                       int32_t split_count, int32_t *out_index,
+                                                       stoa_error *err);
 struct scan *stoa_sql_scan_retain(struct scan *scan);
 void stoa_sql_scan_release(struct scan *scan);
 
@@ -124,6 +124,6 @@ int64_t stoa_sql_view_row_count(const struct view *view);
 
 /// How the tables are read, as a JSON array.
 STOA_MUST_USE stoa_status stoa_sql_view_report(const struct view *view, stoa_buffer *out,
-                                           stoa_error *err);
+                                               stoa_error *err);
 
 #endif

@@ -82,6 +82,12 @@ STOA_MUST_USE stoa_status stoa_table_find(stoa_database *database, stoa_transact
                                           uint32_t *out_capabilities, stoa_table_info *out_info,
                                           stoa_error *err);
 void stoa_table_info_release(stoa_database *database, stoa_table_info *info);
+/// stoa_tables_each as a transaction sees them, with what it made and without what it dropped. The
+/// counts in `info` are those of the last commit.
+STOA_MUST_USE stoa_status stoa_tables_each_in(stoa_database *database,
+                                              stoa_transaction *transaction,
+                                              stoa_table_function function, void *user,
+                                              stoa_error *err);
 bool stoa_table_exists(stoa_database *database, stoa_transaction *transaction, const char *table);
 
 /// The same as the public create, drop and rename, within a transaction (NULL: one of their own).

@@ -1,4 +1,5 @@
 /* Looking at tables without reading their data: what exists, schemas, snapshots, files. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "table/internal.h"
@@ -28,6 +29,68 @@ stoa_status stoa_tables_each(stoa_database *database, stoa_table_function functi
         status = function(user, &info, err);
     }
     stoa_database_unpin(database, view);
+    return status;
+}
+
+static bool is_changed(const stoa_transaction *transaction, const stoa_entry *entry) {
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        const stoa_change *change = &transaction->changes[i];
+        if (change->base != NULL && change->base->id == entry->id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int compare_entries(const void *left, const void *right) {
+    return strcmp((*(stoa_entry *const *)left)->folded, (*(stoa_entry *const *)right)->folded);
+}
+
+/* References to the entries that the transaction sees; the caller holds its lock. */
+static stoa_status collect_entries(stoa_transaction *transaction, stoa_entry ***out,
+                                   int64_t *out_count, int64_t *out_capacity, stoa_error *err) {
+    stoa_view *view = NULL;
+    STOA_TRY(stoa_transaction_view(transaction, &view, err));
+    int64_t capacity = view->count + transaction->change_count;
+    STOA_TRY(stoa_pool_allocate_array(transaction->database->pool, (size_t)capacity,
+                                      sizeof **out, (void **)out, err));
+    *out_capacity = capacity;
+    for (int64_t i = 0; i < view->count; i++) {
+        if (!is_changed(transaction, view->entries[i])) {
+            (*out)[(*out_count)++] = stoa_entry_retain(view->entries[i]);
+        }
+    }
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        if (transaction->changes[i].now != NULL) {
+            (*out)[(*out_count)++] = stoa_entry_retain(transaction->changes[i].now);
+        }
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_tables_each_in(stoa_database *database, stoa_transaction *transaction,
+                                stoa_table_function function, void *user, stoa_error *err) {
+    if (transaction == NULL) {
+        return stoa_tables_each(database, function, user, err);
+    }
+    stoa_entry **entries = NULL;
+    int64_t count = 0;
+    int64_t capacity = 0;
+    (void)pthread_mutex_lock(&transaction->lock);
+    stoa_status status = collect_entries(transaction, &entries, &count, &capacity, err);
+    (void)pthread_mutex_unlock(&transaction->lock);
+    if (count > 0) {
+        qsort(entries, (size_t)count, sizeof *entries, compare_entries);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        if (status == STOA_OK) {
+            stoa_table_info info;
+            info_of(entries[i], &info);
+            status = function(user, &info, err);
+        }
+        stoa_entry_release(entries[i]);
+    }
+    stoa_pool_free(database->pool, entries, (size_t)capacity * sizeof *entries);
     return status;
 }
 

@@ -1,7 +1,6 @@
 /* Statements with every nth allocation of ours failing: reported, no leak, nothing half-done. */
 #include "sql_world.h"
 
-
 static stoa_status run(stoa_session *session, const char *sql, stoa_error *err) {
     struct ArrowArrayStream stream;
     struct ArrowSchema schema;
@@ -53,18 +52,20 @@ static stoa_status scenario(support_world *world, void *user, stoa_error *err) {
 
 static void queries_meet_the_end_of_memory(void **state) {
     (void)state;
-    const char *const statements[] = {
-        "SELECT a, b, c, {'x': b} FROM t WHERE a > 10 AND b LIKE 'text%'",
-        "SELECT count(*) FROM t x JOIN t y USING (a)", "SHOW ALL TABLES", NULL};
+    const char *const statements[] =
+        {"SELECT a, b, c, {'x': b} FROM t WHERE a > 10 AND b LIKE 'text%'",
+         "SELECT count(*) FROM t x JOIN t y USING (a)", "SHOW ALL TABLES", NULL};
     support_fail_each_allocation(NULL, scenario, NULL, (void *)(uintptr_t)statements);
 }
 
 static void changes_meet_the_end_of_memory(void **state) {
     (void)state;
-    const char *const statements[] = {
-        "INSERT INTO t (b, a) VALUES ('x', 1)", "UPDATE t SET b = NULL WHERE a < 100",
-        "DELETE FROM t WHERE a = 7", "CREATE TABLE u (x INT NOT NULL, y STRUCT(z DATE))",
-        "COMMIT", NULL};
+    const char *const statements[] = {"INSERT INTO t (b, a) VALUES ('x', 1)",
+                                      "UPDATE t SET b = NULL WHERE a < 100",
+                                      "DELETE FROM t WHERE a = 7",
+                                      "CREATE TABLE u (x INT NOT NULL, y STRUCT(z DATE))",
+                                      "COMMIT",
+                                      NULL};
     support_fail_each_allocation(NULL, scenario, NULL, (void *)(uintptr_t)statements);
 }
 

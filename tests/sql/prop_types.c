@@ -9,9 +9,10 @@
 #include "sql/stored.h"
 #include "table/table.h"
 
-static const uint64_t kinds_held =
-    SUPPORT_KINDS_ALL & ~(SUPPORT_KIND(STOA_ARROW_NULL) | SUPPORT_KIND(STOA_ARROW_FLOAT16) |
-                          SUPPORT_KIND(STOA_ARROW_INTERVAL_MONTH_DAY_NANO));
+static const uint64_t kinds_held = SUPPORT_KINDS_ALL &
+                                   ~(SUPPORT_KIND(STOA_ARROW_NULL) |
+                                     SUPPORT_KIND(STOA_ARROW_FLOAT16) |
+                                     SUPPORT_KIND(STOA_ARROW_INTERVAL_MONTH_DAY_NANO));
 
 /* Durations of other units than microseconds overflow or are rounded; see test_types for those. */
 static bool is_held(const stoa_type *type) {
@@ -160,8 +161,10 @@ static void every_value_comes_back(bool parquet, int rounds, const char *name) {
             if (sample.batch.length > 0 && plain) { /* in Parquet a duration is a number to SQL */
                 sql_change(&world, "INSERT INTO t SELECT * FROM t", sample.batch.length);
                 sql_change(&world, "CREATE TABLE u AS SELECT * FROM t", 2 * sample.batch.length);
-                sql_expect(&world, "SELECT (SELECT bit_xor(hash(t)) FROM t), (SELECT count(*) FROM t) "
-                           "= (SELECT count(*) FROM u)", "0 | true\n");
+                sql_expect(&world,
+                           "SELECT (SELECT bit_xor(hash(t)) FROM t), (SELECT count(*) FROM t) "
+                           "= (SELECT count(*) FROM u)",
+                           "0 | true\n");
             }
             release(&sample);
         }

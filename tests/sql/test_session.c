@@ -49,12 +49,16 @@ static void a_transaction_is_seen_by_others_when_it_commits(void **state) {
     sql_change(&world, "UPDATE t SET a = a + 100 WHERE a = 5", 1);
     sql_change(&world, "CREATE TABLE u AS SELECT * FROM t", 7);
     sql_expect(&world, "SELECT count(*), max(a), (SELECT count(*) FROM u) FROM t", "7 | 105 | 7\n");
+    sql_expect(&world, "SHOW TABLES", "t\nu\n");
     assert_int_equal(count_elsewhere("t"), 10);
     sql_expect(&world, "COMMIT", "");
     assert_int_equal(count_elsewhere("t"), 7);
     assert_int_equal(count_elsewhere("u"), 7);
     sql_expect(&world, "START TRANSACTION", "");
     sql_expect(&world, "DROP TABLE u", "");
+    sql_expect(&world, "ALTER TABLE t RENAME TO s", "");
+    sql_expect(&world, "SHOW TABLES", "s\n");
+    sql_expect(&world, "ALTER TABLE s RENAME TO t", "");
     sql_change(&world, "TRUNCATE t", 7);
     sql_expect(&world, "SELECT count(*) FROM t", "0\n");
     sql_expect(&world, "ROLLBACK", "");
@@ -64,9 +68,13 @@ static void a_transaction_is_seen_by_others_when_it_commits(void **state) {
 
 static void a_failed_statement_makes_commit_an_error(void **state) {
     (void)state;
-    static const char *const failures[] = {"SELECT * FROM nope", "SELEKT", "INSERT INTO t VALUES ('x')",
-                                           "BEGIN", "CREATE VIEW v AS SELECT 1",
-                                           "SELECT CAST('x' AS INT)", "DROP TABLE nope"};
+    static const char *const failures[] = {"SELECT * FROM nope",
+                                           "SELEKT",
+                                           "INSERT INTO t VALUES ('x')",
+                                           "BEGIN",
+                                           "CREATE VIEW v AS SELECT 1",
+                                           "SELECT CAST('x' AS INT)",
+                                           "DROP TABLE nope"};
     stoa_error err = STOA_ERROR_NONE;
     sql_expect(&world, "CREATE TABLE t (a INT)", "");
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
@@ -115,7 +123,8 @@ static void parameters_have_types(void **state) {
     sql_expect(&world, "CREATE TABLE t AS SELECT i AS a, 'n' || i AS b FROM range(100) r(i)", "");
     assert_ok(stoa_session_prepare(world.session,
                                    "SELECT a, b FROM t WHERE a >= ? AND b <> ? ORDER BY a LIMIT 2",
-                                   &statement, &err), err);
+                                   &statement, &err),
+              err);
     assert_int_equal(stoa_statement_parameter_count(statement), 2);
     assert_fails(stoa_statement_run(statement, NULL, &stream, NULL, &err), STOA_INVALID, "$1", err);
     for (int64_t from = 50; from < 53; from++) {
@@ -149,7 +158,8 @@ static void parameters_work_in_statements_that_change(void **state) {
     stoa_statement *statement;
     sql_expect(&world, "CREATE TABLE t (a BIGINT, b VARCHAR, c DOUBLE)", "");
     assert_ok(stoa_session_prepare(world.session, "INSERT INTO t (a, b, c) VALUES (?, ?, ?)",
-                                   &statement, &err), err);
+                                   &statement, &err),
+              err);
     for (int64_t i = 0; i < 5; i++) {
         assert_ok(stoa_statement_bind_i64(statement, 1, i, &err), err);
         assert_ok(stoa_statement_bind_text(statement, 2, i == 3 ? NULL : "it's; $1 ?", &err), err);
@@ -158,25 +168,30 @@ static void parameters_work_in_statements_that_change(void **state) {
     }
     stoa_statement_close(statement);
     assert_ok(stoa_session_prepare(world.session, "UPDATE t SET b = $word, c = $1 WHERE a > $2",
-                                   &statement, &err), err);
+                                   &statement, &err),
+              err);
     stoa_statement_close(statement);
     assert_ok(stoa_session_prepare(world.session, "UPDATE t SET b = ?, c = c + ? WHERE a > ?",
-                                   &statement, &err), err);
+                                   &statement, &err),
+              err);
     assert_ok(stoa_statement_bind_text(statement, 1, "new", &err), err);
     assert_ok(stoa_statement_bind_f64(statement, 2, 100, &err), err);
     assert_ok(stoa_statement_bind_i64(statement, 3, 2, &err), err);
     assert_int_equal(run_changing(statement), 2);
     stoa_statement_close(statement);
-    assert_ok(stoa_session_prepare(world.session, "DELETE FROM t WHERE a = $which", &statement, &err),
+    assert_ok(stoa_session_prepare(world.session, "DELETE FROM t WHERE a = $which", &statement,
+                                   &err),
               err);
     assert_ok(stoa_statement_bind_i64(statement, 1, 1, &err), err);
     assert_int_equal(run_changing(statement), 1);
     stoa_statement_close(statement);
-    assert_ok(stoa_session_prepare(world.session, "CREATE TABLE u AS SELECT ? AS a, $2 AS b", &statement,
-                                   &err), err);
+    assert_ok(stoa_session_prepare(world.session, "CREATE TABLE u AS SELECT ? AS a, $2 AS b",
+                                   &statement, &err),
+              err);
     stoa_statement_close(statement);
     assert_ok(stoa_session_prepare(world.session, "CREATE TABLE u AS SELECT $1 AS a, $2 AS b",
-                                   &statement, &err), err);
+                                   &statement, &err),
+              err);
     assert_ok(stoa_statement_bind_f64(statement, 1, 0.1, &err), err);
     assert_ok(stoa_statement_bind_text(statement, 2, "it's", &err), err);
     assert_int_equal(run_changing(statement), 1);
@@ -205,7 +220,8 @@ static void filters_skip_parts(void **state) {
         char sql[256];
         snprintf(sql, sizeof sql,
                  "INSERT INTO t SELECT i, chr(97 + %d) || i, DATE '2024-01-01' + i::INT "
-                 "FROM range(%d, %d) r(i)", part, part * 100, part * 100 + 100);
+                 "FROM range(%d, %d) r(i)",
+                 part, part * 100, part * 100 + 100);
         sql_change(&world, sql, 100);
     }
     sql_expect(&world, "SELECT count(*) FROM t", "400\n");
@@ -214,26 +230,32 @@ static void filters_skip_parts(void **state) {
     report_says("\"parts\": 2, \"skipped\": 2");
     sql_expect(&world, "SELECT count(*) FROM t WHERE s LIKE 'b%' OR a = 399", "101\n");
     report_says("\"parts\": 2, \"skipped\": 2");
-    sql_expect(&world, "SELECT count(*) FROM t WHERE d BETWEEN DATE '2024-01-05' AND DATE '2024-01-07'",
+    sql_expect(&world,
+               "SELECT count(*) FROM t WHERE d BETWEEN DATE '2024-01-05' AND DATE '2024-01-07'",
                "3\n");
     report_says("\"parts\": 1, \"skipped\": 3");
     sql_expect(&world, "SELECT count(*) FROM t WHERE a > 5000", "0\n");
     report_says("\"parts\": 0, \"skipped\": 4");
     /* Two references, each with its own filter; one copied by the optimizer. */
-    sql_expect(&world, "SELECT (SELECT count(*) FROM t WHERE a < 100), (SELECT count(*) FROM t WHERE "
-               "a >= 100)", "100 | 300\n");
+    sql_expect(&world,
+               "SELECT (SELECT count(*) FROM t WHERE a < 100), (SELECT count(*) FROM t WHERE "
+               "a >= 100)",
+               "100 | 300\n");
     report_says("\"parts\": 1, \"skipped\": 3");
     report_says("\"parts\": 3, \"skipped\": 1");
-    sql_expect(&world, "WITH w AS (FROM t) SELECT count(*) FROM w x, w y WHERE x.a = 5 AND y.a = 205",
+    sql_expect(&world,
+               "WITH w AS (FROM t) SELECT count(*) FROM w x, w y WHERE x.a = 5 AND y.a = 205",
                "1\n");
     report_says("\"parts\": 2, \"skipped\": 2");
     sql_expect(&world, "SELECT count(*) FROM t x LEFT JOIN t y ON x.a = y.a AND y.a < 10", "400\n");
-    sql_expect(&world, "SELECT count(y.a) FROM t x LEFT JOIN t y ON x.a = y.a AND y.a < 10", "10\n");
+    sql_expect(&world, "SELECT count(y.a) FROM t x LEFT JOIN t y ON x.a = y.a AND y.a < 10",
+               "10\n");
     report_says("\"parts\": 4, \"skipped\": 0");
     sql_expect(&world, "SELECT count(*) FROM t WHERE a + 0 = 7 AND random() >= 0", "1\n");
 
     assert_ok(stoa_session_prepare(world.session, "SELECT count(*) FROM t WHERE a < ?", &statement,
-                                   &err), err);
+                                   &err),
+              err);
     assert_ok(stoa_statement_bind_i64(statement, 1, 100, &err), err);
     assert_ok(stoa_statement_run(statement, NULL, &stream, NULL, &err), err);
     report_says("\"parts\": 1, \"skipped\": 3");
@@ -252,7 +274,8 @@ static void a_session_has_one_open_stream(void **state) {
     stoa_error err = STOA_ERROR_NONE;
     struct ArrowArrayStream stream;
     struct ArrowArrayStream second;
-    assert_ok(stoa_session_run(world.session, "FROM range(100000)", NULL, &stream, NULL, &err), err);
+    assert_ok(stoa_session_run(world.session, "FROM range(100000)", NULL, &stream, NULL, &err),
+              err);
     assert_fails(stoa_session_run(world.session, "SELECT 1", NULL, &second, NULL, &err),
                  STOA_INVALID, "still open", err);
     stoa_arrow_stream_release(&stream);
@@ -263,8 +286,10 @@ static void a_stream_outlives_its_session_and_its_table(void **state) {
     (void)state;
     stoa_error err = STOA_ERROR_NONE;
     struct ArrowArrayStream stream;
-    sql_expect(&world, "CREATE TABLE t AS SELECT 'a text of more than twelve bytes ' || i AS s "
-               "FROM range(300000) r(i)", "");
+    sql_expect(&world,
+               "CREATE TABLE t AS SELECT 'a text of more than twelve bytes ' || i AS s "
+               "FROM range(300000) r(i)",
+               "");
     assert_ok(stoa_query(world.db, "SELECT s FROM t WHERE s LIKE '%9'", NULL, &stream, &err), err);
     sql_expect(&world, "DROP TABLE t", "");
     int64_t rows = 0;
@@ -295,8 +320,10 @@ static void a_large_result_is_read_in_bounded_memory(void **state) {
     size_t before = stoa_pool_used(world.pool);
     size_t most = 0;
     int64_t rows = 0;
-    assert_ok(stoa_session_run(world.session, "SELECT i, repeat('x', 100) AS s FROM range(3000000) r(i)",
-                               NULL, &stream, NULL, &err), err);
+    assert_ok(stoa_session_run(world.session,
+                               "SELECT i, repeat('x', 100) AS s FROM range(3000000) r(i)", NULL,
+                               &stream, NULL, &err),
+              err);
     for (;;) {
         assert_ok(stoa_stream_next(&stream, &batch, &err), err);
         if (batch.release == NULL) {
@@ -354,7 +381,8 @@ static void a_deadline_cancels_between_batches(void **state) {
     struct ArrowArray batch;
     assert_ok(stoa_cancel_create(NULL, &cancel, &err), err);
     stoa_context context = {.cancel = cancel};
-    assert_ok(stoa_session_run(world.session, "FROM range(100000000)", &context, &stream, NULL, &err),
+    assert_ok(stoa_session_run(world.session, "FROM range(100000000)", &context, &stream, NULL,
+                               &err),
               err);
     assert_ok(stoa_stream_next(&stream, &batch, &err), err);
     stoa_arrow_array_release(&batch);
@@ -377,8 +405,9 @@ static void progress_is_told(void **state) {
     stoa_context context = {.progress = note_progress, .progress_user = &calls};
     sql_expect(&world, "CREATE TABLE t AS SELECT i AS a FROM range(3000000) r(i)", "");
     assert_ok(sql_try_with(&world, world.session,
-                           "SELECT count(DISTINCT hash(a * 3 + b)) FROM t, range(6) r(b)",
-                           &context, &err), err);
+                           "SELECT count(DISTINCT hash(a * 3 + b)) FROM t, range(6) r(b)", &context,
+                           &err),
+              err);
     assert_true(atomic_load(&calls) > 0);
 }
 
@@ -399,8 +428,10 @@ static void a_scan_gives_columns_and_rows_asked_for(void **state) {
     stoa_error err = STOA_ERROR_NONE;
     struct ArrowArrayStream stream;
     sql_expect(&world, "CREATE TABLE t (a BIGINT, \"b,c\" VARCHAR, d TIMESTAMP_S, e UUID)", "");
-    sql_expect(&world, "INSERT INTO t SELECT i, 'n' || i, '2024-01-01 00:00:00'::TIMESTAMP_S, "
-               "'00000000-0000-0000-0000-00000000000' || (i % 10) FROM range(50) r(i)", "");
+    sql_expect(&world,
+               "INSERT INTO t SELECT i, 'n' || i, '2024-01-01 00:00:00'::TIMESTAMP_S, "
+               "'00000000-0000-0000-0000-00000000000' || (i % 10) FROM range(50) r(i)",
+               "");
     sql_expect(&world, "INSERT INTO t (a) SELECT * FROM range(50, 100)", "");
     scan_text(&(stoa_scan_options){.columns = "\"b,c\", a", .where = "a in (3, 60, 4)"},
               "n3 | 3\nn4 | 4\nNULL | 60\n");
@@ -423,18 +454,20 @@ static void other_modules_run_queries_of_their_own(void **state) {
     const stoa_schema *schema;
     char text[128];
     assert_ok(stoa_sql_describe(world.db, "SELECT 1::BIGINT AS a, [1.5::FLOAT] AS b", NULL, &schema,
-                                &err), err);
+                                &err),
+              err);
     stoa_schema_print(schema, text, sizeof text);
     assert_string_equal(text, "a long, b list<float>");
-    assert_ok(stoa_sql_stream(world.db, "SELECT i::BIGINT, [i::FLOAT / 2] FROM range(3) r(i)", schema,
-                              NULL, &stream, &err), err);
+    assert_ok(stoa_sql_stream(world.db, "SELECT i::BIGINT, [i::FLOAT / 2] FROM range(3) r(i)",
+                              schema, NULL, &stream, &err),
+              err);
     assert_ok(sql_read(&world, &stream, &err), err);
     assert_int_equal(world.rows.size, strlen("0 | [0.0]\n1 | [0.5]\n2 | [1.0]\n"));
     assert_fails(stoa_sql_stream(world.db, "SELECT 1::BIGINT", schema, NULL, &stream, &err),
                  STOA_INVALID, "2 columns", err);
     stoa_schema_close(schema);
-    assert_fails(stoa_sql_describe(world.db, "SELECT nope", NULL, &schema, &err), STOA_INVALID, "nope",
-                 err);
+    assert_fails(stoa_sql_describe(world.db, "SELECT nope", NULL, &schema, &err), STOA_INVALID,
+                 "nope", err);
     assert_int_equal(err.query_offset, -1);
 }
 
@@ -451,23 +484,28 @@ static void the_engine_keeps_to_its_budget(void **state) {
     options.threads = 2;
     assert_ok(stoa_database_open(folder, &options, &db, &err), err);
     assert_ok(stoa_session_open(db, &session, &err), err);
-    assert_true(stoa_pool_used(stoa_database_pool(db)) >= (size_t)64 << 20); /* charged as a whole */
-    assert_ok(sql_try_with(&world, session,
-                           "SELECT count(*) FROM (SELECT DISTINCT hash(i) h FROM range(4000000) r(i))",
-                           NULL, &err), err);
+    assert_true(stoa_pool_used(stoa_database_pool(db)) >= (size_t)64
+                                                              << 20); /* charged as a whole */
+    assert_ok(
+        sql_try_with(&world, session,
+                     "SELECT count(*) FROM (SELECT DISTINCT hash(i) h FROM range(4000000) r(i))",
+                     NULL, &err),
+        err);
     assert_memory_equal(world.rows.data, "4000000\n", 8);
     assert_fails(sql_try_with(&world, session,
                               "SELECT length(string_agg(repeat('x', 1000), '')) FROM range(500000)",
-                              NULL, &err), STOA_LIMIT, "memory budget", err);
+                              NULL, &err),
+                 STOA_LIMIT, "memory budget", err);
     assert_ok(sql_try_with(&world, session, "SELECT 1", NULL, &err), err);
     stoa_session_close(session);
     stoa_database_close(db);
 }
 
 #define BOTH(name)                                                                                 \
-    {#name " (memory)", name, in_memory, end, NULL}, {#name " (parquet)", name, in_directory, end, NULL}
-#define ONE(name)                                                                                  \
-    { #name, name, in_memory, end, NULL }
+    {#name " (memory)", name, in_memory, end, NULL}, {                                             \
+        #name " (parquet)", name, in_directory, end, NULL                                          \
+    }
+#define ONE(name) {#name, name, in_memory, end, NULL}
 
 int main(void) {
     const struct CMUnitTest tests[] = {

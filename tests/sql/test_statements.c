@@ -81,8 +81,8 @@ static void rows_are_deleted_and_updated(void **state) {
 
 static void names_may_hold_anything(void **state) {
     (void)state;
-    sql_expect(&world, "CREATE TABLE \"we.ird \"\"t\"\" ü\" (\"a b\" INT, \"c\"\"d\" INT, \"é\" INT)",
-               "");
+    sql_expect(&world,
+               "CREATE TABLE \"we.ird \"\"t\"\" ü\" (\"a b\" INT, \"c\"\"d\" INT, \"é\" INT)", "");
     sql_change(&world, "INSERT INTO \"we.ird \"\"t\"\" ü\" (\"é\", \"a b\") VALUES (3, 1)", 1);
     sql_change(&world, "UPDATE \"we.ird \"\"t\"\" ü\" SET \"c\"\"d\" = \"a b\" + 1", 1);
     sql_expect(&world, "SELECT * FROM \"WE.IRD \"\"t\"\" ü\" WHERE \"é\" = 3", "1 | 2 | 3\n");
@@ -211,7 +211,8 @@ static void names_of_columns_are_unique(void **state) {
     struct ArrowArrayStream stream;
     struct ArrowSchema schema;
     assert_ok(stoa_session_run(world.session, "SELECT 1 AS a, 2 AS a, 3 AS a_1, 4 AS A", NULL,
-                               &stream, NULL, &err), err);
+                               &stream, NULL, &err),
+              err);
     assert_ok(stoa_stream_schema(&stream, &schema, &err), err);
     assert_string_equal(schema.children[0]->name, "a");
     assert_string_equal(schema.children[1]->name, "a_1");
@@ -222,7 +223,9 @@ static void names_of_columns_are_unique(void **state) {
 }
 
 #define BOTH(name)                                                                                 \
-    {#name " (memory)", name, in_memory, end, NULL}, {#name " (parquet)", name, in_directory, end, NULL}
+    {#name " (memory)", name, in_memory, end, NULL}, {                                             \
+        #name " (parquet)", name, in_directory, end, NULL                                          \
+    }
 
 int main(void) {
     const struct CMUnitTest tests[] = {

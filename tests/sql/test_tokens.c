@@ -50,9 +50,10 @@ static void text_that_ends_inside_is_not_complete(void **state) {
 
 static void tokens_have_kinds(void **state) {
     (void)state;
-    static const enum token_kind kinds[] = {
-        TOKEN_WORD, TOKEN_IDENTIFIER, TOKEN_SYMBOL, TOKEN_STRING, TOKEN_NUMBER, TOKEN_PARAMETER,
-        TOKEN_PARAMETER, TOKEN_PARAMETER, TOKEN_STRING, TOKEN_NUMBER, TOKEN_WORD, TOKEN_END};
+    static const enum token_kind kinds[] = {TOKEN_WORD,      TOKEN_IDENTIFIER, TOKEN_SYMBOL,
+                                            TOKEN_STRING,    TOKEN_NUMBER,     TOKEN_PARAMETER,
+                                            TOKEN_PARAMETER, TOKEN_PARAMETER,  TOKEN_STRING,
+                                            TOKEN_NUMBER,    TOKEN_WORD,       TOKEN_END};
     const char *sql = "a \"b\", e'\\'' 1.5e-3 ? $2 $name $t$x$t$ .5 \xc3\xa9t\xc3\xa9";
     stoa_pool *pool = support_pool_open();
     stoa_error err = STOA_ERROR_NONE;
@@ -71,10 +72,10 @@ static void tokens_have_kinds(void **state) {
 /* However pieces of statements are put together, cutting them apart gives the same statements. */
 static void statements_that_are_joined_come_apart_again(void **state) {
     (void)state;
-    static const char *const pieces[] = {"SELECT 1",     "'a;b''c'",     "$q$ ; ' \" $q$",
-                                         "/* ; ' */",    "\"n;\"\"n\"",  "E'\\';\\\\'",
-                                         "-- ; '\n",     "a.b::int[3]",  "$1 + ?",
-                                         "f(x, ';')",    "$name",        "1e5"};
+    static const char *const pieces[] = {"SELECT 1",  "'a;b''c'",    "$q$ ; ' \" $q$",
+                                         "/* ; ' */", "\"n;\"\"n\"", "E'\\';\\\\'",
+                                         "-- ; '\n",  "a.b::int[3]", "$1 + ?",
+                                         "f(x, ';')", "$name",       "1e5"};
     support_random random = support_random_open("sql.tokens");
     for (int round = 0; round < 2000; round++) {
         char text[2048] = "";

@@ -44,9 +44,11 @@ static void *reader(void *user) {
     }
     while (!atomic_load(&stop)) {
         int64_t value = -1;
-        note(read_number(session, "SELECT coalesce(sum(a), 0)::BIGINT + ((SELECT count(*) FROM t) - "
+        note(read_number(session,
+                         "SELECT coalesce(sum(a), 0)::BIGINT + ((SELECT count(*) FROM t) - "
                          "(SELECT count(*) FROM u))::BIGINT FROM t WHERE s LIKE 'a text of many%'",
-                         &value, &err), &err);
+                         &value, &err),
+             &err);
         if (value != 0) {
             print_message("expected 0 but found %lld\n", (long long)value);
             atomic_fetch_add(&failures, 1);
@@ -82,7 +84,8 @@ static void *writer(void *user) {
             "COMMIT",
         };
         for (size_t s = 0; s < sizeof steps / sizeof *steps; s++) {
-            stoa_status status = run(session, i % 4 == number && s == 3 ? "ROLLBACK" : steps[s], &err);
+            stoa_status status = run(session, i % 4 == number && s == 3 ? "ROLLBACK" : steps[s],
+                                     &err);
             if (status == STOA_CONFLICT) {
                 break; /* somebody else was first */
             }

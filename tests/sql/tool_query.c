@@ -2,9 +2,9 @@
  *
  *     tool_sql_query DATABASE [--text | --json | --count | --arrow] STATEMENT…
  *
- * --arrow writes the rows of the statements behind it as Arrow IPC streams to the files that each
- * statement is followed by. With REPORT set, the report on scans follows each statement. Errors go to standard error as
- * "status: message" and end the program with status 1. */
+ * --arrow writes the rows of the statements behind it as Arrow IPC streams, to the file that each of
+ * them is followed by. With REPORT set, the report on scans follows each statement. Errors go to
+ * standard error as "status: message" and end the program with status 1. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +25,8 @@ static void print_batch(stoa_text *text, const struct ArrowSchema *schema,
         for (int64_t c = 0; c < batch->n_children; c++) {
             stoa_error error = STOA_ERROR_NONE;
             const char *divider = style == STOA_TEXT_JSON ? ", " : " | ";
-            stoa_status status = stoa_text_value(text, schema->children[c], batch->children[c],
-                                                 row, style, &error);
+            stoa_status status = stoa_text_value(text, schema->children[c], batch->children[c], row,
+                                                 style, &error);
             printf("%s%s", c > 0 ? divider : "",
                    status == STOA_OK ? stoa_text_view(text, NULL) : error.message);
         }
