@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the #include lines of src/ to the list of layers in src/LAYERS."""
+"""Holds the #include lines of src/ to the list of layers in src/LAYERS, and every module to a README.md."""
 import pathlib
 import re
 import sys
@@ -61,6 +61,9 @@ def main():
             if fault:
                 line = text.count("\n", 0, match.start(2)) + 1
                 faults.append(f"{where}:{line}: {fault}")
+    for folder in sorted(path for path in (ROOT / "src").iterdir() if path.is_dir()):
+        if not (folder / "README.md").is_file():
+            faults.append(f"{folder.relative_to(ROOT)}: there is no README.md")
     for fault in faults:
         print(fault)
     print(f"layers: {count} files, {len(faults)} faults")

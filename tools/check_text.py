@@ -2,7 +2,8 @@
 """Holds the text of the repository to a few rules: no trailing white space, no tabs outside
 Makefiles, lines of at most 110 columns in C (the format asks
 for 100), a line feed at the end, no addresses of package
-registries, no paths of somebody's machine, no conflict markers."""
+registries, no paths of somebody's machine, no conflict markers; and the relative links of
+Markdown pages lead somewhere."""
 import pathlib
 import re
 import subprocess
@@ -18,6 +19,8 @@ REGISTRIES = re.compile(
     r"npm(js|mirror)\.(org|com)|pypi\.(org|io)|pythonhosted\.org|crates\.io|proxy\.golang\.org"
     r"|repo1?\.maven(\.apache)?\.org|deb\.debian\.org|(archive|ports)\.ubuntu\.com|apt\.llvm\.org")
 MACHINE = re.compile(r"(?<![\w.$}{*~-])/(work|root)/\w|(?<![\w.$}{*~-])/home/\w+/\w")
+LINK = re.compile(r"\]\(([^()\s]+)\)")
+ELSEWHERE = re.compile(r"[a-z][a-z+.-]*:|#", re.IGNORECASE)  # a URI, or a place in the same page
 MARKER = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 
 
@@ -49,6 +52,20 @@ def check_lines(name, text):
             yield number, "a path of one machine"
 
 
+def check_links(name, text):
+    """Relative links of a page that lead nowhere, with their lines; examples are left alone."""
+    fenced = False
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        if fenced:
+            continue
+        for target in LINK.findall(re.sub(r"`[^`]*`", "", line)):
+            path = (ROOT / name).parent / target.partition("#")[0]
+            if not ELSEWHERE.match(target) and not path.exists():
+                yield number, f"the link to '{target}' leads nowhere"
+
+
 def main():
     faults, count = [], 0
     for name in tracked():
@@ -67,7 +84,8 @@ def main():
             faults.append(f"{name}: no line feed at the end")
         if MARKER.search(text):
             faults.append(f"{name}: a conflict marker")
-        faults += [f"{name}:{number}: {fault}" for number, fault in check_lines(name, text)]
+        found = [*check_lines(name, text), *(check_links(name, text) if name.endswith(".md") else ())]
+        faults += [f"{name}:{number}: {fault}" for number, fault in found]
     for fault in faults:
         print(fault)
     print(f"text: {count} files, {len(faults)} faults")

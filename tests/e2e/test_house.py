@@ -9,6 +9,8 @@ import oracle
 TREE = oracle.TMP / "tree"
 CLEAN = {
     "src/LAYERS": "base:\nmem: base\ncli:\n",
+    "src/base/README.md": "# base\nOne is in [one](one.h), see [the page](../../docs/page.md#a-page).\n",
+    "src/mem/README.md": "# mem\n",
     "src/base/one.h": "#pragma once\nint one(void);\n",
     "src/mem/two.c": '#include "base/one.h"\nint one(void) { return 1; }\n',
     "include/stoa/one.h": "#pragma once\n#define STOA_API __attribute__((visibility(\"default\")))\n"
@@ -62,6 +64,9 @@ def main():
     expect("check_layers.py", {"src/lost/a.c": "int a;\n"}, "lost is not in src/LAYERS")
     expect("check_layers.py", {"src/LAYERS": "base: mem\nmem: base\ncli:\n"}, "above it")
     expect("check_layers.py", {"src/cli/main.c": '#include "base/one.h"\n'}, "only <stoa/...>")
+    expect("check_layers.py", {"src/cli/main.c": "int a;\n"}, "src/cli: there is no README.md")
+    expect("check_text.py", {"docs/a.md": "# A\n[one](page.md), [two](gone.md#there)\n"},
+           "docs/a.md:2: the link to 'gone.md#there' leads nowhere")
     expect("check_text.py", {"src/mem/a.c": "int a; \n"}, "src/mem/a.c:1: trailing white space")
     expect("check_text.py", {"src/mem/a.c": "int a;"}, "no line feed")
     expect("check_text.py", {"docs/a.md": "see /ro" "ot/a\n"}, "a path of one machine")
