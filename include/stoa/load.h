@@ -67,9 +67,14 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const
                                                   const char *format, const stoa_context *context,
                                                   struct ArrowArrayStream *out, stoa_error *err);
 
-/// What a file holds (Parquet, Arrow), as one JSON text.
+/// What a file holds (Parquet, Arrow), as one JSON text; `with_pages` also the header of every page
+/// of a Parquet file.
+///
+/// Errors   STOA_UNSUPPORTED  a text file
+///          STOA_CORRUPT      what the file says of itself does not hold
 STOA_API STOA_MUST_USE stoa_status stoa_file_inspect(stoa_database *database, const char *path,
-                                                     stoa_text *out, stoa_error *err);
+                                                     bool with_pages, stoa_text *out,
+                                                     stoa_error *err);
 
 #ifdef __cplusplus
 }

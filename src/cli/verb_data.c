@@ -217,7 +217,8 @@ int stoa_cli_inspect(const stoa_cli_arguments *arguments) {
         status = stoa_text_create(session.context.pool, &text, &err);
     }
     for (int i = 0; i < arguments->positional_count && status == STOA_OK; i++) {
-        status = stoa_file_inspect(session.database, arguments->positionals[i], text, &err);
+        status = stoa_file_inspect(session.database, arguments->positionals[i],
+                                   stoa_cli_value(arguments, "--pages") != NULL, text, &err);
         if (status == STOA_OK) {
             (void)fprintf(stdout, "%s\n", stoa_text_view(text, NULL));
         }

@@ -142,8 +142,10 @@ const stoa_cli_verb stoa_cli_verbs[] = {
      .positionals_min = 1,
      .positionals_max = STOA_CLI_POSITIONALS_MAX,
      .summary = "show what a Parquet or Arrow file holds, as JSON",
-     .examples = "stoa inspect flights-3m.parquet",
-     .options = {{"--json", 0, NULL, "JSON, which is also the default"}},
+     .examples = "stoa inspect flights-3m.parquet\n"
+                 "stoa inspect --pages flights-3m.parquet",
+     .options = {{"--pages", 0, NULL, "also the header of every page of a Parquet file"},
+                 {"--json", 0, NULL, "JSON, which is also the default"}},
      .run = stoa_cli_inspect},
     {.name = "drop",
      .positionals = "DB TABLE",

@@ -9,8 +9,8 @@
 #include "parquet/verify.h"
 #include "vfs/vfs.h"
 
-stoa_status stoa_file_inspect(stoa_database *database, const char *path, stoa_text *out,
-                              stoa_error *err) {
+stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool with_pages,
+                              stoa_text *out, stoa_error *err) {
     stoa_context context = {.pool = stoa_database_pool(database)};
     stoa_fs_registry *registry = stoa_database_file_systems(database);
     stoa_ingest_kind kind;
@@ -21,7 +21,7 @@ stoa_status stoa_file_inspect(stoa_database *database, const char *path, stoa_te
     stoa_buffer_clear(&out->buffer);
     STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_READ, &context, &file, err));
     if (kind.format == STOA_FORMAT_PARQUET) {
-        STOA_CHECK(stoa_parquet_describe(&context, file, false, &out->buffer, err));
+        STOA_CHECK(stoa_parquet_describe(&context, file, with_pages, &out->buffer, err));
     } else if (kind.format == STOA_FORMAT_ARROW_FILE || kind.format == STOA_FORMAT_ARROW_STREAM) {
         STOA_CHECK(stoa_ipc_describe(&context, file, &out->buffer, err));
     } else {
