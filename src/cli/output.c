@@ -2,6 +2,7 @@
  * csv, json, jsonl, arrow and parquet are files and written by the library's export, whether they go
  * into a file or a pipe. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -87,14 +88,22 @@ static stoa_status print_lines(FILE *out, struct ArrowArrayStream *rows,
     return status;
 }
 
+/* A pipe or a device is written to; a rename would put a file in its place. */
+static bool is_special(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+}
+
 /* Drawn formats into a file go under a temporary name first, like every other file of Stoa's. */
 static stoa_status draw(const stoa_cli_output *output, const char *format,
                         struct ArrowArrayStream *rows, const stoa_context *context,
                         int64_t *out_rows, stoa_error *err) {
     FILE *out = stdout;
     char temporary[4096];
+    bool special = output->path != NULL && is_special(output->path);
     if (output->path != NULL) {
-        int length = snprintf(temporary, sizeof temporary, "%s.partial", output->path);
+        int length = snprintf(temporary, sizeof temporary, "%s%s", output->path,
+                              special ? "" : ".partial");
         if (length < 0 || (size_t)length >= sizeof temporary) {
             return stoa_fail(err, STOA_INVALID, "the path '%s' is too long", output->path);
         }
@@ -118,11 +127,11 @@ static stoa_status draw(const stoa_cli_output *output, const char *format,
     }
     if (out != stdout) {
         (void)fclose(out);
-        if (status == STOA_OK && rename(temporary, output->path) != 0) {
+        if (status == STOA_OK && !special && rename(temporary, output->path) != 0) {
             status = stoa_fail(err, STOA_IO, "cannot rename '%s' to '%s': %m", temporary,
                                output->path);
         }
-        if (status != STOA_OK) {
+        if (status != STOA_OK && !special) {
             (void)remove(temporary);
         }
     }

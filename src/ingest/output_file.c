@@ -1,7 +1,13 @@
-/* Output files: temporary name, sync, rename. Standard output is written in order and not synced. */
+/* Output files: temporary name, sync, rename. Standard output, pipes and devices are written in order
+ * and not synced: a rename would put a file where the pipe or the device was. A symbolic link stays,
+ * and the file that it leads to is replaced. */
 #include "ingest/output_file.h"
 
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -9,6 +15,17 @@
 #include "vfs/vfs.h"
 
 enum { PENDING_BYTES = 1 << 20 };
+
+/* A pipe or a device: its own descriptor, which is ours to close. */
+static stoa_status open_special(stoa_ingest_output *out, const char *path, stoa_error *err) {
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (descriptor < 0) {
+        return stoa_fail(err, STOA_IO, "cannot open '%s': %m", path);
+    }
+    out->descriptor = descriptor;
+    out->owns_descriptor = true;
+    return stoa_file_from_descriptor(out->pool, descriptor, path, &out->file, err);
+}
 
 stoa_status stoa_ingest_output_open(stoa_database *database, const char *path,
                                     const stoa_context *context, stoa_ingest_output *out,
@@ -26,7 +43,18 @@ stoa_status stoa_ingest_output_open(stoa_database *database, const char *path,
         stoa_error_set_file(err, path, -1);
         return STOA_IO;
     }
+    const char *local = stoa_vfs_local_path(path);
+    struct stat kind;
+    char target[PATH_MAX];
     stoa_status status = STOA_OK;
+    if (local != NULL && stat(local, &kind) == 0 && !S_ISREG(kind.st_mode)) {
+        status = open_special(out, local, err);
+        goto done;
+    }
+    if (local != NULL && lstat(local, &kind) == 0 && S_ISLNK(kind.st_mode) &&
+        realpath(local, target) != NULL) {
+        path = target;
+    }
     STOA_CHECK(stoa_pool_copy_string(out->pool, path, &out->path, err));
     STOA_CHECK(stoa_vfs_temporary_name(out->pool, path, &out->temporary, err));
     STOA_CHECK(stoa_vfs_open(out->registry, out->temporary, STOA_OPEN_CREATE, context, &out->file,
@@ -82,6 +110,9 @@ void stoa_ingest_output_release(stoa_ingest_output *output) {
     if (output->temporary != NULL) {
         STOA_IGNORE(stoa_vfs_remove(output->registry, output->temporary, NULL));
         stoa_pool_free_string(output->pool, output->temporary);
+    }
+    if (output->owns_descriptor) {
+        (void)close(output->descriptor);
     }
     stoa_pool_free_string(output->pool, output->path);
     stoa_buffer_release(&output->pending);

@@ -1,4 +1,5 @@
-/* A file that is written under a temporary name and appears whole; or standard output, for "-". */
+/* A file that is written under a temporary name and appears whole; or standard
+ * output, for "-"; or a pipe or a device, which is written to and never replaced. */
 #ifndef STOA_INGEST_OUTPUT_FILE_H
 #define STOA_INGEST_OUTPUT_FILE_H
 
@@ -11,8 +12,10 @@ typedef struct stoa_ingest_output {
     stoa_fs_registry *registry;
     stoa_pool *pool;
     stoa_file *file;
-    char *path;      /* NULL: standard output */
-    char *temporary; /* NULL: standard output */
+    char *path;      /* NULL: standard output, a pipe or a device */
+    char *temporary; /* NULL: as `path` */
+    int descriptor;  /* of a pipe or a device */
+    bool owns_descriptor;
     stoa_buffer pending;
 } stoa_ingest_output;
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import signal
+import stat
 import subprocess
 import time
 
@@ -214,5 +215,22 @@ def test_summary_tells_counts_and_ranges(db):
     assert found["score"]["nulls"] == "1" and found["score"]["rows"] == "3"
     assert (found["id"]["min"], found["id"]["max"]) == ("1", "3")
 
+
+
+def test_a_pipe_or_a_link_is_not_replaced_by_the_output(db):
+    ok("init", db)
+    pipe, link, file = (oracle.TMP / name for name in ("out.pipe", "out.link", "out.file"))
+    os.mkfifo(pipe)
+    file.write_text("before")
+    link.symlink_to(file)
+    for form, expected in (("csv", "a\n1\n"), ("jsonl", '{"a":1}\n'), ("line", "a = 1\n")):
+        with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+            ok("sql", db, "select 1 as a", "--format", form, "-o", pipe)
+            if not stat.S_ISFIFO(pipe.stat().st_mode):
+                reader.kill()
+            assert stat.S_ISFIFO(pipe.stat().st_mode), form
+            assert reader.stdout.read() == expected, form
+    ok("sql", db, "select 1 as a", "--format", "csv", "-o", link)
+    assert link.is_symlink() and file.read_text() == "a\n1\n"
 
 command.tests(globals())
