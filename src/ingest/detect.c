@@ -110,6 +110,12 @@ static bool format_of_text(const uint8_t *bytes, size_t size, stoa_file_format *
     return false;
 }
 
+const char *stoa_ingest_packing_name(stoa_ingest_packing packing) {
+    return packing == STOA_PACKED_GZIP   ? "gzip"
+           : packing == STOA_PACKED_ZSTD ? "zstd"
+                                         : "uncompressed";
+}
+
 static stoa_status peek(stoa_fs_registry *registry, const char *uri, uint8_t *bytes,
                         size_t *out_size, stoa_error *err) {
     stoa_file *file = NULL;
@@ -127,6 +133,11 @@ stoa_status stoa_ingest_detect(stoa_fs_registry *registry, const char *uri, cons
     out->packing = packing_of(bytes, size);
     if (size == 0) {
         stoa_fail(err, STOA_INVALID, "'%s' is empty", uri);
+        stoa_error_set_file(err, uri, 0);
+        return STOA_INVALID;
+    }
+    if (size >= 4 && (memcmp(bytes, "\xFF\xFE", 2) == 0 || memcmp(bytes, "\xFE\xFF", 2) == 0)) {
+        stoa_fail(err, STOA_INVALID, "'%s': expected UTF-8 text but found UTF-16", uri);
         stoa_error_set_file(err, uri, 0);
         return STOA_INVALID;
     }

@@ -26,4 +26,7 @@ STOA_MUST_USE stoa_status stoa_ingest_detect(stoa_fs_registry *registry, const c
                                              const char *format, stoa_ingest_kind *out,
                                              stoa_error *err);
 
+/// The engine's word for a packing that it reads: "uncompressed", "gzip", "zstd".
+const char *stoa_ingest_packing_name(stoa_ingest_packing packing);
+
 #endif

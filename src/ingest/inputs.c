@@ -2,14 +2,17 @@
  * pipe goes through one buffer into a file in the database's temporary directory. */
 #include "ingest/inputs.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <lz4frame.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "ingest/check.h"
 #include "vfs/vfs.h"
 
 enum { COPY_BYTES = 1 << 20 };
@@ -30,14 +33,15 @@ static stoa_status temporary_path(stoa_ingest_inputs *inputs, const char **out, 
     return status;
 }
 
-static stoa_status copy_file(stoa_file *from, stoa_file *to, uint8_t *buffer,
+/* Copies from byte `start` on. */
+static stoa_status copy_file(stoa_file *from, uint64_t start, stoa_file *to, uint8_t *buffer,
                              const stoa_context *context, uint64_t *out_bytes, stoa_error *err) {
-    uint64_t offset = 0;
+    uint64_t offset = start;
     for (;;) {
         size_t size = 0;
         STOA_TRY(stoa_file_read_some(from, offset, buffer, COPY_BYTES, &size, err));
         if (size == 0) {
-            *out_bytes = offset;
+            *out_bytes = offset - start;
             return STOA_OK;
         }
         STOA_TRY(stoa_file_write(to, buffer, size, err));
@@ -91,8 +95,8 @@ done:
     return status;
 }
 
-/* Copies or unpacks `from` into a temporary file. */
-static stoa_status spool(stoa_ingest_inputs *inputs, stoa_file *from, bool packed,
+/* Copies (from byte `start` on) or unpacks `from` into a temporary file. */
+static stoa_status spool(stoa_ingest_inputs *inputs, stoa_file *from, bool packed, uint64_t start,
                          const stoa_context *context, const char **out_path, uint64_t *out_bytes,
                          stoa_error *err) {
     stoa_pool *pool = inputs->arena.pool;
@@ -104,7 +108,7 @@ static stoa_status spool(stoa_ingest_inputs *inputs, stoa_file *from, bool packe
     STOA_CHECK(stoa_vfs_open(stoa_database_file_systems(inputs->database), *out_path,
                              STOA_OPEN_REPLACE, context, &to, err));
     STOA_CHECK(packed ? unpack_lz4(from, to, buffer, context, err)
-                      : copy_file(from, to, buffer, context, out_bytes, err));
+                      : copy_file(from, start, to, buffer, context, out_bytes, err));
 
 done:
     stoa_file_close(to);
@@ -143,7 +147,7 @@ static stoa_status unpack_input(struct walk *walk, stoa_ingest_input *input, sto
     const char *path = NULL;
     STOA_TRY(stoa_vfs_open(stoa_database_file_systems(walk->inputs->database), input->path,
                            STOA_OPEN_READ, walk->context, &file, err));
-    stoa_status status = spool(walk->inputs, file, true, walk->context, &path, &bytes, err);
+    stoa_status status = spool(walk->inputs, file, true, 0, walk->context, &path, &bytes, err);
     stoa_file_close(file);
     if (status == STOA_OK) {
         input->path = path;
@@ -156,6 +160,100 @@ static stoa_status unpack_input(struct walk *walk, stoa_ingest_input *input, sto
     return status;
 }
 
+/* A JSON text that the engine can be given: nested as deep as it survives, and without the byte
+ * order mark that it would take for a value. */
+static stoa_status prepare_json(struct walk *walk, stoa_ingest_input *input, stoa_error *err) {
+    stoa_file *file = NULL;
+    const char *path = NULL;
+    uint64_t mark_bytes = 0;
+    uint64_t bytes = 0;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_vfs_open(stoa_database_file_systems(walk->inputs->database), input->path,
+                             STOA_OPEN_READ, walk->context, &file, err));
+    STOA_CHECK(stoa_ingest_check_json(file, walk->context, &mark_bytes, err));
+    if (mark_bytes > 0) {
+        STOA_CHECK(spool(walk->inputs, file, false, mark_bytes, walk->context, &path, &bytes, err));
+        if (input->temporary) {
+            STOA_IGNORE(stoa_vfs_remove(stoa_database_file_systems(walk->inputs->database),
+                                        input->path, NULL));
+        }
+        input->path = path;
+        input->temporary = true;
+    }
+
+done:
+    stoa_file_close(file);
+    if (status != STOA_OK) {
+        stoa_wrap(err, "reading '%s'", input->name);
+        stoa_error_set_file(err, input->name, -1);
+    }
+    return status;
+}
+
+/* What is known of the format is made what a source can read. */
+static stoa_status prepare(struct walk *walk, stoa_ingest_input *input, stoa_error *err) {
+    stoa_file_format format = input->kind.format;
+    if (input->kind.packing == STOA_PACKED_LZ4) {
+        const char *packed = input->temporary ? input->path : NULL;
+        STOA_TRY(unpack_input(walk, input, err));
+        if (packed != NULL) {
+            STOA_TRY(stoa_vfs_remove(stoa_database_file_systems(walk->inputs->database), packed,
+                                     err));
+        }
+    } else if (input->kind.packing != STOA_PACKED_NONE && format < STOA_FORMAT_CSV) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "'%s': Parquet and Arrow files are read as they are, not inside gzip or "
+                         "zstd",
+                         input->name);
+    }
+    if ((format == STOA_FORMAT_JSON || format == STOA_FORMAT_JSONL) &&
+        input->kind.packing == STOA_PACKED_NONE) {
+        STOA_TRY(prepare_json(walk, input, err));
+    }
+    return STOA_OK;
+}
+
+/* Standard input, or a pipe by its name: what can be read only once goes into a temporary file. */
+static stoa_status add_descriptor(struct walk *walk, int descriptor, const char *name,
+                                  stoa_error *err) {
+    stoa_ingest_inputs *inputs = walk->inputs;
+    stoa_file *file = NULL;
+    stoa_ingest_input input = {.name = name, .temporary = true};
+    STOA_TRY(stoa_file_from_descriptor(inputs->arena.pool, descriptor, name, &file, err));
+    stoa_status status =
+        spool(inputs, file, false, 0, walk->context, &input.path, &input.bytes, err);
+    stoa_file_close(file);
+    STOA_TRY(status);
+    /* Remembered first, so that a failure below still removes the temporary file. */
+    STOA_TRY(add_input(inputs, input, err));
+    stoa_ingest_input *added = &inputs->items[inputs->count - 1];
+    status = stoa_ingest_detect(stoa_database_file_systems(inputs->database), added->path,
+                                walk->format, &added->kind, err);
+    if (status == STOA_INVALID && input.bytes == 0) {
+        return stoa_fail(err, STOA_INVALID, "%s is empty", name);
+    }
+    if (status == STOA_INVALID && walk->format == NULL) {
+        return stoa_fail(err, STOA_INVALID,
+                         "cannot tell the format of %s: say --format parquet, arrow, csv, tsv, "
+                         "json or jsonl",
+                         name);
+    }
+    STOA_TRY(status);
+    return prepare(walk, added, err);
+}
+
+static stoa_status add_pipe(struct walk *walk, const char *uri, const char *path, stoa_error *err) {
+    const char *name = NULL;
+    STOA_TRY(stoa_arena_copy_text(&walk->inputs->arena, uri, strlen(uri), &name, err));
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return stoa_fail(err, STOA_IO, "cannot open '%s': %m", path);
+    }
+    stoa_status status = add_descriptor(walk, descriptor, name, err);
+    (void)close(descriptor);
+    return status;
+}
+
 static stoa_status add_file(void *user, const char *uri, const stoa_file_info *info,
                             stoa_error *err) {
     struct walk *walk = user;
@@ -164,52 +262,18 @@ static stoa_status add_file(void *user, const char *uri, const stoa_file_info *i
         stoa_error_set_file(err, uri, -1);
         return STOA_IO;
     }
+    const char *local = stoa_vfs_local_path(uri);
+    struct stat kind;
+    if (local != NULL && stat(local, &kind) == 0 && !S_ISREG(kind.st_mode)) {
+        return add_pipe(walk, uri, local, err);
+    }
     stoa_ingest_input input = {.bytes = info->size};
     STOA_TRY(stoa_arena_copy_text(&walk->inputs->arena, uri, strlen(uri), &input.name, err));
     input.path = input.name;
     STOA_TRY(stoa_ingest_detect(stoa_database_file_systems(walk->inputs->database), uri,
                                 walk->format, &input.kind, err));
-    bool text = input.kind.format >= STOA_FORMAT_CSV;
-    if (input.kind.packing == STOA_PACKED_LZ4) {
-        STOA_TRY(unpack_input(walk, &input, err));
-    } else if (input.kind.packing != STOA_PACKED_NONE && !text) {
-        return stoa_fail(err, STOA_UNSUPPORTED,
-                         "'%s': Parquet and Arrow files are read as they are, not inside gzip or "
-                         "zstd",
-                         uri);
-    }
+    STOA_TRY(prepare(walk, &input, err));
     return add_input(walk->inputs, input, err);
-}
-
-static stoa_status add_standard_input(struct walk *walk, stoa_error *err) {
-    stoa_ingest_inputs *inputs = walk->inputs;
-    stoa_file *file = NULL;
-    stoa_ingest_input input = {.name = "standard input", .temporary = true};
-    STOA_TRY(stoa_file_from_descriptor(inputs->arena.pool, STDIN_FILENO, input.name, &file, err));
-    stoa_status status =
-        spool(inputs, file, false, walk->context, &input.path, &input.bytes, err);
-    stoa_file_close(file);
-    STOA_TRY(status);
-    /* Remembered first, so that a failure below still removes the temporary file. */
-    STOA_TRY(add_input(inputs, input, err));
-    stoa_ingest_input *added = &inputs->items[inputs->count - 1];
-    status = stoa_ingest_detect(stoa_database_file_systems(inputs->database), added->path,
-                                walk->format, &added->kind, err);
-    if (status == STOA_INVALID && walk->format == NULL && input.bytes > 0) {
-        return stoa_fail(err, STOA_INVALID,
-                         "cannot tell the format of standard input: say --format parquet, arrow, "
-                         "csv, tsv, json or jsonl");
-    }
-    if (status == STOA_INVALID && input.bytes == 0) {
-        return stoa_fail(err, STOA_INVALID, "standard input is empty");
-    }
-    STOA_TRY(status);
-    if (added->kind.packing == STOA_PACKED_LZ4) {
-        const char *packed = added->path;
-        STOA_TRY(unpack_input(walk, added, err));
-        STOA_TRY(stoa_vfs_remove(stoa_database_file_systems(inputs->database), packed, err));
-    }
-    return STOA_OK;
 }
 
 stoa_status stoa_ingest_inputs_init(stoa_database *database, const char *const *paths,
@@ -223,7 +287,7 @@ stoa_status stoa_ingest_inputs_init(stoa_database *database, const char *const *
     for (size_t i = 0; i < path_count; i++) {
         size_t before = out->count;
         if (strcmp(paths[i], "-") == 0) {
-            STOA_TRY(add_standard_input(&walk, err));
+            STOA_TRY(add_descriptor(&walk, STDIN_FILENO, "standard input", err));
             continue;
         }
         stoa_file_info info;

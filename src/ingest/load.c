@@ -26,6 +26,8 @@ struct load {
     stoa_load_report report;
     uint64_t bytes_before; /* of inputs that are done */
     uint64_t bytes_now;    /* of the run that is being read */
+    bool schema_is_guessed; /* neither the user nor the table gives the columns */
+    bool guess_failed;     /* JSON whose columns were guessed from its first rows */
 };
 
 /* The engine tells percents of its query; the user is told rows and bytes. */
@@ -182,6 +184,8 @@ static stoa_status load_run(struct load *load, size_t first, size_t count, stoa_
 
 done:
     stoa_ingest_source_release(&source);
+    load->guess_failed = status == STOA_INVALID && reading && load->schema_is_guessed &&
+                         !inputs[0].all_rows && inputs[0].kind.format >= STOA_FORMAT_JSON;
     if (status == STOA_INVALID && reading) {
         stoa_ingest_source_explain(load->database, inputs, count, load->target, &load->context,
                                    err);
@@ -204,6 +208,23 @@ static stoa_status load_all(struct load *load, stoa_error *err) {
         i = end;
     }
     return STOA_OK;
+}
+
+/* Once more from the start, with columns guessed from every row: nothing was committed. */
+static stoa_status load_again(struct load *load, stoa_error *err) {
+    stoa_sink_close(load->sink);
+    stoa_schema_close(load->target);
+    load->sink = NULL;
+    load->target = NULL;
+    load->report = (stoa_load_report){0};
+    load->bytes_before = 0;
+    for (size_t i = 0; i < load->inputs.count; i++) {
+        load->inputs.items[i].all_rows = true;
+    }
+    if (err != NULL) {
+        *err = (stoa_error)STOA_ERROR_NONE;
+    }
+    return load_all(load, err);
 }
 
 stoa_status stoa_load(stoa_database *database, const char *table, const char *const *paths,
@@ -229,13 +250,18 @@ stoa_status stoa_load(stoa_database *database, const char *table, const char *co
                          "table '%s' exists: load with --mode append or overwrite", table);
     }
     STOA_CHECK(find_target(&load, err));
+    load.schema_is_guessed = load.target == NULL;
     if (load.options->reject_file != NULL) {
         STOA_CHECK(stoa_ingest_rejects_open(database, load.options->reject_file, &load.context,
                                             &load.rejects, err));
     }
     STOA_CHECK(stoa_ingest_inputs_init(database, paths, path_count, load.options->format,
                                        &load.context, &load.inputs, err));
-    STOA_CHECK(load_all(&load, err));
+    status = load_all(&load, err);
+    if (status != STOA_OK && load.guess_failed) {
+        status = load_again(&load, err);
+    }
+    STOA_CHECK(status);
     if (load.rejects != NULL) {
         STOA_CHECK(stoa_ingest_rejects_finish(load.rejects, &load.report.rows_rejected, err));
     }

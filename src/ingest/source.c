@@ -13,6 +13,7 @@
 #include "arrow/ipc.h"
 #include "arrow/print.h"
 #include "base/error.h"
+#include "ingest/check.h"
 #include "mem/buffer.h"
 #include "schema/schema.h"
 #include "vfs/vfs.h"
@@ -25,6 +26,8 @@ struct request {
     size_t count;
     const stoa_schema *target;
     bool rejects;
+    bool all_rows; /* JSON: columns are found in every row, not in a sample */
+    bool no_maps;  /* JSON: an object of many members is a struct */
 };
 
 bool stoa_ingest_same_source(const stoa_ingest_input *left, const stoa_ingest_input *right) {
@@ -119,6 +122,18 @@ static stoa_status append_field_type(const stoa_field *field, const stoa_type *w
     return append_typed(field->name, view, first, sql, err);
 }
 
+static bool is_whole(stoa_type_kind kind) {
+    return kind == STOA_TYPE_INT8 || kind == STOA_TYPE_INT16 || kind == STOA_TYPE_INT ||
+           kind == STOA_TYPE_LONG;
+}
+
+/* The reader would round 1.5 to fit a column of whole numbers. Left as it was found, such a column
+ * fails validation. */
+static bool would_round(const stoa_field *found, const stoa_field *wanted) {
+    return wanted != NULL && is_whole(wanted->type.kind) &&
+           (found->type.kind == STOA_TYPE_DOUBLE || found->type.kind == STOA_TYPE_FLOAT);
+}
+
 /* The entries of a map from column to type. CSV: the columns that the target names, since the reader
  * refuses unknown ones. JSON: all that were found and all of the target, since it drops others. */
 static stoa_status append_types(const stoa_schema *found, const stoa_schema *target, bool all,
@@ -130,6 +145,9 @@ static stoa_status append_types(const stoa_schema *found, const stoa_schema *tar
     for (int32_t i = 0; i < found->root.child_count; i++) {
         const stoa_field *field = &found->root.children[i];
         const stoa_field *wanted = target == NULL ? NULL : stoa_schema_column(target, field->name);
+        if (would_round(field, wanted)) {
+            wanted = NULL;
+        }
         if (wanted != NULL || all) {
             STOA_CHECK(append_field_type(field, wanted != NULL ? &wanted->type : NULL, first,
                                          &text, sql, err));
@@ -149,34 +167,57 @@ done:
     return status;
 }
 
-static const char *packing_option(stoa_ingest_packing packing) {
-    return packing == STOA_PACKED_GZIP   ? ", compression = 'gzip'"
-           : packing == STOA_PACKED_ZSTD ? ", compression = 'zstd'"
-                                         : "";
+/* ", types = {…}" or ", columns = {…}"; nothing where no column is named. */
+static stoa_status append_type_map(const struct request *request, const stoa_schema *found,
+                                   stoa_pool *pool, stoa_buffer *sql, stoa_error *err) {
+    bool json = is_json(request->inputs[0].kind.format);
+    size_t before = sql->size;
+    STOA_TRY(stoa_buffer_append_text(sql, json ? ", columns = {" : ", types = {", err));
+    size_t start = sql->size;
+    STOA_TRY(append_types(found, request->target, json, pool, sql, err));
+    if (sql->size == start) {
+        return stoa_buffer_resize(sql, before, err);
+    }
+    return stoa_buffer_append_byte(sql, '}', err);
+}
+
+/* How the text is cut into values; `typed` when the columns are given, not guessed. */
+static stoa_status append_text_options(const struct request *request, bool typed, stoa_buffer *sql,
+                                       stoa_error *err) {
+    const stoa_ingest_kind *kind = &request->inputs[0].kind;
+    if (is_csv(kind->format)) {
+        STOA_TRY(stoa_buffer_append_text(sql,
+                                         ", comment = '', max_line_size = " STOA_CSV_LINE_BYTES_MAX
+                                         ", buffer_size = " STOA_CSV_BUFFER_BYTES,
+                                         err));
+    }
+    if (kind->format == STOA_FORMAT_TSV) {
+        STOA_TRY(stoa_buffer_append_text(sql, ", delim = '\t'", err));
+    } else if (kind->format == STOA_FORMAT_JSONL) {
+        STOA_TRY(stoa_buffer_append_text(sql, ", format = 'newline_delimited'", err));
+    }
+    if (is_json(kind->format) && !typed) {
+        STOA_TRY(stoa_buffer_append_text(sql, request->all_rows ? ", sample_size = -1" : "", err));
+        STOA_TRY(stoa_buffer_append_text(
+            sql, request->no_maps ? ", map_inference_threshold = -1" : "", err));
+    }
+    return stoa_buffer_append_format(sql, err, ", compression = '%s'",
+                                     stoa_ingest_packing_name(kind->packing));
 }
 
 static stoa_status append_reader(const struct request *request, const stoa_schema *found,
                                  stoa_pool *pool, stoa_buffer *sql, stoa_error *err) {
-    const stoa_ingest_kind *kind = &request->inputs[0].kind;
-    stoa_file_format format = kind->format;
+    stoa_file_format format = request->inputs[0].kind.format;
     bool union_by_name = request->count > 1;
     const char *function = is_csv(format) ? "read_csv(" : is_json(format) ? "read_json("
                                                                           : "read_parquet(";
     STOA_TRY(stoa_buffer_append_text(sql, function, err));
     STOA_TRY(append_files(request, sql, err));
-    if (format == STOA_FORMAT_TSV) {
-        STOA_TRY(stoa_buffer_append_text(sql, ", delim = '\t'", err));
-    } else if (format == STOA_FORMAT_JSONL) {
-        STOA_TRY(stoa_buffer_append_text(sql, ", format = 'newline_delimited'", err));
-    }
     if (is_csv(format) || is_json(format)) {
-        STOA_TRY(stoa_buffer_append_text(sql, packing_option(kind->packing), err));
+        STOA_TRY(append_text_options(request, found != NULL, sql, err));
     }
     if (found != NULL) {
-        STOA_TRY(stoa_buffer_append_text(sql, is_csv(format) ? ", types = {" : ", columns = {",
-                                         err));
-        STOA_TRY(append_types(found, request->target, is_json(format), pool, sql, err));
-        STOA_TRY(stoa_buffer_append_byte(sql, '}', err));
+        STOA_TRY(append_type_map(request, found, pool, sql, err));
         union_by_name = union_by_name && is_csv(format);
     }
     if (union_by_name) {
@@ -220,7 +261,53 @@ done:
     return status;
 }
 
-static stoa_status open_engine(stoa_database *database, const struct request *request,
+/* An object of many members at the top is taken for a map, in one column of the reader's naming. */
+static bool is_one_map(const stoa_schema *found) {
+    return found->root.child_count == 1 && found->root.children[0].type.kind == STOA_TYPE_MAP &&
+           strcmp(found->root.children[0].name, "json") == 0;
+}
+
+/* The columns of JSON; NULL where the reader may find them again by itself. Columns that are given
+ * make the reader drop all others in silence, so that they must come from every row. */
+static stoa_status find_json_columns(stoa_session *session, struct request *request,
+                                     const stoa_context *context, const stoa_schema **out,
+                                     stoa_error *err) {
+    STOA_TRY(find_columns(session, request, context, out, err));
+    if (is_one_map(*out)) {
+        stoa_schema_close(*out);
+        *out = NULL;
+        request->no_maps = true;
+        STOA_TRY(find_columns(session, request, context, out, err));
+    }
+    if (request->all_rows) {
+        return STOA_OK;
+    }
+    bool given = request->target != NULL || is_guessed_wide(&(*out)->root);
+    stoa_schema_close(*out);
+    *out = NULL;
+    if (!given) {
+        return STOA_OK;
+    }
+    request->all_rows = true;
+    return find_columns(session, request, context, out, err);
+}
+
+static stoa_status check_inputs(stoa_database *database, stoa_session *session,
+                                const struct request *request, const stoa_context *context,
+                                stoa_error *err) {
+    stoa_file_format format = request->inputs[0].kind.format;
+    for (size_t i = 0; i < request->count; i++) {
+        if (is_csv(format)) {
+            STOA_TRY(stoa_ingest_check_csv(session, &request->inputs[i], context,
+                                           stoa_database_file_systems(database), err));
+        } else if (format == STOA_FORMAT_PARQUET) {
+            STOA_TRY(stoa_ingest_check_parquet(session, &request->inputs[i], context, err));
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status open_engine(stoa_database *database, struct request *request,
                                const stoa_context *context, stoa_ingest_source *out,
                                stoa_error *err) {
     const stoa_schema *found = NULL;
@@ -230,12 +317,11 @@ static stoa_status open_engine(stoa_database *database, const struct request *re
     stoa_status status = STOA_OK;
     stoa_file_format format = request->inputs[0].kind.format;
     STOA_CHECK(stoa_session_open(database, &out->session, err));
-    if (is_json(format) || (is_csv(format) && request->target != NULL)) {
+    STOA_CHECK(check_inputs(database, out->session, request, context, err));
+    if (is_json(format)) {
+        STOA_CHECK(find_json_columns(out->session, request, context, &found, err));
+    } else if (is_csv(format) && request->target != NULL) {
         STOA_CHECK(find_columns(out->session, request, context, &found, err));
-    }
-    if (request->target == NULL && found != NULL && !is_guessed_wide(&found->root)) {
-        stoa_schema_close(found);
-        found = NULL;
     }
     STOA_CHECK(stoa_buffer_append_text(&sql, "SELECT * FROM ", err));
     STOA_CHECK(append_reader(request, found, context->pool, &sql, err));
@@ -270,7 +356,11 @@ stoa_status stoa_ingest_source_open(stoa_database *database, const stoa_ingest_i
             status = stoa_ipc_read(context, file, &out->stream, err);
         }
     } else {
-        struct request request = {inputs, count, target, rejects && is_csv(format)};
+        struct request request = {.inputs = inputs,
+                                  .count = count,
+                                  .target = target,
+                                  .rejects = rejects && is_csv(format),
+                                  .all_rows = inputs[0].all_rows};
         status = open_engine(database, &request, context, out, err);
     }
     if (status == STOA_OK) {
@@ -329,11 +419,27 @@ static void drain(struct ArrowArrayStream *stream) {
     }
 }
 
+/* The reader's hints are options of its own; ours is --schema. */
+static void replace_hint(stoa_error *err) {
+    char *hint = strstr(err->message, " Try ");
+    if (hint != NULL) {
+        size_t room = sizeof err->message - (size_t)(hint - err->message);
+        (void)snprintf(hint, room, "%s",
+                       strncmp(err->message, "malformed", 9) == 0
+                           ? ""
+                           : " (--schema gives the columns and their types)");
+    }
+}
+
 void stoa_ingest_source_explain(stoa_database *database, const stoa_ingest_input *inputs,
                                 size_t count, const stoa_schema *target,
                                 const stoa_context *context, stoa_error *err) {
-    if (!is_csv(inputs[0].kind.format) || err == NULL || err->status == STOA_CANCELLED) {
-        if (err != NULL && err->file[0] == '\0' && count == 1) {
+    if (err == NULL || err->status == STOA_CANCELLED || err->file[0] != '\0') {
+        return;
+    }
+    if (!is_csv(inputs[0].kind.format)) {
+        replace_hint(err);
+        if (count == 1) {
             stoa_wrap(err, "reading '%s'", inputs[0].name);
             stoa_error_set_file(err, inputs[0].name, -1);
         }

@@ -4,6 +4,7 @@ import datetime
 import decimal
 import gzip
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -240,6 +241,95 @@ def test_a_bigger_table_reads_back_equal(db):
     same(exported(db, "p"), table)
     ok("load", db, "c", oracle.TMP / "big.csv")
     same(exported(db, "c"), table)
+
+
+
+def test_lines_above_the_table_are_not_lost(db):
+    fails(1, "load", db, "t", write("ragged.csv", "a,b\n1,2\n3\n4,5,6\n"),
+          says=["ragged.csv", "line 1", "line 4"])
+    ok("load", db, "c", write("comments.csv", "# made by hand\n\na,b\n1,x\n#2,y\n"))
+    assert rows(db, "select * from c") == [["1", "x"], ["#2", "y"]]
+
+
+def test_a_long_field(db):
+    ok("load", db, "t", write("long.csv", "a,b\n1," + "x" * 5_000_000 + "\n"))
+    assert rows(db, "select a, length(b) from t") == [["1", "5000000"]]
+
+
+def test_a_fraction_does_not_become_a_whole_number(db):
+    ok("load", db, "t", write("t.csv", "a,b\n1,x\n"))
+    fails(1, "load", db, "t", write("f.csv", "a,b\n1.5,x\n"), "--mode", "append",
+          says=["'a'", "long", "double"])
+    fails(1, "load", db, "t", write("f.json", '[{"a": 1.5}]'), "--mode", "append",
+          says=["'a'", "long", "double"])
+    assert rows(db, "select * from t") == [["1", "x"]]
+
+
+def test_a_schema_that_shares_no_column_with_the_file(db):
+    fails(1, "load", db, "t", write("t.csv", "a,b\n1,x\n"), "--schema", "c long", says="'a'")
+
+
+def test_utf16_is_named(db):
+    fails(1, "load", db, "t", write("t.csv", "a,b\n1,x\n".encode("utf-16")), says="UTF-16")
+
+
+def test_compression_is_known_by_content(db):
+    ok("load", db, "t", write("plain.csv.gz", CSV))
+    assert rows(db, SELECT) == ROWS
+    ok("load", db, "u", write("packed.json", gzip.compress(b'[{"a": 1}]')))
+    assert rows(db, "select * from u") == [["1"]]
+
+
+def test_json_keys_and_types_that_come_late(db):
+    signed = [{"a": -1}, {"a": 1}] * 15000
+    late = "\n".join(map(json.dumps, signed + [{"a": 1, "b": "late"}]))
+    ok("load", db, "key", write("key.jsonl", late))
+    assert rows(db, "select count(*), count(b) from key") == [["30001", "1"]]
+    plain = "\n".join(map(json.dumps, [{"a": 1}] * 30000 + [{"a": "text"}]))
+    ok("load", db, "type", write("type.jsonl", plain))
+    assert rows(db, "select count(*), max(a) from type") == [["30001", "text"]]
+    assert [f for f in (db / "tmp").rglob("*") if f.is_file()] == []
+    ok("load", db, "base", write("base.jsonl", '{"a": 1}\n'))
+    fails(1, "load", db, "base", write("key.jsonl", late), "--mode", "append", says="'b'")
+
+
+def test_json_objects_of_many_members_are_columns(db):
+    ok("load", db, "t", write("wide.json", json.dumps([{f"k{i}": i for i in range(2000)}])))
+    assert rows(db, "select k0, k1999 from t") == [["0", "1999"]]
+
+
+def test_json_with_a_byte_order_mark(db):
+    ok("load", db, "t", write("bom.json", b'\xef\xbb\xbf[{"a": 1}]'))
+    ok("load", db, "u", "-", "--format", "jsonl", stdin=b'\xef\xbb\xbf{"a": 1}\n')
+    assert rows(db, "select a from t union all select a from u") == [["1"], ["1"]]
+    assert [f for f in (db / "tmp").rglob("*") if f.is_file()] == []
+
+
+def test_deep_json_is_refused(db):
+    deep = '[{"s": "\\"[[", "a":\n' + "[" * 200_000 + "]" * 200_000 + "}]"
+    fails(1, "load", db, "t", write("deep.json", deep), says=["deep.json", "line 2", "1000"])
+    assert "\n" not in fails(1, "cat", oracle.TMP / "deep.json", says="deep")
+
+
+def test_wide_decimals_are_refused(db):
+    pq.write_table(pa.table({"d": pa.array([decimal.Decimal("1.5")], pa.decimal256(50, 2))}),
+                   oracle.TMP / "wide.parquet")
+    fails(1, "load", db, "t", oracle.TMP / "wide.parquet", says=["wide.parquet", "'d'", "38"])
+
+
+def test_pipes_by_name(db):
+    pipe = oracle.TMP / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["sh", "-c", f"printf 'a,b\\n1,2\\n' > '{pipe}'"]):
+        ok("load", db, "t", pipe, "--format", "csv")
+    assert rows(db, "select * from t") == [["1", "2"]]
+
+
+def test_inspect_shows_pages(db):
+    pq.write_table(pa.table({"a": [1, 2, 3]}), oracle.TMP / "pages.parquet")
+    plain = json.loads(ok("inspect", oracle.TMP / "pages.parquet"))
+    pages = json.loads(ok("inspect", "--pages", oracle.TMP / "pages.parquet"))
+    assert "pages" not in json.dumps(plain) and "pages" in json.dumps(pages)
 
 
 command.tests(globals())

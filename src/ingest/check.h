@@ -1,0 +1,36 @@
+/* What the engine's readers would lose, round or not survive, found before they read. */
+#ifndef STOA_INGEST_CHECK_H
+#define STOA_INGEST_CHECK_H
+
+#include "ingest/inputs.h"
+
+#include <stoa/query.h>
+
+/* A line of CSV may be this long; the reader's buffer holds two. */
+#define STOA_CSV_LINE_BYTES_MAX "16777216"
+#define STOA_CSV_BUFFER_BYTES "33554432"
+
+/// Reads a JSON text to its end and counts how deep its brackets nest; `out_mark_bytes` are those of
+/// a byte order mark at its start.
+///
+/// Errors   STOA_LIMIT  deeper than the engine's parser survives, with line
+///          STOA_IO, STOA_CANCELLED, STOA_NO_MEMORY
+STOA_MUST_USE stoa_status stoa_ingest_check_json(stoa_file *file, const stoa_context *context,
+                                                 uint64_t *out_mark_bytes, stoa_error *err);
+
+/// The engine leaves out lines before those that look like a table. Only empty lines and lines that
+/// begin with '#' may go that way.
+///
+/// Errors   STOA_INVALID  other lines would be left out, with file and line
+STOA_MUST_USE stoa_status stoa_ingest_check_csv(stoa_session *session,
+                                                const stoa_ingest_input *input,
+                                                const stoa_context *context,
+                                                stoa_fs_registry *registry, stoa_error *err);
+
+/// Errors   STOA_UNSUPPORTED  a decimal of more than 38 digits, which the engine reads as a wrong
+///                            floating-point number
+STOA_MUST_USE stoa_status stoa_ingest_check_parquet(stoa_session *session,
+                                                    const stoa_ingest_input *input,
+                                                    const stoa_context *context, stoa_error *err);
+
+#endif
