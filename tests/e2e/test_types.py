@@ -12,7 +12,7 @@ import oracle
 from command import ok
 
 UTC = datetime.timezone.utc
-MOMENT = datetime.datetime(2024, 2, 29, 23, 59, 58)
+MOMENT = datetime.datetime(2024, 2, 28, 23, 59, 58)
 INSTANT = MOMENT.replace(tzinfo=UTC)
 TYPES = {
     "boolean": (pa.bool_(), [True, False, None]),
@@ -51,6 +51,20 @@ TYPES = {
                [[], [{"m": [("k", [1.0, None])]}, None, {"m": None}], None]),
 }
 
+# What the engine has no type for comes out of a query in the next wider one.
+WIDENED = {"time_ms": pa.time64("us"), "timestamp_ms": pa.timestamp("us"),
+           "timestamptz_ms": pa.timestamp("us", "UTC"),
+           "fixed": pa.binary()}
+
+
+def widened(table):
+    """The table with the types that a query gives it."""
+    for name in table.column_names:
+        if name in WIDENED:
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, table[name].cast(WIDENED[name]))
+    return table
+
 
 def table_of(names):
     """The columns by name, and a key to order by."""
@@ -75,8 +89,8 @@ def check(found, expected):
         left, right = found[name], expected[name]
         if left.type != right.type:
             wrong.append(f"{name}: expected {right.type} but found {left.type}")
-        elif left.combine_chunks().to_pylist() != right.combine_chunks().to_pylist():
-            wrong.append(f"{name}: expected {right.to_pylist()} but found {left.to_pylist()}")
+        elif not left.combine_chunks().equals(right.combine_chunks()):
+            wrong.append(f"{name}: expected {right} but found {left}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -96,7 +110,7 @@ def test_scan(db):
 def test_query(db):
     table = table_of(TYPES)
     load(db, table)
-    check(exported(db, "select * from t order by key"), table)
+    check(exported(db, "select * from t order by key"), widened(table))
 
 
 def test_rows_that_were_changed(db):
@@ -107,7 +121,7 @@ def test_rows_that_were_changed(db):
         ok("sql", database, "update t set key = key + 10 where key = 2")
         ok("sql", database, f'insert into t select key + 20, "{name}" from t where key <= 12')
         ok("sql", database, "delete from t where key < 10")
-        found = exported(database, "select * from t order by key")
+        found = exported(database, "t").sort_by("key")
         values = TYPES[name][1]
         expected = pa.table({"key": pa.array([12, 21, 23, 32], pa.int64()),
                              name: pa.array([values[1], values[0], values[2], values[1]],
@@ -119,9 +133,7 @@ def test_tables_made_by_sql(db):
     table = table_of(TYPES)
     load(db, table)
     ok("sql", db, "create table u as select * from t")
-    found = exported(db, "select * from u order by key")
-    same_kind = [n for n in TYPES if n not in ("fixed", "time_ms", "timestamptz_ms")]
-    check(found.select(same_kind), table.select(same_kind))
+    check(exported(db, "u").sort_by("key"), widened(table))
 
 
 def test_parquet_export(db):
