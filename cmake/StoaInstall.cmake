@@ -12,12 +12,25 @@ install(FILES ${STOA_DEPS_DIR}/duckdb/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR
         RENAME LICENSE.duckdb)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# The command's manual page and shell completion, where they exist.
-file(GLOB STOA_MANUALS ${PROJECT_SOURCE_DIR}/docs/man/*.1)
-install(FILES ${STOA_MANUALS} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-if(EXISTS ${PROJECT_SOURCE_DIR}/src/cli/completion.bash)
-  install(FILES src/cli/completion.bash RENAME stoa
+# The command prints its own manual page and shell completion; they are made when it is installed.
+if(TARGET stoa AND NOT CMAKE_CROSSCOMPILING)
+  foreach(text "manual;stoa.1" "completion bash;stoa.bash" "completion zsh;_stoa"
+          "completion fish;stoa.fish")
+    list(GET text 0 words)
+    list(GET text 1 file)
+    separate_arguments(words)
+    add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/${file} DEPENDS stoa
+      COMMAND stoa ${words} > ${PROJECT_BINARY_DIR}/${file} VERBATIM)
+    list(APPEND STOA_TEXTS ${PROJECT_BINARY_DIR}/${file})
+  endforeach()
+  add_custom_target(command_texts ALL DEPENDS ${STOA_TEXTS})
+  add_dependencies(product command_texts)
+  install(FILES ${PROJECT_BINARY_DIR}/stoa.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  install(FILES ${PROJECT_BINARY_DIR}/stoa.bash RENAME stoa
           DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${PROJECT_BINARY_DIR}/_stoa DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${PROJECT_BINARY_DIR}/stoa.fish
+          DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 
 # The package is found wherever it is unpacked: its paths are relative to the file itself.
