@@ -12,33 +12,24 @@ enum { BLOCK = 32 };
 
 #define EMPTY UINT32_MAX
 
-uint32_t stoa_dictionary_encode_u8(const uint8_t *values, size_t count, uint32_t *table,
-                                   uint8_t *entries, uint32_t entry_count, uint32_t *codes) {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t code = table[values[i]];
-        if (__builtin_expect(code == EMPTY, 0)) {
-            code = entry_count++;
-            table[values[i]] = code;
-            entries[code] = values[i];
-        }
-        codes[i] = code;
+/* Narrow integers need no hashing: the table has a slot for every value. */
+#define DEFINE_NARROW(NAME, TYPE)                                                                  \
+    uint32_t stoa_dictionary_encode_##NAME(const TYPE *values, size_t count, uint32_t *table,      \
+                                           TYPE *entries, uint32_t entry_count,                    \
+                                           uint32_t *codes) {                                      \
+        for (size_t i = 0; i < count; i++) {                                                       \
+            uint32_t code = table[values[i]];                                                      \
+            if (__builtin_expect(code == EMPTY, 0)) {                                              \
+                code = entry_count++;                                                              \
+                table[values[i]] = code;                                                           \
+                entries[code] = values[i];                                                         \
+            }                                                                                      \
+            codes[i] = code;                                                                       \
+        }                                                                                          \
+        return entry_count;                                                                        \
     }
-    return entry_count;
-}
-
-uint32_t stoa_dictionary_encode_u16(const uint16_t *values, size_t count, uint32_t *table,
-                                    uint16_t *entries, uint32_t entry_count, uint32_t *codes) {
-    for (size_t i = 0; i < count; i++) {
-        uint32_t code = table[values[i]];
-        if (__builtin_expect(code == EMPTY, 0)) {
-            code = entry_count++;
-            table[values[i]] = code;
-            entries[code] = values[i];
-        }
-        codes[i] = code;
-    }
-    return entry_count;
-}
+DEFINE_NARROW(u8, uint8_t)
+DEFINE_NARROW(u16, uint16_t)
 
 /* Integers of 32 and 64 bits differ only in their slot. */
 #define DEFINE_INTEGERS(NAME, TYPE, SLOT)                                                          \

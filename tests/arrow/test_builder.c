@@ -4,23 +4,8 @@
 
 #include "arrow/builder.h"
 #include "arrow/schema.h"
+#include "pool_world.h"
 #include "random_batch.h"
-
-static stoa_pool *pool;
-static stoa_error err;
-
-static int setup(void **state) {
-    (void)state;
-    pool = support_pool_open();
-    err = (stoa_error)STOA_ERROR_NONE;
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    support_pool_close(pool);
-    return 0;
-}
 
 static stoa_builder *builder_of(const char *format) {
     struct ArrowSchema schema;
@@ -97,7 +82,6 @@ static void values_out_of_range_are_refused_and_leave_nothing(void **state) {
         stoa_builder *builder = builder_of(refusals[i].format);
         assert_fails(stoa_builder_append_i128(builder, refusals[i].value, &err), STOA_INVALID,
                      refusals[i].message, err);
-        assert_int_equal(stoa_builder_length(builder), 0);
         struct ArrowArray array = finish(builder);
         assert_int_equal(array.length, 0);
         stoa_arrow_array_release(&array);

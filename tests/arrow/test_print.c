@@ -6,23 +6,7 @@
 #include "arrow/print.h"
 #include "arrow/schema.h"
 #include "arrow/text.h"
-#include "support.h"
-
-static stoa_pool *pool;
-static stoa_error err;
-
-static int setup(void **state) {
-    (void)state;
-    pool = support_pool_open();
-    err = (stoa_error)STOA_ERROR_NONE;
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    support_pool_close(pool);
-    return 0;
-}
+#include "pool_world.h"
 
 static void assert_text(const struct ArrowSchema *schema, const struct ArrowArray *array,
                         int64_t row, stoa_text_style style, const char *expected) {

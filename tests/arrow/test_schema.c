@@ -3,23 +3,7 @@
 
 #include "arrow/layout.h"
 #include "arrow/schema.h"
-#include "support.h"
-
-static stoa_pool *pool;
-static stoa_error err;
-
-static int setup(void **state) {
-    (void)state;
-    pool = support_pool_open();
-    err = (stoa_error)STOA_ERROR_NONE;
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    support_pool_close(pool);
-    return 0;
-}
+#include "pool_world.h"
 
 static void field(const char *format, const char *name, int64_t children,
                   struct ArrowSchema *out) {
