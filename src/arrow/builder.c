@@ -159,10 +159,6 @@ stoa_status stoa_builder_create(stoa_pool *pool, const struct ArrowSchema *schem
     return STOA_OK;
 }
 
-int64_t stoa_builder_length(const stoa_builder *builder) {
-    return builder->length;
-}
-
 int64_t stoa_builder_child_count(const stoa_builder *builder) {
     return builder->dictionary != NULL ? builder->dictionary->values->child_count
                                        : builder->child_count;

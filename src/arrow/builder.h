@@ -22,9 +22,8 @@ STOA_MUST_USE stoa_status stoa_builder_create(stoa_pool *pool, const struct Arro
                                               stoa_builder **out, stoa_error *err);
 void stoa_builder_close(stoa_builder *builder);
 
-/// Values so far, and children: of a list the items, of a map one struct of key and value, of a
+/// Children: of a list the items, of a map one struct of key and value, of a
 /// dictionary of nested values the children of those.
-int64_t stoa_builder_length(const stoa_builder *builder);
 int64_t stoa_builder_child_count(const stoa_builder *builder);
 stoa_builder *stoa_builder_child(stoa_builder *builder, int64_t index);
 

@@ -5,6 +5,7 @@
  * about values that do not fit. */
 #include "arrow/print.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -167,8 +168,7 @@ static bool is_uuid(const struct ArrowSchema *schema, const stoa_arrow_layout *l
 static stoa_status print_number(struct printer *printer, double value, bool single) {
     char text[STOA_DOUBLE_TEXT_BYTES];
     size_t length = single ? stoa_float_print((float)value, text) : stoa_double_print(value, text);
-    bool finite = value - value == 0;
-    return finite ? put(printer, text, length) : print_string(printer, text, length);
+    return isfinite(value) ? put(printer, text, length) : print_string(printer, text, length);
 }
 
 /* Where no digit can stand before the point, DuckDB leaves its zero out; JSON wants it. */
@@ -488,18 +488,4 @@ stoa_status stoa_arrow_value_print(const struct ArrowSchema *schema, const struc
                                    stoa_error *err) {
     struct printer printer = {.style = style, .out = out, .err = err};
     return print_value(&printer, schema, array, row);
-}
-
-stoa_status stoa_arrow_array_print(const struct ArrowSchema *schema, const struct ArrowArray *array,
-                                   int64_t row_limit, stoa_buffer *out, stoa_error *err) {
-    int64_t shown = array->length < row_limit ? array->length : row_limit;
-    for (int64_t row = 0; row < shown; row++) {
-        STOA_TRY(stoa_arrow_value_print(schema, array, row, STOA_PRINT_TEXT, out, err));
-        STOA_TRY(stoa_buffer_append_byte(out, '\n', err));
-    }
-    if (shown < array->length) {
-        STOA_TRY(stoa_buffer_append_format(out, err, "... %lld more\n",
-                                           (long long)(array->length - shown)));
-    }
-    return STOA_OK;
 }

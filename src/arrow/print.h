@@ -20,9 +20,4 @@ STOA_MUST_USE stoa_status stoa_arrow_value_print(const struct ArrowSchema *schem
 STOA_MUST_USE stoa_status stoa_json_string_print(const char *text, size_t size, stoa_buffer *out,
                                                  stoa_error *err);
 
-/// Appends at most `row_limit` rows, one a line, for debugging and test messages.
-STOA_MUST_USE stoa_status stoa_arrow_array_print(const struct ArrowSchema *schema,
-                                                 const struct ArrowArray *array, int64_t row_limit,
-                                                 stoa_buffer *out, stoa_error *err);
-
 #endif

@@ -15,9 +15,6 @@ static inline bool stoa_mul_size(size_t a, size_t b, size_t *out) {
 static inline bool stoa_add_i64(int64_t a, int64_t b, int64_t *out) {
     return !__builtin_add_overflow(a, b, out);
 }
-static inline bool stoa_sub_i64(int64_t a, int64_t b, int64_t *out) {
-    return !__builtin_sub_overflow(a, b, out);
-}
 static inline bool stoa_mul_i64(int64_t a, int64_t b, int64_t *out) {
     return !__builtin_mul_overflow(a, b, out);
 }

@@ -95,7 +95,7 @@ static stoa_status work(support_world *world, const struct ArrowSchema *schema,
     STOA_CHECK(stoa_arrow_take(world->pool, schema, &slice, rows, 5, &taken, err));
     STOA_CHECK(stoa_arrow_concat(world->pool, schema, parts, 3, &joined, err));
     STOA_CHECK(stoa_arrow_validate(schema, &joined, STOA_ARROW_CHECK_FULL, err));
-    STOA_CHECK(stoa_arrow_array_print(schema, &joined, 10, &text, err));
+    STOA_CHECK(stoa_arrow_value_print(schema, &joined, 9, STOA_PRINT_TEXT, &text, err));
     STOA_CHECK(stoa_arrow_type_print(schema, &text, err));
 
 done:

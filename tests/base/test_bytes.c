@@ -123,8 +123,6 @@ static void checked_arithmetic_says_when_it_does_not_fit(void **state) {
     assert_true(stoa_add_i64(INT64_MAX, INT64_MIN, &number));
     assert_true(number == -1);
     assert_false(stoa_add_i64(INT64_MAX, 1, &number));
-    assert_false(stoa_sub_i64(INT64_MIN, 1, &number));
-    assert_false(stoa_sub_i64(0, INT64_MIN, &number));
     assert_false(stoa_mul_i64(INT64_MIN, -1, &number));
     assert_true(stoa_mul_i64(INT64_MIN, 1, &number));
     assert_false(stoa_add_u64(UINT64_MAX, 1, &natural));
