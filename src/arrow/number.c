@@ -169,7 +169,7 @@ static struct digits digits_of(double magnitude, int count) {
             out.text[out.count++] = *at;
         }
     }
-    out.exponent = atoi(at + 1);
+    out.exponent = (int)strtol(at + 1, NULL, 10);
     while (out.count > 1 && out.text[out.count - 1] == '0') {
         out.count--;
     }

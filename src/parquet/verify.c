@@ -81,7 +81,7 @@ static stoa_status read_body(struct verifier *verifier, struct chunk_state *chun
         const uint32_t crc = stoa_crc32(0, body->data, body->size);
         if (crc != page->crc) {
             char problem[96];
-            snprintf(problem, sizeof problem, "expected a checksum of %08" PRIx32
+            (void)snprintf(problem, sizeof problem, "expected a checksum of %08" PRIx32
                      " but found %08" PRIx32, page->crc, crc);
             return fail_page(chunk, problem, err);
         }
@@ -117,7 +117,7 @@ static stoa_status decompress_body(struct verifier *verifier, struct chunk_state
                               plain->data + levels, page->plain_bytes - levels, err);
     if (status == STOA_CORRUPT) {
         char problem[STOA_ERROR_MESSAGE_BYTES];
-        snprintf(problem, sizeof problem, "%s", err != NULL ? err->message : "does not decompress");
+        (void)snprintf(problem, sizeof problem, "%s", err != NULL ? err->message : "does not decompress");
         return fail_page(chunk, problem, err);
     }
     plain->size = page->plain_bytes;

@@ -58,11 +58,10 @@ void stoa_cancel_trigger(stoa_cancel *cancel) {
 
 void stoa_cancel_set_timeout(stoa_cancel *cancel, int64_t timeout_ms) {
     int64_t deadline = 0;
-    if (timeout_ms >= 0 && __builtin_mul_overflow(timeout_ms, INT64_C(1000000), &deadline)) {
+    if (timeout_ms >= 0 &&
+        (__builtin_mul_overflow(timeout_ms, INT64_C(1000000), &deadline) ||
+         __builtin_add_overflow(deadline, stoa_clock_monotonic_ns(), &deadline))) {
         deadline = 0; /* further away than the clock counts: none */
-    } else if (timeout_ms >= 0 &&
-               __builtin_add_overflow(deadline, stoa_clock_monotonic_ns(), &deadline)) {
-        deadline = 0;
     }
     atomic_store_explicit(&cancel->deadline_ns, deadline, memory_order_relaxed);
 }
