@@ -45,7 +45,7 @@ static unsigned char on_interrupt_key(EditLine *editor, int key) {
     const LineInfo *line = el_line(editor);
     (void)el_cursor(editor, (int)(line->lastchar - line->cursor));
     el_deletestr(editor, (int)(line->lastchar - line->buffer));
-    (void)fputs("^C", stdout);
+    (void)fputs("^C\r\n", stdout);
     shell->interrupted = true;
     shell->continued = false;
     return CC_NEWLINE;
@@ -212,6 +212,20 @@ static void set_format(struct shell *shell, const char *format) {
     }
 }
 
+static void set_rows(struct shell *shell, const char *text) {
+    char *end = NULL;
+    errno = 0;
+    long long rows = strtoll(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0' && rows >= 0) {
+        shell->output.rows_max = rows;
+        return;
+    }
+    stoa_error err = STOA_ERROR_NONE;
+    report(shell,
+           stoa_fail(&err, STOA_INVALID, ".rows: expected a whole number but found '%s'", text),
+           &err);
+}
+
 static void print_help(void) {
     (void)puts("  .tables            list the tables\n"
                "  .schema [TABLE]    columns and types of one table or all\n"
@@ -263,7 +277,7 @@ static bool run_dot(struct shell *shell, char *line) {
     } else if (strcmp(line, ".timer") == 0) {
         shell->timer = strcmp(argument, "off") != 0;
     } else if (strcmp(line, ".rows") == 0) {
-        shell->output.rows_max = strtoll(argument, NULL, 10);
+        set_rows(shell, argument);
     } else {
         (void)stoa_fail(&err, STOA_INVALID, "unknown command '%s': .help lists them", line);
         report(shell, STOA_INVALID, &err);
