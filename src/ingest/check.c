@@ -19,7 +19,20 @@
 #include "schema/schema.h"
 #include "vfs/vfs.h"
 
-enum { CHUNK_BYTES = 1 << 18, DEPTH_MAX = 1000 };
+enum {
+    CHUNK_BYTES = 1 << 18,
+    DEPTH_MAX = 1000,
+    CSV_BUFFER_BYTES_MIN = 1 << 21,
+    CSV_BUFFER_BYTES_MAX = 1 << 25
+};
+
+size_t stoa_ingest_csv_buffer_bytes(const stoa_pool *pool) {
+    size_t limit = stoa_pool_limit(pool);
+    size_t share = limit == 0 ? CSV_BUFFER_BYTES_MAX : limit / 32;
+    return share < CSV_BUFFER_BYTES_MIN   ? CSV_BUFFER_BYTES_MIN
+           : share > CSV_BUFFER_BYTES_MAX ? CSV_BUFFER_BYTES_MAX
+                                          : share;
+}
 
 struct nesting {
     int depth;
@@ -206,11 +219,11 @@ stoa_status stoa_ingest_check_csv(stoa_session *session, const stoa_ingest_input
     if (path == NULL) {
         return STOA_OK; /* refused by name when it is read */
     }
+    size_t buffer_bytes = stoa_ingest_csv_buffer_bytes(context->pool);
     (void)snprintf(tail, sizeof tail,
-                   ", comment = ''%s, compression = '%s', max_line_size = " STOA_CSV_LINE_BYTES_MAX
-                   ", buffer_size = " STOA_CSV_BUFFER_BYTES ")",
+                   ", comment = ''%s, compression = '%s', max_line_size = %zu, buffer_size = %zu)",
                    input->kind.format == STOA_FORMAT_TSV ? ", delim = '\t'" : "",
-                   stoa_ingest_packing_name(input->kind.packing));
+                   stoa_ingest_packing_name(input->kind.packing), buffer_bytes / 2, buffer_bytes);
     stoa_buffer_init(&skipped, context->pool);
     stoa_error ignored = STOA_ERROR_NONE;
     stoa_status status = ask(session, "SELECT SkipRows FROM sniff_csv(", path, tail, context,

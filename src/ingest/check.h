@@ -6,9 +6,9 @@
 
 #include <stoa/query.h>
 
-/* A line of CSV may be this long; the reader's buffer holds two. */
-#define STOA_CSV_LINE_BYTES_MAX "16777216"
-#define STOA_CSV_BUFFER_BYTES "33554432"
+/// The bytes of the CSV reader's buffer, of which it holds several: 32 MiB, less in a small memory.
+/// A line may take half of it.
+size_t stoa_ingest_csv_buffer_bytes(const stoa_pool *pool);
 
 /// Reads a JSON text to its end and counts how deep its brackets nest; `out_mark_bytes` are those of
 /// a byte order mark at its start.

@@ -182,14 +182,13 @@ static stoa_status append_type_map(const struct request *request, const stoa_sch
 }
 
 /* How the text is cut into values; `typed` when the columns are given, not guessed. */
-static stoa_status append_text_options(const struct request *request, bool typed, stoa_buffer *sql,
-                                       stoa_error *err) {
+static stoa_status append_text_options(const struct request *request, bool typed,
+                                       const stoa_pool *pool, stoa_buffer *sql, stoa_error *err) {
     const stoa_ingest_kind *kind = &request->inputs[0].kind;
     if (is_csv(kind->format)) {
-        STOA_TRY(stoa_buffer_append_text(sql,
-                                         ", comment = '', max_line_size = " STOA_CSV_LINE_BYTES_MAX
-                                         ", buffer_size = " STOA_CSV_BUFFER_BYTES,
-                                         err));
+        size_t bytes = stoa_ingest_csv_buffer_bytes(pool);
+        STOA_TRY(stoa_buffer_append_format(
+            sql, err, ", comment = '', max_line_size = %zu, buffer_size = %zu", bytes / 2, bytes));
     }
     if (kind->format == STOA_FORMAT_TSV) {
         STOA_TRY(stoa_buffer_append_text(sql, ", delim = '\t'", err));
@@ -214,7 +213,7 @@ static stoa_status append_reader(const struct request *request, const stoa_schem
     STOA_TRY(stoa_buffer_append_text(sql, function, err));
     STOA_TRY(append_files(request, sql, err));
     if (is_csv(format) || is_json(format)) {
-        STOA_TRY(append_text_options(request, found != NULL, sql, err));
+        STOA_TRY(append_text_options(request, found != NULL, pool, sql, err));
     }
     if (found != NULL) {
         STOA_TRY(append_type_map(request, found, pool, sql, err));

@@ -325,6 +325,13 @@ def test_pipes_by_name(db):
     assert rows(db, "select * from t") == [["1", "2"]]
 
 
+def test_csv_loads_in_a_small_memory(db):
+    small = {"STOA_MEMORY": "128MB", "STOA_THREADS": "2"}
+    path = write("big.csv", "a,b\n" + "".join(f"{i},some text\n" for i in range(3_000_000)))
+    ok("load", db, "t", path, env=small)
+    assert rows(db, "select count(*), sum(a) from t") == [["3000000", "4499998500000"]]
+
+
 def test_inspect_shows_pages(db):
     pq.write_table(pa.table({"a": [1, 2, 3]}), oracle.TMP / "pages.parquet")
     plain = json.loads(ok("inspect", oracle.TMP / "pages.parquet"))
