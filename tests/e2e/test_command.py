@@ -233,4 +233,28 @@ def test_a_pipe_or_a_link_is_not_replaced_by_the_output(db):
     ok("sql", db, "select 1 as a", "--format", "csv", "-o", link)
     assert link.is_symlink() and file.read_text() == "a\n1\n"
 
+
+def test_queries_run_where_nobody_may_write(db):
+    ok("load", db, "t", write("t.csv", "a\n1\n"))
+    folders = [db, *(p for p in db.rglob("*") if p.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    (db / "catalog.db").chmod(0o444)
+    other = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+    oracle.TMP.chmod(0o755)
+    def run_as(*words):
+        return subprocess.run([os.environ["STOA_BIN"], *map(str, words)], capture_output=True,
+                              text=True, check=False, cwd="/", **other)
+    try:
+        if run_as("--version").returncode != 0 or run_as("tables", db).returncode != 0:
+            print("left out: the build folder cannot be reached by another user")
+            return
+        done = run_as("sql", db, "select a from t")
+        assert (done.returncode, done.stdout) == (0, "a\n1\n"), done.stderr
+        done = run_as("sql", db, "insert into t values (2)")
+        assert done.returncode != 0 and len(done.stderr.splitlines()) == 1, done.stderr
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
 command.tests(globals())
