@@ -159,13 +159,15 @@ static void struct_make(struct maker *maker, int depth, struct ArrowSchema *out)
     }
 }
 
-/* Turns a plain field into dictionary indices over what it was. */
-static void dictionary_make(struct maker *maker, const char *name, bool nullable,
+/* Turns a plain field into dictionary indices over what it was. Items of lists are many times the
+ * rows: their distinct values may be more than 16 bits count. */
+static void dictionary_make(struct maker *maker, const char *name, bool nullable, int depth,
                             struct ArrowSchema *field) {
     static const char *const indices[] = {"s", "S", "i", "I", "l", "L"};
     struct ArrowSchema values = *field;
-    assert_ok(stoa_arrow_schema_init(maker->pool, indices[between(maker, 0, 5)], name, nullable, 0,
-                                     field, &maker->err), maker->err);
+    int first = depth < maker->options.depth ? 2 : 0;
+    assert_ok(stoa_arrow_schema_init(maker->pool, indices[between(maker, first, 5)], name, nullable,
+                                     0, field, &maker->err), maker->err);
     assert_ok(stoa_arrow_schema_add_dictionary(maker->pool, field, &maker->err), maker->err);
     *field->dictionary = values;
 }
@@ -199,7 +201,7 @@ static void field_make(struct maker *maker, uint64_t kinds, const char *name, bo
         field_make(maker, maker->options.kinds, "item", nullable_choose(maker), depth - 1,
                    out->children[0]);
     } else if (dictionary_choose(maker, kind)) {
-        dictionary_make(maker, name, nullable, out);
+        dictionary_make(maker, name, nullable, depth, out);
     }
 }
 
