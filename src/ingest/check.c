@@ -3,7 +3,8 @@
  * - its JSON parser recurses into nested values without a limit and overflows the stack of its
  *   thread somewhere beyond 10,000 levels;
  * - its CSV reader, when the first lines have other columns than those below, begins further down;
- * - its Parquet reader turns decimals of more than 38 digits into doubles, and those are wrong.
+ * - its Parquet reader turns decimals of more than 38 digits into doubles, and those are wrong, and
+ *   it compares no page checksum.
  *
  * Called by source.c and inputs.c. */
 #include "ingest/check.h"
@@ -16,6 +17,7 @@
 #include "arrow/stream.h"
 #include "base/error.h"
 #include "mem/buffer.h"
+#include "parquet/verify.h"
 #include "schema/schema.h"
 #include "vfs/vfs.h"
 
@@ -245,8 +247,27 @@ done:
     return status;
 }
 
+static stoa_status check_pages(const stoa_ingest_input *input, const stoa_context *context,
+                               stoa_fs_registry *registry, stoa_error *err) {
+    stoa_file *file = NULL;
+    stoa_error found = STOA_ERROR_NONE;
+    STOA_TRY(stoa_vfs_open(registry, input->path, STOA_OPEN_READ, context, &file, err));
+    stoa_status status = stoa_parquet_verify_checksums(context, file, &found);
+    stoa_file_close(file);
+    if (status == STOA_OK) {
+        return STOA_OK;
+    }
+    stoa_wrap(&found, "reading '%s'", input->name);
+    stoa_error_set_file(&found, input->name, found.offset);
+    if (err != NULL) {
+        *err = found;
+    }
+    return status;
+}
+
 stoa_status stoa_ingest_check_parquet(stoa_session *session, const stoa_ingest_input *input,
-                                      const stoa_context *context, stoa_error *err) {
+                                      const stoa_context *context, stoa_fs_registry *registry,
+                                      stoa_error *err) {
     const char *path = stoa_vfs_local_path(input->path);
     const char *name = NULL;
     bool found = false;
@@ -256,6 +277,7 @@ stoa_status stoa_ingest_check_parquet(stoa_session *session, const stoa_ingest_i
     }
     stoa_buffer_init(&column, context->pool);
     stoa_status status = STOA_OK;
+    STOA_CHECK(check_pages(input, context, registry, err));
     STOA_CHECK(ask(session, "SELECT name FROM parquet_schema(", path,
                    ") WHERE precision > 38 AND num_children IS NULL LIMIT 1", context, &column,
                    &found, err));

@@ -27,10 +27,12 @@ STOA_MUST_USE stoa_status stoa_ingest_check_csv(stoa_session *session,
                                                 const stoa_context *context,
                                                 stoa_fs_registry *registry, stoa_error *err);
 
-/// Errors   STOA_UNSUPPORTED  a decimal of more than 38 digits, which the engine reads as a wrong
+/// Errors   STOA_CORRUPT      a page fails its checksum, with file and byte
+///          STOA_UNSUPPORTED  a decimal of more than 38 digits, which the engine reads as a wrong
 ///                            floating-point number
 STOA_MUST_USE stoa_status stoa_ingest_check_parquet(stoa_session *session,
                                                     const stoa_ingest_input *input,
-                                                    const stoa_context *context, stoa_error *err);
+                                                    const stoa_context *context,
+                                                    stoa_fs_registry *registry, stoa_error *err);
 
 #endif

@@ -300,7 +300,8 @@ static stoa_status check_inputs(stoa_database *database, stoa_session *session,
             STOA_TRY(stoa_ingest_check_csv(session, &request->inputs[i], context,
                                            stoa_database_file_systems(database), err));
         } else if (format == STOA_FORMAT_PARQUET) {
-            STOA_TRY(stoa_ingest_check_parquet(session, &request->inputs[i], context, err));
+            STOA_TRY(stoa_ingest_check_parquet(session, &request->inputs[i], context,
+                                               stoa_database_file_systems(database), err));
         }
     }
     return STOA_OK;

@@ -18,6 +18,14 @@
 STOA_MUST_USE stoa_status stoa_parquet_verify(const stoa_context *context, stoa_file *file,
                                               stoa_error *err);
 
+/// The page checksums alone, for files of other writers: what else is odd about a file is for its
+/// reader to judge, and pages behind it are not looked at.
+///
+/// Errors   STOA_CORRUPT  a page fails its checksum, with row group, column, page and byte
+///          STOA_CANCELLED, STOA_IO, STOA_LIMIT, STOA_NO_MEMORY
+STOA_MUST_USE stoa_status stoa_parquet_verify_checksums(const stoa_context *context,
+                                                        stoa_file *file, stoa_error *err);
+
 /// Appends what the file holds as one JSON object: version, creator, rows, schema (with field ids and
 /// types), row groups (with codecs, encodings, sizes, offsets, counts and bounds), metadata; with
 /// `with_pages` also every page header.

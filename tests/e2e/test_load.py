@@ -206,6 +206,17 @@ def test_malformed_files(db):
     assert not db.exists() or ok("tables", db, "--format", "csv").count("\n") <= 1
 
 
+def test_page_checksums_of_other_writers_are_compared(db):
+    table = pa.table({"n": pa.array(range(5000), pa.int64())})
+    path = oracle.TMP / "checked.parquet"
+    pq.write_table(table, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:9000] + bytes([whole[9000] ^ 1]) + whole[9001:])
+    fails(4, "load", db, "t", path, says=["checked.parquet", "column 'n'", "checksum"])
+    path.write_bytes(whole)
+    ok("load", db, "t", path)
+
+
 def test_wrong_paths(db):
     fails(3, "load", db, "t", oracle.TMP / "absent.csv", says="absent.csv")
     fails(3, "load", db, "t", str(oracle.TMP / "*.nothing"), says="*.nothing")
