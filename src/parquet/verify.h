@@ -18,8 +18,9 @@
 STOA_MUST_USE stoa_status stoa_parquet_verify(const stoa_context *context, stoa_file *file,
                                               stoa_error *err);
 
-/// The page checksums alone, for files of other writers: what else is odd about a file is for its
-/// reader to judge, and pages behind it are not looked at.
+/// The page checksums alone, for files of other writers: pages without one are not read, and nothing is
+/// decompressed. What else is odd about a file is for its reader to judge; pages behind a header that
+/// does not decode are not looked at.
 ///
 /// Errors   STOA_CORRUPT  a page fails its checksum, with row group, column, page and byte
 ///          STOA_CANCELLED, STOA_IO, STOA_LIMIT, STOA_NO_MEMORY
