@@ -55,20 +55,19 @@ static const char *plain_format(stoa_type_kind kind) {
     }
 }
 
-enum { FORMAT_BYTES = 40 };
-
-static void print_format(const stoa_type *type, char out[FORMAT_BYTES]) {
+void stoa_type_arrow_format(const stoa_type *type, char out[STOA_ARROW_FORMAT_BYTES]) {
+    const size_t size = STOA_ARROW_FORMAT_BYTES;
     char unit = UNIT_LETTERS[type->unit];
     switch (type->kind) {
     case STOA_TYPE_DECIMAL:
-        (void)snprintf(out, FORMAT_BYTES, "d:%d,%d", (int)type->precision, (int)type->scale);
+        (void)snprintf(out, size, "d:%d,%d", (int)type->precision, (int)type->scale);
         break;
-    case STOA_TYPE_TIME: (void)snprintf(out, FORMAT_BYTES, "tt%c", unit); break;
-    case STOA_TYPE_TIMESTAMP: (void)snprintf(out, FORMAT_BYTES, "ts%c:", unit); break;
-    case STOA_TYPE_TIMESTAMP_TZ: (void)snprintf(out, FORMAT_BYTES, "ts%c:UTC", unit); break;
-    case STOA_TYPE_DURATION: (void)snprintf(out, FORMAT_BYTES, "tD%c", unit); break;
-    case STOA_TYPE_FIXED: (void)snprintf(out, FORMAT_BYTES, "w:%d", (int)type->length); break;
-    default: (void)snprintf(out, FORMAT_BYTES, "%s", plain_format(type->kind)); break;
+    case STOA_TYPE_TIME: (void)snprintf(out, size, "tt%c", unit); break;
+    case STOA_TYPE_TIMESTAMP: (void)snprintf(out, size, "ts%c:", unit); break;
+    case STOA_TYPE_TIMESTAMP_TZ: (void)snprintf(out, size, "ts%c:UTC", unit); break;
+    case STOA_TYPE_DURATION: (void)snprintf(out, size, "tD%c", unit); break;
+    case STOA_TYPE_FIXED: (void)snprintf(out, size, "w:%d", (int)type->length); break;
+    default: (void)snprintf(out, size, "%s", plain_format(type->kind)); break;
     }
 }
 
@@ -103,8 +102,8 @@ static stoa_status fill_children(stoa_pool *pool, const stoa_type *type, struct 
 stoa_status stoa_field_to_arrow(stoa_pool *pool, const stoa_field *field, struct ArrowSchema *out,
                                 stoa_error *err) {
     const stoa_type *type = &field->type;
-    char format[FORMAT_BYTES];
-    print_format(type, format);
+    char format[STOA_ARROW_FORMAT_BYTES];
+    stoa_type_arrow_format(type, format);
     bool map = type->kind == STOA_TYPE_MAP;
     *out = (struct ArrowSchema){0};
     STOA_TRY(stoa_arrow_schema_init(pool, format, field->name, !field->required,

@@ -25,6 +25,10 @@ STOA_MUST_USE stoa_status stoa_schema_project(stoa_pool *pool, const stoa_schema
 /// One field's Arrow twin.
 STOA_MUST_USE stoa_status stoa_field_to_arrow(stoa_pool *pool, const stoa_field *field,
                                               struct ArrowSchema *out, stoa_error *err);
+enum { STOA_ARROW_FORMAT_BYTES = 40 };
+
+/// The format string of a type's canonical Arrow layout, without its children's.
+void stoa_type_arrow_format(const stoa_type *type, char out[STOA_ARROW_FORMAT_BYTES]);
 /// Iceberg's JSON. `doc`, ids, requiredness included.
 STOA_MUST_USE stoa_status stoa_schema_to_json(const stoa_schema *schema, stoa_buffer *out,
                                               stoa_error *err);

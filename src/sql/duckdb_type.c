@@ -1,13 +1,13 @@
 /* See duckdb_type.h. */
 #include "sql/duckdb_type.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "arrow/schema.h"
 #include "base/error.h"
+#include "schema/schema.h"
 
-enum { FORMAT_BYTES = 40, DEPTH_MAX = 64 };
+enum { DEPTH_MAX = 64 };
 
 struct reading {
     const struct duckdb_api *api;
@@ -166,51 +166,10 @@ stoa_status stoa_sql_type_from_engine(const struct duckdb_api *api, stoa_arena *
     return read_type(&reading, engine_type, out, err);
 }
 
-static const char *plain_format(stoa_type_kind kind) {
-    switch (kind) {
-    case STOA_TYPE_UNKNOWN: return "n";
-    case STOA_TYPE_BOOLEAN: return "b";
-    case STOA_TYPE_INT8: return "c";
-    case STOA_TYPE_INT16: return "s";
-    case STOA_TYPE_INT: return "i";
-    case STOA_TYPE_LONG: return "l";
-    case STOA_TYPE_UINT8: return "C";
-    case STOA_TYPE_UINT16: return "S";
-    case STOA_TYPE_UINT32: return "I";
-    case STOA_TYPE_UINT64: return "L";
-    case STOA_TYPE_FLOAT: return "f";
-    case STOA_TYPE_DOUBLE: return "g";
-    case STOA_TYPE_DATE: return "tdD";
-    case STOA_TYPE_INTERVAL: return "tin";
-    case STOA_TYPE_STRING: return "u";
-    case STOA_TYPE_BINARY: return "z";
-    case STOA_TYPE_UUID: return "w:16";
-    case STOA_TYPE_LIST: return "+l";
-    case STOA_TYPE_MAP: return "+m";
-    case STOA_TYPE_STRUCT: return "+s";
-    default: return "";
-    }
-}
-
-static void print_format(const stoa_type *type, char out[FORMAT_BYTES]) {
-    char unit = "smun"[type->unit];
-    switch (type->kind) {
-    case STOA_TYPE_DECIMAL:
-        snprintf(out, FORMAT_BYTES, "d:%d,%d", (int)type->precision, (int)type->scale);
-        break;
-    case STOA_TYPE_TIME: snprintf(out, FORMAT_BYTES, "tt%c", unit); break;
-    case STOA_TYPE_TIMESTAMP: snprintf(out, FORMAT_BYTES, "ts%c:", unit); break;
-    case STOA_TYPE_TIMESTAMP_TZ: snprintf(out, FORMAT_BYTES, "ts%c:UTC", unit); break;
-    case STOA_TYPE_DURATION: snprintf(out, FORMAT_BYTES, "tD%c", unit); break;
-    case STOA_TYPE_FIXED: snprintf(out, FORMAT_BYTES, "w:%d", (int)type->length); break;
-    default: snprintf(out, FORMAT_BYTES, "%s", plain_format(type->kind)); break;
-    }
-}
-
 static stoa_status write_schema(stoa_pool *pool, const stoa_type *type, const char *name,
                                 bool nullable, struct ArrowSchema *out, stoa_error *err) {
-    char format[FORMAT_BYTES];
-    print_format(type, format);
+    char format[STOA_ARROW_FORMAT_BYTES];
+    stoa_type_arrow_format(type, format);
     bool map = type->kind == STOA_TYPE_MAP;
     STOA_TRY(stoa_arrow_schema_init(pool, format, name, nullable, map ? 1 : type->child_count, out,
                                     err));
