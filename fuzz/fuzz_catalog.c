@@ -16,7 +16,7 @@ static void remove_directory(void) {
     stoa_fs_registry *registry = NULL;
     if (stoa_pool_create(0, NULL, &pool, NULL) == STOA_OK &&
         stoa_fs_registry_create(pool, &registry, NULL) == STOA_OK) {
-        STOA_IGNORE(stoa_vfs_remove_tree(registry, directory, NULL));
+        STOA_IGNORE(stoa_vfs_remove_tree(registry, directory, NULL, NULL));
     }
     stoa_fs_registry_close(registry);
     stoa_pool_close(pool);

@@ -191,6 +191,7 @@ setup_demo() {
 
 setup_test() {
     setup_demo
+    apt_install "${TEST_PACKAGES[@]}"
     setup_venv venv "$root/tools/requirements.txt"
 }
 

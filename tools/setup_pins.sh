@@ -3,10 +3,14 @@
 
 BASE_PACKAGES=(
     build-essential cmake ninja-build pkg-config
-    libxxhash-dev libzstd-dev liblz4-dev libsnappy-dev libdeflate-dev zlib1g-dev
+    libxxhash-dev libzstd-dev liblz4-dev libsnappy-dev libdeflate-dev zlib1g-dev libbz2-dev
+    liblzma-dev libcurl4-openssl-dev libssl-dev libexpat1-dev liburing-dev
     libsqlite3-dev libjansson-dev libutf8proc-dev libedit-dev
     libcmocka-dev python3 python3-venv sqlite3
 )
+
+# Real servers for the tests of HTTP, and the tools that make their inputs.
+TEST_PACKAGES=(nginx-light openssl bzip2 xz-utils zstd lz4)
 
 DUCKDB_VERSION=1.5.6
 DUCKDB_PACKAGE=@duckdb/node-bindings-linux-x64

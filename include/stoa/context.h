@@ -51,6 +51,9 @@ typedef struct stoa_progress {
 /// call Stoa, except to trigger a token.
 typedef void (*stoa_progress_function)(void *user, const stoa_progress *progress);
 
+/// Worker threads; see <stoa/sched.h>.
+typedef struct stoa_sched stoa_sched;
+
 /// Carried by every operation that allocates or may last. All members may be NULL, except `pool`
 /// where a function says so. Copied, never kept by pointer.
 typedef struct stoa_context {
@@ -59,6 +62,7 @@ typedef struct stoa_context {
     stoa_progress_function progress;
     void *progress_user;
     const stoa_logger *logger;
+    stoa_sched *sched; /* runs what can run in parallel; NULL: the caller's thread does it all */
 } stoa_context;
 
 #ifdef __cplusplus

@@ -20,20 +20,20 @@ typedef struct stoa_transaction stoa_transaction;
 typedef struct stoa_sink stoa_sink;
 
 typedef struct stoa_database_options {
-    bool create;               /* make the directory and its catalog when they are not there */
-    bool must_create;          /* STOA_EXISTS when there is a database already */
+    bool create;      /* make the directory and its catalog when they are not there */
+    bool must_create; /* STOA_EXISTS when there is a database already */
     bool read_only;
-    size_t memory_limit;       /* bytes; 0: STOA_MEMORY, else 1 GiB */
-    int32_t threads;           /* 0: STOA_THREADS, else the machine's processors */
-    const char *default_kind;  /* of new tables; NULL: "parquet" for a directory, else "memory" */
-    stoa_logger logger;        /* copied */
+    size_t memory_limit;      /* bytes; 0: STOA_MEMORY, else 1 GiB */
+    int32_t threads;          /* 0: STOA_THREADS, else the machine's processors */
+    const char *default_kind; /* of new tables; NULL: "parquet" for a directory, else "memory" */
+    stoa_logger logger;       /* copied */
     stoa_fs_registry *file_systems; /* borrowed; NULL: one of the database's own */
-    stoa_pool *parent_pool;    /* borrowed; NULL: a root of the database's own */
-    int64_t busy_timeout_ms;   /* how long a commit waits for another process; 0: 10 s */
+    stoa_pool *parent_pool;         /* borrowed; NULL: a root of the database's own */
+    int64_t busy_timeout_ms;        /* how long a commit waits for another process; 0: 10 s */
 } stoa_database_options;
 
 #define STOA_DATABASE_DEFAULT                                                                      \
-    { false, false, false, 0, 0, NULL, {NULL, NULL, STOA_LOG_WARN}, NULL, NULL, 0 }
+    {false, false, false, 0, 0, NULL, {NULL, NULL, STOA_LOG_WARN}, NULL, NULL, 0}
 
 /// Opens a directory ("flights.stoa", "file:///data/x") or ":memory:". `options` may be NULL.
 ///
@@ -54,16 +54,17 @@ STOA_API const char *stoa_database_uri(const stoa_database *database);
 /// What is known of a table without reading its data.
 typedef struct stoa_table_info {
     char *name;
-    char *kind; /* "parquet", "memory", … */
+    char *kind;          /* "parquet", "memory", … */
     int64_t row_count;   /* -1: not known */
     uint64_t byte_count; /* on disk, or in memory for the memory kind */
     int64_t file_count;
-    int64_t snapshot_id;   /* 0: none yet */
+    int64_t snapshot_id;      /* 0: none yet */
     int64_t snapshot_time_ms; /* since 1970 UTC */
 } stoa_table_info;
 
 /// Calls for every table in order of name. The info is valid during the call.
-typedef stoa_status (*stoa_table_function)(void *user, const stoa_table_info *info, stoa_error *err);
+typedef stoa_status (*stoa_table_function)(void *user, const stoa_table_info *info,
+                                           stoa_error *err);
 STOA_API STOA_MUST_USE stoa_status stoa_tables_each(stoa_database *database,
                                                     stoa_table_function function, void *user,
                                                     stoa_error *err);
@@ -144,13 +145,13 @@ typedef enum stoa_write_mode {
 
 typedef struct stoa_sink_options {
     stoa_write_mode mode;
-    const char *kind;            /* of a new table; NULL: the default */
-    const stoa_schema *schema;   /* of a new table, or to replace one's with STOA_OVERWRITE */
+    const char *kind;          /* of a new table; NULL: the default */
+    const stoa_schema *schema; /* of a new table, or to replace one's with STOA_OVERWRITE */
     stoa_transaction *transaction;
     stoa_context context;
-    const char *codec;           /* "zstd" (default), "snappy", "lz4_raw", "gzip", "none" */
-    int64_t row_group_rows;      /* 0: the default */
-    int64_t file_bytes;          /* a file is ended once it reaches it; 0: the default (512 MB) */
+    const char *codec;      /* "zstd" (default), "snappy", "lz4_raw", "gzip", "none" */
+    int64_t row_group_rows; /* 0: the default */
+    int64_t file_bytes;     /* a file is ended once it reaches it; 0: the default (512 MB) */
 } stoa_sink_options;
 
 /// Opens the way into a table. Nothing is visible before commit.
@@ -166,7 +167,8 @@ STOA_API const stoa_schema *stoa_sink_schema(const stoa_sink *sink);
 /// expected and found; the sink stays usable.
 ///
 /// Threads  One call at a time per sink.
-STOA_API STOA_MUST_USE stoa_status stoa_sink_write(stoa_sink *sink, const struct ArrowSchema *schema,
+STOA_API STOA_MUST_USE stoa_status stoa_sink_write(stoa_sink *sink,
+                                                   const struct ArrowSchema *schema,
                                                    struct ArrowArray *batch, stoa_error *err);
 /// Publishes the rows, or hands them to the transaction that the sink was opened in.
 STOA_API STOA_MUST_USE stoa_status stoa_sink_commit(stoa_sink *sink, int64_t *out_rows,
@@ -175,16 +177,20 @@ STOA_API STOA_MUST_USE stoa_status stoa_sink_commit(stoa_sink *sink, int64_t *ou
 STOA_API void stoa_sink_close(stoa_sink *sink);
 
 typedef struct stoa_scan_options {
-    const char *columns;  /* "status,total"; NULL: all. A name with a comma stands in "quotes" */
-    const char *where;    /* "total > 50"; NULL: all rows */
-    int64_t limit;        /* 0 or less: none */
-    int64_t snapshot_id;  /* 0: the current one */
+    const char *columns; /* "status,total"; NULL: all. A name with a comma stands in "quotes" */
+    const char *where;   /* "total > 50"; NULL: all rows */
+    int64_t limit;       /* 0 or less: none */
+    int64_t snapshot_id; /* 0: the current one */
     stoa_transaction *transaction;
     stoa_context context;
 } stoa_scan_options;
 
 #define STOA_SCAN_DEFAULT                                                                          \
-    { NULL, NULL, -1, 0, NULL, {NULL, NULL, NULL, NULL, NULL} }
+    {                                                                                              \
+        NULL, NULL, -1, 0, NULL, {                                                                 \
+            NULL, NULL, NULL, NULL, NULL, NULL                                                     \
+        }                                                                                          \
+    }
 
 /// Opens the way out of a table: a stream of batches of exactly the rows asked for. The snapshot is
 /// pinned until the stream is released.

@@ -87,9 +87,22 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_create(stoa_pool *pool, const char 
                                                     const stoa_file_operations *operations,
                                                     void *state, stoa_file **out, stoa_error *err);
 
+/// How a file system differs from a local disk; users ask stoa_fs_find's answer for them.
+typedef enum stoa_fs_feature {
+    /* What is written appears whole at `sync`, or never: no temporary name is needed. Only one sync,
+     * at the end; a handle that is closed without it leaves what was there before. */
+    STOA_FS_WHOLE_WRITES = 1,
+    /* Directories are beginnings of names: there while something has such a name, made and removed
+     * for the asking, never to be synced. */
+    STOA_FS_NO_DIRECTORIES = 2,
+    /* Calls are requests over a network: each may last, and fewer are better. */
+    STOA_FS_REMOTE = 4
+} stoa_fs_feature;
+
 /// What a backend offers. `path` is what follows the URI's scheme and colon ("//bucket/key",
 /// "/a/b"), and for local files their path. `context` has a pool, always. Functions that a backend
-/// lacks are NULL.
+/// lacks are NULL. What may last looks at the context's token. `out` of `open` keeps
+/// the token of its context for its own calls.
 ///
 /// `open` of a directory is STOA_INVALID (STOA_EXISTS for STOA_OPEN_CREATE). `make_directory` makes
 /// one level; STOA_EXISTS when something is there. `remove` takes a file or an empty directory
@@ -102,16 +115,27 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_create(stoa_pool *pool, const char 
 typedef struct stoa_fs_operations {
     stoa_status (*open)(void *state, const char *path, stoa_open_mode mode,
                         const stoa_context *context, stoa_file **out, stoa_error *err);
-    stoa_status (*stat)(void *state, const char *path, stoa_file_info *out, stoa_error *err);
-    stoa_status (*list)(void *state, const char *path, stoa_list_function function, void *user,
-                        stoa_error *err);
-    stoa_status (*make_directory)(void *state, const char *path, stoa_error *err);
-    stoa_status (*remove)(void *state, const char *path, stoa_error *err);
-    stoa_status (*rename)(void *state, const char *from, const char *to, stoa_error *err);
-    stoa_status (*sync_directory)(void *state, const char *path, stoa_error *err);
+    stoa_status (*stat)(void *state, const char *path, const stoa_context *context,
+                        stoa_file_info *out, stoa_error *err);
+    stoa_status (*list)(void *state, const char *path, const stoa_context *context,
+                        stoa_list_function function, void *user, stoa_error *err);
+    stoa_status (*make_directory)(void *state, const char *path, const stoa_context *context,
+                                  stoa_error *err);
+    stoa_status (*remove)(void *state, const char *path, const stoa_context *context,
+                          stoa_error *err);
+    stoa_status (*rename)(void *state, const char *from, const char *to,
+                          const stoa_context *context, stoa_error *err);
+    stoa_status (*sync_directory)(void *state, const char *path, const stoa_context *context,
+                                  stoa_error *err);
     stoa_status (*lock)(void *state, const char *path, const stoa_context *context, stoa_file **out,
                         stoa_error *err);
+    /* Puts `size` bytes as the whole of `path` in one step, if its version is `expected` ("": if
+     * nothing is there), else STOA_CONFLICT and nothing changed. `out_version` takes 64 bytes. */
+    stoa_status (*put_if)(void *state, const char *path, const stoa_context *context,
+                          const char *expected, const void *bytes, size_t size, char *out_version,
+                          stoa_error *err);
     void (*close)(void *state);
+    uint32_t features; /* of stoa_fs_feature */
 } stoa_fs_operations;
 
 struct stoa_fs {

@@ -10,19 +10,23 @@ extern "C" {
 #endif
 
 typedef struct stoa_load_options {
-    stoa_write_mode mode;     /* STOA_CREATE by default here: see STOA_LOAD_DEFAULT */
+    stoa_write_mode mode; /* STOA_CREATE by default here: see STOA_LOAD_DEFAULT */
     const char *kind;
-    const char *schema;       /* text form; NULL: the files' own, or the table's when appending */
-    const char *format;       /* "parquet", "arrow", "csv", "tsv", "json", "jsonl"; NULL: by content
+    const char *schema;      /* text form; NULL: the files' own, or the table's when appending */
+    const char *format;      /* "parquet", "arrow", "csv", "tsv", "json", "jsonl"; NULL: by content
                                  and name */
-    const char *reject_file;  /* rows that do not fit go here with their reasons; NULL: fail */
-    int64_t batch_rows;       /* 0: the default */
+    const char *reject_file; /* rows that do not fit go here with their reasons; NULL: fail */
+    int64_t batch_rows;      /* 0: the default */
     const char *codec;
     stoa_context context;
 } stoa_load_options;
 
 #define STOA_LOAD_DEFAULT                                                                          \
-    { STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {NULL, NULL, NULL, NULL, NULL} }
+    {                                                                                              \
+        STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {                                            \
+            NULL, NULL, NULL, NULL, NULL, NULL                                                     \
+        }                                                                                          \
+    }
 
 typedef struct stoa_load_report {
     int64_t rows_loaded;
@@ -46,7 +50,7 @@ typedef enum stoa_file_format {
     STOA_FORMAT_ARROW_STREAM,
     STOA_FORMAT_CSV,
     STOA_FORMAT_TSV,
-    STOA_FORMAT_JSON,  /* one array of objects */
+    STOA_FORMAT_JSON, /* one array of objects */
     STOA_FORMAT_JSONL
 } stoa_file_format;
 

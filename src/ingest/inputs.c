@@ -21,14 +21,13 @@ static stoa_status temporary_path(stoa_ingest_inputs *inputs, const char **out, 
     const char *directory = NULL;
     char name[96];
     STOA_TRY(stoa_database_temporary_directory(inputs->database, &directory, err));
-    int length = snprintf(name, sizeof name, "input-%lld-%zu",
-                          (long long)stoa_clock_monotonic_ns(), inputs->count);
+    int length = snprintf(name, sizeof name, "input-%lld-%zu", (long long)stoa_clock_monotonic_ns(),
+                          inputs->count);
     char *joined = NULL;
     stoa_pool *pool = inputs->arena.pool;
     STOA_ASSERT(length > 0 && (size_t)length < sizeof name);
     STOA_TRY(stoa_vfs_join(pool, directory, name, &joined, err));
-    stoa_status status =
-        stoa_arena_copy_text(&inputs->arena, joined, strlen(joined), out, err);
+    stoa_status status = stoa_arena_copy_text(&inputs->arena, joined, strlen(joined), out, err);
     stoa_pool_free_string(pool, joined);
     return status;
 }
@@ -114,7 +113,8 @@ done:
     stoa_file_close(to);
     stoa_pool_free(pool, buffer, 2 * (size_t)COPY_BYTES);
     if (status != STOA_OK && *out_path != NULL) {
-        STOA_IGNORE(stoa_vfs_remove(stoa_database_file_systems(inputs->database), *out_path, NULL));
+        STOA_IGNORE(
+            stoa_vfs_remove(stoa_database_file_systems(inputs->database), *out_path, NULL, NULL));
     }
     return status;
 }
@@ -175,7 +175,7 @@ static stoa_status prepare_json(struct walk *walk, stoa_ingest_input *input, sto
         STOA_CHECK(spool(walk->inputs, file, false, mark_bytes, walk->context, &path, &bytes, err));
         if (input->temporary) {
             STOA_IGNORE(stoa_vfs_remove(stoa_database_file_systems(walk->inputs->database),
-                                        input->path, NULL));
+                                        input->path, NULL, NULL));
         }
         input->path = path;
         input->temporary = true;
@@ -198,7 +198,7 @@ static stoa_status prepare(struct walk *walk, stoa_ingest_input *input, stoa_err
         STOA_TRY(unpack_input(walk, input, err));
         if (packed != NULL) {
             STOA_TRY(stoa_vfs_remove(stoa_database_file_systems(walk->inputs->database), packed,
-                                     err));
+                                     NULL, err));
         }
     } else if (input->kind.packing != STOA_PACKED_NONE && format < STOA_FORMAT_CSV) {
         return stoa_fail(err, STOA_UNSUPPORTED,
@@ -220,8 +220,8 @@ static stoa_status add_descriptor(struct walk *walk, int descriptor, const char 
     stoa_file *file = NULL;
     stoa_ingest_input input = {.name = name, .temporary = true};
     STOA_TRY(stoa_file_from_descriptor(inputs->arena.pool, descriptor, name, &file, err));
-    stoa_status status =
-        spool(inputs, file, false, 0, walk->context, &input.path, &input.bytes, err);
+    stoa_status status = spool(inputs, file, false, 0, walk->context, &input.path, &input.bytes,
+                               err);
     stoa_file_close(file);
     STOA_TRY(status);
     /* Remembered first, so that a failure below still removes the temporary file. */
@@ -292,11 +292,11 @@ stoa_status stoa_ingest_inputs_init(stoa_database *database, const char *const *
         }
         stoa_file_info info;
         /* A file whose name has wildcard characters is that file. */
-        if (stoa_vfs_stat(registry, paths[i], &info, NULL) == STOA_OK) {
+        if (stoa_vfs_stat(registry, paths[i], context, &info, NULL) == STOA_OK) {
             STOA_TRY(add_file(&walk, paths[i], &info, err));
             continue;
         }
-        STOA_TRY(stoa_vfs_glob(registry, paths[i], context->pool, add_file, &walk, err));
+        STOA_TRY(stoa_vfs_glob(registry, paths[i], context, context->pool, add_file, &walk, err));
         if (out->count == before) {
             stoa_fail(err, STOA_NOT_FOUND, "no file matches '%s'", paths[i]);
             stoa_error_set_file(err, paths[i], -1);
@@ -310,7 +310,7 @@ void stoa_ingest_inputs_release(stoa_ingest_inputs *inputs) {
     for (size_t i = 0; i < inputs->count; i++) {
         if (inputs->items[i].temporary) {
             STOA_IGNORE(stoa_vfs_remove(stoa_database_file_systems(inputs->database),
-                                        inputs->items[i].path, NULL));
+                                        inputs->items[i].path, NULL, NULL));
         }
     }
     stoa_arena_release(&inputs->arena);

@@ -38,7 +38,7 @@ stoa_status stoa_ingest_output_open(stoa_database *database, const char *path,
                                          err);
     }
     stoa_file_info info;
-    if (stoa_vfs_stat(out->registry, path, &info, NULL) == STOA_OK && info.is_directory) {
+    if (stoa_vfs_stat(out->registry, path, NULL, &info, NULL) == STOA_OK && info.is_directory) {
         stoa_fail(err, STOA_IO, "cannot write '%s': it is a directory", path);
         stoa_error_set_file(err, path, -1);
         return STOA_IO;
@@ -57,8 +57,8 @@ stoa_status stoa_ingest_output_open(stoa_database *database, const char *path,
     }
     STOA_CHECK(stoa_pool_copy_string(out->pool, path, &out->path, err));
     STOA_CHECK(stoa_vfs_temporary_name(out->pool, path, &out->temporary, err));
-    STOA_CHECK(stoa_vfs_open(out->registry, out->temporary, STOA_OPEN_CREATE, context, &out->file,
-                             err));
+    STOA_CHECK(
+        stoa_vfs_open(out->registry, out->temporary, STOA_OPEN_CREATE, context, &out->file, err));
 
 done:
     if (status != STOA_OK) {
@@ -79,8 +79,8 @@ static stoa_status flush(stoa_ingest_output *output, stoa_error *err) {
     if (output->pending.size == 0) {
         return STOA_OK;
     }
-    stoa_status status =
-        stoa_file_write(output->file, output->pending.data, output->pending.size, err);
+    stoa_status status = stoa_file_write(output->file, output->pending.data, output->pending.size,
+                                         err);
     stoa_buffer_clear(&output->pending);
     return status;
 }
@@ -99,7 +99,7 @@ stoa_status stoa_ingest_output_publish(stoa_ingest_output *output, stoa_error *e
     STOA_TRY(stoa_file_sync(output->file, err));
     stoa_file_close(output->file);
     output->file = NULL;
-    STOA_TRY(stoa_vfs_publish(output->registry, output->temporary, output->path, err));
+    STOA_TRY(stoa_vfs_publish(output->registry, output->temporary, output->path, NULL, err));
     stoa_pool_free_string(output->pool, output->temporary);
     output->temporary = NULL;
     return STOA_OK;
@@ -108,7 +108,7 @@ stoa_status stoa_ingest_output_publish(stoa_ingest_output *output, stoa_error *e
 void stoa_ingest_output_release(stoa_ingest_output *output) {
     stoa_file_close(output->file);
     if (output->temporary != NULL) {
-        STOA_IGNORE(stoa_vfs_remove(output->registry, output->temporary, NULL));
+        STOA_IGNORE(stoa_vfs_remove(output->registry, output->temporary, NULL, NULL));
         stoa_pool_free_string(output->pool, output->temporary);
     }
     if (output->owns_descriptor) {

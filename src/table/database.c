@@ -49,7 +49,7 @@ stoa_status stoa_database_path(stoa_database *database, const char *path, char *
 void stoa_database_remove_file(stoa_database *database, const char *path) {
     char *uri = NULL;
     if (stoa_database_path(database, path, &uri, NULL) == STOA_OK) {
-        STOA_IGNORE(stoa_vfs_remove(database->file_systems, uri, NULL));
+        STOA_IGNORE(stoa_vfs_remove(database->file_systems, uri, NULL, NULL));
         stoa_pool_free_string(database->pool, uri);
     }
 }
@@ -232,7 +232,7 @@ static stoa_status make_temporary(stoa_database *database, stoa_error *err) {
         (void)snprintf(name, sizeof name, "tmp/%s", stoa_lease_token(database->writer_lease));
         STOA_TRY(stoa_database_path(database, name, &path, err));
     }
-    stoa_status status = stoa_vfs_make_directories(database->file_systems, path, err);
+    stoa_status status = stoa_vfs_make_directories(database->file_systems, path, NULL, err);
     if (status != STOA_OK) {
         stoa_pool_free_string(database->pool, path);
         return status;
@@ -381,7 +381,7 @@ static stoa_status make_folders(stoa_database *database, stoa_error *err) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = NULL;
         STOA_TRY(stoa_database_path(database, names[i], &path, err));
-        stoa_status status = stoa_vfs_make_directories(database->file_systems, path, err);
+        stoa_status status = stoa_vfs_make_directories(database->file_systems, path, NULL, err);
         stoa_pool_free_string(database->pool, path);
         STOA_TRY(status);
     }
@@ -399,7 +399,7 @@ static stoa_status open_catalog(stoa_database *database, const stoa_database_opt
     how.create = how.create && !options->read_only;
     STOA_TRY(stoa_database_path(database, "catalog.db", &uri, err));
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_vfs_exists(database->file_systems, uri, &exists, err));
+    STOA_CHECK(stoa_vfs_exists(database->file_systems, uri, NULL, &exists, err));
     if (exists && options->must_create) {
         status = stoa_fail(err, STOA_EXISTS, "there is a database already");
         goto done;
@@ -414,7 +414,7 @@ static stoa_status open_catalog(stoa_database *database, const stoa_database_opt
     STOA_CHECK(
         stoa_catalog_open(database->pool, stoa_vfs_local_path(uri), &how, &database->catalog, err));
     if (!exists) {
-        STOA_CHECK(stoa_vfs_sync_directory(database->file_systems, database->directory, err));
+        STOA_CHECK(stoa_vfs_sync_directory(database->file_systems, database->directory, NULL, err));
     }
 
 done:
@@ -508,8 +508,8 @@ void stoa_database_close(stoa_database *database) {
     close_attachments(database);
     close_view(database);
     if (database->temporary_directory != NULL) {
-        STOA_IGNORE(
-            stoa_vfs_remove_tree(database->file_systems, database->temporary_directory, NULL));
+        STOA_IGNORE(stoa_vfs_remove_tree(database->file_systems, database->temporary_directory,
+                                         NULL, NULL));
     }
     stoa_lease_close(database->writer_lease);
     stoa_catalog_close(database->catalog);

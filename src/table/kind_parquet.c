@@ -52,7 +52,8 @@ static void give_up_file(struct parquet_sink_writer *writer) {
     stoa_file_close(writer->file);
     writer->file = NULL;
     if (writer->temporary != NULL) {
-        STOA_IGNORE(stoa_vfs_remove(writer->sink->database->file_systems, writer->temporary, NULL));
+        STOA_IGNORE(
+            stoa_vfs_remove(writer->sink->database->file_systems, writer->temporary, NULL, NULL));
         stoa_pool_free_string(writer->pool, writer->temporary);
         writer->temporary = NULL;
     }
@@ -109,11 +110,11 @@ static stoa_status move_into_place(struct parquet_sink_writer *writer, const sto
     stoa_table_folder(writer->sink->entry->id, folder);
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_database_path(database, part->path, &target, err));
-    status = stoa_vfs_rename(database->file_systems, writer->temporary, target, err);
+    status = stoa_vfs_rename(database->file_systems, writer->temporary, target, NULL, err);
     if (status == STOA_NOT_FOUND) {
         STOA_CHECK(stoa_database_path(database, folder, &directory, err));
-        STOA_CHECK(stoa_vfs_make_directories(database->file_systems, directory, err));
-        status = stoa_vfs_rename(database->file_systems, writer->temporary, target, err);
+        STOA_CHECK(stoa_vfs_make_directories(database->file_systems, directory, NULL, err));
+        status = stoa_vfs_rename(database->file_systems, writer->temporary, target, NULL, err);
     }
 
 done:
@@ -198,7 +199,7 @@ static stoa_status parquet_writer_finish(void *state, stoa_part_vector *out, sto
 static stoa_status sync_folder(stoa_database *database, const char *path, stoa_error *err) {
     char *uri = NULL;
     STOA_TRY(stoa_database_path(database, path, &uri, err));
-    stoa_status status = stoa_vfs_sync_directory(database->file_systems, uri, err);
+    stoa_status status = stoa_vfs_sync_directory(database->file_systems, uri, NULL, err);
     stoa_pool_free_string(database->pool, uri);
     return status;
 }

@@ -28,7 +28,7 @@ static stoa_status take(stoa_lease *lease, int64_t commit_id, stoa_error *err) {
         (void)snprintf(name, sizeof name, "leases/%" PRId64 "-%s.reader", commit_id, lease->token);
     }
     STOA_TRY(stoa_database_path(database, name, &lease->uri, err));
-    stoa_status status = stoa_vfs_lock(database->file_systems, lease->uri, &lease->file, err);
+    stoa_status status = stoa_vfs_lock(database->file_systems, lease->uri, NULL, &lease->file, err);
     if (status != STOA_OK) {
         stoa_pool_free_string(database->pool, lease->uri);
         lease->uri = NULL;
@@ -40,7 +40,7 @@ static stoa_status take(stoa_lease *lease, int64_t commit_id, stoa_error *err) {
 static stoa_status settle(const stoa_lease *lease, stoa_error *err) {
     char *folder = NULL;
     STOA_TRY(stoa_database_path(lease->database, "leases", &folder, err));
-    stoa_status status = stoa_vfs_sync_directory(lease->database->file_systems, folder, err);
+    stoa_status status = stoa_vfs_sync_directory(lease->database->file_systems, folder, NULL, err);
     stoa_pool_free_string(lease->database->pool, folder);
     return status;
 }
@@ -75,7 +75,7 @@ void stoa_lease_close(stoa_lease *lease) {
         return;
     }
     if (lease->file != NULL) {
-        STOA_IGNORE(stoa_vfs_remove(lease->database->file_systems, lease->uri, NULL));
+        STOA_IGNORE(stoa_vfs_remove(lease->database->file_systems, lease->uri, NULL, NULL));
         stoa_file_close(lease->file);
     }
     stoa_pool_free_string(lease->database->pool, lease->uri);
@@ -137,10 +137,10 @@ static stoa_status is_alive(stoa_database *database, const char *name, bool remo
     stoa_file *file = NULL;
     (void)snprintf(path, sizeof path, "leases/%s", name);
     STOA_TRY(stoa_database_path(database, path, &uri, err));
-    stoa_status status = stoa_vfs_lock(database->file_systems, uri, &file, err);
+    stoa_status status = stoa_vfs_lock(database->file_systems, uri, NULL, &file, err);
     *out = status == STOA_LOCKED;
     if (status == STOA_OK && remove_dead) {
-        STOA_IGNORE(stoa_vfs_remove(database->file_systems, uri, NULL));
+        STOA_IGNORE(stoa_vfs_remove(database->file_systems, uri, NULL, NULL));
     }
     stoa_file_close(file);
     stoa_pool_free_string(database->pool, uri);
@@ -176,7 +176,7 @@ stoa_status stoa_lease_list_read(stoa_database *database, stoa_lease_list *out, 
     char *folder = NULL;
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_database_path(database, "leases", &folder, err));
-    STOA_CHECK(stoa_vfs_list(database->file_systems, folder, gather, &names, err));
+    STOA_CHECK(stoa_vfs_list(database->file_systems, folder, NULL, gather, &names, err));
     for (size_t at = 0; at < names.size; at += LEASE_NAME_BYTES) {
         STOA_CHECK(sort_out(database, (const char *)names.data + at, out, err));
     }
@@ -210,7 +210,7 @@ void stoa_lease_forget(stoa_database *database, const char *token) {
     char *uri = NULL;
     (void)snprintf(path, sizeof path, "leases/%s.writer", token);
     if (stoa_database_path(database, path, &uri, NULL) == STOA_OK) {
-        STOA_IGNORE(stoa_vfs_remove(database->file_systems, uri, NULL));
+        STOA_IGNORE(stoa_vfs_remove(database->file_systems, uri, NULL, NULL));
         stoa_pool_free_string(database->pool, uri);
     }
 }

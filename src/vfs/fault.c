@@ -206,47 +206,52 @@ static stoa_status fs_lock(void *state, const char *path, const stoa_context *co
     return wrap_file(fault, path, inner, context, out, err);
 }
 
-static stoa_status fs_stat(void *state, const char *path, stoa_file_info *out, stoa_error *err) {
+static stoa_status fs_stat(void *state, const char *path, const stoa_context *context,
+                           stoa_file_info *out, stoa_error *err) {
     stoa_fault *fault = state;
     STOA_TRY(pass(fault, STOA_FAULT_STAT, err));
     STOA_TRY(offers(fault->inner.operations->stat != NULL, err));
-    return fault->inner.operations->stat(fault->inner.state, path, out, err);
+    return fault->inner.operations->stat(fault->inner.state, path, context, out, err);
 }
 
-static stoa_status fs_list(void *state, const char *path, stoa_list_function function, void *user,
-                           stoa_error *err) {
+static stoa_status fs_list(void *state, const char *path, const stoa_context *context,
+                           stoa_list_function function, void *user, stoa_error *err) {
     stoa_fault *fault = state;
     STOA_TRY(pass(fault, STOA_FAULT_LIST, err));
     STOA_TRY(offers(fault->inner.operations->list != NULL, err));
-    return fault->inner.operations->list(fault->inner.state, path, function, user, err);
+    return fault->inner.operations->list(fault->inner.state, path, context, function, user, err);
 }
 
-static stoa_status fs_make_directory(void *state, const char *path, stoa_error *err) {
+static stoa_status fs_make_directory(void *state, const char *path, const stoa_context *context,
+                                     stoa_error *err) {
     stoa_fault *fault = state;
     STOA_TRY(pass(fault, STOA_FAULT_MAKE_DIRECTORY, err));
     STOA_TRY(offers(fault->inner.operations->make_directory != NULL, err));
-    return fault->inner.operations->make_directory(fault->inner.state, path, err);
+    return fault->inner.operations->make_directory(fault->inner.state, path, context, err);
 }
 
-static stoa_status fs_remove(void *state, const char *path, stoa_error *err) {
+static stoa_status fs_remove(void *state, const char *path, const stoa_context *context,
+                             stoa_error *err) {
     stoa_fault *fault = state;
     STOA_TRY(pass(fault, STOA_FAULT_REMOVE, err));
     STOA_TRY(offers(fault->inner.operations->remove != NULL, err));
-    return fault->inner.operations->remove(fault->inner.state, path, err);
+    return fault->inner.operations->remove(fault->inner.state, path, context, err);
 }
 
-static stoa_status fs_rename(void *state, const char *from, const char *to, stoa_error *err) {
+static stoa_status fs_rename(void *state, const char *from, const char *to,
+                             const stoa_context *context, stoa_error *err) {
     stoa_fault *fault = state;
     STOA_TRY(pass(fault, STOA_FAULT_RENAME, err));
     STOA_TRY(offers(fault->inner.operations->rename != NULL, err));
-    return fault->inner.operations->rename(fault->inner.state, from, to, err);
+    return fault->inner.operations->rename(fault->inner.state, from, to, context, err);
 }
 
-static stoa_status fs_sync_directory(void *state, const char *path, stoa_error *err) {
+static stoa_status fs_sync_directory(void *state, const char *path, const stoa_context *context,
+                                     stoa_error *err) {
     stoa_fault *fault = state;
     STOA_TRY(pass(fault, STOA_FAULT_SYNC_DIRECTORY, err));
     STOA_TRY(offers(fault->inner.operations->sync_directory != NULL, err));
-    return fault->inner.operations->sync_directory(fault->inner.state, path, err);
+    return fault->inner.operations->sync_directory(fault->inner.state, path, context, err);
 }
 
 static void fs_close(void *state) {

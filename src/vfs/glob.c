@@ -138,12 +138,12 @@ static stoa_status look_at_entry(void *user, const char *name, const stoa_file_i
     return finds_add(looking->target, uri, info, err);
 }
 
-static stoa_status look_into(stoa_fs_registry *registry, const char *uri, struct looking *looking,
-                             stoa_error *err) {
+static stoa_status look_into(stoa_fs_registry *registry, const stoa_context *context,
+                             const char *uri, struct looking *looking, stoa_error *err) {
     looking->directory = uri;
     /* "" is the working directory, for patterns that begin with a name. */
-    stoa_status status = stoa_vfs_list(registry, uri[0] == '\0' ? "." : uri, look_at_entry, looking,
-                                       err);
+    stoa_status status = stoa_vfs_list(registry, uri[0] == '\0' ? "." : uri, context, look_at_entry,
+                                       looking, err);
     if (status == STOA_NOT_FOUND) {
         stoa_error_clear(err);
         status = STOA_OK;
@@ -161,9 +161,9 @@ static stoa_status unescape(stoa_buffer *text, const struct part *part, stoa_err
 }
 
 /* A part without wildcards: its name is appended, and looked at when it is the last. */
-static stoa_status name_entry(stoa_fs_registry *registry, const struct found *from,
-                              const struct part *part, bool is_last, struct finds *to,
-                              stoa_error *err) {
+static stoa_status name_entry(stoa_fs_registry *registry, const stoa_context *context,
+                              const struct found *from, const struct part *part, bool is_last,
+                              struct finds *to, stoa_error *err) {
     stoa_pool *pool = to->items.pool;
     stoa_buffer text = {.pool = pool};
     const char *name = NULL;
@@ -175,7 +175,7 @@ static stoa_status name_entry(stoa_fs_registry *registry, const struct found *fr
     STOA_CHECK(stoa_buffer_text(&text, &name, err));
     STOA_CHECK(stoa_vfs_join(pool, from->uri, name, &uri, err));
     if (is_last) {
-        status = stoa_vfs_stat(registry, uri, &info, err);
+        status = stoa_vfs_stat(registry, uri, context, &info, err);
         if (status == STOA_NOT_FOUND) {
             stoa_error_clear(err);
             status = STOA_OK;
@@ -194,10 +194,11 @@ done:
 }
 
 /* Appends every directory below those in `to`, which grows while it is walked. */
-static stoa_status descend(stoa_fs_registry *registry, struct finds *to, stoa_error *err) {
+static stoa_status descend(stoa_fs_registry *registry, const stoa_context *context,
+                           struct finds *to, stoa_error *err) {
     for (size_t i = 0; i < finds_count(to); i++) {
         struct looking looking = {.target = to};
-        STOA_TRY(look_into(registry, finds_at(to, i)->uri, &looking, err));
+        STOA_TRY(look_into(registry, context, finds_at(to, i)->uri, &looking, err));
     }
     return STOA_OK;
 }
@@ -211,12 +212,12 @@ static stoa_status copy_finds(const struct finds *from, struct finds *to, stoa_e
     return STOA_OK;
 }
 
-static stoa_status apply_part(stoa_fs_registry *registry, const struct finds *from,
-                              const struct part *part, bool is_last, struct finds *to,
-                              stoa_error *err) {
+static stoa_status apply_part(stoa_fs_registry *registry, const stoa_context *context,
+                              const struct finds *from, const struct part *part, bool is_last,
+                              struct finds *to, stoa_error *err) {
     if (is_double_star(part)) {
         STOA_TRY(copy_finds(from, to, err));
-        return descend(registry, to, err);
+        return descend(registry, context, to, err);
     }
     for (size_t i = 0; i < finds_count(from); i++) {
         struct looking looking = {.target = to, .part = part};
@@ -225,14 +226,15 @@ static stoa_status apply_part(stoa_fs_registry *registry, const struct finds *fr
             continue;
         }
         STOA_TRY(part_has_wildcard(part->text, part->size)
-                     ? look_into(registry, found->uri, &looking, err)
-                     : name_entry(registry, found, part, is_last, to, err));
+                     ? look_into(registry, context, found->uri, &looking, err)
+                     : name_entry(registry, context, found, part, is_last, to, err));
     }
     return STOA_OK;
 }
 
-static stoa_status expand(stoa_fs_registry *registry, const struct part *parts, size_t count,
-                          struct finds *finds, stoa_error *err) {
+static stoa_status expand(stoa_fs_registry *registry, const stoa_context *context,
+                          const struct part *parts, size_t count, struct finds *finds,
+                          stoa_error *err) {
     static const struct part everything = {"*", 1};
     for (size_t i = 0; i < count; i++) {
         struct finds next = {{.pool = finds->items.pool}};
@@ -240,14 +242,14 @@ static stoa_status expand(stoa_fs_registry *registry, const struct part *parts, 
         stoa_status status = STOA_OK;
         /* "**" and "**" is "**". */
         if (i == 0 || !is_double_star(&parts[i]) || !is_double_star(&parts[i - 1])) {
-            status = apply_part(registry, finds, &parts[i], is_last, &next, err);
+            status = apply_part(registry, context, finds, &parts[i], is_last, &next, err);
             finds_release(finds);
             *finds = next;
         }
         STOA_TRY(status);
         if (is_last && is_double_star(&parts[i])) {
             struct finds files = {{.pool = finds->items.pool}};
-            status = apply_part(registry, finds, &everything, true, &files, err);
+            status = apply_part(registry, context, finds, &everything, true, &files, err);
             finds_release(finds);
             *finds = files;
         }
@@ -276,8 +278,9 @@ static stoa_status tell(struct finds *finds, stoa_glob_function function, void *
     return STOA_OK;
 }
 
-static stoa_status tell_one(stoa_fs_registry *registry, const char *pattern, stoa_pool *pool,
-                            stoa_glob_function function, void *user, stoa_error *err) {
+static stoa_status tell_one(stoa_fs_registry *registry, const stoa_context *context,
+                            const char *pattern, stoa_pool *pool, stoa_glob_function function,
+                            void *user, stoa_error *err) {
     struct part whole = {pattern, strlen(pattern)};
     stoa_buffer text = {.pool = pool};
     const char *uri = NULL;
@@ -285,7 +288,7 @@ static stoa_status tell_one(stoa_fs_registry *registry, const char *pattern, sto
     stoa_status status = STOA_OK;
     STOA_CHECK(unescape(&text, &whole, err));
     STOA_CHECK(stoa_buffer_text(&text, &uri, err));
-    STOA_CHECK(stoa_vfs_stat(registry, uri, &info, err));
+    STOA_CHECK(stoa_vfs_stat(registry, uri, context, &info, err));
     STOA_CHECK(function(user, uri, &info, err));
 
 done:
@@ -293,8 +296,9 @@ done:
     return status;
 }
 
-stoa_status stoa_vfs_glob(stoa_fs_registry *registry, const char *pattern, stoa_pool *pool,
-                          stoa_glob_function function, void *user, stoa_error *err) {
+stoa_status stoa_vfs_glob(stoa_fs_registry *registry, const char *pattern,
+                          const stoa_context *context, stoa_pool *pool, stoa_glob_function function,
+                          void *user, stoa_error *err) {
     struct part parts[PARTS_MAX];
     size_t count = 0;
     size_t root = stoa_uri_root_offset(pattern);
@@ -304,13 +308,13 @@ stoa_status stoa_vfs_glob(stoa_fs_registry *registry, const char *pattern, stoa_
     stoa_status status = STOA_OK;
 
     if (!stoa_vfs_has_wildcard(pattern + root)) {
-        return tell_one(registry, pattern, pool, function, user, err);
+        return tell_one(registry, context, pattern, pool, function, user, err);
     }
     root += pattern[root] == '/' ? 1 : 0;
     STOA_CHECK(split(pattern + root, parts, &count, err));
     STOA_CHECK(stoa_pool_copy_text(pool, pattern, root, &start, err));
     STOA_CHECK(finds_add(&finds, start, &directory, err));
-    STOA_CHECK(expand(registry, parts, count, &finds, err));
+    STOA_CHECK(expand(registry, context, parts, count, &finds, err));
     STOA_CHECK(tell(&finds, function, user, err));
 
 done:

@@ -43,7 +43,9 @@ static int stat_at(int directory, const char *path, stoa_file_info *out) {
     return 0;
 }
 
-static stoa_status local_stat(void *state, const char *path, stoa_file_info *out, stoa_error *err) {
+static stoa_status local_stat(void *state, const char *path, const stoa_context *context,
+                              stoa_file_info *out, stoa_error *err) {
+    (void)context;
     (void)state;
     int number = stat_at(AT_FDCWD, path, out);
     return number == 0 ? STOA_OK : stoa_fail_system(err, number);
@@ -62,8 +64,9 @@ static stoa_status list_entry(DIR *directory, const char *name, stoa_list_functi
     return number == 0 ? function(user, name, &info, err) : stoa_fail_system(err, number);
 }
 
-static stoa_status local_list(void *state, const char *path, stoa_list_function function,
-                              void *user, stoa_error *err) {
+static stoa_status local_list(void *state, const char *path, const stoa_context *context,
+                              stoa_list_function function, void *user, stoa_error *err) {
+    (void)context;
     (void)state;
     DIR *directory = opendir(path);
     if (directory == NULL) {
@@ -83,12 +86,16 @@ static stoa_status local_list(void *state, const char *path, stoa_list_function 
     return status;
 }
 
-static stoa_status local_make_directory(void *state, const char *path, stoa_error *err) {
+static stoa_status local_make_directory(void *state, const char *path, const stoa_context *context,
+                                        stoa_error *err) {
+    (void)context;
     (void)state;
     return mkdir(path, 0777) == 0 ? STOA_OK : stoa_fail_system(err, errno);
 }
 
-static stoa_status local_remove(void *state, const char *path, stoa_error *err) {
+static stoa_status local_remove(void *state, const char *path, const stoa_context *context,
+                                stoa_error *err) {
+    (void)context;
     (void)state;
     if (unlink(path) == 0) {
         return STOA_OK;
@@ -103,7 +110,9 @@ static stoa_status local_remove(void *state, const char *path, stoa_error *err) 
     return stoa_fail_system(err, number == EEXIST ? ENOTEMPTY : number);
 }
 
-static stoa_status local_rename(void *state, const char *from, const char *to, stoa_error *err) {
+static stoa_status local_rename(void *state, const char *from, const char *to,
+                                const stoa_context *context, stoa_error *err) {
+    (void)context;
     (void)state;
     struct stat source;
     if (rename(from, to) == 0) {
@@ -119,7 +128,9 @@ static stoa_status local_rename(void *state, const char *from, const char *to, s
     return stoa_fail_system(err, number);
 }
 
-static stoa_status local_sync_directory(void *state, const char *path, stoa_error *err) {
+static stoa_status local_sync_directory(void *state, const char *path, const stoa_context *context,
+                                        stoa_error *err) {
+    (void)context;
     (void)state;
     int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) {

@@ -85,8 +85,9 @@ done:
     return status;
 }
 
-static stoa_status memory_stat(void *state, const char *path, stoa_file_info *out,
-                               stoa_error *err) {
+static stoa_status memory_stat(void *state, const char *path, const stoa_context *context,
+                               stoa_file_info *out, stoa_error *err) {
+    (void)context;
     struct memory_fs *fs = state;
     struct memory_place place;
     (void)pthread_mutex_lock(&fs->lock);
@@ -116,8 +117,9 @@ static stoa_status copy_names(struct memory_fs *fs, const char *path, stoa_buffe
     return STOA_OK;
 }
 
-static stoa_status memory_list(void *state, const char *path, stoa_list_function function,
-                               void *user, stoa_error *err) {
+static stoa_status memory_list(void *state, const char *path, const stoa_context *context,
+                               stoa_list_function function, void *user, stoa_error *err) {
+    (void)context;
     struct memory_fs *fs = state;
     stoa_buffer names = {.pool = fs->pool};
     (void)pthread_mutex_lock(&fs->lock);
@@ -134,7 +136,9 @@ static stoa_status memory_list(void *state, const char *path, stoa_list_function
     return status;
 }
 
-static stoa_status memory_make_directory(void *state, const char *path, stoa_error *err) {
+static stoa_status memory_make_directory(void *state, const char *path, const stoa_context *context,
+                                         stoa_error *err) {
+    (void)context;
     struct memory_fs *fs = state;
     struct memory_place place;
     struct memory_node *node = NULL;
@@ -168,7 +172,9 @@ static stoa_status remove_locked(struct memory_fs *fs, const char *path, stoa_er
     return STOA_OK;
 }
 
-static stoa_status memory_remove(void *state, const char *path, stoa_error *err) {
+static stoa_status memory_remove(void *state, const char *path, const stoa_context *context,
+                                 stoa_error *err) {
+    (void)context;
     struct memory_fs *fs = state;
     (void)pthread_mutex_lock(&fs->lock);
     stoa_status status = remove_locked(fs, path, err);
@@ -250,7 +256,9 @@ done:
     return status;
 }
 
-static stoa_status memory_rename(void *state, const char *from, const char *to, stoa_error *err) {
+static stoa_status memory_rename(void *state, const char *from, const char *to,
+                                 const stoa_context *context, stoa_error *err) {
+    (void)context;
     struct memory_fs *fs = state;
     (void)pthread_mutex_lock(&fs->lock);
     stoa_status status = rename_locked(fs, from, to, err);
@@ -258,7 +266,9 @@ static stoa_status memory_rename(void *state, const char *from, const char *to, 
     return status;
 }
 
-static stoa_status memory_sync_directory(void *state, const char *path, stoa_error *err) {
+static stoa_status memory_sync_directory(void *state, const char *path, const stoa_context *context,
+                                         stoa_error *err) {
+    (void)context;
     struct memory_fs *fs = state;
     struct memory_place place;
     (void)pthread_mutex_lock(&fs->lock);

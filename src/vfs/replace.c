@@ -32,23 +32,24 @@ done:
 }
 
 stoa_status stoa_vfs_publish(stoa_fs_registry *registry, const char *from, const char *uri,
-                             stoa_error *err) {
+                             const stoa_context *context, stoa_error *err) {
     stoa_pool *pool = stoa_fs_registry_pool(registry);
     char *parent = NULL;
     STOA_TRY(stoa_vfs_parent(pool, uri, &parent, err));
-    stoa_status status = stoa_vfs_rename(registry, from, uri, err);
+    stoa_status status = stoa_vfs_rename(registry, from, uri, context, err);
     if (status == STOA_OK) {
-        status = stoa_vfs_sync_directory(registry, parent, err);
+        status = stoa_vfs_sync_directory(registry, parent, context, err);
     }
     stoa_pool_free_string(pool, parent);
     return status;
 }
 
-static stoa_status write_file(stoa_fs_registry *registry, const char *uri, const void *bytes,
-                              size_t size, stoa_error *err) {
+static stoa_status write_file(stoa_fs_registry *registry, const char *uri,
+                              const stoa_context *context, const void *bytes, size_t size,
+                              stoa_error *err) {
     stoa_file *file = NULL;
     stoa_status status = STOA_OK;
-    STOA_TRY(stoa_vfs_open(registry, uri, STOA_OPEN_CREATE, NULL, &file, err));
+    STOA_TRY(stoa_vfs_open(registry, uri, STOA_OPEN_CREATE, context, &file, err));
     STOA_CHECK(stoa_file_write(file, bytes, size, err));
     STOA_CHECK(stoa_file_sync(file, err));
 
@@ -57,19 +58,20 @@ done:
     return status;
 }
 
-stoa_status stoa_vfs_replace(stoa_fs_registry *registry, const char *uri, const void *bytes,
-                             size_t size, stoa_error *err) {
+stoa_status stoa_vfs_replace(stoa_fs_registry *registry, const char *uri,
+                             const stoa_context *context, const void *bytes, size_t size,
+                             stoa_error *err) {
     stoa_pool *pool = stoa_fs_registry_pool(registry);
     char *temporary = NULL;
     STOA_TRY(stoa_vfs_temporary_name(pool, uri, &temporary, err));
-    stoa_status status = write_file(registry, temporary, bytes, size, err);
+    stoa_status status = write_file(registry, temporary, context, bytes, size, err);
     if (status == STOA_OK) {
-        status = stoa_vfs_publish(registry, temporary, uri, err);
+        status = stoa_vfs_publish(registry, temporary, uri, context, err);
     }
     if (status != STOA_OK) {
         stoa_wrap(err, "writing '%s'", uri);
         /* It may not have been made, or have been renamed: then there is nothing to remove. */
-        (void)!stoa_vfs_remove(registry, temporary, NULL);
+        (void)!stoa_vfs_remove(registry, temporary, context, NULL);
     }
     stoa_pool_free_string(pool, temporary);
     return status;
@@ -95,13 +97,13 @@ static stoa_status read_to_end(stoa_file *file, size_t limit, stoa_buffer *out, 
     }
 }
 
-stoa_status stoa_vfs_read_all(stoa_fs_registry *registry, const char *uri, size_t limit,
-                              stoa_pool *pool, stoa_buffer *out, stoa_error *err) {
+stoa_status stoa_vfs_read_all(stoa_fs_registry *registry, const char *uri,
+                              const stoa_context *context, size_t limit, stoa_pool *pool,
+                              stoa_buffer *out, stoa_error *err) {
     stoa_file *file = NULL;
-    stoa_context context = {.pool = pool};
     uint64_t size = 0;
     stoa_buffer_init(out, pool);
-    STOA_TRY(stoa_vfs_open(registry, uri, STOA_OPEN_READ, &context, &file, err));
+    STOA_TRY(stoa_vfs_open(registry, uri, STOA_OPEN_READ, context, &file, err));
     stoa_status status = STOA_OK;
     /* The size is a hint: a pipe has none, and a file may grow while it is read. */
     if (file->operations->size != NULL) {

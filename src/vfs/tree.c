@@ -11,14 +11,15 @@
 
 /* One level, and its entry in the directory above it made durable. One that exists may be the work
  * of another process that has not synced it yet, so it is synced all the same. */
-static stoa_status make_level(stoa_fs_registry *registry, const char *uri, stoa_error *err) {
+static stoa_status make_level(stoa_fs_registry *registry, const char *uri,
+                              const stoa_context *context, stoa_error *err) {
     stoa_pool *pool = stoa_fs_registry_pool(registry);
     stoa_file_info info;
     char *parent = NULL;
     stoa_error exists_err = STOA_ERROR_NONE;
-    stoa_status status = stoa_vfs_make_directory(registry, uri, &exists_err);
+    stoa_status status = stoa_vfs_make_directory(registry, uri, context, &exists_err);
     if (status == STOA_EXISTS) {
-        STOA_TRY(stoa_vfs_stat(registry, uri, &info, err));
+        STOA_TRY(stoa_vfs_stat(registry, uri, context, &info, err));
         if (!info.is_directory) {
             return stoa_fail(err, STOA_EXISTS, "cannot make directory '%s': a file has that name",
                              uri);
@@ -32,7 +33,7 @@ static stoa_status make_level(stoa_fs_registry *registry, const char *uri, stoa_
         return status;
     }
     STOA_TRY(stoa_vfs_parent(pool, uri, &parent, err));
-    status = stoa_vfs_sync_directory(registry, parent, err);
+    status = stoa_vfs_sync_directory(registry, parent, context, err);
     stoa_pool_free_string(pool, parent);
     /* A file system without directories has nothing to sync. */
     if (status == STOA_UNSUPPORTED) {
@@ -43,10 +44,10 @@ static stoa_status make_level(stoa_fs_registry *registry, const char *uri, stoa_
 }
 
 stoa_status stoa_vfs_make_directories(stoa_fs_registry *registry, const char *uri,
-                                      stoa_error *err) {
+                                      const stoa_context *context, stoa_error *err) {
     stoa_pool *pool = stoa_fs_registry_pool(registry);
     stoa_file_info info;
-    if (stoa_vfs_stat(registry, uri, &info, NULL) == STOA_OK && info.is_directory) {
+    if (stoa_vfs_stat(registry, uri, context, &info, NULL) == STOA_OK && info.is_directory) {
         return STOA_OK;
     }
     char *path = NULL;
@@ -58,7 +59,7 @@ stoa_status stoa_vfs_make_directories(stoa_fs_registry *registry, const char *ur
         if (path[i] != '/' && (i + 1 == length || path[i + 1] == '/')) {
             char next = path[i + 1];
             path[i + 1] = '\0';
-            status = make_level(registry, path, err);
+            status = make_level(registry, path, context, err);
             path[i + 1] = next;
         }
     }
@@ -69,6 +70,7 @@ stoa_status stoa_vfs_make_directories(stoa_fs_registry *registry, const char *ur
 /* What one look into a directory found. */
 struct contents {
     stoa_fs_registry *registry;
+    const stoa_context *context;
     const char *directory;
     stoa_buffer files;       /* their URIs, each with its NUL */
     stoa_buffer directories; /* and theirs */
@@ -99,7 +101,8 @@ static stoa_status remove_files(struct contents *contents, stoa_error *err) {
     const stoa_buffer *files = &contents->files;
     for (size_t i = 0; i < files->size; i += strlen((const char *)files->data + i) + 1) {
         const char *path = (const char *)files->data + i;
-        STOA_TRY(ignore_missing(stoa_vfs_remove(contents->registry, path, err), err));
+        STOA_TRY(
+            ignore_missing(stoa_vfs_remove(contents->registry, path, contents->context, err), err));
     }
     stoa_buffer_clear(&contents->files);
     return STOA_OK;
@@ -116,8 +119,9 @@ static stoa_status remove_all_files(struct contents *contents, const char *uri, 
                                        &directory, err));
         i += strlen(directory) + 1;
         contents->directory = directory;
-        stoa_status status = ignore_missing(stoa_vfs_list(contents->registry, directory, collect,
-                                                          contents, err),
+        stoa_status status = ignore_missing(stoa_vfs_list(contents->registry, directory,
+                                                          contents->context, collect, contents,
+                                                          err),
                                             err);
         stoa_pool_free_string(pool, directory);
         STOA_TRY(status);
@@ -134,22 +138,25 @@ static stoa_status remove_directories(struct contents *contents, stoa_error *err
         while (start > 0 && list[start - 1] != '\0') {
             start--;
         }
-        STOA_TRY(ignore_missing(stoa_vfs_remove(contents->registry, list + start, err), err));
+        STOA_TRY(ignore_missing(stoa_vfs_remove(contents->registry, list + start, contents->context,
+                                                err),
+                                err));
         end = start;
     }
     return STOA_OK;
 }
 
-stoa_status stoa_vfs_remove_tree(stoa_fs_registry *registry, const char *uri, stoa_error *err) {
+stoa_status stoa_vfs_remove_tree(stoa_fs_registry *registry, const char *uri,
+                                 const stoa_context *context, stoa_error *err) {
     stoa_pool *pool = stoa_fs_registry_pool(registry);
-    struct contents contents = {registry, NULL, {.pool = pool}, {.pool = pool}};
+    struct contents contents = {registry, context, NULL, {.pool = pool}, {.pool = pool}};
     stoa_file_info info;
-    stoa_status status = stoa_vfs_stat(registry, uri, &info, err);
+    stoa_status status = stoa_vfs_stat(registry, uri, context, &info, err);
     if (status != STOA_OK) {
         return ignore_missing(status, err);
     }
     if (!info.is_directory || info.is_link) {
-        return ignore_missing(stoa_vfs_remove(registry, uri, err), err);
+        return ignore_missing(stoa_vfs_remove(registry, uri, context, err), err);
     }
     STOA_CHECK(remove_all_files(&contents, uri, err));
     STOA_CHECK(remove_directories(&contents, err));

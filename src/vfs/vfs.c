@@ -6,13 +6,18 @@
 
 #include "vfs/registry.h"
 
+/* Where a URI leads, and the caller's context with a pool in it. */
 struct place {
     stoa_fs *fs;
     const char *path;
+    stoa_context context;
 };
 
-static stoa_status find(stoa_fs_registry *registry, const char *uri, struct place *out,
-                        stoa_error *err) {
+static stoa_status find(stoa_fs_registry *registry, const char *uri, const stoa_context *context,
+                        struct place *out, stoa_error *err) {
+    out->context = context == NULL ? (stoa_context){0} : *context;
+    out->context.pool = out->context.pool == NULL ? stoa_fs_registry_pool(registry)
+                                                  : out->context.pool;
     return stoa_fs_find(registry, uri, &out->fs, &out->path, err);
 }
 
@@ -50,54 +55,52 @@ stoa_status stoa_vfs_open(stoa_fs_registry *registry, const char *uri, stoa_open
                           const stoa_context *context, stoa_file **out, stoa_error *err) {
     static const char *const verbs[] = {"open", "create", "write", "append to"};
     struct place place;
-    stoa_context filled = context == NULL ? (stoa_context){0} : *context;
-    filled.pool = filled.pool == NULL ? stoa_fs_registry_pool(registry) : filled.pool;
     *out = NULL;
-    STOA_TRY(find(registry, uri, &place, err));
+    STOA_TRY(find(registry, uri, context, &place, err));
     if (place.fs->operations->open == NULL) {
         return lacks(verbs[mode], uri, err);
     }
-    stoa_status status = place.fs->operations->open(place.fs->state, place.path, mode, &filled, out,
-                                                    err);
+    stoa_status status = place.fs->operations->open(place.fs->state, place.path, mode,
+                                                    &place.context, out, err);
     if (status == STOA_OK) {
         status = name_file(out, uri, err);
     }
     return explain(status, verbs[mode], uri, err);
 }
 
-stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *uri, stoa_file **out,
-                          stoa_error *err) {
+stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *uri, const stoa_context *context,
+                          stoa_file **out, stoa_error *err) {
     struct place place;
-    stoa_context context = {.pool = stoa_fs_registry_pool(registry)};
     *out = NULL;
-    STOA_TRY(find(registry, uri, &place, err));
+    STOA_TRY(find(registry, uri, context, &place, err));
     if (place.fs->operations->lock == NULL) {
         return lacks("lock", uri, err);
     }
-    stoa_status status = place.fs->operations->lock(place.fs->state, place.path, &context, out,
-                                                    err);
+    stoa_status status = place.fs->operations->lock(place.fs->state, place.path, &place.context,
+                                                    out, err);
     if (status == STOA_OK) {
         status = name_file(out, uri, err);
     }
     return explain(status, "lock", uri, err);
 }
 
-stoa_status stoa_vfs_stat(stoa_fs_registry *registry, const char *uri, stoa_file_info *out,
-                          stoa_error *err) {
+stoa_status stoa_vfs_stat(stoa_fs_registry *registry, const char *uri, const stoa_context *context,
+                          stoa_file_info *out, stoa_error *err) {
     struct place place;
     *out = (stoa_file_info){0};
-    STOA_TRY(find(registry, uri, &place, err));
+    STOA_TRY(find(registry, uri, context, &place, err));
     if (place.fs->operations->stat == NULL) {
         return lacks("look at", uri, err);
     }
-    return explain(place.fs->operations->stat(place.fs->state, place.path, out, err), "look at",
-                   uri, err);
+    return explain(place.fs->operations->stat(place.fs->state, place.path, &place.context, out,
+                                              err),
+                   "look at", uri, err);
 }
 
-stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char *uri, bool *out,
-                            stoa_error *err) {
+stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char *uri,
+                            const stoa_context *context, bool *out, stoa_error *err) {
     stoa_file_info info;
-    stoa_status status = stoa_vfs_stat(registry, uri, &info, err);
+    stoa_status status = stoa_vfs_stat(registry, uri, context, &info, err);
     *out = status == STOA_OK;
     if (status == STOA_NOT_FOUND) {
         stoa_error_clear(err);
@@ -121,16 +124,16 @@ static stoa_status list_entry(void *user, const char *name, const stoa_file_info
     return status;
 }
 
-stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri, stoa_list_function function,
-                          void *user, stoa_error *err) {
+stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri, const stoa_context *context,
+                          stoa_list_function function, void *user, stoa_error *err) {
     struct place place;
     struct listing listing = {function, user, false};
-    STOA_TRY(find(registry, uri, &place, err));
+    STOA_TRY(find(registry, uri, context, &place, err));
     if (place.fs->operations->list == NULL) {
         return lacks("list", uri, err);
     }
-    stoa_status status = place.fs->operations->list(place.fs->state, place.path, list_entry,
-                                                    &listing, err);
+    stoa_status status = place.fs->operations->list(place.fs->state, place.path, &place.context,
+                                                    list_entry, &listing, err);
     return listing.function_failed ? status : explain(status, "list", uri, err);
 }
 
@@ -138,50 +141,76 @@ stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri, stoa_list
 enum path_operation { MAKE_DIRECTORY, REMOVE, SYNC_DIRECTORY };
 
 static stoa_status run_path_operation(stoa_fs_registry *registry, const char *uri,
-                                      enum path_operation operation, stoa_error *err) {
+                                      const stoa_context *context, enum path_operation operation,
+                                      stoa_error *err) {
     static const char *const verbs[] = {"make directory", "remove", "sync directory"};
     struct place place;
-    STOA_TRY(find(registry, uri, &place, err));
+    STOA_TRY(find(registry, uri, context, &place, err));
     const stoa_fs_operations *operations = place.fs->operations;
-    stoa_status (*function)(void *, const char *, stoa_error *) = operation == MAKE_DIRECTORY
-                                                                      ? operations->make_directory
-                                                                  : operation == REMOVE
-                                                                      ? operations->remove
-                                                                      : operations->sync_directory;
+    stoa_status (*function)(void *, const char *, const stoa_context *,
+                            stoa_error *) = operation == MAKE_DIRECTORY ? operations->make_directory
+                                            : operation == REMOVE ? operations->remove
+                                                                  : operations->sync_directory;
     if (function == NULL) {
         return lacks(verbs[operation], uri, err);
     }
-    return explain(function(place.fs->state, place.path, err), verbs[operation], uri, err);
+    return explain(function(place.fs->state, place.path, &place.context, err), verbs[operation],
+                   uri, err);
 }
 
-stoa_status stoa_vfs_make_directory(stoa_fs_registry *registry, const char *uri, stoa_error *err) {
-    return run_path_operation(registry, uri, MAKE_DIRECTORY, err);
+stoa_status stoa_vfs_make_directory(stoa_fs_registry *registry, const char *uri,
+                                    const stoa_context *context, stoa_error *err) {
+    return run_path_operation(registry, uri, context, MAKE_DIRECTORY, err);
 }
 
-stoa_status stoa_vfs_remove(stoa_fs_registry *registry, const char *uri, stoa_error *err) {
-    return run_path_operation(registry, uri, REMOVE, err);
+stoa_status stoa_vfs_remove(stoa_fs_registry *registry, const char *uri,
+                            const stoa_context *context, stoa_error *err) {
+    return run_path_operation(registry, uri, context, REMOVE, err);
 }
 
-stoa_status stoa_vfs_sync_directory(stoa_fs_registry *registry, const char *uri, stoa_error *err) {
-    return run_path_operation(registry, uri, SYNC_DIRECTORY, err);
+stoa_status stoa_vfs_sync_directory(stoa_fs_registry *registry, const char *uri,
+                                    const stoa_context *context, stoa_error *err) {
+    return run_path_operation(registry, uri, context, SYNC_DIRECTORY, err);
 }
 
 stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from, const char *to,
-                            stoa_error *err) {
+                            const stoa_context *context, stoa_error *err) {
     struct place source, target;
     stoa_status status = STOA_OK;
-    STOA_TRY(find(registry, from, &source, err));
-    STOA_TRY(find(registry, to, &target, err));
+    STOA_TRY(find(registry, from, context, &source, err));
+    STOA_TRY(find(registry, to, context, &target, err));
     if (source.fs != target.fs) {
         status = stoa_fail(err, STOA_UNSUPPORTED, "the two are in different file systems");
     } else if (source.fs->operations->rename == NULL) {
         status = stoa_fail(err, STOA_UNSUPPORTED, "its file system does not offer it");
     } else {
-        status = source.fs->operations->rename(source.fs->state, source.path, target.path, err);
+        status = source.fs->operations->rename(source.fs->state, source.path, target.path,
+                                               &source.context, err);
     }
     if (status != STOA_OK) {
         stoa_wrap(err, "cannot rename '%s' to '%s'", from, to);
         stoa_error_set_file(err, from, -1);
     }
     return status;
+}
+
+stoa_status stoa_vfs_put_if(stoa_fs_registry *registry, const char *uri,
+                            const stoa_context *context, const char *expected, const void *bytes,
+                            size_t size, char out_version[64], stoa_error *err) {
+    struct place place;
+    out_version[0] = '\0';
+    STOA_TRY(find(registry, uri, context, &place, err));
+    if (place.fs->operations->put_if == NULL) {
+        return lacks("replace", uri, err);
+    }
+    return explain(place.fs->operations->put_if(place.fs->state, place.path, &place.context,
+                                                expected, bytes, size, out_version, err),
+                   "replace", uri, err);
+}
+
+bool stoa_vfs_has(stoa_fs_registry *registry, const char *uri, stoa_fs_feature feature) {
+    stoa_fs *fs = NULL;
+    const char *path = NULL;
+    return stoa_fs_find(registry, uri, &fs, &path, NULL) == STOA_OK &&
+           (fs->operations->features & (uint32_t)feature) != 0;
 }

@@ -17,36 +17,51 @@ STOA_MUST_USE stoa_status stoa_vfs_open(stoa_fs_registry *registry, const char *
                                         stoa_open_mode mode, const stoa_context *context,
                                         stoa_file **out, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_vfs_stat(stoa_fs_registry *registry, const char *uri,
-                                        stoa_file_info *out, stoa_error *err);
+                                        const stoa_context *context, stoa_file_info *out,
+                                        stoa_error *err);
 /// Whether something is there; what else keeps it from being looked at is an error.
-STOA_MUST_USE stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char *uri, bool *out,
-                                          stoa_error *err);
+STOA_MUST_USE stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char *uri,
+                                          const stoa_context *context, bool *out, stoa_error *err);
 /// Calls `function` for each entry, in no certain order; it must not change the directory.
 STOA_MUST_USE stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri,
-                                        stoa_list_function function, void *user, stoa_error *err);
+                                        const stoa_context *context, stoa_list_function function,
+                                        void *user, stoa_error *err);
 /// Makes one directory; STOA_EXISTS when something is there.
 STOA_MUST_USE stoa_status stoa_vfs_make_directory(stoa_fs_registry *registry, const char *uri,
-                                                  stoa_error *err);
+                                                  const stoa_context *context, stoa_error *err);
 /// Makes the directory and those above it that are missing, durably; one that exists is no error.
 STOA_MUST_USE stoa_status stoa_vfs_make_directories(stoa_fs_registry *registry, const char *uri,
-                                                    stoa_error *err);
+                                                    const stoa_context *context, stoa_error *err);
 /// Removes a file or an empty directory.
 STOA_MUST_USE stoa_status stoa_vfs_remove(stoa_fs_registry *registry, const char *uri,
-                                          stoa_error *err);
+                                          const stoa_context *context, stoa_error *err);
 /// Removes a directory with all that is in it, or a file; what is missing is no error. Symbolic
 /// links are removed, never followed.
 STOA_MUST_USE stoa_status stoa_vfs_remove_tree(stoa_fs_registry *registry, const char *uri,
-                                               stoa_error *err);
+                                               const stoa_context *context, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from,
-                                          const char *to, stoa_error *err);
+                                          const char *to, const stoa_context *context,
+                                          stoa_error *err);
 STOA_MUST_USE stoa_status stoa_vfs_sync_directory(stoa_fs_registry *registry, const char *uri,
-                                                  stoa_error *err);
+                                                  const stoa_context *context, stoa_error *err);
+/// Puts `size` bytes as the whole of a file in one step, durably, if its version is `expected` ("":
+/// if nothing is there). `out_version` gets the new version.
+///
+/// Errors   STOA_CONFLICT     it has another version; nothing changed
+///          STOA_UNSUPPORTED  the file system cannot do it in one step
+STOA_MUST_USE stoa_status stoa_vfs_put_if(stoa_fs_registry *registry, const char *uri,
+                                          const stoa_context *context, const char *expected,
+                                          const void *bytes, size_t size, char out_version[64],
+                                          stoa_error *err);
+/// Whether the file system of `uri` has a feature; false where there is none.
+bool stoa_vfs_has(stoa_fs_registry *registry, const char *uri, stoa_fs_feature feature);
 /// Takes an exclusive lock on a file (made when missing) until the handle is closed or the process
 /// ends. The file's text names the holder's process id.
 ///
 /// Errors   STOA_LOCKED  another process or handle has it; the message names the process
 STOA_MUST_USE stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *uri,
-                                        stoa_file **out, stoa_error *err);
+                                        const stoa_context *context, stoa_file **out,
+                                        stoa_error *err);
 
 /// Files with names that begin so are unfinished; they are left behind only by a crash.
 #define STOA_VFS_TEMPORARY_PREFIX ".stoa-tmp-"
@@ -61,15 +76,17 @@ STOA_MUST_USE stoa_status stoa_vfs_parent(stoa_pool *pool, const char *uri, char
 /// Renames a finished and synced file over `uri` and syncs the directory of `uri`. On error `from`
 /// may have been renamed already: `uri` holds all of it or what it held before.
 STOA_MUST_USE stoa_status stoa_vfs_publish(stoa_fs_registry *registry, const char *from,
-                                           const char *uri, stoa_error *err);
+                                           const char *uri, const stoa_context *context,
+                                           stoa_error *err);
 /// Writes `size` bytes under a temporary name beside `uri`, syncs, renames over `uri`, syncs the
 /// directory: afterwards the file holds all of it or what it held before.
 STOA_MUST_USE stoa_status stoa_vfs_replace(stoa_fs_registry *registry, const char *uri,
-                                           const void *bytes, size_t size, stoa_error *err);
+                                           const stoa_context *context, const void *bytes,
+                                           size_t size, stoa_error *err);
 /// Reads a whole file of at most `limit` bytes into `out`, which the caller releases.
 STOA_MUST_USE stoa_status stoa_vfs_read_all(stoa_fs_registry *registry, const char *uri,
-                                            size_t limit, stoa_pool *pool, stoa_buffer *out,
-                                            stoa_error *err);
+                                            const stoa_context *context, size_t limit,
+                                            stoa_pool *pool, stoa_buffer *out, stoa_error *err);
 /// Called with the URI of a file that a pattern matches.
 typedef stoa_status (*stoa_glob_function)(void *user, const char *uri, const stoa_file_info *info,
                                           stoa_error *err);
@@ -84,8 +101,8 @@ typedef stoa_status (*stoa_glob_function)(void *user, const char *uri, const sto
 /// Errors   STOA_NOT_FOUND  a pattern without wildcards names nothing
 ///          STOA_INVALID    a '[' without its ']', or more than 64 parts
 STOA_MUST_USE stoa_status stoa_vfs_glob(stoa_fs_registry *registry, const char *pattern,
-                                        stoa_pool *pool, stoa_glob_function function, void *user,
-                                        stoa_error *err);
+                                        const stoa_context *context, stoa_pool *pool,
+                                        stoa_glob_function function, void *user, stoa_error *err);
 /// True when `text` has a wildcard that stoa_vfs_glob would act on.
 bool stoa_vfs_has_wildcard(const char *text);
 

@@ -88,9 +88,10 @@ static void assert_same_bytes(struct run *run, const char *left, const char *rig
     stoa_buffer a, b;
     stoa_buffer_init(&a, run->world.pool);
     stoa_buffer_init(&b, run->world.pool);
-    assert_ok(stoa_vfs_read_all(run->world.registry, left, SIZE_MAX / 2, run->world.pool, &a, &err),
+    assert_ok(stoa_vfs_read_all(run->world.registry, left, NULL, SIZE_MAX / 2, run->world.pool, &a,
+                                &err),
               err);
-    assert_ok(stoa_vfs_read_all(run->world.registry, right, SIZE_MAX / 2, run->world.pool, &b,
+    assert_ok(stoa_vfs_read_all(run->world.registry, right, NULL, SIZE_MAX / 2, run->world.pool, &b,
                                 &err),
               err);
     assert_int_equal(a.size, b.size);

@@ -285,7 +285,7 @@ static uint8_t *read_whole(size_t *out_size) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_buffer all;
     stoa_buffer_init(&all, world.pool);
-    assert_ok(stoa_vfs_read_all(world.registry, PATH, 1 << 24, world.pool, &all, &err), err);
+    assert_ok(stoa_vfs_read_all(world.registry, PATH, NULL, 1 << 24, world.pool, &all, &err), err);
     uint8_t *copy = malloc(all.size);
     assert_non_null(copy);
     memcpy(copy, all.data, all.size);

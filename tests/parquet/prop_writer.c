@@ -14,7 +14,7 @@ static const char *const SCHEMAS[] = {
 
 /* How one set of rows is handed over. */
 struct split {
-    int64_t part_max;  /* 0: one call */
+    int64_t part_max; /* 0: one call */
     bool by_columns;
     int32_t threads;
     bool empty_calls;
@@ -36,8 +36,8 @@ static stoa_status write_split(stoa_pool *pool, stoa_fs_registry *registry, cons
     while (done < rows->length) {
         int64_t count = rows->length - done;
         if (split->part_max > 0) {
-            const int64_t part =
-                1 + (int64_t)support_random_below(random, (uint64_t)split->part_max);
+            const int64_t part = 1 +
+                                 (int64_t)support_random_below(random, (uint64_t)split->part_max);
             count = part < count ? part : count;
         }
         struct ArrowArray view;
@@ -90,15 +90,17 @@ static void the_same_rows_give_the_same_bytes(void **state) {
         for (size_t i = 0; i < sizeof splits / sizeof *splits; i++) {
             stoa_buffer bytes = {.pool = pool};
             assert_ok(write_split(pool, registry, "memory:/x", schema, &rows, &options, &splits[i],
-                                  &random, &err), err);
-            assert_ok(stoa_vfs_read_all(registry, "memory:/x", BYTES_MAX, pool, &bytes, &err),
+                                  &random, &err),
+                      err);
+            assert_ok(stoa_vfs_read_all(registry, "memory:/x", NULL, BYTES_MAX, pool, &bytes, &err),
                       err);
             if (i == 0) {
                 first = stoa_buffer_move(&bytes);
                 const stoa_context context = {.pool = pool};
                 stoa_file *file;
                 assert_ok(stoa_vfs_open(registry, "memory:/x", STOA_OPEN_READ, &context, &file,
-                                        &err), err);
+                                        &err),
+                          err);
                 assert_ok(stoa_parquet_verify(&context, file, &err), err);
                 stoa_file_close(file);
                 continue;

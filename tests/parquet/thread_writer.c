@@ -12,7 +12,7 @@ struct job {
     int64_t rows;
     int32_t threads;
     stoa_cancel *cancel;
-    int64_t cancel_at;  /* batch before which the token is triggered; -1: never */
+    int64_t cancel_at; /* batch before which the token is triggered; -1: never */
     bool close_early;
     stoa_status status;
     stoa_error error;
@@ -27,8 +27,8 @@ static stoa_status write_job(struct job *job, stoa_error *err) {
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     options.row_group_rows = 500;
     options.threads = job->threads;
-    STOA_CHECK(stoa_schema_parse(job->pool, "a long, b list<string>, c double, iv interval", &schema,
-                                 err));
+    STOA_CHECK(stoa_schema_parse(job->pool, "a long, b list<string>, c double, iv interval",
+                                 &schema, err));
     STOA_CHECK(stoa_vfs_open(job->registry, job->uri, STOA_OPEN_REPLACE, &context, &file, err));
     STOA_CHECK(stoa_parquet_writer_create(&context, file, schema, &options, &writer, err));
     const struct rows_options kind = {10, 50, 3, 10, false};
@@ -60,8 +60,12 @@ static void *run_job(void *user) {
 }
 
 static struct job job_of(stoa_pool *pool, stoa_fs_registry *registry, const char *uri) {
-    struct job job = {.pool = pool, .registry = registry, .rows = 12000, .threads = 4,
-                      .cancel_at = -1, .error = STOA_ERROR_NONE};
+    struct job job = {.pool = pool,
+                      .registry = registry,
+                      .rows = 12000,
+                      .threads = 4,
+                      .cancel_at = -1,
+                      .error = STOA_ERROR_NONE};
     snprintf(job.uri, sizeof job.uri, "%s", uri);
     return job;
 }
@@ -99,8 +103,9 @@ static void two_writers_at_once_write_the_same(void **state) {
         pthread_join(threads[i], NULL);
         assert_ok(jobs[i].status, jobs[i].error);
         stoa_buffer_init(&bytes[i], world.pool);
-        assert_ok(stoa_vfs_read_all(world.registry, jobs[i].uri, 8 << 20, world.pool, &bytes[i],
-                                    &err), err);
+        assert_ok(stoa_vfs_read_all(world.registry, jobs[i].uri, NULL, 8 << 20, world.pool,
+                                    &bytes[i], &err),
+                  err);
     }
     assert_int_equal(bytes[0].size, bytes[1].size);
     assert_memory_equal(bytes[0].data, bytes[1].data, bytes[0].size);

@@ -111,7 +111,8 @@ static stoa_status sum_folder(void *user, const char *name, const stoa_file_info
     char path[SUPPORT_PATH_BYTES + 128];
     (void)info;
     (void)snprintf(path, sizeof path, "%s/tables/%s", sum->root, name);
-    return stoa_vfs_list(stoa_database_file_systems(sum->db), path, count_entry, &sum->files, err);
+    return stoa_vfs_list(stoa_database_file_systems(sum->db), path, NULL, count_entry, &sum->files,
+                         err);
 }
 
 /* Opens, checks everything, and returns how many batches are there. */
@@ -135,7 +136,7 @@ static int64_t check(table_world *world, int64_t acknowledged) {
     struct folder_sum sum = {world->db, world->path, 0};
     char path[SUPPORT_PATH_BYTES + 16];
     (void)snprintf(path, sizeof path, "%s/tables", world->path);
-    ok(stoa_vfs_list(stoa_database_file_systems(world->db), path, sum_folder, &sum, &err));
+    ok(stoa_vfs_list(stoa_database_file_systems(world->db), path, NULL, sum_folder, &sum, &err));
     assert_int_equal(sum.files, a.files + b.files + c.files);
     stoa_database_close(world->db);
     world->db = NULL;

@@ -73,7 +73,7 @@ static stoa_status stand_in_for_catalog(support_world *world, const struct scene
                                         stoa_error *err) {
     char path[SUPPORT_PATH_BYTES + 16];
     (void)snprintf(path, sizeof path, "%s/catalog.db", scene->path);
-    return stoa_vfs_replace(world->registry, path, "x", 1, err);
+    return stoa_vfs_replace(world->registry, path, NULL, "x", 1, err);
 }
 
 static stoa_status prepare(support_world *world, void *user, stoa_error *err) {

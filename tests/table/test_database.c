@@ -34,8 +34,8 @@ static int64_t entries(table_world *world, const char *folder) {
     char path[SUPPORT_PATH_BYTES + 128];
     int64_t count = 0;
     (void)snprintf(path, sizeof path, "%s/%s", world->path, folder);
-    if (stoa_vfs_list(stoa_database_file_systems(world->db), path, count_file, &count, NULL) !=
-        STOA_OK) {
+    if (stoa_vfs_list(stoa_database_file_systems(world->db), path, NULL, count_file, &count,
+                      NULL) != STOA_OK) {
         return 0;
     }
     return count;

@@ -32,18 +32,18 @@ static void put(stoa_file *file, const char *text) {
 }
 
 static void sync_root(void) {
-    assert_ok(stoa_vfs_sync_directory(world.registry, "test:/", &err), err);
+    assert_ok(stoa_vfs_sync_directory(world.registry, "test:/", NULL, &err), err);
 }
 
 static bool is_there(const char *uri) {
     bool there = false;
-    assert_ok(stoa_vfs_exists(world.registry, uri, &there, &err), err);
+    assert_ok(stoa_vfs_exists(world.registry, uri, NULL, &there, &err), err);
     return there;
 }
 
 static bool holds(const char *uri, const char *text) {
     stoa_buffer bytes;
-    assert_ok(stoa_vfs_read_all(world.registry, uri, 1 << 20, world.pool, &bytes, &err), err);
+    assert_ok(stoa_vfs_read_all(world.registry, uri, NULL, 1 << 20, world.pool, &bytes, &err), err);
     bool same = bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
     stoa_buffer_release(&bytes);
     return same;
@@ -108,11 +108,11 @@ static void a_crash_that_keeps_keeps_all(void **state) {
 
 static void removed_names_come_back_and_renames_are_undone(void **state) {
     (void)state;
-    assert_ok(stoa_vfs_replace(world.registry, "test:/a", "a", 1, &err), err);
-    assert_ok(stoa_vfs_replace(world.registry, "test:/b", "b", 1, &err), err);
-    assert_ok(stoa_vfs_replace(world.registry, "test:/c", "c", 1, &err), err);
-    assert_ok(stoa_vfs_remove(world.registry, "test:/a", &err), err);
-    assert_ok(stoa_vfs_rename(world.registry, "test:/b", "test:/c", &err), err);
+    assert_ok(stoa_vfs_replace(world.registry, "test:/a", NULL, "a", 1, &err), err);
+    assert_ok(stoa_vfs_replace(world.registry, "test:/b", NULL, "b", 1, &err), err);
+    assert_ok(stoa_vfs_replace(world.registry, "test:/c", NULL, "c", 1, &err), err);
+    assert_ok(stoa_vfs_remove(world.registry, "test:/a", NULL, &err), err);
+    assert_ok(stoa_vfs_rename(world.registry, "test:/b", "test:/c", NULL, &err), err);
     support_world_crash(&world, STOA_CRASH_DROP, 0);
     assert_true(holds("test:/a", "a"));
     assert_true(holds("test:/b", "b"));
@@ -121,11 +121,11 @@ static void removed_names_come_back_and_renames_are_undone(void **state) {
 
 static void syncing_one_directory_leaves_the_others(void **state) {
     (void)state;
-    assert_ok(stoa_vfs_make_directories(world.registry, "test:/d", &err), err);
-    assert_ok(stoa_vfs_make_directories(world.registry, "test:/e", &err), err);
+    assert_ok(stoa_vfs_make_directories(world.registry, "test:/d", NULL, &err), err);
+    assert_ok(stoa_vfs_make_directories(world.registry, "test:/e", NULL, &err), err);
     stoa_file_close(open_file("test:/d/f", STOA_OPEN_CREATE));
     stoa_file_close(open_file("test:/e/f", STOA_OPEN_CREATE));
-    assert_ok(stoa_vfs_sync_directory(world.registry, "test:/e", &err), err);
+    assert_ok(stoa_vfs_sync_directory(world.registry, "test:/e", NULL, &err), err);
     support_world_crash(&world, STOA_CRASH_DROP, 0);
     assert_false(is_there("test:/d/f"));
     assert_true(is_there("test:/e/f"));
@@ -133,12 +133,12 @@ static void syncing_one_directory_leaves_the_others(void **state) {
 
 static void a_directory_made_without_its_parent_synced_is_lost_with_its_files(void **state) {
     (void)state;
-    assert_ok(stoa_vfs_make_directory(world.registry, "test:/d", &err), err);
+    assert_ok(stoa_vfs_make_directory(world.registry, "test:/d", NULL, &err), err);
     stoa_file_close(open_file("test:/d/f", STOA_OPEN_CREATE));
-    assert_ok(stoa_vfs_sync_directory(world.registry, "test:/d", &err), err);
+    assert_ok(stoa_vfs_sync_directory(world.registry, "test:/d", NULL, &err), err);
     support_world_crash(&world, STOA_CRASH_DROP, 0);
     assert_false(is_there("test:/d"));
-    assert_ok(stoa_vfs_make_directories(world.registry, "test:/x/y/z", &err), err);
+    assert_ok(stoa_vfs_make_directories(world.registry, "test:/x/y/z", NULL, &err), err);
     support_world_crash(&world, STOA_CRASH_DROP, 0);
     assert_true(is_there("test:/x/y/z"));
 }
@@ -147,14 +147,15 @@ static void handles_and_locks_die_with_the_machine(void **state) {
     (void)state;
     char buffer[4];
     stoa_file *lock = NULL, *again = NULL;
-    assert_ok(stoa_vfs_replace(world.registry, "test:/f", "text", 4, &err), err);
+    assert_ok(stoa_vfs_replace(world.registry, "test:/f", NULL, "text", 4, &err), err);
     stoa_file *file = open_file("test:/f", STOA_OPEN_READ);
-    assert_ok(stoa_vfs_lock(world.registry, "test:/lock", &lock, &err), err);
+    assert_ok(stoa_vfs_lock(world.registry, "test:/lock", NULL, &lock, &err), err);
     support_world_crash(&world, STOA_CRASH_KEEP, 0);
     assert_fails(stoa_file_read(file, 0, buffer, 4, &err), STOA_IO, "went down", err);
-    assert_ok(stoa_vfs_lock(world.registry, "test:/lock", &again, &err), err);
+    assert_ok(stoa_vfs_lock(world.registry, "test:/lock", NULL, &again, &err), err);
     stoa_file_close(lock); /* the dead one takes nothing with it */
-    assert_fails(stoa_vfs_lock(world.registry, "test:/lock", &lock, &err), STOA_LOCKED, NULL, err);
+    assert_fails(stoa_vfs_lock(world.registry, "test:/lock", NULL, &lock, &err), STOA_LOCKED, NULL,
+                 err);
     stoa_file_close(again);
     stoa_file_close(file);
 }
@@ -166,12 +167,13 @@ static void torn_files_begin_as_synced(void **state) {
         char tail[4096];
         stoa_buffer bytes;
         memset(tail, 't', sizeof tail);
-        assert_ok(stoa_vfs_replace(world.registry, "test:/f", "head", 4, &err), err);
+        assert_ok(stoa_vfs_replace(world.registry, "test:/f", NULL, "head", 4, &err), err);
         stoa_file *file = open_file("test:/f", STOA_OPEN_APPEND);
         assert_ok(stoa_file_write(file, tail, sizeof tail, &err), err);
         stoa_file_close(file);
         support_world_crash(&world, STOA_CRASH_TEAR, seed);
-        assert_ok(stoa_vfs_read_all(world.registry, "test:/f", 1 << 20, world.pool, &bytes, &err),
+        assert_ok(stoa_vfs_read_all(world.registry, "test:/f", NULL, 1 << 20, world.pool, &bytes,
+                                    &err),
                   err);
         assert_in_range(bytes.size, 4, 4 + sizeof tail);
         assert_memory_equal(bytes.data, "head", 4);
@@ -204,7 +206,7 @@ static void torn_directories_are_those_of_a_moment(void **state) {
             assert_true(!there || count == i); /* none after one that is missing */
             count += there;
             if (there) {
-                assert_ok(stoa_vfs_remove(world.registry, uri, &err), err);
+                assert_ok(stoa_vfs_remove(world.registry, uri, NULL, &err), err);
             }
         }
         sync_root();
@@ -218,13 +220,13 @@ static void torn_directories_are_those_of_a_moment(void **state) {
 /* Directories that after a partial sync hold each other are given back in the end. */
 static void directories_torn_into_a_ring_are_not_leaked(void **state) {
     (void)state;
-    assert_ok(stoa_vfs_make_directories(world.registry, "test:/r/a", &err), err);
-    assert_ok(stoa_vfs_make_directories(world.registry, "test:/r/b", &err), err);
-    assert_ok(stoa_vfs_make_directories(world.registry, "test:/s", &err), err);
-    assert_ok(stoa_vfs_rename(world.registry, "test:/r/a", "test:/r/b/a", &err), err);
-    assert_ok(stoa_vfs_rename(world.registry, "test:/r/b/a", "test:/s/a", &err), err);
-    assert_ok(stoa_vfs_rename(world.registry, "test:/r/b", "test:/s/a/b", &err), err);
-    assert_ok(stoa_vfs_sync_directory(world.registry, "test:/s/a", &err), err);
+    assert_ok(stoa_vfs_make_directories(world.registry, "test:/r/a", NULL, &err), err);
+    assert_ok(stoa_vfs_make_directories(world.registry, "test:/r/b", NULL, &err), err);
+    assert_ok(stoa_vfs_make_directories(world.registry, "test:/s", NULL, &err), err);
+    assert_ok(stoa_vfs_rename(world.registry, "test:/r/a", "test:/r/b/a", NULL, &err), err);
+    assert_ok(stoa_vfs_rename(world.registry, "test:/r/b/a", "test:/s/a", NULL, &err), err);
+    assert_ok(stoa_vfs_rename(world.registry, "test:/r/b", "test:/s/a/b", NULL, &err), err);
+    assert_ok(stoa_vfs_sync_directory(world.registry, "test:/s/a", NULL, &err), err);
     support_world_crash(&world, STOA_CRASH_DROP, 0);
     support_world_crash(&world, STOA_CRASH_KEEP, 0);
     assert_true(is_there("test:/r"));
@@ -265,7 +267,8 @@ static void dropped_content_is_that_of_the_last_sync(void **state) {
         stoa_file_close(file);
         support_world_crash(&world, STOA_CRASH_DROP, 0);
         stoa_buffer bytes;
-        assert_ok(stoa_vfs_read_all(world.registry, "test:/f", MOST, world.pool, &bytes, &err),
+        assert_ok(stoa_vfs_read_all(world.registry, "test:/f", NULL, MOST, world.pool, &bytes,
+                                    &err),
                   err);
         assert_int_equal(bytes.size, synced_size);
         assert_memory_equal(bytes.data, synced, synced_size);

@@ -8,19 +8,22 @@ static const char new_text[] = "what is there now, and longer";
 
 static stoa_status prepare(support_world *world, void *user, stoa_error *err) {
     (void)user;
-    STOA_TRY(stoa_vfs_make_directories(world->registry, "test:/a/b", err));
-    return stoa_vfs_replace(world->registry, "test:/a/b/note", old_text, strlen(old_text), err);
+    STOA_TRY(stoa_vfs_make_directories(world->registry, "test:/a/b", NULL, err));
+    return stoa_vfs_replace(world->registry, "test:/a/b/note", NULL, old_text, strlen(old_text),
+                            err);
 }
 
 static stoa_status replace(support_world *world, void *user, stoa_error *err) {
     (void)user;
-    return stoa_vfs_replace(world->registry, "test:/a/b/note", new_text, strlen(new_text), err);
+    return stoa_vfs_replace(world->registry, "test:/a/b/note", NULL, new_text, strlen(new_text),
+                            err);
 }
 
 static bool holds(support_world *world, const char *text) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_buffer bytes;
-    assert_ok(stoa_vfs_read_all(world->registry, "test:/a/b/note", 1000, world->pool, &bytes, &err),
+    assert_ok(stoa_vfs_read_all(world->registry, "test:/a/b/note", NULL, 1000, world->pool, &bytes,
+                                &err),
               err);
     bool same = bytes.size == strlen(text) && memcmp(bytes.data, text, bytes.size) == 0;
     stoa_buffer_release(&bytes);
@@ -48,7 +51,7 @@ static void check_nothing_left(support_world *world, void *user, stoa_status sta
     stoa_error err = STOA_ERROR_NONE;
     int count = 0;
     check_old_or_new(world, user, status);
-    assert_ok(stoa_vfs_list(world->registry, "test:/a/b", count_entry, &count, &err), err);
+    assert_ok(stoa_vfs_list(world->registry, "test:/a/b", NULL, count_entry, &count, &err), err);
     assert_int_equal(count, 1);
 }
 

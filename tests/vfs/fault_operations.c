@@ -5,16 +5,16 @@
 
 static stoa_status make_tree(support_world *world, void *user, stoa_error *err) {
     (void)user;
-    STOA_TRY(stoa_vfs_make_directories(world->registry, "test:/t/a/b", err));
-    STOA_TRY(stoa_vfs_make_directories(world->registry, "test:/t/c", err));
-    STOA_TRY(stoa_vfs_replace(world->registry, "test:/t/a/b/1.csv", "1", 1, err));
-    STOA_TRY(stoa_vfs_replace(world->registry, "test:/t/a/2.csv", "2", 1, err));
-    return stoa_vfs_replace(world->registry, "test:/t/c/3.csv", "3", 1, err);
+    STOA_TRY(stoa_vfs_make_directories(world->registry, "test:/t/a/b", NULL, err));
+    STOA_TRY(stoa_vfs_make_directories(world->registry, "test:/t/c", NULL, err));
+    STOA_TRY(stoa_vfs_replace(world->registry, "test:/t/a/b/1.csv", NULL, "1", 1, err));
+    STOA_TRY(stoa_vfs_replace(world->registry, "test:/t/a/2.csv", NULL, "2", 1, err));
+    return stoa_vfs_replace(world->registry, "test:/t/c/3.csv", NULL, "3", 1, err);
 }
 
 static stoa_status remove_tree(support_world *world, void *user, stoa_error *err) {
     (void)user;
-    return stoa_vfs_remove_tree(world->registry, "test:/t", err);
+    return stoa_vfs_remove_tree(world->registry, "test:/t", NULL, err);
 }
 
 static void check_removed(support_world *world, void *user, stoa_status status) {
@@ -23,9 +23,9 @@ static void check_removed(support_world *world, void *user, stoa_status status) 
     (void)user;
     /* Whatever is left can be removed by trying again. */
     if (status != STOA_OK) {
-        assert_ok(stoa_vfs_remove_tree(world->registry, "test:/t", &err), err);
+        assert_ok(stoa_vfs_remove_tree(world->registry, "test:/t", NULL, &err), err);
     }
-    assert_ok(stoa_vfs_exists(world->registry, "test:/t", &there, &err), err);
+    assert_ok(stoa_vfs_exists(world->registry, "test:/t", NULL, &there, &err), err);
     assert_false(there);
 }
 
@@ -41,15 +41,16 @@ static stoa_status count_file(void *user, const char *uri, const stoa_file_info 
 static stoa_status find_files(support_world *world, void *user, stoa_error *err) {
     int count = 0;
     (void)user;
-    STOA_TRY(stoa_vfs_glob(world->registry, "test:/t/**/[0-9].csv", world->pool, count_file, &count,
-                           err));
+    STOA_TRY(stoa_vfs_glob(world->registry, "test:/t/**/[0-9].csv", NULL, world->pool, count_file,
+                           &count, err));
     return count == 3 ? STOA_OK : stoa_fail(err, STOA_INTERNAL, "found %d files", count);
 }
 
 static stoa_status read_file(support_world *world, void *user, stoa_error *err) {
     stoa_buffer bytes;
     (void)user;
-    STOA_TRY(stoa_vfs_read_all(world->registry, "test:/t/a/2.csv", 100, world->pool, &bytes, err));
+    STOA_TRY(
+        stoa_vfs_read_all(world->registry, "test:/t/a/2.csv", NULL, 100, world->pool, &bytes, err));
     bool right = bytes.size == 1 && bytes.data[0] == '2';
     stoa_buffer_release(&bytes);
     return right ? STOA_OK : stoa_fail(err, STOA_INTERNAL, "the bytes are wrong");
@@ -58,7 +59,7 @@ static stoa_status read_file(support_world *world, void *user, stoa_error *err) 
 static stoa_status lock_file(support_world *world, void *user, stoa_error *err) {
     stoa_file *lock = NULL;
     (void)user;
-    STOA_TRY(stoa_vfs_lock(world->registry, "test:/t/lock", &lock, err));
+    STOA_TRY(stoa_vfs_lock(world->registry, "test:/t/lock", NULL, &lock, err));
     stoa_file_close(lock);
     return STOA_OK;
 }
@@ -75,10 +76,10 @@ static stoa_status use_memory(support_world *world, void *user, stoa_error *err)
     stoa_status status = STOA_OK;
     (void)user;
     STOA_CHECK(stoa_fs_registry_create(world->pool, &registry, err));
-    STOA_CHECK(stoa_vfs_make_directories(registry, "memory:/a", err));
-    STOA_CHECK(stoa_vfs_replace(registry, "memory:/a/f", "text", 4, err));
-    STOA_CHECK(stoa_vfs_rename(registry, "memory:/a/f", "memory:/g", err));
-    STOA_CHECK(stoa_vfs_remove_tree(registry, "memory:/a", err));
+    STOA_CHECK(stoa_vfs_make_directories(registry, "memory:/a", NULL, err));
+    STOA_CHECK(stoa_vfs_replace(registry, "memory:/a/f", NULL, "text", 4, err));
+    STOA_CHECK(stoa_vfs_rename(registry, "memory:/a/f", "memory:/g", NULL, err));
+    STOA_CHECK(stoa_vfs_remove_tree(registry, "memory:/a", NULL, err));
 
 done:
     stoa_fs_registry_close(registry);

@@ -53,7 +53,7 @@ static int open_world(void **state) {
     support_temp_directory(directory);
     (void)snprintf(world->base, sizeof world->base, "%s%s", scheme,
                    world->backend->is_local ? directory : "/base");
-    assert_ok(stoa_vfs_make_directories(world->registry, world->base, &err), err);
+    assert_ok(stoa_vfs_make_directories(world->registry, world->base, NULL, &err), err);
     *state = world;
     return 0;
 }
@@ -61,7 +61,7 @@ static int open_world(void **state) {
 static int close_world(void **state) {
     struct world *world = *state;
     stoa_error err = STOA_ERROR_NONE;
-    assert_ok(stoa_vfs_remove_tree(world->registry, world->base, &err), err);
+    assert_ok(stoa_vfs_remove_tree(world->registry, world->base, NULL, &err), err);
     stoa_fs_registry_close(world->registry);
     support_pool_close(world->pool);
     test_free(world);
@@ -94,8 +94,8 @@ static void write_file(struct world *world, const char *name, const char *text) 
 
 static void assert_holds(struct world *world, const char *name, const char *text) {
     stoa_buffer bytes;
-    assert_ok(stoa_vfs_read_all(world->registry, at(world, name), 1 << 20, world->pool, &bytes,
-                                &world->err),
+    assert_ok(stoa_vfs_read_all(world->registry, at(world, name), NULL, 1 << 20, world->pool,
+                                &bytes, &world->err),
               world->err);
     assert_int_equal(bytes.size, strlen(text));
     assert_memory_equal(bytes.data, text, bytes.size);
@@ -197,7 +197,7 @@ static void truncating_sets_where_the_next_write_goes(void **state) {
     assert_fails(stoa_file_truncate(file, UINT64_MAX, &world->err), STOA_INVALID, NULL, world->err);
     stoa_file_close(file);
     stoa_buffer bytes;
-    assert_ok(stoa_vfs_read_all(world->registry, at(world, "f"), 100, world->pool, &bytes,
+    assert_ok(stoa_vfs_read_all(world->registry, at(world, "f"), NULL, 100, world->pool, &bytes,
                                 &world->err),
               world->err);
     assert_int_equal(bytes.size, 9);
@@ -242,7 +242,8 @@ static void maps_show_the_whole_file(void **state) {
 
 static void a_directory_is_not_a_file(void **state) {
     struct world *world = *state;
-    assert_ok(stoa_vfs_make_directory(world->registry, at(world, "d"), &world->err), world->err);
+    assert_ok(stoa_vfs_make_directory(world->registry, at(world, "d"), NULL, &world->err),
+              world->err);
     assert_open_fails(world, "d", STOA_OPEN_READ, STOA_INVALID, "it is a directory");
     assert_open_fails(world, "d", STOA_OPEN_REPLACE, STOA_INVALID, "it is a directory");
     assert_open_fails(world, "d", STOA_OPEN_APPEND, STOA_INVALID, "it is a directory");
@@ -259,19 +260,22 @@ static void what_is_missing_is_named(void **state) {
     bool exists = true;
     assert_open_fails(world, "no", STOA_OPEN_READ, STOA_NOT_FOUND, "cannot open");
     assert_open_fails(world, "no/f", STOA_OPEN_CREATE, STOA_NOT_FOUND, "cannot create");
-    assert_fails(stoa_vfs_stat(world->registry, at(world, "no"), &info, &world->err),
+    assert_fails(stoa_vfs_stat(world->registry, at(world, "no"), NULL, &info, &world->err),
                  STOA_NOT_FOUND, at(world, "no"), world->err);
-    assert_fails(stoa_vfs_remove(world->registry, at(world, "no"), &world->err), STOA_NOT_FOUND,
-                 at(world, "no"), world->err);
-    assert_fails(stoa_vfs_rename(world->registry, at(world, "no"), at(world, "x"), &world->err),
+    assert_fails(stoa_vfs_remove(world->registry, at(world, "no"), NULL, &world->err),
                  STOA_NOT_FOUND, at(world, "no"), world->err);
-    assert_fails(stoa_vfs_sync_directory(world->registry, at(world, "no"), &world->err),
+    assert_fails(stoa_vfs_rename(world->registry, at(world, "no"), at(world, "x"), NULL,
+                                 &world->err),
                  STOA_NOT_FOUND, at(world, "no"), world->err);
-    assert_fails(stoa_vfs_make_directory(world->registry, at(world, "no/d"), &world->err),
+    assert_fails(stoa_vfs_sync_directory(world->registry, at(world, "no"), NULL, &world->err),
+                 STOA_NOT_FOUND, at(world, "no"), world->err);
+    assert_fails(stoa_vfs_make_directory(world->registry, at(world, "no/d"), NULL, &world->err),
                  STOA_NOT_FOUND, at(world, "no/d"), world->err);
-    assert_ok(stoa_vfs_exists(world->registry, at(world, "no"), &exists, &world->err), world->err);
+    assert_ok(stoa_vfs_exists(world->registry, at(world, "no"), NULL, &exists, &world->err),
+              world->err);
     assert_false(exists);
-    assert_ok(stoa_vfs_exists(world->registry, world->base, &exists, &world->err), world->err);
+    assert_ok(stoa_vfs_exists(world->registry, world->base, NULL, &exists, &world->err),
+              world->err);
     assert_true(exists);
 }
 
@@ -302,7 +306,7 @@ static void assert_lists(struct world *world, const char *name, const char *want
     char *lines[64];
     size_t count = 0;
     char sorted[4096] = "";
-    assert_ok(stoa_vfs_list(world->registry, at(world, name), add_name, &names, &world->err),
+    assert_ok(stoa_vfs_list(world->registry, at(world, name), NULL, add_name, &names, &world->err),
               world->err);
     for (char *line = strtok(names.text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
         lines[count++] = line;
@@ -321,15 +325,17 @@ static void listing_tells_names_kinds_and_sizes(void **state) {
     assert_lists(world, "", "");
     write_file(world, "b", "four");
     write_file(world, "a", "");
-    assert_ok(stoa_vfs_make_directory(world->registry, at(world, "d"), &world->err), world->err);
+    assert_ok(stoa_vfs_make_directory(world->registry, at(world, "d"), NULL, &world->err),
+              world->err);
     write_file(world, "d/in", "x");
     assert_lists(world, "", "a 0\nb 4\nd/ 0\n");
     assert_lists(world, "d/", "in 1\n");
-    assert_fails(stoa_vfs_list(world->registry, at(world, "no"), add_name, &stop, &world->err),
+    assert_fails(stoa_vfs_list(world->registry, at(world, "no"), NULL, add_name, &stop,
+                               &world->err),
                  STOA_NOT_FOUND, at(world, "no"), world->err);
-    assert_fails(stoa_vfs_list(world->registry, at(world, "b"), add_name, &stop, &world->err),
+    assert_fails(stoa_vfs_list(world->registry, at(world, "b"), NULL, add_name, &stop, &world->err),
                  STOA_NOT_FOUND, at(world, "b"), world->err);
-    assert_fails(stoa_vfs_list(world->registry, world->base, add_name, &stop, &world->err),
+    assert_fails(stoa_vfs_list(world->registry, world->base, NULL, add_name, &stop, &world->err),
                  STOA_CANCELLED, NULL, world->err);
     assert_string_equal(world->err.message, "enough");
     assert_int_equal(stop.count, 1);
@@ -338,35 +344,37 @@ static void listing_tells_names_kinds_and_sizes(void **state) {
 static void directories_are_made_level_by_level(void **state) {
     struct world *world = *state;
     stoa_file_info info;
-    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "a/b//c/"), &world->err),
+    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "a/b//c/"), NULL, &world->err),
               world->err);
-    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "a/b/c"), &world->err),
+    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "a/b/c"), NULL, &world->err),
               world->err);
-    assert_ok(stoa_vfs_stat(world->registry, at(world, "a/b/c"), &info, &world->err), world->err);
+    assert_ok(stoa_vfs_stat(world->registry, at(world, "a/b/c"), NULL, &info, &world->err),
+              world->err);
     assert_true(info.is_directory);
     assert_false(info.is_link);
     assert_int_equal(info.size, 0);
-    assert_fails(stoa_vfs_make_directory(world->registry, at(world, "a"), &world->err), STOA_EXISTS,
-                 at(world, "a"), world->err);
+    assert_fails(stoa_vfs_make_directory(world->registry, at(world, "a"), NULL, &world->err),
+                 STOA_EXISTS, at(world, "a"), world->err);
     write_file(world, "a/f", "x");
-    assert_fails(stoa_vfs_make_directories(world->registry, at(world, "a/f"), &world->err),
+    assert_fails(stoa_vfs_make_directories(world->registry, at(world, "a/f"), NULL, &world->err),
                  STOA_EXISTS, "a file has that name", world->err);
-    assert_fails(stoa_vfs_make_directories(world->registry, at(world, "a/f/g"), &world->err),
+    assert_fails(stoa_vfs_make_directories(world->registry, at(world, "a/f/g"), NULL, &world->err),
                  STOA_EXISTS, at(world, "a/f"), world->err);
 }
 
 static void removal_spares_full_directories(void **state) {
     struct world *world = *state;
     bool exists = true;
-    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "a/b"), &world->err),
+    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "a/b"), NULL, &world->err),
               world->err);
     write_file(world, "a/f", "x");
-    assert_fails(stoa_vfs_remove(world->registry, at(world, "a"), &world->err), STOA_INVALID,
+    assert_fails(stoa_vfs_remove(world->registry, at(world, "a"), NULL, &world->err), STOA_INVALID,
                  "not empty", world->err);
-    assert_ok(stoa_vfs_remove(world->registry, at(world, "a/f"), &world->err), world->err);
-    assert_ok(stoa_vfs_remove(world->registry, at(world, "a/b"), &world->err), world->err);
-    assert_ok(stoa_vfs_remove(world->registry, at(world, "a"), &world->err), world->err);
-    assert_ok(stoa_vfs_exists(world->registry, at(world, "a"), &exists, &world->err), world->err);
+    assert_ok(stoa_vfs_remove(world->registry, at(world, "a/f"), NULL, &world->err), world->err);
+    assert_ok(stoa_vfs_remove(world->registry, at(world, "a/b"), NULL, &world->err), world->err);
+    assert_ok(stoa_vfs_remove(world->registry, at(world, "a"), NULL, &world->err), world->err);
+    assert_ok(stoa_vfs_exists(world->registry, at(world, "a"), NULL, &exists, &world->err),
+              world->err);
     assert_false(exists);
 }
 
@@ -376,7 +384,8 @@ static void trees_are_removed_whole(void **state) {
     for (int i = 0; i < 5; i++) {
         for (int j = 0; j < 5; j++) {
             (void)snprintf(name, sizeof name, "t/%d/%d/x", i, j);
-            assert_ok(stoa_vfs_make_directories(world->registry, at(world, name), &world->err),
+            assert_ok(stoa_vfs_make_directories(world->registry, at(world, name), NULL,
+                                                &world->err),
                       world->err);
             (void)snprintf(name, sizeof name, "t/%d/%d/x/f", i, j);
             write_file(world, name, "x");
@@ -385,10 +394,12 @@ static void trees_are_removed_whole(void **state) {
         }
     }
     write_file(world, "tail", "x");
-    assert_ok(stoa_vfs_remove_tree(world->registry, at(world, "t/"), &world->err), world->err);
+    assert_ok(stoa_vfs_remove_tree(world->registry, at(world, "t/"), NULL, &world->err),
+              world->err);
     assert_lists(world, "", "tail 1\n");
-    assert_ok(stoa_vfs_remove_tree(world->registry, at(world, "t"), &world->err), world->err);
-    assert_ok(stoa_vfs_remove_tree(world->registry, at(world, "tail"), &world->err), world->err);
+    assert_ok(stoa_vfs_remove_tree(world->registry, at(world, "t"), NULL, &world->err), world->err);
+    assert_ok(stoa_vfs_remove_tree(world->registry, at(world, "tail"), NULL, &world->err),
+              world->err);
     assert_lists(world, "", "");
 }
 
@@ -398,7 +409,7 @@ static void renaming_replaces_the_target(void **state) {
     write_file(world, "a", "new");
     write_file(world, "b", "old");
     stoa_file *old = open_file(world, "b", STOA_OPEN_READ);
-    assert_ok(stoa_vfs_rename(world->registry, at(world, "a"), at(world, "b"), &world->err),
+    assert_ok(stoa_vfs_rename(world->registry, at(world, "a"), at(world, "b"), NULL, &world->err),
               world->err);
     assert_lists(world, "", "b 3\n");
     assert_holds(world, "b", "new");
@@ -406,28 +417,33 @@ static void renaming_replaces_the_target(void **state) {
     assert_ok(stoa_file_read(old, 0, buffer, 3, &world->err), world->err);
     assert_string_equal(buffer, "old");
     stoa_file_close(old);
-    assert_ok(stoa_vfs_rename(world->registry, at(world, "b"), at(world, "b"), &world->err),
+    assert_ok(stoa_vfs_rename(world->registry, at(world, "b"), at(world, "b"), NULL, &world->err),
               world->err);
     assert_holds(world, "b", "new");
 }
 
 static void directories_move_with_what_they_hold(void **state) {
     struct world *world = *state;
-    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "d/e"), &world->err),
+    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "d/e"), NULL, &world->err),
               world->err);
-    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "full/g"), &world->err),
+    assert_ok(stoa_vfs_make_directories(world->registry, at(world, "full/g"), NULL, &world->err),
               world->err);
     write_file(world, "d/e/f", "x");
     write_file(world, "file", "x");
-    assert_fails(stoa_vfs_rename(world->registry, at(world, "d"), at(world, "d/e/g"), &world->err),
+    assert_fails(stoa_vfs_rename(world->registry, at(world, "d"), at(world, "d/e/g"), NULL,
+                                 &world->err),
                  STOA_INVALID, "into itself", world->err);
-    assert_fails(stoa_vfs_rename(world->registry, at(world, "d"), at(world, "full"), &world->err),
+    assert_fails(stoa_vfs_rename(world->registry, at(world, "d"), at(world, "full"), NULL,
+                                 &world->err),
                  STOA_INVALID, "not empty", world->err);
-    assert_fails(stoa_vfs_rename(world->registry, at(world, "file"), at(world, "d"), &world->err),
+    assert_fails(stoa_vfs_rename(world->registry, at(world, "file"), at(world, "d"), NULL,
+                                 &world->err),
                  STOA_INVALID, "directory", world->err);
-    assert_fails(stoa_vfs_rename(world->registry, at(world, "d"), at(world, "file"), &world->err),
+    assert_fails(stoa_vfs_rename(world->registry, at(world, "d"), at(world, "file"), NULL,
+                                 &world->err),
                  STOA_INVALID, "file", world->err);
-    assert_ok(stoa_vfs_rename(world->registry, at(world, "d"), at(world, "full/g"), &world->err),
+    assert_ok(stoa_vfs_rename(world->registry, at(world, "d"), at(world, "full/g"), NULL,
+                              &world->err),
               world->err);
     assert_holds(world, "full/g/e/f", "x");
     assert_lists(world, "", "file 1\nfull/ 0\n");
@@ -438,7 +454,7 @@ static void an_open_file_outlives_its_name(void **state) {
     char buffer[8] = "";
     write_file(world, "f", "text");
     stoa_file *file = open_file(world, "f", STOA_OPEN_READ);
-    assert_ok(stoa_vfs_remove(world->registry, at(world, "f"), &world->err), world->err);
+    assert_ok(stoa_vfs_remove(world->registry, at(world, "f"), NULL, &world->err), world->err);
     assert_ok(stoa_file_read(file, 0, buffer, 4, &world->err), world->err);
     assert_string_equal(buffer, "text");
     stoa_file_close(file);
@@ -456,7 +472,7 @@ static void names_may_hold_anything_but_slashes(void **state) {
         assert_holds(world, names[i], names[i]);
     }
     struct names found = {0};
-    assert_ok(stoa_vfs_list(world->registry, world->base, add_name, &found, &world->err),
+    assert_ok(stoa_vfs_list(world->registry, world->base, NULL, add_name, &found, &world->err),
               world->err);
     assert_int_equal(found.count, sizeof names / sizeof names[0]);
     memset(name, 'n', sizeof name);
@@ -472,34 +488,41 @@ static void a_lock_excludes_until_it_is_closed(void **state) {
     stoa_file *lock = NULL, *second = NULL;
     char holder[64];
     (void)snprintf(holder, sizeof holder, "process %ld has it", (long)getpid());
-    assert_ok(stoa_vfs_lock(world->registry, at(world, "lock"), &lock, &world->err), world->err);
-    assert_fails(stoa_vfs_lock(world->registry, at(world, "lock"), &second, &world->err),
+    assert_ok(stoa_vfs_lock(world->registry, at(world, "lock"), NULL, &lock, &world->err),
+              world->err);
+    assert_fails(stoa_vfs_lock(world->registry, at(world, "lock"), NULL, &second, &world->err),
                  STOA_LOCKED, holder, world->err);
     assert_null(second);
     assert_non_null(strstr(world->err.message, at(world, "lock")));
     (void)snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
     assert_holds(world, "lock", holder);
-    assert_ok(stoa_vfs_lock(world->registry, at(world, "other"), &second, &world->err), world->err);
+    assert_ok(stoa_vfs_lock(world->registry, at(world, "other"), NULL, &second, &world->err),
+              world->err);
     stoa_file_close(second);
     stoa_file_close(lock);
-    assert_ok(stoa_vfs_lock(world->registry, at(world, "lock"), &lock, &world->err), world->err);
+    assert_ok(stoa_vfs_lock(world->registry, at(world, "lock"), NULL, &lock, &world->err),
+              world->err);
     stoa_file_close(lock);
-    assert_fails(stoa_vfs_lock(world->registry, world->base, &lock, &world->err), STOA_INVALID,
-                 "directory", world->err);
+    assert_fails(stoa_vfs_lock(world->registry, world->base, NULL, &lock, &world->err),
+                 STOA_INVALID, "directory", world->err);
 }
 
 static void a_version_changes_with_the_content(void **state) {
     struct world *world = *state;
     stoa_file_info before, after;
     write_file(world, "f", "one");
-    assert_ok(stoa_vfs_stat(world->registry, at(world, "f"), &before, &world->err), world->err);
+    assert_ok(stoa_vfs_stat(world->registry, at(world, "f"), NULL, &before, &world->err),
+              world->err);
     assert_true(before.modified_ms > INT64_C(1500000000000));
     assert_int_equal(before.size, 3);
     assert_false(before.is_directory);
-    assert_ok(stoa_vfs_stat(world->registry, at(world, "f"), &after, &world->err), world->err);
+    assert_ok(stoa_vfs_stat(world->registry, at(world, "f"), NULL, &after, &world->err),
+              world->err);
     assert_string_equal(before.version, after.version);
-    assert_ok(stoa_vfs_replace(world->registry, at(world, "f"), "two", 3, &world->err), world->err);
-    assert_ok(stoa_vfs_stat(world->registry, at(world, "f"), &after, &world->err), world->err);
+    assert_ok(stoa_vfs_replace(world->registry, at(world, "f"), NULL, "two", 3, &world->err),
+              world->err);
+    assert_ok(stoa_vfs_stat(world->registry, at(world, "f"), NULL, &after, &world->err),
+              world->err);
     assert_string_not_equal(before.version, after.version);
 }
 
@@ -507,12 +530,12 @@ static void whole_files_are_read_up_to_a_limit(void **state) {
     struct world *world = *state;
     stoa_buffer bytes;
     write_file(world, "f", "0123456789");
-    assert_ok(stoa_vfs_read_all(world->registry, at(world, "f"), 10, world->pool, &bytes,
+    assert_ok(stoa_vfs_read_all(world->registry, at(world, "f"), NULL, 10, world->pool, &bytes,
                                 &world->err),
               world->err);
     assert_int_equal(bytes.size, 10);
     stoa_buffer_release(&bytes);
-    assert_fails(stoa_vfs_read_all(world->registry, at(world, "f"), 9, world->pool, &bytes,
+    assert_fails(stoa_vfs_read_all(world->registry, at(world, "f"), NULL, 9, world->pool, &bytes,
                                    &world->err),
                  STOA_LIMIT, "limit of 9", world->err);
     assert_null(bytes.data);
@@ -533,7 +556,7 @@ static void files_of_several_megabytes_come_back_whole(void **state) {
     }
     stoa_file_close(file);
     stoa_buffer read;
-    assert_ok(stoa_vfs_read_all(world->registry, at(world, "f"), SIZE, world->pool, &read,
+    assert_ok(stoa_vfs_read_all(world->registry, at(world, "f"), NULL, SIZE, world->pool, &read,
                                 &world->err),
               world->err);
     assert_int_equal(read.size, SIZE);

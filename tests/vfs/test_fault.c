@@ -27,7 +27,7 @@ static stoa_file *create(const char *uri) {
 
 static size_t size_of(const char *uri) {
     stoa_file_info info;
-    assert_ok(stoa_vfs_stat(world.registry, uri, &info, &err), err);
+    assert_ok(stoa_vfs_stat(world.registry, uri, NULL, &info, &err), err);
     return (size_t)info.size;
 }
 
@@ -72,8 +72,8 @@ static void after_the_machine_is_gone_everything_fails(void **state) {
     assert_fails(stoa_file_sync(file, &err), STOA_IO, NULL, err);
     assert_fails(stoa_vfs_open(world.registry, "test:/f", STOA_OPEN_READ, NULL, &other, &err),
                  STOA_IO, NULL, err);
-    assert_fails(stoa_vfs_stat(world.registry, "test:/f", &info, &err), STOA_IO, NULL, err);
-    assert_fails(stoa_vfs_lock(world.registry, "test:/l", &other, &err), STOA_IO, NULL, err);
+    assert_fails(stoa_vfs_stat(world.registry, "test:/f", NULL, &info, &err), STOA_IO, NULL, err);
+    assert_fails(stoa_vfs_lock(world.registry, "test:/l", NULL, &other, &err), STOA_IO, NULL, err);
     stoa_file_close(file);
     stoa_fault_plan(world.fault, NULL);
     assert_ok(stoa_vfs_open(world.registry, "test:/f", STOA_OPEN_READ, NULL, &other, &err), err);
@@ -97,7 +97,7 @@ static void torn_writes_leave_a_part(void **state) {
         size_t size = size_of("test:/f");
         assert_in_range(size, 0, 999);
         seen[size / 334] = true;
-        assert_ok(stoa_vfs_remove(world.registry, "test:/f", &err), err);
+        assert_ok(stoa_vfs_remove(world.registry, "test:/f", NULL, &err), err);
     }
     assert_true(seen[0] && seen[1] && seen[2]);
 }
@@ -119,7 +119,7 @@ static void short_reads_are_made_whole(void **state) {
     char buffer[1000], bytes[1000];
     support_random random = {3};
     support_random_bytes(&random, bytes, sizeof bytes);
-    assert_ok(stoa_vfs_replace(world.registry, "test:/f", bytes, sizeof bytes, &err), err);
+    assert_ok(stoa_vfs_replace(world.registry, "test:/f", NULL, bytes, sizeof bytes, &err), err);
     stoa_fault_plan(world.fault, &(stoa_fault_options){.shortens_reads = true, .seed = 5});
     stoa_file *file = NULL;
     assert_ok(stoa_vfs_open(world.registry, "test:/f", STOA_OPEN_READ, NULL, &file, &err), err);

@@ -94,8 +94,8 @@ static int set_up(void **state) {
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char *parent = NULL;
         assert_ok(stoa_vfs_parent(pool, files[i], &parent, &err), err);
-        assert_ok(stoa_vfs_make_directories(registry, parent, &err), err);
-        assert_ok(stoa_vfs_replace(registry, files[i], "x", 1, &err), err);
+        assert_ok(stoa_vfs_make_directories(registry, parent, NULL, &err), err);
+        assert_ok(stoa_vfs_replace(registry, files[i], NULL, "x", 1, &err), err);
         stoa_pool_free_string(pool, parent);
     }
     return 0;
@@ -119,7 +119,7 @@ static stoa_status add_line(void *user, const char *uri, const stoa_file_info *i
 
 static void assert_finds(const char *pattern, const char *wanted) {
     char found[4096] = "";
-    assert_ok(stoa_vfs_glob(registry, pattern, pool, add_line, found, &err), err);
+    assert_ok(stoa_vfs_glob(registry, pattern, NULL, pool, add_line, found, &err), err);
     assert_string_equal(found, wanted);
 }
 
@@ -160,15 +160,15 @@ static void bad_patterns_say_why(void **state) {
     (void)state;
     char found[4096] = "";
     char deep[1024] = "memory:";
-    assert_fails(stoa_vfs_glob(registry, "memory:/d/[ab", pool, add_line, found, &err),
+    assert_fails(stoa_vfs_glob(registry, "memory:/d/[ab", NULL, pool, add_line, found, &err),
                  STOA_INVALID, "expected a ']'", err);
-    assert_fails(stoa_vfs_glob(registry, "memory:/d/none.csv", pool, add_line, found, &err),
+    assert_fails(stoa_vfs_glob(registry, "memory:/d/none.csv", NULL, pool, add_line, found, &err),
                  STOA_NOT_FOUND, "none.csv", err);
     for (int i = 0; i < 70; i++) {
         strcat(deep, "/*");
     }
-    assert_fails(stoa_vfs_glob(registry, deep, pool, add_line, found, &err), STOA_INVALID, "parts",
-                 err);
+    assert_fails(stoa_vfs_glob(registry, deep, NULL, pool, add_line, found, &err), STOA_INVALID,
+                 "parts", err);
     assert_true(stoa_vfs_has_wildcard("a*b"));
     assert_false(stoa_vfs_has_wildcard("a\\*b"));
     assert_string_equal(found, "");
@@ -179,11 +179,11 @@ static void local_patterns_follow_no_links_downwards(void **state) {
     char base[SUPPORT_PATH_BYTES], path[SUPPORT_PATH_BYTES + 64], wanted[4096], here[1024];
     support_temp_directory(base);
     (void)snprintf(path, sizeof path, "%s/sub", base);
-    assert_ok(stoa_vfs_make_directories(registry, path, &err), err);
+    assert_ok(stoa_vfs_make_directories(registry, path, NULL, &err), err);
     (void)snprintf(path, sizeof path, "%s/sub/up", base);
     assert_int_equal(symlink(base, path), 0);
     (void)snprintf(path, sizeof path, "%s/sub/f.csv", base);
-    assert_ok(stoa_vfs_replace(registry, path, "x", 1, &err), err);
+    assert_ok(stoa_vfs_replace(registry, path, NULL, "x", 1, &err), err);
     (void)snprintf(wanted, sizeof wanted, "%s\n", path);
     (void)snprintf(path, sizeof path, "%s/**/*.csv", base);
     assert_finds(path, wanted);

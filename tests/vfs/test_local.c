@@ -42,7 +42,7 @@ static const char *at(const char *prefix, const char *name) {
 
 static void assert_holds(const char *uri, const char *text) {
     stoa_buffer bytes;
-    assert_ok(stoa_vfs_read_all(registry, uri, 1 << 20, pool, &bytes, &err), err);
+    assert_ok(stoa_vfs_read_all(registry, uri, NULL, 1 << 20, pool, &bytes, &err), err);
     assert_int_equal(bytes.size, strlen(text));
     assert_memory_equal(bytes.data, text, bytes.size);
     stoa_buffer_release(&bytes);
@@ -51,7 +51,7 @@ static void assert_holds(const char *uri, const char *text) {
 static void all_forms_of_uris_name_the_same_file(void **state) {
     (void)state;
     char here[SUPPORT_PATH_BYTES];
-    assert_ok(stoa_vfs_replace(registry, at("", "a b%20ü"), "text", 4, &err), err);
+    assert_ok(stoa_vfs_replace(registry, at("", "a b%20ü"), NULL, "text", 4, &err), err);
     assert_holds(at("", "a b%20ü"), "text");
     assert_holds(at("file:", "a b%20ü"), "text");
     assert_holds(at("file://", "a b%20ü"), "text");
@@ -62,7 +62,7 @@ static void all_forms_of_uris_name_the_same_file(void **state) {
     assert_holds("./a b%20ü", "text");
     assert_holds("file:a b%20ü", "text");
     /* A bare name: its directory is the working one. */
-    assert_ok(stoa_vfs_replace(registry, "bare", "other", 5, &err), err);
+    assert_ok(stoa_vfs_replace(registry, "bare", NULL, "other", 5, &err), err);
     assert_holds(at("", "bare"), "other");
     assert_int_equal(chdir(here), 0);
 }
@@ -81,23 +81,23 @@ static void files_of_another_host_are_refused(void **state) {
 static void removing_a_tree_leaves_what_links_point_to(void **state) {
     (void)state;
     stoa_file_info info;
-    assert_ok(stoa_vfs_make_directories(registry, at("", "t/d"), &err), err);
-    assert_ok(stoa_vfs_make_directories(registry, at("", "kept"), &err), err);
-    assert_ok(stoa_vfs_replace(registry, at("", "kept/f"), "text", 4, &err), err);
+    assert_ok(stoa_vfs_make_directories(registry, at("", "t/d"), NULL, &err), err);
+    assert_ok(stoa_vfs_make_directories(registry, at("", "kept"), NULL, &err), err);
+    assert_ok(stoa_vfs_replace(registry, at("", "kept/f"), NULL, "text", 4, &err), err);
     assert_int_equal(symlink(at("", "kept"), at("", "t/d/link")), 0);
     assert_int_equal(symlink(at("", "nowhere"), at("", "t/dangling")), 0);
-    assert_ok(stoa_vfs_stat(registry, at("", "t/d/link"), &info, &err), err);
+    assert_ok(stoa_vfs_stat(registry, at("", "t/d/link"), NULL, &info, &err), err);
     assert_true(info.is_link);
     assert_true(info.is_directory);
-    assert_ok(stoa_vfs_stat(registry, at("", "t/dangling"), &info, &err), err);
+    assert_ok(stoa_vfs_stat(registry, at("", "t/dangling"), NULL, &info, &err), err);
     assert_true(info.is_link);
     assert_false(info.is_directory);
-    assert_ok(stoa_vfs_remove_tree(registry, at("", "t"), &err), err);
+    assert_ok(stoa_vfs_remove_tree(registry, at("", "t"), NULL, &err), err);
     assert_holds(at("", "kept/f"), "text");
     assert_int_equal(access(at("", "t"), F_OK), -1);
     /* A link itself, too. */
     assert_int_equal(symlink(at("", "kept"), at("", "link")), 0);
-    assert_ok(stoa_vfs_remove_tree(registry, at("", "link"), &err), err);
+    assert_ok(stoa_vfs_remove_tree(registry, at("", "link"), NULL, &err), err);
     assert_holds(at("", "kept/f"), "text");
 }
 
@@ -117,7 +117,7 @@ static void named_pipes_are_read_in_order(void **state) {
     char *path = (char *)(uintptr_t)at("", "pipe");
     assert_int_equal(mkfifo(path, 0600), 0);
     assert_int_equal(pthread_create(&thread, NULL, feed_pipe, path), 0);
-    assert_ok(stoa_vfs_read_all(registry, path, 1000, pool, &bytes, &err), err);
+    assert_ok(stoa_vfs_read_all(registry, path, NULL, 1000, pool, &bytes, &err), err);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_int_equal(bytes.size, 100);
     assert_memory_equal(bytes.data + 90, "0123456789", 10);
@@ -165,7 +165,7 @@ static pid_t lock_in_child(const char *path) {
     assert_true(child >= 0);
     if (child == 0) {
         stoa_file *lock = NULL;
-        byte = stoa_vfs_lock(registry, path, &lock, NULL) == STOA_OK ? 'y' : 'n';
+        byte = stoa_vfs_lock(registry, path, NULL, &lock, NULL) == STOA_OK ? 'y' : 'n';
         (void)!write(ends[1], &byte, 1);
         for (;;) {
             (void)pause();
@@ -184,12 +184,12 @@ static void a_lock_names_the_process_and_dies_with_it(void **state) {
     stoa_file *lock = NULL;
     pid_t child = lock_in_child(at("", "lock"));
     (void)snprintf(text, sizeof text, "process %ld has it", (long)child);
-    stoa_status status = stoa_vfs_lock(registry, at("", "lock"), &lock, &err);
+    stoa_status status = stoa_vfs_lock(registry, at("", "lock"), NULL, &lock, &err);
     assert_int_equal(kill(child, SIGKILL), 0);
     assert_int_equal(waitpid(child, NULL, 0), child);
     assert_int_equal(status, STOA_LOCKED);
     assert_non_null(strstr(err.message, text));
-    assert_ok(stoa_vfs_lock(registry, at("", "lock"), &lock, &err), err);
+    assert_ok(stoa_vfs_lock(registry, at("", "lock"), NULL, &lock, &err), err);
     stoa_file_close(lock);
 }
 
@@ -197,7 +197,7 @@ static void descriptors_do_not_leak_into_programs(void **state) {
     (void)state;
     stoa_file *file = NULL, *lock = NULL;
     assert_ok(stoa_vfs_open(registry, at("", "f"), STOA_OPEN_CREATE, NULL, &file, &err), err);
-    assert_ok(stoa_vfs_lock(registry, at("", "l"), &lock, &err), err);
+    assert_ok(stoa_vfs_lock(registry, at("", "l"), NULL, &lock, &err), err);
     for (int descriptor = 3; descriptor < 64; descriptor++) {
         struct stat info, mine;
         if (fstat(descriptor, &info) == 0 && stat(at("", "f"), &mine) == 0 &&
@@ -238,9 +238,9 @@ static void many_files_make_a_wide_tree(void **state) {
     char name[32];
     for (int i = 0; i < 500; i++) {
         (void)snprintf(name, sizeof name, "w/%d", i);
-        assert_ok(stoa_vfs_make_directories(registry, at("", name), &err), err);
+        assert_ok(stoa_vfs_make_directories(registry, at("", name), NULL, &err), err);
     }
-    assert_ok(stoa_vfs_remove_tree(registry, at("", "w"), &err), err);
+    assert_ok(stoa_vfs_remove_tree(registry, at("", "w"), NULL, &err), err);
     assert_int_equal(access(at("", "w"), F_OK), -1);
 }
 

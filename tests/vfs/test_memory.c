@@ -91,11 +91,11 @@ static void files_are_charged_and_a_full_pool_leaves_them_whole(void **state) {
     /* The position did not move: what is written next stands right behind. */
     assert_ok(stoa_file_write(file, "end", 3, &err), err);
     stoa_file_close(file);
-    assert_ok(stoa_vfs_read_all(narrow, "memory:/f", 1 << 20, pool, &bytes, &err), err);
+    assert_ok(stoa_vfs_read_all(narrow, "memory:/f", NULL, 1 << 20, pool, &bytes, &err), err);
     assert_int_equal(bytes.size, 50003);
     assert_memory_equal(bytes.data + 50000, "end", 3);
     stoa_buffer_release(&bytes);
-    assert_ok(stoa_vfs_remove(narrow, "memory:/f", &err), err);
+    assert_ok(stoa_vfs_remove(narrow, "memory:/f", NULL, &err), err);
     assert_true(stoa_pool_used(small) < before + 1000);
     stoa_fs_registry_close(narrow);
     stoa_pool_close(small);
@@ -105,26 +105,27 @@ static void paths_have_limits_and_no_way_up(void **state) {
     (void)state;
     char deep[2048] = "memory:";
     stoa_file_info info;
-    assert_fails(stoa_vfs_stat(registry, "memory:/..", &info, &err), STOA_UNSUPPORTED, "'..'", err);
+    assert_fails(stoa_vfs_stat(registry, "memory:/..", NULL, &info, &err), STOA_UNSUPPORTED, "'..'",
+                 err);
     for (int i = 0; i < 300; i++) {
         strcat(deep, "/d");
     }
-    assert_fails(stoa_vfs_make_directories(registry, deep, &err), STOA_INVALID,
+    assert_fails(stoa_vfs_make_directories(registry, deep, NULL, &err), STOA_INVALID,
                  "more than 256 parts", err);
-    assert_ok(stoa_vfs_stat(registry, "memory:/", &info, &err), err);
+    assert_ok(stoa_vfs_stat(registry, "memory:/", NULL, &info, &err), err);
     assert_true(info.is_directory);
-    assert_ok(stoa_vfs_stat(registry, "memory:///./d//d/.", &info, &err), err);
-    assert_fails(stoa_vfs_remove(registry, "memory:/", &err), STOA_INVALID, "root", err);
-    assert_ok(stoa_vfs_remove_tree(registry, "memory:/d", &err), err);
+    assert_ok(stoa_vfs_stat(registry, "memory:///./d//d/.", NULL, &info, &err), err);
+    assert_fails(stoa_vfs_remove(registry, "memory:/", NULL, &err), STOA_INVALID, "root", err);
+    assert_ok(stoa_vfs_remove_tree(registry, "memory:/d", NULL, &err), err);
 }
 
 static void registries_share_no_memory_files(void **state) {
     (void)state;
     stoa_fs_registry *other = NULL;
     bool exists = true;
-    assert_ok(stoa_vfs_replace(registry, "memory:/f", "x", 1, &err), err);
+    assert_ok(stoa_vfs_replace(registry, "memory:/f", NULL, "x", 1, &err), err);
     assert_ok(stoa_fs_registry_create(pool, &other, &err), err);
-    assert_ok(stoa_vfs_exists(other, "memory:/f", &exists, &err), err);
+    assert_ok(stoa_vfs_exists(other, "memory:/f", NULL, &exists, &err), err);
     assert_false(exists);
     stoa_fs_registry_close(other);
 }

@@ -67,7 +67,7 @@ static void *change_names(void *user) {
         (void)snprintf(uri, sizeof uri, "memory:/%s-%d", (const char *)user, i);
         (void)snprintf(other, sizeof other, "memory:/%s-target", (const char *)user);
         stoa_file_close(open_file(uri, STOA_OPEN_CREATE));
-        assert_ok(stoa_vfs_rename(registry, uri, other, &err), err);
+        assert_ok(stoa_vfs_rename(registry, uri, other, NULL, &err), err);
     }
     return NULL;
 }
@@ -102,7 +102,7 @@ static void files_outlive_their_file_system(void **state) {
     char buffer[8] = "";
     pool = support_pool_open();
     assert_ok(stoa_fs_registry_create(pool, &registry, &err), err);
-    assert_ok(stoa_vfs_replace(registry, "memory:/f", "text", 4, &err), err);
+    assert_ok(stoa_vfs_replace(registry, "memory:/f", NULL, "text", 4, &err), err);
     stoa_file *file = open_file("memory:/f", STOA_OPEN_READ);
     stoa_fs_registry_close(registry);
     assert_ok(stoa_file_read(file, 0, buffer, 4, &err), err);
