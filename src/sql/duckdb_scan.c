@@ -191,11 +191,9 @@ static void read_rows(duckdb_function_info info, duckdb_data_chunk output) {
     atomic_fetch_add_explicit(&state->scan->progress->rows_done, rows, memory_order_relaxed);
 }
 
+/* Takes the values. */
 static void add_paths(const struct duckdb_api *api, duckdb_replacement_scan_info info,
                       const struct scan *scan, duckdb_value *paths) {
-    for (int32_t i = 0; i < scan->part_count; i++) {
-        paths[i] = api->create_varchar(stoa_plan_split(scan->plan, i)->parquet_path);
-    }
     duckdb_logical_type text = api->create_logical_type(DUCKDB_TYPE_VARCHAR);
     duckdb_value list = api->create_list_value(text, paths, (idx_t)scan->part_count);
     api->replacement_scan_set_function_name(info, "stoa_files");
@@ -209,12 +207,20 @@ static void add_paths(const struct duckdb_api *api, duckdb_replacement_scan_info
 
 static stoa_status replace_with_files(const struct duckdb_api *api,
                                       duckdb_replacement_scan_info info, const struct scan *scan,
-                                      stoa_error *err) {
-    duckdb_value *paths;
+                                      const stoa_context *context, stoa_error *err) {
+    duckdb_value *values;
     size_t count = (size_t)scan->part_count;
-    STOA_TRY(stoa_pool_allocate_array(scan->pool, count, sizeof *paths, (void **)&paths, err));
-    add_paths(api, info, scan, paths);
-    stoa_pool_free(scan->pool, paths, count * sizeof *paths);
+    const char *path = NULL;
+    for (int32_t i = 0; i < scan->part_count; i++) {
+        STOA_TRY(stoa_plan_parquet_path(scan->plan, i, context, &path, err));
+    }
+    STOA_TRY(stoa_pool_allocate_array(scan->pool, count, sizeof *values, (void **)&values, err));
+    for (int32_t i = 0; i < scan->part_count; i++) {
+        STOA_IGNORE(stoa_plan_parquet_path(scan->plan, i, context, &path, NULL));
+        values[i] = api->create_varchar(path);
+    }
+    add_paths(api, info, scan, values);
+    stoa_pool_free(scan->pool, values, count * sizeof *values);
     return STOA_OK;
 }
 
@@ -232,7 +238,7 @@ static void replace(duckdb_replacement_scan_info info, const char *name, void *d
         return; /* not ours: a file, or a name that no table can have */
     }
     if (status == STOA_OK && scan->parquet) {
-        status = replace_with_files(api, info, scan, &error);
+        status = replace_with_files(api, info, scan, &view->context, &error);
     } else if (status == STOA_OK) {
         api->replacement_scan_set_function_name(info, "stoa_scan");
         duckdb_value number = api->create_int64(index);

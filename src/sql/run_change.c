@@ -93,8 +93,7 @@ static stoa_status make_plan(struct change *change, stoa_error *err) {
 }
 
 static bool is_parquet(const struct change *change) {
-    return stoa_plan_split_count(change->plan) > 0 &&
-           stoa_plan_split(change->plan, 0)->parquet_path != NULL;
+    return stoa_plan_split_count(change->plan) > 0 && stoa_plan_split(change->plan, 0)->is_parquet;
 }
 
 /* ---- sources -------------------------------------------------------------------------------- */
@@ -103,9 +102,11 @@ static stoa_status add_files(const struct change *change, const int32_t *splits,
                              struct sql_text *text, stoa_error *err) {
     STOA_TRY(stoa_sql_text_add(text, "read_parquet([", err));
     for (int32_t i = 0; i < count; i++) {
-        const stoa_split *split = stoa_plan_split(change->plan, splits != NULL ? splits[i] : i);
+        const char *path = NULL;
+        STOA_TRY(stoa_plan_parquet_path(change->plan, splits != NULL ? splits[i] : i,
+                                        &change->run->context, &path, err));
         STOA_TRY(stoa_sql_text_add(text, i > 0 ? ", " : "", err));
-        STOA_TRY(stoa_sql_text_literal(text, split->parquet_path, err));
+        STOA_TRY(stoa_sql_text_literal(text, path, err));
     }
     return stoa_sql_text_add(text, "], filename = '__stoa_part', hive_partitioning = false)", err);
 }
@@ -135,8 +136,11 @@ static stoa_status note_part(struct change *change, const char *part, size_t siz
         const stoa_split *split = stoa_plan_split(change->plan, i);
         char number[16];
         int number_size = snprintf(number, sizeof number, "%d", (int)i);
-        const char *name = split->parquet_path != NULL ? split->parquet_path : number;
-        size_t name_size = split->parquet_path != NULL ? strlen(name) : (size_t)number_size;
+        const char *name = number;
+        if (split->is_parquet) {
+            STOA_TRY(stoa_plan_parquet_path(change->plan, i, &change->run->context, &name, err));
+        }
+        size_t name_size = split->is_parquet ? strlen(name) : (size_t)number_size;
         if (name_size == size && memcmp(name, part, size) == 0) {
             change->splits[change->split_count++] = i;
             change->changed += rows;

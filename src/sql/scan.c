@@ -184,14 +184,16 @@ static stoa_status add_columns(const stoa_schema *schema, struct sql_text *text,
     return STOA_OK;
 }
 
-static stoa_status write_query(const struct request *request, const stoa_plan *plan,
+static stoa_status write_query(const struct request *request, stoa_plan *plan,
                                struct sql_text *text, stoa_error *err) {
     STOA_TRY(stoa_sql_text_add(text, "SELECT ", err));
     STOA_TRY(add_columns(stoa_plan_schema(plan), text, err));
     STOA_TRY(stoa_sql_text_add(text, " FROM read_parquet([", err));
     for (int32_t i = 0; i < stoa_plan_split_count(plan); i++) {
+        const char *path = NULL;
+        STOA_TRY(stoa_plan_parquet_path(plan, i, &request->context, &path, err));
         STOA_TRY(stoa_sql_text_add(text, i > 0 ? ", " : "", err));
-        STOA_TRY(stoa_sql_text_literal(text, stoa_plan_split(plan, i)->parquet_path, err));
+        STOA_TRY(stoa_sql_text_literal(text, path, err));
     }
     STOA_TRY(stoa_sql_text_add(text, "], hive_partitioning = false)", err));
     if (request->plan.predicate != NULL) {
@@ -226,7 +228,7 @@ done:
 static bool is_parquet(const stoa_plan *plan) {
     int32_t count = stoa_plan_split_count(plan);
     for (int32_t i = 0; i < count; i++) {
-        if (stoa_plan_split(plan, i)->parquet_path == NULL) {
+        if (!stoa_plan_split(plan, i)->is_parquet) {
             return false;
         }
     }

@@ -142,7 +142,7 @@ static stoa_status scan_use_plan(struct scan *scan, const int32_t *splits, int32
         int32_t split = splits != NULL ? splits[i] : i;
         int64_t batch_count = 0;
         const stoa_split *info = stoa_plan_split(scan->plan, split);
-        files += info->parquet_path != NULL;
+        files += info->is_parquet;
         memory += stoa_plan_memory_batches(scan->plan, split, &batch_count) != NULL;
         scan->byte_count += info->byte_count;
     }

@@ -25,7 +25,9 @@ struct stoa_plan {
     const struct ArrowArray **batches; /* of the parts in memory, one each */
     int32_t skipped_count;
     int64_t row_count;
-    stoa_arena arena; /* of the predicate and the paths */
+    stoa_arena arena;     /* of the predicate */
+    pthread_mutex_t lock; /* guards `paths` */
+    char **paths;         /* of the splits' files, as the engine opens them; NULL: not asked yet */
 };
 
 static void plan_release(stoa_plan *plan) {
@@ -34,6 +36,10 @@ static void plan_release(stoa_plan *plan) {
         return;
     }
     stoa_pool *pool = plan->pool;
+    for (int64_t i = 0; plan->paths != NULL && i < plan->parts.count; i++) {
+        stoa_pool_free_string(pool, plan->paths[i]);
+    }
+    (void)pthread_mutex_destroy(&plan->lock);
     stoa_part_vector_release(&plan->parts);
     stoa_schema_close(plan->schema);
     stoa_entry_release(plan->entry);
@@ -133,20 +139,6 @@ static void prune(stoa_plan *plan, const stoa_predicate *predicate) {
     plan->parts.count = kept;
 }
 
-/* "/data/x/tables/…": what the engine opens by itself. */
-static stoa_status local_path(stoa_plan *plan, const char *path, const char **out,
-                              stoa_error *err) {
-    char *uri = NULL;
-    STOA_TRY(stoa_database_path(plan->database, path, &uri, err));
-    const char *local = stoa_vfs_local_path(uri);
-    stoa_status status = STOA_OK;
-    if (local != NULL) {
-        status = stoa_arena_copy_text(&plan->arena, local, strlen(local), out, err);
-    }
-    stoa_pool_free_string(plan->database->pool, uri);
-    return status;
-}
-
 static stoa_status make_splits(stoa_plan *plan, stoa_error *err) {
     size_t count = (size_t)plan->parts.count;
     if (plan->parts.count > INT32_MAX) {
@@ -158,15 +150,13 @@ static stoa_status make_splits(stoa_plan *plan, stoa_error *err) {
                                        (void **)&plan->splits, err));
     STOA_TRY(stoa_arena_allocate_array(&plan->arena, count, sizeof *plan->batches,
                                        (void **)&plan->batches, err));
+    STOA_TRY(stoa_arena_allocate_array(&plan->arena, count, sizeof *plan->paths,
+                                       (void **)&plan->paths, err));
     for (int32_t i = 0; i < (int32_t)count; i++) {
         const stoa_part *part = plan->parts.items[i];
-        plan->splits[i] = (stoa_split){part->row_count, part->byte_count, NULL, i};
+        plan->splits[i] = (stoa_split){part->row_count, part->byte_count, part->path != NULL, i};
         plan->row_count += part->row_count;
-        if (part->path != NULL) {
-            STOA_TRY(local_path(plan, part->path, &plan->splits[i].parquet_path, err));
-        } else {
-            plan->batches[i] = &part->batch;
-        }
+        plan->batches[i] = part->path != NULL ? NULL : &part->batch;
     }
     return STOA_OK;
 }
@@ -259,6 +249,7 @@ stoa_status stoa_table_plan(stoa_database *database, stoa_transaction *transacti
     plan->pool = database->pool;
     plan->parts.pool = database->pool;
     stoa_arena_init(&plan->arena, database->pool);
+    (void)pthread_mutex_init(&plan->lock, NULL);
     stoa_status status = build(plan, transaction, table, request == NULL ? &everything : request,
                                err);
     if (status != STOA_OK) {
@@ -296,6 +287,37 @@ int64_t stoa_plan_row_count(const stoa_plan *plan) {
 
 int32_t stoa_plan_skipped_count(const stoa_plan *plan) {
     return plan->skipped_count;
+}
+
+/* Under the plan's lock, which is held while a file is fetched: whoever asks for it next waits. */
+static stoa_status find_path(stoa_plan *plan, const stoa_part *part, char **out, stoa_error *err) {
+    char *uri = NULL;
+    STOA_TRY(stoa_database_path(plan->database, part->path, &uri, err));
+    const char *local = stoa_vfs_local_path(uri);
+    stoa_status status = local == NULL
+                             ? stoa_fail(err, STOA_UNSUPPORTED, "'%s' is not a local file", uri)
+                             : stoa_pool_copy_string(plan->pool, local, out, err);
+    stoa_pool_free_string(plan->database->pool, uri);
+    return status;
+}
+
+stoa_status stoa_plan_parquet_path(stoa_plan *plan, int32_t split, const stoa_context *context,
+                                   const char **out, stoa_error *err) {
+    STOA_ASSERT(split >= 0 && split < plan->parts.count);
+    const stoa_part *part = plan->parts.items[split];
+    stoa_status status = STOA_OK;
+    *out = NULL;
+    (void)context;
+    if (part->path == NULL) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "the part lies in memory");
+    }
+    (void)pthread_mutex_lock(&plan->lock);
+    if (plan->paths[split] == NULL) {
+        status = find_path(plan, part, &plan->paths[split], err);
+    }
+    *out = plan->paths[split];
+    (void)pthread_mutex_unlock(&plan->lock);
+    return status;
 }
 
 const struct ArrowArray *const *stoa_plan_memory_batches(const stoa_plan *plan, int32_t split,

@@ -40,7 +40,7 @@ typedef struct stoa_scan_request {
 typedef struct stoa_split {
     int64_t row_count; /* -1: not known */
     uint64_t byte_count;
-    const char *parquet_path; /* a local path that the engine may read by itself; NULL: only open */
+    bool is_parquet; /* the engine may read it by itself, from stoa_plan_parquet_path */
     int32_t index;
 } stoa_split;
 
@@ -63,6 +63,13 @@ const stoa_split *stoa_plan_split(const stoa_plan *plan, int32_t index);
 int64_t stoa_plan_row_count(const stoa_plan *plan); /* of all splits; -1: not known */
 /// Parts that the predicate ruled out.
 int32_t stoa_plan_skipped_count(const stoa_plan *plan);
+/// A local path of a Parquet split's file, valid until the plan is closed. A file that is not local
+/// is fetched for it.
+///
+/// Errors   STOA_UNSUPPORTED  the split is no Parquet file
+STOA_MUST_USE stoa_status stoa_plan_parquet_path(stoa_plan *plan, int32_t split,
+                                                 const stoa_context *context, const char **out,
+                                                 stoa_error *err);
 /// Batches in the canonical layout of stoa_plan_schema.
 ///
 /// Errors   STOA_UNSUPPORTED  a Parquet split: the engine reads those (stoa_scan in `sql` does)

@@ -109,6 +109,7 @@ static void a_parquet_split_names_its_file(void **state) {
     table_world *world = *state;
     stoa_error err = STOA_ERROR_NONE;
     stoa_plan *plan = NULL;
+    const char *path = NULL;
     struct ArrowArrayStream stream = {0};
     uint32_t capabilities = 0;
     int64_t count = -1;
@@ -117,9 +118,9 @@ static void a_parquet_split_names_its_file(void **state) {
     assert_true((capabilities & STOA_CAN_PARQUET_FILES) != 0);
     assert_true((capabilities & STOA_CAN_UPSERT) == 0);
     ok(stoa_table_plan(world->db, NULL, "t", NULL, NULL, &plan, &err));
-    assert_int_equal(strncmp(stoa_plan_split(plan, 0)->parquet_path, world->path,
-                             strlen(world->path)),
-                     0);
+    assert_true(stoa_plan_split(plan, 0)->is_parquet);
+    ok(stoa_plan_parquet_path(plan, 0, NULL, &path, &err));
+    assert_int_equal(strncmp(path, world->path, strlen(world->path)), 0);
     assert_null(stoa_plan_memory_batches(plan, 0, &count));
     assert_fails(stoa_plan_open(plan, 0, NULL, &stream, &err), STOA_UNSUPPORTED, "Parquet", err);
     stoa_plan_close(plan);
