@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "table/sqlite.h"
 
 enum { CACHE_KIB = 1024, JOURNAL_TRIES = 100 };
@@ -33,7 +34,7 @@ static stoa_status pragma_i64(stoa_sqlite *connection, const char *sql, int64_t 
     return status;
 }
 
-static stoa_status set_up(stoa_sqlite *connection, bool writer, stoa_error *err) {
+stoa_status stoa_catalog_set_up(stoa_sqlite *connection, bool writer, stoa_error *err) {
     STOA_TRY(stoa_sqlite_execute(connection,
                                  "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
                                  "PRAGMA mmap_size=0; PRAGMA temp_store=MEMORY",
@@ -45,7 +46,7 @@ static stoa_status set_up(stoa_sqlite *connection, bool writer, stoa_error *err)
 }
 
 /* Says whether the file is a catalog of ours; `*out_empty` is set for one with nothing in it. */
-static stoa_status recognise(stoa_sqlite *connection, bool *out_empty, stoa_error *err) {
+stoa_status stoa_catalog_recognise(stoa_sqlite *connection, bool *out_empty, stoa_error *err) {
     int64_t application = 0, version = 0, tables = 0;
     *out_empty = false;
     STOA_TRY(pragma_i64(connection, "PRAGMA application_id", &application, err));
@@ -84,11 +85,11 @@ static stoa_status use_wal(stoa_sqlite *connection, stoa_error *err) {
     return status;
 }
 
-static stoa_status make_layout(stoa_sqlite *connection, stoa_error *err) {
-    STOA_TRY(use_wal(connection, err));
+/* In one transaction. */
+stoa_status stoa_catalog_fill_empty(stoa_sqlite *connection, stoa_error *err) {
     STOA_TRY(stoa_sqlite_execute(connection, "BEGIN IMMEDIATE", err));
     bool empty = false;
-    stoa_status status = recognise(connection, &empty, err);
+    stoa_status status = stoa_catalog_recognise(connection, &empty, err);
     if (status == STOA_OK && empty) {
         char marks[96];
         (void)snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%d",
@@ -111,13 +112,14 @@ static stoa_status open_reader(stoa_catalog *catalog, const char *name, int flag
                                stoa_error *err) {
     STOA_TRY(stoa_sqlite_open(&catalog->reader, name, flags, catalog->busy_timeout_ms, err));
     bool empty = false;
-    STOA_TRY(set_up(&catalog->reader, true, err));
-    STOA_TRY(recognise(&catalog->reader, &empty, err));
+    STOA_TRY(stoa_catalog_set_up(&catalog->reader, true, err));
+    STOA_TRY(stoa_catalog_recognise(&catalog->reader, &empty, err));
     if (empty && !create) {
         return stoa_fail(err, STOA_NOT_FOUND, "the catalog is empty: it was never finished");
     }
     if (empty) {
-        STOA_TRY(make_layout(&catalog->reader, err));
+        STOA_TRY(use_wal(&catalog->reader, err));
+        STOA_TRY(stoa_catalog_fill_empty(&catalog->reader, err));
     }
     return stoa_sqlite_execute(&catalog->reader, "PRAGMA query_only=ON", err);
 }
@@ -190,7 +192,10 @@ stoa_status stoa_catalog_open(stoa_pool *pool, const char *path,
     STOA_CHECK(catalog_allocate(pool, path, &catalog, err));
     catalog->read_only = options->read_only;
     catalog->busy_timeout_ms = options->busy_timeout_ms;
-    if (options->read_only) {
+    catalog->file_systems = options->file_systems;
+    if (options->file_systems != NULL) {
+        STOA_CHECK(stoa_catalog_object_open(catalog, options->create, err));
+    } else if (options->read_only) {
         STOA_CHECK(open_read_only(catalog, err));
     } else {
         int flags = SQLITE_OPEN_READWRITE | (options->create ? SQLITE_OPEN_CREATE : 0);
@@ -217,57 +222,100 @@ void stoa_catalog_close(stoa_catalog *catalog) {
     stoa_pool_free(catalog->pool, catalog, sizeof *catalog);
 }
 
+/* The writing connection, over the newest state. */
+static stoa_status open_writer(stoa_catalog *catalog, stoa_error *err) {
+    stoa_sqlite *writer = &catalog->writer;
+    if (catalog->file_systems != NULL) {
+        return stoa_catalog_object_begin(catalog, err);
+    }
+    if (writer->handle != NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_sqlite_open(writer, catalog->path, SQLITE_OPEN_READWRITE,
+                              catalog->busy_timeout_ms, err));
+    stoa_status status = stoa_catalog_set_up(writer, true, err);
+    if (status != STOA_OK) {
+        stoa_sqlite_close(writer);
+    }
+    return status;
+}
+
+/* One more than the last commit's, written at once. */
+static stoa_status next_commit_id(stoa_catalog *catalog, int64_t *out, stoa_error *err) {
+    stoa_sqlite *writer = &catalog->writer;
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    STOA_TRY(stoa_sqlite_prepare(writer, STOA_SQL_META_GET, &statement, err, "t", "commit_id"));
+    STOA_TRY(stoa_sqlite_step(statement, &row, err));
+    if (!row) {
+        return stoa_fail(err, STOA_CORRUPT, "the catalog has no commit id");
+    }
+    stoa_status status = stoa_sqlite_intact(statement, 1, err);
+    if (status == STOA_OK) {
+        status = stoa_sqlite_i64(statement, 0, 0, INT64_MAX - 1, out, err);
+    }
+    (void)sqlite3_reset(statement);
+    STOA_TRY(status);
+    ++*out;
+    STOA_TRY(stoa_sqlite_run(writer, STOA_SQL_META_SET, err, "ti", "commit_id", *out));
+    return catalog->file_systems == NULL ? STOA_OK
+                                         : stoa_sqlite_run(writer, STOA_SQL_COMMIT_TIME_INSERT, err,
+                                                           "ii", *out, stoa_clock_unix_ms());
+}
+
 stoa_status stoa_catalog_begin(stoa_catalog *catalog, int64_t *out_commit_id, stoa_error *err) {
     *out_commit_id = 0;
     (void)pthread_mutex_lock(&catalog->write_lock);
     stoa_status status = STOA_OK;
-    stoa_sqlite *writer = &catalog->writer;
-    sqlite3_stmt *statement = NULL;
-    bool begun = false, row = false;
-    if (writer->handle == NULL) {
-        STOA_CHECK(stoa_sqlite_open(writer, catalog->path, SQLITE_OPEN_READWRITE,
-                                    catalog->busy_timeout_ms, err));
-        status = set_up(writer, true, err);
-        if (status != STOA_OK) {
-            stoa_sqlite_close(writer);
-            goto done;
-        }
-    }
-    STOA_CHECK(stoa_sqlite_run(writer, STOA_SQL_BEGIN_WRITE, err, ""));
+    bool begun = false;
+    STOA_CHECK(open_writer(catalog, err));
+    STOA_CHECK(stoa_sqlite_run(&catalog->writer, STOA_SQL_BEGIN_WRITE, err, ""));
     begun = true;
-    STOA_CHECK(stoa_sqlite_prepare(writer, STOA_SQL_META_GET, &statement, err, "t", "commit_id"));
-    STOA_CHECK(stoa_sqlite_step(statement, &row, err));
-    if (!row) {
-        status = stoa_fail(err, STOA_CORRUPT, "the catalog has no commit id");
-        goto done;
-    }
-    STOA_CHECK(stoa_sqlite_intact(statement, 1, err));
-    STOA_CHECK(stoa_sqlite_i64(statement, 0, 0, INT64_MAX - 1, out_commit_id, err));
-    (void)sqlite3_reset(statement);
-    (*out_commit_id)++;
-    STOA_CHECK(stoa_sqlite_run(writer, STOA_SQL_META_SET, err, "ti", "commit_id", *out_commit_id));
+    STOA_CHECK(next_commit_id(catalog, out_commit_id, err));
     return STOA_OK;
 
 done:
-    (void)sqlite3_reset(statement);
     if (begun) {
-        STOA_IGNORE(stoa_sqlite_run(writer, STOA_SQL_ROLLBACK, NULL, ""));
+        STOA_IGNORE(stoa_sqlite_run(&catalog->writer, STOA_SQL_ROLLBACK, NULL, ""));
     }
     (void)pthread_mutex_unlock(&catalog->write_lock);
     return status;
 }
 
-stoa_status stoa_catalog_end(stoa_catalog *catalog, bool publish, bool *out_unknown,
+stoa_status stoa_catalog_end(stoa_catalog *catalog, bool publish, stoa_commit_outcome *out,
                              stoa_error *err) {
     stoa_status status = STOA_OK;
-    *out_unknown = false;
+    *out = STOA_COMMIT_TAKEN_BACK;
     if (publish) {
         status = stoa_sqlite_run(&catalog->writer, STOA_SQL_COMMIT, err, "");
-        *out_unknown = status != STOA_OK;
+        *out = status == STOA_OK ? STOA_COMMIT_DONE : STOA_COMMIT_UNKNOWN;
+        if (catalog->file_systems != NULL) {
+            *out = STOA_COMMIT_TAKEN_BACK; /* so far it was a commit in memory */
+            status = status == STOA_OK ? stoa_catalog_object_publish(catalog, out, err) : status;
+        }
     }
-    if (!publish || status != STOA_OK) {
+    if (*out != STOA_COMMIT_DONE) {
         STOA_IGNORE(stoa_sqlite_run(&catalog->writer, STOA_SQL_ROLLBACK, NULL, ""));
     }
     (void)pthread_mutex_unlock(&catalog->write_lock);
+    return status;
+}
+
+stoa_status stoa_catalog_change(stoa_catalog *catalog, stoa_catalog_function change, void *user,
+                                stoa_error *err) {
+    stoa_race race = stoa_race_begin(catalog);
+    stoa_commit_outcome outcome = STOA_COMMIT_TAKEN_BACK;
+    stoa_status status = STOA_OK;
+    do {
+        int64_t commit_id = 0;
+        bool publishes = true;
+        STOA_TRY(stoa_catalog_begin(catalog, &commit_id, err));
+        status = change(user, commit_id, &publishes, err);
+        if (status == STOA_OK && publishes) {
+            status = stoa_catalog_end(catalog, true, &outcome, err);
+        } else {
+            STOA_IGNORE(stoa_catalog_end(catalog, false, &outcome, NULL));
+        }
+    } while (outcome == STOA_COMMIT_LOST && stoa_race_again(&race));
     return status;
 }

@@ -2,7 +2,10 @@
  * describes it for other programs.
  *
  * Two connections, a lock each: one reads (views, lists of files), one writes (commits). In WAL mode
- * they do not wait for each other, and neither do other processes' readers. */
+ * they do not wait for each other, and neither do other processes' readers.
+ *
+ * Where SQLite cannot lock and write by itself (an object store), the file is read whole into memory
+ * and put back whole, if nobody else has in between: catalog_object.c. */
 #ifndef STOA_TABLE_CATALOG_H
 #define STOA_TABLE_CATALOG_H
 
@@ -14,10 +17,9 @@ typedef struct stoa_catalog_options {
     bool create;
     bool read_only;
     int64_t busy_timeout_ms;
+    stoa_fs_registry *file_systems; /* borrowed; where `path` is a URI of. NULL: it is local */
 } stoa_catalog_options;
 
-/// `path` is a local one.
-///
 /// Errors   STOA_NOT_FOUND, STOA_UNSUPPORTED (a newer format), STOA_CORRUPT, STOA_LOCKED, STOA_IO
 STOA_MUST_USE stoa_status stoa_catalog_open(stoa_pool *pool, const char *path,
                                             const stoa_catalog_options *options, stoa_catalog **out,
@@ -50,13 +52,41 @@ STOA_MUST_USE stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, sto
 /// SQLite's own check of the file's structure.
 STOA_MUST_USE stoa_status stoa_catalog_check(stoa_catalog *catalog, stoa_error *err);
 
-/// Commits. Between begin and end the write lock is held, in this process and among processes.
+/// How a commit ended.
+typedef enum stoa_commit_outcome {
+    STOA_COMMIT_TAKEN_BACK, /* nothing happened */
+    STOA_COMMIT_DONE,
+    STOA_COMMIT_UNKNOWN, /* it failed at the very last step: it may show later or never */
+    STOA_COMMIT_LOST     /* somebody else committed since begin: nothing happened, try again */
+} stoa_commit_outcome;
+
+/// Commits. Between begin and end the write lock is held, in this process and, for a local catalog,
+/// among processes.
 STOA_MUST_USE stoa_status stoa_catalog_begin(stoa_catalog *catalog, int64_t *out_commit_id,
                                              stoa_error *err);
-/// `publish` false takes everything back. When publishing fails at the very last step, whether it
-/// will show after a crash is not known: `*out_unknown` is set then.
-STOA_MUST_USE stoa_status stoa_catalog_end(stoa_catalog *catalog, bool publish, bool *out_unknown,
-                                           stoa_error *err);
+/// `publish` false takes everything back. STOA_OK only for STOA_COMMIT_DONE, or when nothing was to
+/// be published.
+STOA_MUST_USE stoa_status stoa_catalog_end(stoa_catalog *catalog, bool publish,
+                                           stoa_commit_outcome *out, stoa_error *err);
+/// Begin, `change`, end, and all of it again for as long as the race is lost and the busy time
+/// lasts. `change` sets `*out_publish` false when nothing is to be published.
+typedef stoa_status (*stoa_catalog_function)(void *user, int64_t commit_id, bool *out_publish,
+                                             stoa_error *err);
+/// Trying again after STOA_COMMIT_LOST: waits a little, longer each time, by chance. False when the
+/// busy time is over.
+typedef struct stoa_race {
+    int64_t deadline_ns;
+    int64_t wait_ms;
+} stoa_race;
+stoa_race stoa_race_begin(const stoa_catalog *catalog);
+bool stoa_race_again(stoa_race *race);
+
+STOA_MUST_USE stoa_status stoa_catalog_change(stoa_catalog *catalog, stoa_catalog_function change,
+                                              void *user, stoa_error *err);
+/// The newest commit that was made before a time (since 1970 UTC); 0: none is known. Only catalogs
+/// in an object store know, and only of the last days.
+STOA_MUST_USE stoa_status stoa_catalog_commit_before(stoa_catalog *catalog, int64_t time_ms,
+                                                     int64_t *out_commit_id, stoa_error *err);
 
 /// Steps of a commit; `commit_id` is begin's. Order: names are freed first, then taken.
 struct stoa_change;

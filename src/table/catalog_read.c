@@ -10,7 +10,13 @@
 
 static stoa_status begin_read(stoa_catalog *catalog, stoa_error *err) {
     (void)pthread_mutex_lock(&catalog->read_lock);
-    stoa_status status = stoa_sqlite_run(&catalog->reader, STOA_SQL_BEGIN, err, "");
+    stoa_status status = STOA_OK;
+    if (catalog->file_systems != NULL) {
+        status = stoa_catalog_object_refresh(catalog, err);
+    }
+    if (status == STOA_OK) {
+        status = stoa_sqlite_run(&catalog->reader, STOA_SQL_BEGIN, err, "");
+    }
     if (status != STOA_OK) {
         (void)pthread_mutex_unlock(&catalog->read_lock);
     }
@@ -46,10 +52,47 @@ static stoa_status read_number(stoa_catalog *catalog, stoa_sql which, const char
     return status;
 }
 
+/* Under read_lock. */
+static stoa_status read_data_version(stoa_catalog *catalog, int64_t *out, stoa_error *err) {
+    if (catalog->file_systems == NULL) {
+        return read_number(catalog, STOA_SQL_DATA_VERSION, NULL, out, err);
+    }
+    *out = catalog->generation;
+    return STOA_OK;
+}
+
 stoa_status stoa_catalog_data_version(stoa_catalog *catalog, int64_t *out, stoa_error *err) {
+    stoa_status status = STOA_OK;
     (void)pthread_mutex_lock(&catalog->read_lock);
-    stoa_status status = read_number(catalog, STOA_SQL_DATA_VERSION, NULL, out, err);
+    if (catalog->file_systems != NULL) {
+        status = stoa_catalog_object_refresh(catalog, err);
+    }
+    if (status == STOA_OK) {
+        status = read_data_version(catalog, out, err);
+    }
     (void)pthread_mutex_unlock(&catalog->read_lock);
+    return status;
+}
+
+stoa_status stoa_catalog_commit_before(stoa_catalog *catalog, int64_t time_ms,
+                                       int64_t *out_commit_id, stoa_error *err) {
+    *out_commit_id = 0;
+    if (catalog->file_systems == NULL) {
+        return STOA_OK;
+    }
+    sqlite3_stmt *statement = NULL;
+    bool row = false;
+    STOA_TRY(begin_read(catalog, err));
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_COMMIT_BEFORE, &statement, err, "i",
+                                   time_ms));
+    STOA_CHECK(stoa_sqlite_step(statement, &row, err));
+    if (row) {
+        status = stoa_sqlite_i64(statement, 0, 0, INT64_MAX, out_commit_id, err);
+    }
+
+done:
+    end_read(catalog);
     return status;
 }
 
@@ -208,7 +251,7 @@ stoa_status stoa_catalog_read_view(stoa_catalog *catalog, const stoa_view *previ
     bool row = false;
     STOA_CHECK(read_number(catalog, STOA_SQL_META_GET, "commit_id", &view->commit_id, err));
     STOA_CHECK(read_number(catalog, STOA_SQL_META_GET, "table_count", &expected, err));
-    STOA_CHECK(read_number(catalog, STOA_SQL_DATA_VERSION, NULL, out_data_version, err));
+    STOA_CHECK(read_data_version(catalog, out_data_version, err));
     STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_TABLES, &tables, err, ""));
     for (;;) {
         STOA_CHECK(stoa_sqlite_step(tables, &row, err));

@@ -49,6 +49,10 @@ const char stoa_catalog_layout[] =
     "INSERT INTO stoa_meta VALUES('table_count', 0, stoa_checksum('table_count', 0));"
     "INSERT INTO stoa_meta VALUES('snapshot_count', 0, stoa_checksum('snapshot_count', 0));";
 
+const char stoa_catalog_object_layout[] =
+    "CREATE TABLE IF NOT EXISTS stoa_commit(commit_id INTEGER PRIMARY KEY,"
+    " time_ms INTEGER NOT NULL, checksum INTEGER NOT NULL);";
+
 #define TABLE_COLUMNS                                                                              \
     "id, name, name_folded, kind, schema_id, snapshot_id, created_ms, dropped_commit"
 #define TABLE_CHECK "checksum = stoa_checksum(" TABLE_COLUMNS ")"
@@ -147,4 +151,10 @@ const char *const stoa_sql_texts[STOA_SQL_COUNT] = {
         " (SELECT t.snapshot_id FROM stoa_table t WHERE t.id = stoa_snapshot.table_id)",
     [STOA_SQL_FORGET_TABLES] = "DELETE FROM stoa_table WHERE dropped_commit <= ?1 AND " TABLE_CHECK,
     [STOA_SQL_CHECK] = "PRAGMA integrity_check(1)",
+    [STOA_SQL_COMMIT_TIME_INSERT] =
+        "INSERT OR REPLACE INTO stoa_commit VALUES(?1, ?2, stoa_checksum(?1, ?2))",
+    [STOA_SQL_COMMIT_BEFORE] = "SELECT coalesce(max(commit_id), 0) FROM stoa_commit"
+                               " WHERE time_ms < ?1"
+                               " AND checksum = stoa_checksum(commit_id, time_ms)",
+    [STOA_SQL_COMMIT_TIME_FORGET] = "DELETE FROM stoa_commit WHERE commit_id < ?1",
 };

@@ -316,6 +316,9 @@ stoa_status stoa_catalog_forget(stoa_catalog *catalog, int64_t horizon, stoa_err
     STOA_TRY(stoa_sqlite_run(writer, STOA_SQL_FORGET_TABLES, err, "i", horizon));
     STOA_TRY(read_number(writer, STOA_SQL_TABLE_COUNT, "", "tables", &tables[1], err));
     STOA_TRY(read_number(writer, STOA_SQL_SNAPSHOT_COUNT, "", "snapshots", &snapshots[1], err));
+    if (catalog->file_systems != NULL) {
+        STOA_TRY(stoa_sqlite_run(writer, STOA_SQL_COMMIT_TIME_FORGET, err, "i", horizon));
+    }
     STOA_TRY(count_more(writer, "table_count", tables[1] - tables[0], err));
     return count_more(writer, "snapshot_count", snapshots[1] - snapshots[0], err);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "table/internal.h"
 
 /* ---- sweep ---- */
@@ -66,16 +67,15 @@ static void remove_folders(struct sweep *sweep) {
     }
 }
 
-static stoa_status forget(stoa_database *database, int64_t horizon, stoa_error *err) {
-    int64_t commit_id = 0;
-    bool unknown = false;
-    STOA_TRY(stoa_catalog_begin(database->catalog, &commit_id, err));
-    stoa_status status = stoa_catalog_forget(database->catalog, horizon, err);
-    if (status != STOA_OK) {
-        STOA_IGNORE(stoa_catalog_end(database->catalog, false, &unknown, NULL));
-        return status;
-    }
-    return stoa_catalog_end(database->catalog, true, &unknown, err);
+struct forgetting {
+    stoa_catalog *catalog;
+    int64_t horizon;
+};
+
+static stoa_status forget(void *user, int64_t commit_id, bool *out_publish, stoa_error *err) {
+    const struct forgetting *forgetting = user;
+    (void)commit_id, (void)out_publish;
+    return stoa_catalog_forget(forgetting->catalog, forgetting->horizon, err);
 }
 
 static stoa_status find_horizon(stoa_database *database, int64_t *out, stoa_error *err) {
@@ -101,7 +101,8 @@ static stoa_status run_sweep(stoa_database *database, int64_t *out_count, stoa_e
     STOA_CHECK(find_horizon(database, &horizon, err));
     STOA_CHECK(stoa_catalog_garbage(database->catalog, horizon, note_file, &sweep, err));
     STOA_CHECK(remove_files(&sweep, out_count, err));
-    STOA_CHECK(forget(database, horizon, err));
+    struct forgetting forgetting = {database->catalog, horizon};
+    STOA_CHECK(stoa_catalog_change(database->catalog, forget, &forgetting, err));
     remove_folders(&sweep);
 
 done:
@@ -134,7 +135,11 @@ struct listing {
 static stoa_status note_path(void *user, const char *name, const stoa_file_info *info,
                              stoa_error *err) {
     struct listing *listing = user;
-    (void)info;
+    if (listing->database->is_remote && !info->is_directory &&
+        (info->modified_ms == 0 ||
+         info->modified_ms > stoa_clock_unix_ms() - STOA_OBJECT_GRACE_MS)) {
+        return STOA_OK; /* its writer may be at work */
+    }
     STOA_TRY(stoa_buffer_append_text(&listing->paths, listing->folder, err));
     STOA_TRY(stoa_buffer_append_byte(&listing->paths, '/', err));
     return stoa_buffer_append(&listing->paths, name, strlen(name) + 1, err);
@@ -193,10 +198,13 @@ static stoa_status clean_files(stoa_database *database, const stoa_lease_list *l
 }
 
 /* Folders of tables that were never committed. With another writer alive they may be that writer's:
- * none is removed then. One that is not empty stays by itself. */
+ * none is removed then, and none where nobody knows. One that is not empty stays by itself. */
 static void clean_folders(stoa_database *database, const stoa_lease_list *leases,
                           const struct listing *folders) {
     const char *path;
+    if (database->is_remote) {
+        return;
+    }
     for (size_t at = 0; leases->live_count == 0 && (path = next_path(folders, &at)) != NULL;) {
         char *end = NULL;
         bool named = true;
@@ -278,19 +286,20 @@ void stoa_database_clean(stoa_database *database) {
 
 /* ---- expire ---- */
 
-static stoa_status expire_durable(stoa_database *database, const stoa_entry *entry,
-                                  int64_t keep_newer_than_ms, stoa_error *err) {
-    int64_t commit_id = 0, count = 0;
-    bool unknown = false;
-    STOA_TRY(stoa_database_check_writable(database, err));
-    STOA_TRY(stoa_catalog_begin(database->catalog, &commit_id, err));
-    stoa_status status = stoa_catalog_expire(database->catalog, commit_id, entry->id,
-                                             keep_newer_than_ms, &count, err);
-    if (status != STOA_OK || count == 0) {
-        STOA_IGNORE(stoa_catalog_end(database->catalog, false, &unknown, NULL));
-        return status;
-    }
-    return stoa_catalog_end(database->catalog, true, &unknown, err);
+struct expiry {
+    stoa_catalog *catalog;
+    int64_t table_id;
+    int64_t keep_newer_than_ms;
+};
+
+static stoa_status expire_durable(void *user, int64_t commit_id, bool *out_publish,
+                                  stoa_error *err) {
+    const struct expiry *expiry = user;
+    int64_t count = 0;
+    STOA_TRY(stoa_catalog_expire(expiry->catalog, commit_id, expiry->table_id,
+                                 expiry->keep_newer_than_ms, &count, err));
+    *out_publish = count > 0;
+    return STOA_OK;
 }
 
 /* The newest chain without its older end: new nodes down to the last that is kept. */
@@ -370,7 +379,9 @@ stoa_status stoa_table_expire(stoa_database *database, const char *table,
         status = expire_in_memory(database, entry->id, keep_newer_than_ms, err);
         goto done;
     }
-    STOA_CHECK(expire_durable(database, entry, keep_newer_than_ms, err));
+    struct expiry expiry = {database->catalog, entry->id, keep_newer_than_ms};
+    STOA_CHECK(stoa_database_check_writable(database, err));
+    STOA_CHECK(stoa_catalog_change(database->catalog, expire_durable, &expiry, err));
     STOA_CHECK(run_clean(database, err));
     STOA_CHECK(run_sweep(database, &count, err));
     if (out_removed_files != NULL) {

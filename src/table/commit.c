@@ -204,7 +204,7 @@ static stoa_status apply_durable(struct commit *commit, stoa_error *err) {
     stoa_transaction *transaction = commit->transaction;
     stoa_catalog *catalog = transaction->database->catalog;
     int64_t commit_id = 0;
-    bool unknown = false;
+    stoa_commit_outcome outcome;
     STOA_TRY(stoa_catalog_begin(catalog, &commit_id, err));
     stoa_status status = STOA_OK;
     for (int64_t i = 0; i < transaction->change_count && status == STOA_OK; i++) {
@@ -218,7 +218,7 @@ static stoa_status apply_durable(struct commit *commit, stoa_error *err) {
         }
     }
     if (status != STOA_OK) {
-        STOA_IGNORE(stoa_catalog_end(catalog, false, &unknown, NULL));
+        STOA_IGNORE(stoa_catalog_end(catalog, false, &outcome, NULL));
     }
     return status;
 }
@@ -234,18 +234,18 @@ static void list_files(stoa_transaction *transaction) {
     }
 }
 
-static stoa_status publish(struct commit *commit, stoa_error *err) {
+static stoa_status publish(struct commit *commit, stoa_commit_outcome *out, stoa_error *err) {
     stoa_transaction *transaction = commit->transaction;
     stoa_database *database = transaction->database;
     stoa_status status = STOA_OK;
-    bool unknown = false;
+    *out = STOA_COMMIT_DONE;
     if (commit->memory_changes > 0) {
         (void)pthread_mutex_lock(&database->view_lock);
     }
     if (commit->durable_changes > 0) {
-        status = stoa_catalog_end(database->catalog, true, &unknown, err);
+        status = stoa_catalog_end(database->catalog, true, out, err);
     }
-    if (status == STOA_OK || unknown) {
+    if (*out == STOA_COMMIT_DONE || *out == STOA_COMMIT_UNKNOWN) {
         list_files(transaction);
     }
     for (int64_t i = 0; i < transaction->change_count && status == STOA_OK; i++) {
@@ -263,6 +263,20 @@ static stoa_status publish(struct commit *commit, stoa_error *err) {
     return status;
 }
 
+/* Steps 3 and 4, again where somebody else was first, as often as the busy time allows. */
+static stoa_status commit_durable(struct commit *commit, stoa_error *err) {
+    stoa_database *database = commit->transaction->database;
+    stoa_race race = stoa_race_begin(database->catalog);
+    stoa_commit_outcome outcome = STOA_COMMIT_TAKEN_BACK;
+    stoa_status status = STOA_OK;
+    STOA_TRY(stoa_database_check_writable(database, err));
+    do {
+        STOA_TRY(apply_durable(commit, err));
+        status = publish(commit, &outcome, err);
+    } while (outcome == STOA_COMMIT_LOST && stoa_race_again(&race));
+    return status;
+}
+
 stoa_status stoa_commit_changes(stoa_transaction *transaction, stoa_error *err) {
     stoa_database *database = transaction->database;
     struct commit commit = {.transaction = transaction};
@@ -271,14 +285,10 @@ stoa_status stoa_commit_changes(stoa_transaction *transaction, stoa_error *err) 
     }
     (void)pthread_mutex_lock(&database->commit_lock);
     stoa_status status = prepare_all_memory(&commit, err);
-    if (status == STOA_OK && commit.durable_changes > 0) {
-        status = stoa_database_check_writable(database, err);
-        if (status == STOA_OK) {
-            status = apply_durable(&commit, err);
-        }
-    }
     if (status == STOA_OK) {
-        status = publish(&commit, err);
+        stoa_commit_outcome outcome;
+        status = commit.durable_changes > 0 ? commit_durable(&commit, err)
+                                            : publish(&commit, &outcome, err);
     }
     (void)pthread_mutex_unlock(&database->commit_lock);
     if (status == STOA_OK && commit.drops) {

@@ -46,6 +46,17 @@ stoa_status stoa_database_path(stoa_database *database, const char *path, char *
     return stoa_vfs_join(database->pool, database->directory, path, out, err);
 }
 
+stoa_status stoa_database_sync_folder(stoa_database *database, const char *path, stoa_error *err) {
+    char *uri = NULL;
+    if (stoa_vfs_has(database->file_systems, database->directory, STOA_FS_NO_DIRECTORIES)) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_database_path(database, path, &uri, err));
+    stoa_status status = stoa_vfs_sync_directory(database->file_systems, uri, NULL, err);
+    stoa_pool_free_string(database->pool, uri);
+    return status;
+}
+
 void stoa_database_remove_file(stoa_database *database, const char *path) {
     char *uri = NULL;
     if (stoa_database_path(database, path, &uri, NULL) == STOA_OK) {
@@ -216,11 +227,11 @@ stoa_status stoa_database_file_name(stoa_database *database, char out[64], stoa_
     return STOA_OK;
 }
 
-/* Below the database's directory where it may write there, else the system's. */
+/* Below the database's directory where that is a local one to write in, else the system's. */
 static stoa_status make_temporary(stoa_database *database, stoa_error *err) {
     char name[64];
     char *path = NULL;
-    if (database->directory == NULL || database->read_only) {
+    if (database->directory == NULL || database->read_only || database->is_remote) {
         const char *root = getenv("TMPDIR");
         (void)snprintf(name, sizeof name, "stoa-%016" PRIx64, (uint64_t)stoa_random_id());
         STOA_TRY(stoa_vfs_join(database->pool, root == NULL || *root == '\0' ? "/tmp" : root, name,
@@ -378,6 +389,9 @@ static stoa_status set_default_kind(stoa_database *database, const char *name, s
 
 static stoa_status make_folders(stoa_database *database, stoa_error *err) {
     static const char *const names[] = {"tables", "tmp", "leases"};
+    if (stoa_vfs_has(database->file_systems, database->directory, STOA_FS_NO_DIRECTORIES)) {
+        return STOA_OK;
+    }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = NULL;
         STOA_TRY(stoa_database_path(database, names[i], &path, err));
@@ -394,7 +408,8 @@ static stoa_status open_catalog(stoa_database *database, const stoa_database_opt
     char *uri = NULL;
     bool exists = false;
     stoa_catalog_options how = {options->create || options->must_create, options->read_only,
-                                options->busy_timeout_ms};
+                                options->busy_timeout_ms,
+                                database->is_remote ? database->file_systems : NULL};
     how.busy_timeout_ms = how.busy_timeout_ms <= 0 ? DEFAULT_BUSY_MS : how.busy_timeout_ms;
     how.create = how.create && !options->read_only;
     STOA_TRY(stoa_database_path(database, "catalog.db", &uri, err));
@@ -411,10 +426,11 @@ static stoa_status open_catalog(stoa_database *database, const stoa_database_opt
     if (!exists) {
         STOA_CHECK(make_folders(database, err));
     }
-    STOA_CHECK(
-        stoa_catalog_open(database->pool, stoa_vfs_local_path(uri), &how, &database->catalog, err));
+    STOA_CHECK(stoa_catalog_open(database->pool,
+                                 database->is_remote ? uri : stoa_vfs_local_path(uri), &how,
+                                 &database->catalog, err));
     if (!exists) {
-        STOA_CHECK(stoa_vfs_sync_directory(database->file_systems, database->directory, NULL, err));
+        STOA_CHECK(stoa_database_sync_folder(database, "", err));
     }
 
 done:
@@ -434,9 +450,7 @@ static stoa_status open_parts(stoa_database *database, const char *uri,
         database->file_systems = database->own_file_systems;
     }
     bool in_memory = strcmp(uri, ":memory:") == 0;
-    if (!in_memory && stoa_vfs_local_path(uri) == NULL) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "a database needs a local directory");
-    }
+    database->is_remote = !in_memory && stoa_vfs_local_path(uri) == NULL;
     if (!in_memory) {
         STOA_TRY(stoa_pool_copy_string(database->pool, uri, &database->directory, err));
     }

@@ -20,6 +20,7 @@ struct stoa_database {
     stoa_pool *memory_pool; /* of tables that live in the process */
     char *uri;
     char *directory; /* NULL for ":memory:" */
+    bool is_remote;  /* `directory` is no local one: catalog_object.c, no locks, no leases */
     char *default_kind;
     bool read_only;
     int32_t threads;
@@ -72,10 +73,16 @@ STOA_MUST_USE stoa_status stoa_database_file_name(stoa_database *database, char 
 /// "<directory>/<path>"; free with stoa_pool_free_string to the database's pool.
 STOA_MUST_USE stoa_status stoa_database_path(stoa_database *database, const char *path, char **out,
                                              stoa_error *err);
+/// Makes names made or removed in a folder below the directory durable, where that is to be asked for.
+STOA_MUST_USE stoa_status stoa_database_sync_folder(stoa_database *database, const char *path,
+                                                    stoa_error *err);
 /// Removes a file below the directory, best effort: what stays is found later by its token.
 void stoa_database_remove_file(stoa_database *database, const char *path);
 /// "tables/<id>" into `out` (64 bytes).
 void stoa_table_folder(int64_t table_id, char out[64]);
+/// Where nobody can tell who is alive, files are left alone until they are so old that nobody can
+/// need them: no load takes as long, and no reader keeps an old snapshot open as long.
+#define STOA_OBJECT_GRACE_MS (INT64_C(24) * 3600 * 1000)
 /// A number that nobody guesses or repeats, above 0.
 int64_t stoa_random_id(void);
 

@@ -87,13 +87,37 @@ static stoa_status parquet_writer_open(const stoa_sink *sink, void **out, stoa_e
     return STOA_OK;
 }
 
+/* Where files appear whole or not at all, a file is written under its final name at once. */
+static bool is_written_whole(const stoa_database *database) {
+    return stoa_vfs_has(database->file_systems, database->directory, STOA_FS_WHOLE_WRITES);
+}
+
+/* A new file's name, and the URI under which it is written. */
+static stoa_status name_unfinished(struct parquet_sink_writer *writer, stoa_error *err) {
+    stoa_database *database = writer->sink->database;
+    const stoa_lease *lease = NULL;
+    char folder[64], path[160];
+    char *directory = NULL;
+    STOA_TRY(stoa_database_file_name(database, writer->name, err));
+    if (is_written_whole(database)) {
+        stoa_table_folder(writer->sink->entry->id, folder);
+    } else {
+        STOA_TRY(stoa_database_writer_lease(database, &lease, err));
+        (void)snprintf(folder, sizeof folder, "tmp/%s", stoa_lease_token(lease));
+        STOA_TRY(stoa_database_path(database, folder, &directory, err));
+        stoa_status status = stoa_vfs_make_directories(database->file_systems, directory,
+                                                       &writer->sink->context, err);
+        stoa_pool_free_string(database->pool, directory);
+        STOA_TRY(status);
+    }
+    (void)snprintf(path, sizeof path, "%s/%s", folder, writer->name);
+    return stoa_database_path(database, path, &writer->temporary, err);
+}
+
 static stoa_status start_file(struct parquet_sink_writer *writer, stoa_error *err) {
     const stoa_sink *sink = writer->sink;
     stoa_database *database = sink->database;
-    const char *folder = NULL;
-    STOA_TRY(stoa_database_file_name(database, writer->name, err));
-    STOA_TRY(stoa_database_temporary_directory(database, &folder, err));
-    STOA_TRY(stoa_vfs_join(writer->pool, folder, writer->name, &writer->temporary, err));
+    STOA_TRY(name_unfinished(writer, err));
     STOA_TRY(stoa_vfs_open(database->file_systems, writer->temporary, STOA_OPEN_CREATE,
                            &sink->context, &writer->file, err));
     writer->rows = 0;
@@ -107,6 +131,9 @@ static stoa_status move_into_place(struct parquet_sink_writer *writer, const sto
     stoa_database *database = writer->sink->database;
     char folder[64];
     char *target = NULL, *directory = NULL;
+    if (is_written_whole(database)) {
+        return STOA_OK;
+    }
     stoa_table_folder(writer->sink->entry->id, folder);
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_database_path(database, part->path, &target, err));
@@ -196,19 +223,11 @@ static stoa_status parquet_writer_finish(void *state, stoa_part_vector *out, sto
     return stoa_part_vector_append(out, &writer->parts, err);
 }
 
-static stoa_status sync_folder(stoa_database *database, const char *path, stoa_error *err) {
-    char *uri = NULL;
-    STOA_TRY(stoa_database_path(database, path, &uri, err));
-    stoa_status status = stoa_vfs_sync_directory(database->file_systems, uri, NULL, err);
-    stoa_pool_free_string(database->pool, uri);
-    return status;
-}
-
 static stoa_status parquet_settle(const stoa_sink *sink, stoa_error *err) {
     char folder[64];
     stoa_table_folder(sink->entry->id, folder);
-    STOA_TRY(sync_folder(sink->database, folder, err));
-    return sync_folder(sink->database, "tables", err);
+    STOA_TRY(stoa_database_sync_folder(sink->database, folder, err));
+    return stoa_database_sync_folder(sink->database, "tables", err);
 }
 
 const stoa_table_kind stoa_table_kind_parquet = {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "table/internal.h"
 
 struct stoa_lease {
@@ -27,6 +28,9 @@ static stoa_status take(stoa_lease *lease, int64_t commit_id, stoa_error *err) {
     } else {
         (void)snprintf(name, sizeof name, "leases/%" PRId64 "-%s.reader", commit_id, lease->token);
     }
+    if (database->is_remote) {
+        return STOA_OK; /* a token and no file: nobody could tell whether its holder is alive */
+    }
     STOA_TRY(stoa_database_path(database, name, &lease->uri, err));
     stoa_status status = stoa_vfs_lock(database->file_systems, lease->uri, NULL, &lease->file, err);
     if (status != STOA_OK) {
@@ -38,11 +42,8 @@ static stoa_status take(stoa_lease *lease, int64_t commit_id, stoa_error *err) {
 
 /* A writer's lease outlives a power failure as surely as the files that it covers. */
 static stoa_status settle(const stoa_lease *lease, stoa_error *err) {
-    char *folder = NULL;
-    STOA_TRY(stoa_database_path(lease->database, "leases", &folder, err));
-    stoa_status status = stoa_vfs_sync_directory(lease->database->file_systems, folder, NULL, err);
-    stoa_pool_free_string(lease->database->pool, folder);
-    return status;
+    return lease->database->is_remote ? STOA_OK
+                                      : stoa_database_sync_folder(lease->database, "leases", err);
 }
 
 stoa_status stoa_lease_open(stoa_database *database, int64_t commit_id, stoa_lease **out,
@@ -169,8 +170,27 @@ static stoa_status sort_out(stoa_database *database, const char *name, stoa_leas
     return STOA_OK;
 }
 
+/* Without locks only this process is known to be alive, and readers are taken to be alive for the
+ * grace period. */
+static stoa_status read_remote(stoa_database *database, stoa_lease_list *out, stoa_error *err) {
+    (void)pthread_mutex_lock(&database->lease_lock);
+    stoa_status status = STOA_OK;
+    if (database->writer_lease != NULL) {
+        status = push_token(out->pool, &out->live, &out->live_count, database->writer_lease->token,
+                            err);
+    }
+    (void)pthread_mutex_unlock(&database->lease_lock);
+    STOA_TRY(status);
+    return stoa_catalog_commit_before(database->catalog,
+                                      stoa_clock_unix_ms() - STOA_OBJECT_GRACE_MS, &out->horizon,
+                                      err);
+}
+
 stoa_status stoa_lease_list_read(stoa_database *database, stoa_lease_list *out, stoa_error *err) {
     *out = (stoa_lease_list){.pool = database->pool, .horizon = INT64_MAX};
+    if (database->is_remote) {
+        return read_remote(database, out, err);
+    }
     stoa_buffer names;
     stoa_buffer_init(&names, database->pool);
     char *folder = NULL;

@@ -18,7 +18,7 @@ typedef struct stoa_part {
     int64_t id;
     int64_t row_count;
     uint64_t byte_count;
-    uint64_t content_hash; /* of a file: XXH3 of its bytes */
+    uint64_t content_hash;     /* of a file: XXH3 of its bytes */
     int64_t added_snapshot_id; /* 0: not committed yet */
     stoa_database *database;
     stoa_arena arena; /* of what follows */

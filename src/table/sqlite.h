@@ -42,12 +42,17 @@ typedef enum stoa_sql {
     STOA_SQL_FORGET_SNAPSHOTS,
     STOA_SQL_FORGET_TABLES,
     STOA_SQL_CHECK,
+    STOA_SQL_COMMIT_TIME_INSERT,
+    STOA_SQL_COMMIT_BEFORE,
+    STOA_SQL_COMMIT_TIME_FORGET,
     STOA_SQL_COUNT
 } stoa_sql;
 
 extern const char *const stoa_sql_texts[STOA_SQL_COUNT];
 /// What makes an empty catalog, and its version.
 extern const char stoa_catalog_layout[];
+/// What a catalog in an object store has besides, if it has it not yet.
+extern const char stoa_catalog_object_layout[];
 enum { STOA_CATALOG_FORMAT = 1, STOA_CATALOG_APPLICATION_ID = 0x53746F61 /* "Stoa" */ };
 
 /// One connection and its prepared statements. All-zero is closed.
@@ -66,7 +71,32 @@ struct stoa_catalog {
     stoa_sqlite reader; /* guarded by read_lock */
     pthread_mutex_t write_lock;
     stoa_sqlite writer; /* guarded by write_lock; opened by the first commit */
+
+    /* In an object store only. */
+    stoa_fs_registry *file_systems; /* NULL: the catalog is a local file */
+    char version[64];      /* of the file in `reader`; guarded by read_lock, as `generation` */
+    int64_t generation;    /* how often `reader` was filled */
+    char base_version[64]; /* what the commit in progress stands on; guarded by write_lock */
 };
+
+/// The same steps for a catalog in an object store; catalog_object.c.
+STOA_MUST_USE stoa_status stoa_catalog_object_open(stoa_catalog *catalog, bool create,
+                                                   stoa_error *err);
+/// Makes `reader` show the newest state; under read_lock.
+STOA_MUST_USE stoa_status stoa_catalog_object_refresh(stoa_catalog *catalog, stoa_error *err);
+/// Makes `writer` a copy of the newest state; under write_lock.
+STOA_MUST_USE stoa_status stoa_catalog_object_begin(stoa_catalog *catalog, stoa_error *err);
+/// Puts `writer`, whose transaction is committed, in the place of what it began with; under
+/// write_lock.
+STOA_MUST_USE stoa_status stoa_catalog_object_publish(stoa_catalog *catalog,
+                                                      stoa_commit_outcome *out, stoa_error *err);
+
+/// What a new connection is told, and what an empty or foreign file is told from a catalog by.
+STOA_MUST_USE stoa_status stoa_catalog_set_up(stoa_sqlite *connection, bool writer,
+                                              stoa_error *err);
+STOA_MUST_USE stoa_status stoa_catalog_recognise(stoa_sqlite *connection, bool *out_empty,
+                                                 stoa_error *err);
+STOA_MUST_USE stoa_status stoa_catalog_fill_empty(stoa_sqlite *connection, stoa_error *err);
 
 /// The failure behind a result code.
 stoa_status stoa_sqlite_fail(stoa_error *err, sqlite3 *handle, int code, const char *what);

@@ -52,8 +52,8 @@ static stoa_status collect_entries(stoa_transaction *transaction, stoa_entry ***
     stoa_view *view = NULL;
     STOA_TRY(stoa_transaction_view(transaction, &view, err));
     int64_t capacity = view->count + transaction->change_count;
-    STOA_TRY(stoa_pool_allocate_array(transaction->database->pool, (size_t)capacity,
-                                      sizeof **out, (void **)out, err));
+    STOA_TRY(stoa_pool_allocate_array(transaction->database->pool, (size_t)capacity, sizeof **out,
+                                      (void **)out, err));
     *out_capacity = capacity;
     for (int64_t i = 0; i < view->count; i++) {
         if (!is_changed(transaction, view->entries[i])) {
