@@ -13,7 +13,8 @@ struct stoa_fault {
     pthread_mutex_t lock;
     stoa_pool *pool;
     stoa_fs inner;
-    size_t references; /* the file system and its open files */
+    stoa_fs_operations operations; /* with the features of `inner` */
+    size_t references;             /* the file system and its open files */
     stoa_fault_options options;
     uint64_t calls[STOA_FAULT_CALL_COUNT];
     uint64_t written_bytes;
@@ -28,8 +29,8 @@ struct fault_file {
 };
 
 static const char *const call_names[STOA_FAULT_CALL_COUNT] = {
-    "any",  "open", "stat", "list",  "make directory", "remove",   "rename", "sync directory",
-    "lock", "size", "read", "write", "sync",           "truncate",
+    "any",  "open",   "stat", "list", "make directory", "remove", "rename",   "sync directory",
+    "lock", "put if", "size", "read", "write",          "sync",   "truncate",
 };
 
 /* With the lock held. */
@@ -254,6 +255,33 @@ static stoa_status fs_sync_directory(void *state, const char *path, const stoa_c
     return fault->inner.operations->sync_directory(fault->inner.state, path, context, err);
 }
 
+/* When the answer is lost, the store may have done it all the same. */
+static bool happens_unseen(stoa_fault *fault) {
+    (void)pthread_mutex_lock(&fault->lock);
+    bool happens = fault->options.tears_writes && next_random(fault) % 2 == 0;
+    (void)pthread_mutex_unlock(&fault->lock);
+    return happens;
+}
+
+static stoa_status fs_put_if(void *state, const char *path, const stoa_context *context,
+                             const char *expected, const void *bytes, size_t size,
+                             char *out_version, stoa_error *err) {
+    stoa_fault *fault = state;
+    const stoa_fs *inner = &fault->inner;
+    stoa_file_info unseen;
+    stoa_status refused = pass(fault, STOA_FAULT_PUT_IF, err);
+    if (refused == STOA_OK) {
+        STOA_TRY(offers(inner->operations->put_if != NULL, err));
+        return inner->operations->put_if(inner->state, path, context, expected, bytes, size,
+                                         out_version, err);
+    }
+    if (inner->operations->put_if != NULL && happens_unseen(fault)) {
+        STOA_IGNORE(inner->operations->put_if(inner->state, path, context, expected, bytes, size,
+                                              unseen.version, NULL));
+    }
+    return refused;
+}
+
 static void fs_close(void *state) {
     stoa_fault *fault = state;
     stoa_fs_close(&fault->inner);
@@ -272,6 +300,7 @@ stoa_status stoa_fs_fault_create(stoa_pool *pool, stoa_fs inner, stoa_fs *out,
         .rename = fs_rename,
         .sync_directory = fs_sync_directory,
         .lock = fs_lock,
+        .put_if = fs_put_if,
         .close = fs_close,
     };
     void *memory = NULL;
@@ -282,8 +311,10 @@ stoa_status stoa_fs_fault_create(stoa_pool *pool, stoa_fs inner, stoa_fs *out,
     fault->pool = pool;
     fault->inner = inner;
     fault->references = 1;
+    fault->operations = operations;
+    fault->operations.features = inner.operations->features;
     (void)pthread_mutex_init(&fault->lock, NULL);
-    *out = (stoa_fs){&operations, fault};
+    *out = (stoa_fs){&fault->operations, fault};
     *out_fault = fault;
     return STOA_OK;
 }

@@ -46,6 +46,7 @@ typedef enum stoa_fault_call {
     STOA_FAULT_RENAME,
     STOA_FAULT_SYNC_DIRECTORY,
     STOA_FAULT_LOCK,
+    STOA_FAULT_PUT_IF,
     STOA_FAULT_SIZE,
     STOA_FAULT_READ, /* ranged, vectored and mapped */
     STOA_FAULT_WRITE,
@@ -59,7 +60,8 @@ typedef struct stoa_fault_options {
     uint64_t fail_at;     /* this call fails, counted from 1; 0: none */
     stoa_fault_call call; /* only calls of this kind are counted for `fail_at` */
     bool fails_on;        /* and every call after it, of any kind: the machine is gone */
-    bool tears_writes;    /* a write that fails leaves a part of its bytes, by the seed */
+    bool tears_writes;    /* a write that fails leaves a part of its bytes, and a put_if that fails
+                             has happened or not, by the seed */
     bool shortens_reads;  /* reads answer less than asked, by the seed */
     stoa_status status;   /* of the failure; 0: STOA_IO */
     uint64_t space_bytes; /* so many more bytes can be written before the disk is full; 0: any */

@@ -61,15 +61,13 @@ static stoa_status resolve_existing(struct memory_fs *fs, const char *path,
     return STOA_OK;
 }
 
-stoa_status stoa_memory_make(struct memory_fs *fs, const struct memory_place *place,
-                             bool is_directory, struct memory_node **out, stoa_error *err) {
-    struct memory_node *node = NULL;
+/* Gives `node` the place's name, in place of what has it. */
+static stoa_status link_node(struct memory_fs *fs, const struct memory_place *place,
+                             struct memory_node *node, stoa_error *err) {
     struct memory_change *change = NULL;
     char *name = NULL;
     stoa_status status = STOA_OK;
 
-    *out = NULL;
-    STOA_CHECK(stoa_memory_node_create(fs, is_directory, &node, err));
     STOA_CHECK(stoa_pool_copy_text(fs->pool, place->name, place->name_length, &name, err));
     STOA_CHECK(stoa_memory_directory_reserve(fs, &place->directory->directory, err));
     STOA_CHECK(stoa_memory_change_create(fs, place->directory, name, node, &change, err));
@@ -77,10 +75,19 @@ stoa_status stoa_memory_make(struct memory_fs *fs, const struct memory_place *pl
     name = NULL;
     stoa_memory_change_record(fs, change);
     place->directory->modified_ms = node->modified_ms;
-    *out = node; /* its entry holds it */
 
 done:
     stoa_pool_free_string(fs->pool, name);
+    return status;
+}
+
+stoa_status stoa_memory_make(struct memory_fs *fs, const struct memory_place *place,
+                             bool is_directory, struct memory_node **out, stoa_error *err) {
+    struct memory_node *node = NULL;
+    *out = NULL;
+    STOA_TRY(stoa_memory_node_create(fs, is_directory, &node, err));
+    stoa_status status = link_node(fs, place, node, err);
+    *out = status == STOA_OK ? node : NULL; /* its entry holds it */
     stoa_memory_node_release(fs, node);
     return status;
 }
@@ -282,6 +289,58 @@ static stoa_status memory_sync_directory(void *state, const char *path, const st
     return status;
 }
 
+static stoa_status check_version(const struct memory_place *place, const char *expected,
+                                 stoa_error *err) {
+    stoa_file_info info = {0};
+    if (place->wants_directory || (place->node != NULL && place->node->is_directory)) {
+        return stoa_fail(err, STOA_INVALID, "it is a directory");
+    }
+    if (place->node != NULL) {
+        stoa_memory_fill_info(place->node, &info);
+    }
+    if (strcmp(info.version, expected) != 0) {
+        return stoa_fail(err, STOA_CONFLICT, "expected version '%s' but found '%s'", expected,
+                         info.version);
+    }
+    return STOA_OK;
+}
+
+/* A new node takes the name, so that who has the old one open goes on reading it. */
+static stoa_status put_locked(struct memory_fs *fs, const char *path, const char *expected,
+                              const void *bytes, size_t size, char *out_version, stoa_error *err) {
+    struct memory_place place;
+    struct memory_node *node = NULL;
+    stoa_file_info info;
+    stoa_status status = STOA_OK;
+
+    STOA_TRY(stoa_memory_resolve(fs, path, &place, err));
+    STOA_TRY(check_version(&place, expected, err));
+    STOA_TRY(stoa_memory_node_create(fs, false, &node, err));
+    if (size > 0) {
+        STOA_CHECK(stoa_memory_content_write(fs, node, 0, bytes, size, err));
+    }
+    STOA_CHECK(stoa_memory_sync_file(fs, node, err));
+    STOA_CHECK(link_node(fs, &place, node, err));
+    STOA_CHECK(stoa_memory_sync_directory(fs, place.directory, err));
+    stoa_memory_fill_info(node, &info);
+    memcpy(out_version, info.version, sizeof info.version);
+
+done:
+    stoa_memory_node_release(fs, node);
+    return status;
+}
+
+static stoa_status memory_put_if(void *state, const char *path, const stoa_context *context,
+                                 const char *expected, const void *bytes, size_t size,
+                                 char *out_version, stoa_error *err) {
+    (void)context;
+    struct memory_fs *fs = state;
+    (void)pthread_mutex_lock(&fs->lock);
+    stoa_status status = put_locked(fs, path, expected, bytes, size, out_version, err);
+    (void)pthread_mutex_unlock(&fs->lock);
+    return status;
+}
+
 /* Called with the lock held, which is gone afterwards. */
 void stoa_memory_unreference(struct memory_fs *fs) {
     bool is_last = --fs->references == 0;
@@ -327,6 +386,7 @@ static const stoa_fs_operations operations = {
     .rename = memory_rename,
     .sync_directory = memory_sync_directory,
     .lock = stoa_memory_lock,
+    .put_if = memory_put_if,
     .close = memory_close,
 };
 

@@ -1,4 +1,5 @@
-/* Whole files: written under a name of their own, synced, renamed into place; or read at once.
+/* Whole files: written under a name of their own, synced, renamed into place; or read at once. A
+ * file system whose writes appear whole needs no such name.
  *
  * The order is what makes it hold under a crash: content before the rename, the rename before the
  * directory. A crash in between leaves the old file and, at worst, one with a temporary name. */
@@ -44,12 +45,12 @@ stoa_status stoa_vfs_publish(stoa_fs_registry *registry, const char *from, const
     return status;
 }
 
-static stoa_status write_file(stoa_fs_registry *registry, const char *uri,
+static stoa_status write_file(stoa_fs_registry *registry, const char *uri, stoa_open_mode mode,
                               const stoa_context *context, const void *bytes, size_t size,
                               stoa_error *err) {
     stoa_file *file = NULL;
     stoa_status status = STOA_OK;
-    STOA_TRY(stoa_vfs_open(registry, uri, STOA_OPEN_CREATE, context, &file, err));
+    STOA_TRY(stoa_vfs_open(registry, uri, mode, context, &file, err));
     STOA_CHECK(stoa_file_write(file, bytes, size, err));
     STOA_CHECK(stoa_file_sync(file, err));
 
@@ -63,15 +64,20 @@ stoa_status stoa_vfs_replace(stoa_fs_registry *registry, const char *uri,
                              stoa_error *err) {
     stoa_pool *pool = stoa_fs_registry_pool(registry);
     char *temporary = NULL;
+    if (stoa_vfs_has(registry, uri, STOA_FS_WHOLE_WRITES)) {
+        return write_file(registry, uri, STOA_OPEN_REPLACE, context, bytes, size, err);
+    }
     STOA_TRY(stoa_vfs_temporary_name(pool, uri, &temporary, err));
-    stoa_status status = write_file(registry, temporary, context, bytes, size, err);
+    stoa_status status = write_file(registry, temporary, STOA_OPEN_CREATE, context, bytes, size,
+                                    err);
     if (status == STOA_OK) {
         status = stoa_vfs_publish(registry, temporary, uri, context, err);
     }
     if (status != STOA_OK) {
         stoa_wrap(err, "writing '%s'", uri);
-        /* It may not have been made, or have been renamed: then there is nothing to remove. */
-        (void)!stoa_vfs_remove(registry, temporary, context, NULL);
+        /* It may not have been made, or have been renamed: then there is nothing to remove. What
+         * cancelled the writing does not keep it from being cleaned up. */
+        STOA_IGNORE(stoa_vfs_remove(registry, temporary, NULL, NULL));
     }
     stoa_pool_free_string(pool, temporary);
     return status;
