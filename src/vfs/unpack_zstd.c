@@ -1,0 +1,72 @@
+/* zstd: frames one after the other, and frames that readers skip. The library checks what there is
+ * to check; a window larger than STOA_UNPACK_WINDOW_LOG_MAX is refused.
+ *
+ * Source   RFC 8878; zstd.h 1.5 on ZSTD_decompressStream */
+#define ZSTD_STATIC_LINKING_ONLY
+#include <zstd.h>
+#include <zstd_errors.h>
+
+#include "vfs/unpack.h"
+
+struct zstd_unpacker {
+    struct unpacker base;
+    ZSTD_DCtx *context;
+};
+
+static stoa_status zstd_start(struct unpacker *unpacker, const void *saved, stoa_error *err) {
+    struct zstd_unpacker *zstd = (struct zstd_unpacker *)unpacker;
+    const struct unpack_io nowhere = {.in_offset = unpacker->frame_offset};
+    STOA_ASSERT(saved == NULL);
+    (void)saved;
+    if (zstd->context == NULL) {
+        zstd->context = ZSTD_createDCtx_advanced(
+            (ZSTD_customMem){stoa_unpack_allocate, stoa_unpack_free, zstd});
+    }
+    if (zstd->context == NULL) {
+        return stoa_unpack_fail(unpacker, &nowhere, STOA_NO_MEMORY, "no memory", err);
+    }
+    (void)ZSTD_DCtx_reset(zstd->context, ZSTD_reset_session_only);
+    (void)ZSTD_DCtx_setParameter(zstd->context, ZSTD_d_windowLogMax, STOA_UNPACK_WINDOW_LOG_MAX);
+    unpacker->between = true;
+    return STOA_OK;
+}
+
+static stoa_status zstd_step(struct unpacker *unpacker, struct unpack_io *io, stoa_error *err) {
+    struct zstd_unpacker *zstd = (struct zstd_unpacker *)unpacker;
+    ZSTD_inBuffer in = {io->in, io->in_size, 0};
+    ZSTD_outBuffer out = {io->out, io->out_size, 0};
+    if (unpacker->between && io->in_size == 0) {
+        return STOA_OK;
+    }
+    if (unpacker->between) {
+        unpacker->frame_offset = io->in_offset;
+    }
+    unpacker->between = false;
+    size_t code = ZSTD_decompressStream(zstd->context, &out, &in);
+    stoa_unpack_took(io, in.pos);
+    stoa_unpack_made(io, out.pos);
+    if (ZSTD_isError(code)) {
+        bool is_window = ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge;
+        return stoa_unpack_fail(unpacker, io, is_window ? STOA_LIMIT : STOA_CORRUPT,
+                                is_window ? "its window is larger than 128 MiB, the most that is "
+                                            "unpacked"
+                                          : ZSTD_getErrorName(code),
+                                err);
+    }
+    if (code == 0) {
+        stoa_unpack_frame_end(unpacker, io);
+    }
+    return STOA_OK;
+}
+
+static void zstd_close(struct unpacker *unpacker) {
+    (void)ZSTD_freeDCtx(((struct zstd_unpacker *)unpacker)->context);
+}
+
+const struct unpacker_kind stoa_unpack_zstd = {
+    .frame = "zstd frame",
+    .state_bytes = sizeof(struct zstd_unpacker),
+    .start = zstd_start,
+    .step = zstd_step,
+    .close = zstd_close,
+};
