@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "mem/pool_registry.h"
 #include "mem/system.h"
 #include "base/utf8.h"
 
@@ -46,6 +47,7 @@ struct stoa_pool {
     atomic_size_t used;
     atomic_size_t peak;
     atomic_size_t references;
+    stoa_resources *resources; /* what is open on it and below; NULL: look above */
     char name[POOL_NAME_BYTES];
 };
 
@@ -367,4 +369,15 @@ void stoa_pressure_unregister(stoa_pressure *pressure) {
     *link = pressure->next;
     (void)pthread_mutex_unlock(&root->lock);
     stoa_pool_free(pressure->pool, pressure, sizeof *pressure);
+}
+
+void stoa_pool_set_resources(stoa_pool *pool, stoa_resources *resources) {
+    pool->resources = resources;
+}
+
+stoa_resources *stoa_pool_resources(const stoa_pool *pool) {
+    while (pool != NULL && pool->resources == NULL) {
+        pool = pool->parent;
+    }
+    return pool == NULL ? NULL : pool->resources;
 }

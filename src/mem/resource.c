@@ -1,0 +1,203 @@
+/* The registry: a list for each kind under one lock. An entry outlives neither its registry's close
+ * nor its owner's leave, whichever is the later, so both may come in any order. */
+#include "mem/resource.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem/pool_registry.h"
+
+#if defined(STOA_ASSERTS)
+#include <execinfo.h>
+enum { FRAMES = 16, OWN_FRAMES = 2 };
+#endif
+
+struct stoa_resource {
+    stoa_pool *pool;
+    stoa_resources *resources; /* NULL: the registry is gone */
+    stoa_resource *older;
+    stoa_resource *newer;
+    stoa_resource_kind kind;
+    const char *name;
+    stoa_resource_release release;
+    void *owner;
+#if defined(STOA_ASSERTS)
+    void *frames[FRAMES];
+    int frame_count;
+#endif
+};
+
+struct stoa_resources {
+    stoa_pool *pool;
+    pthread_mutex_t lock;
+    stoa_resource *newest[STOA_RESOURCE_KIND_COUNT];
+    stoa_resource *oldest[STOA_RESOURCE_KIND_COUNT];
+};
+
+const char *stoa_resource_kind_name(stoa_resource_kind kind) {
+    static const char *const names[] = {"task", "stream", "sink", "file"};
+    return names[kind];
+}
+
+stoa_status stoa_resources_create(stoa_pool *pool, stoa_resources **out, stoa_error *err) {
+    void *memory = NULL;
+    *out = NULL;
+    STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof **out, &memory, err));
+    stoa_resources *resources = memory;
+    resources->pool = pool;
+    (void)pthread_mutex_init(&resources->lock, NULL);
+    stoa_pool_set_resources(pool, resources);
+    *out = resources;
+    return STOA_OK;
+}
+
+/* ---- entering and leaving ---- */
+
+static void link_in(stoa_resources *resources, stoa_resource *resource) {
+    stoa_resource **newest = &resources->newest[resource->kind];
+    resource->older = *newest;
+    if (*newest != NULL) {
+        (*newest)->newer = resource;
+    } else {
+        resources->oldest[resource->kind] = resource;
+    }
+    *newest = resource;
+}
+
+static void take_out(stoa_resources *resources, stoa_resource *resource) {
+    if (resource->newer != NULL) {
+        resource->newer->older = resource->older;
+    } else {
+        resources->newest[resource->kind] = resource->older;
+    }
+    if (resource->older != NULL) {
+        resource->older->newer = resource->newer;
+    } else {
+        resources->oldest[resource->kind] = resource->newer;
+    }
+    resource->older = resource->newer = NULL;
+}
+
+stoa_status stoa_resource_enter(stoa_pool *pool, stoa_resource_kind kind, const char *name,
+                                stoa_resource_release release, void *owner, stoa_resource **out,
+                                stoa_error *err) {
+    stoa_resources *resources = stoa_pool_resources(pool);
+    void *memory = NULL;
+    *out = NULL;
+    if (resources == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof **out, &memory, err));
+    stoa_resource *resource = memory;
+    resource->pool = pool;
+    resource->resources = resources;
+    resource->kind = kind;
+    resource->name = name;
+    resource->release = release;
+    resource->owner = owner;
+#if defined(STOA_ASSERTS)
+    resource->frame_count = backtrace(resource->frames, FRAMES);
+#endif
+    (void)pthread_mutex_lock(&resources->lock);
+    link_in(resources, resource);
+    (void)pthread_mutex_unlock(&resources->lock);
+    *out = resource;
+    return STOA_OK;
+}
+
+void stoa_resource_leave(stoa_resource *resource) {
+    if (resource == NULL) {
+        return;
+    }
+    stoa_resources *resources = resource->resources;
+    if (resources != NULL) {
+        (void)pthread_mutex_lock(&resources->lock);
+        take_out(resources, resource);
+        (void)pthread_mutex_unlock(&resources->lock);
+    }
+    stoa_pool_free(resource->pool, resource, sizeof *resource);
+}
+
+void stoa_resource_rename(stoa_resource *resource, const char *name) {
+    if (resource == NULL || resource->resources == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&resource->resources->lock);
+    resource->name = name;
+    (void)pthread_mutex_unlock(&resource->resources->lock);
+}
+
+void stoa_resources_each(stoa_pool *pool, stoa_resource_function function, void *user) {
+    stoa_resources *resources = stoa_pool_resources(pool);
+    if (resources == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&resources->lock);
+    for (int kind = 0; kind < STOA_RESOURCE_KIND_COUNT; kind++) {
+        for (const stoa_resource *resource = resources->oldest[kind]; resource != NULL;
+             resource = resource->newer) {
+            function(user, resource->kind, resource->name);
+        }
+    }
+    (void)pthread_mutex_unlock(&resources->lock);
+}
+
+/* ---- closing ---- */
+
+static stoa_resource *take_newest(stoa_resources *resources) {
+    stoa_resource *found = NULL;
+    (void)pthread_mutex_lock(&resources->lock);
+    for (int kind = 0; kind < STOA_RESOURCE_KIND_COUNT && found == NULL; kind++) {
+        found = resources->newest[kind];
+    }
+    if (found != NULL) {
+        take_out(resources, found);
+        found->resources = NULL;
+    }
+    (void)pthread_mutex_unlock(&resources->lock);
+    return found;
+}
+
+#if defined(STOA_ASSERTS)
+static void report(const stoa_resource *resource, const stoa_logger *logger, const char *owner) {
+    char **symbols = backtrace_symbols(resource->frames, resource->frame_count);
+    stoa_log(logger, STOA_LOG_WARN, "mem", "%s was closed with an open %s '%s', opened at:", owner,
+             stoa_resource_kind_name(resource->kind), resource->name);
+    for (int i = OWN_FRAMES; symbols != NULL && i < resource->frame_count; i++) {
+        stoa_log(logger, STOA_LOG_WARN, "mem", "    %s", symbols[i]);
+    }
+    free((void *)symbols);
+}
+#endif
+
+int64_t stoa_resources_close(stoa_resources *resources, const stoa_logger *logger,
+                             const char *owner_name) {
+    int64_t count = 0;
+    stoa_resource *resource;
+    if (resources == NULL) {
+        return 0;
+    }
+    while ((resource = take_newest(resources)) != NULL) {
+        count++;
+#if defined(STOA_ASSERTS)
+        report(resource, logger, owner_name);
+#endif
+        /* Releasing may close what it holds, which leaves the registry by itself. The entry is gone
+         * with its owner's leave, perhaps within the call: it is not looked at any more. */
+        if (resource->release != NULL) {
+            resource->release(resource->owner);
+        }
+    }
+#if !defined(STOA_ASSERTS)
+    if (count > 0) {
+        stoa_log(logger, STOA_LOG_WARN, "mem",
+                 "%s was closed with %" PRId64 " of its streams, sinks, files or tasks open",
+                 owner_name, count);
+    }
+#endif
+    stoa_pool_set_resources(resources->pool, NULL);
+    (void)pthread_mutex_destroy(&resources->lock);
+    stoa_pool_free(resources->pool, resources, sizeof *resources);
+    return count;
+}
