@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     const stoa_context context = {.pool = pool};
     char name[] = "input";
-    stoa_file file = {&operations, &input, pool, name};
+    stoa_file file = {.operations = &operations, .state = &input, .pool = pool, .uri = name};
     stoa_buffer json;
     stoa_buffer_init(&json, pool);
     if (stoa_parquet_verify(&context, &file, &err) == STOA_OK &&

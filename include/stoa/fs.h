@@ -77,6 +77,7 @@ struct stoa_file {
     void *state;
     stoa_pool *pool; /* this struct came from it */
     char *uri;       /* for messages; from `pool` */
+    struct stoa_resource *resource; /* its entry among what is open */
 };
 
 /// For backends: the handle around an open file's `state`. `pool` is the one of the context that

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "arrow/schema.h"
+#include "mem/resource.h"
 
 struct stream {
     stoa_pool *pool;
@@ -21,6 +22,7 @@ struct stream {
     bool ended;
     bool failed;
     stoa_error error; /* of the last call that failed; final when `failed` */
+    stoa_resource *resource;
 };
 
 void stoa_arrow_stream_release(struct ArrowArrayStream *stream) {
@@ -32,21 +34,14 @@ void stoa_arrow_stream_release(struct ArrowArrayStream *stream) {
 
 static int errno_of(stoa_status status) {
     switch (status) {
-    case STOA_OK:
-        return 0;
-    case STOA_INVALID:
-        return EINVAL;
+    case STOA_OK: return 0;
+    case STOA_INVALID: return EINVAL;
     case STOA_NO_MEMORY:
-    case STOA_LIMIT:
-        return ENOMEM;
-    case STOA_CANCELLED:
-        return ECANCELED;
-    case STOA_UNSUPPORTED:
-        return ENOTSUP;
-    case STOA_NOT_FOUND:
-        return ENOENT;
-    default:
-        return EIO;
+    case STOA_LIMIT: return ENOMEM;
+    case STOA_CANCELLED: return ECANCELED;
+    case STOA_UNSUPPORTED: return ENOTSUP;
+    case STOA_NOT_FOUND: return ENOENT;
+    default: return EIO;
     }
 }
 
@@ -85,11 +80,28 @@ static const char *stream_get_last_error(struct ArrowArrayStream *handle) {
     return stream->error.status == STOA_OK ? NULL : stream->error.message;
 }
 
-static void stream_release(struct ArrowArrayStream *handle) {
-    struct stream *stream = handle->private_data;
+static void close_source(struct stream *stream) {
     if (stream->operations.close != NULL) {
         stream->operations.close(stream->state);
     }
+    stream->operations = (stoa_stream_operations){0};
+    stream->state = NULL;
+}
+
+/* Its database is closed: what is left is an error for whoever still reads. */
+static void stream_end(void *owner) {
+    struct stream *stream = owner;
+    close_source(stream);
+    if (!stream->failed) {
+        stream->failed = true;
+        (void)stoa_fail(&stream->error, STOA_INVALID, "what the stream reads from was closed");
+    }
+}
+
+static void stream_release(struct ArrowArrayStream *handle) {
+    struct stream *stream = handle->private_data;
+    stoa_resource_leave(stream->resource);
+    close_source(stream);
     stoa_arrow_schema_release(&stream->schema);
     stoa_pool_free(stream->pool, stream, sizeof *stream);
     *handle = (struct ArrowArrayStream){0};
@@ -99,9 +111,15 @@ stoa_status stoa_stream_create(stoa_pool *pool, struct ArrowSchema *schema,
                                const stoa_stream_operations *operations, void *state,
                                struct ArrowArrayStream *out, stoa_error *err) {
     *out = (struct ArrowArrayStream){0};
-    void *memory;
+    void *memory = NULL;
+    stoa_resource *resource = NULL;
     stoa_status status = stoa_pool_allocate_array(pool, 1, sizeof(struct stream), &memory, err);
+    if (status == STOA_OK) {
+        status = stoa_resource_enter(pool, STOA_RESOURCE_STREAM, schema->name, stream_end, memory,
+                                     &resource, err);
+    }
     if (status != STOA_OK) {
+        stoa_pool_free(pool, memory, sizeof(struct stream));
         stoa_arrow_schema_release(schema);
         if (operations->close != NULL) {
             operations->close(state);
@@ -113,7 +131,8 @@ stoa_status stoa_stream_create(stoa_pool *pool, struct ArrowSchema *schema,
                               .schema = *schema,
                               .operations = *operations,
                               .state = state,
-                              .error = STOA_ERROR_NONE};
+                              .error = STOA_ERROR_NONE,
+                              .resource = resource};
     *schema = (struct ArrowSchema){0};
     *out = (struct ArrowArrayStream){.get_schema = stream_get_schema,
                                      .get_next = stream_get_next,

@@ -36,7 +36,7 @@ struct stoa_resources {
 };
 
 const char *stoa_resource_kind_name(stoa_resource_kind kind) {
-    static const char *const names[] = {"task", "stream", "sink", "file"};
+    static const char *const names[] = {"task", "stream", "sink", "session", "transaction", "file"};
     return names[kind];
 }
 
@@ -93,7 +93,7 @@ stoa_status stoa_resource_enter(stoa_pool *pool, stoa_resource_kind kind, const 
     resource->pool = pool;
     resource->resources = resources;
     resource->kind = kind;
-    resource->name = name;
+    resource->name = name == NULL ? "" : name;
     resource->release = release;
     resource->owner = owner;
 #if defined(STOA_ASSERTS)
@@ -145,10 +145,10 @@ void stoa_resources_each(stoa_pool *pool, stoa_resource_function function, void 
 
 /* ---- closing ---- */
 
-static stoa_resource *take_newest(stoa_resources *resources) {
+static stoa_resource *take_newest(stoa_resources *resources, stoa_resource_kind last) {
     stoa_resource *found = NULL;
     (void)pthread_mutex_lock(&resources->lock);
-    for (int kind = 0; kind < STOA_RESOURCE_KIND_COUNT && found == NULL; kind++) {
+    for (int kind = 0; kind <= (int)last && found == NULL; kind++) {
         found = resources->newest[kind];
     }
     if (found != NULL) {
@@ -171,14 +171,14 @@ static void report(const stoa_resource *resource, const stoa_logger *logger, con
 }
 #endif
 
-int64_t stoa_resources_close(stoa_resources *resources, const stoa_logger *logger,
-                             const char *owner_name) {
+int64_t stoa_resources_release(stoa_resources *resources, stoa_resource_kind last,
+                               const stoa_logger *logger, const char *owner_name) {
     int64_t count = 0;
     stoa_resource *resource;
     if (resources == NULL) {
         return 0;
     }
-    while ((resource = take_newest(resources)) != NULL) {
+    while ((resource = take_newest(resources, last)) != NULL) {
         count++;
 #if defined(STOA_ASSERTS)
         report(resource, logger, owner_name);
@@ -192,12 +192,21 @@ int64_t stoa_resources_close(stoa_resources *resources, const stoa_logger *logge
 #if !defined(STOA_ASSERTS)
     if (count > 0) {
         stoa_log(logger, STOA_LOG_WARN, "mem",
-                 "%s was closed with %" PRId64 " of its streams, sinks, files or tasks open",
+                 "%s was closed with %" PRId64 " of its streams, sinks, sessions, transactions, "
+                 "files or tasks open",
                  owner_name, count);
     }
 #endif
+    return count;
+}
+
+void stoa_resources_close(stoa_resources *resources, const stoa_logger *logger,
+                          const char *owner_name) {
+    if (resources == NULL) {
+        return;
+    }
+    (void)stoa_resources_release(resources, STOA_RESOURCE_FILE, logger, owner_name);
     stoa_pool_set_resources(resources->pool, NULL);
     (void)pthread_mutex_destroy(&resources->lock);
     stoa_pool_free(resources->pool, resources, sizeof *resources);
-    return count;
 }

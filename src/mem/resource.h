@@ -15,6 +15,8 @@ typedef enum stoa_resource_kind {
     STOA_RESOURCE_TASK,
     STOA_RESOURCE_STREAM,
     STOA_RESOURCE_SINK,
+    STOA_RESOURCE_SESSION,
+    STOA_RESOURCE_TRANSACTION,
     STOA_RESOURCE_FILE, /* with its map, when it has one */
     STOA_RESOURCE_KIND_COUNT
 } stoa_resource_kind;
@@ -34,13 +36,16 @@ typedef void (*stoa_resource_release)(void *owner);
 /// Threads  Before the pool is shared.
 STOA_MUST_USE stoa_status stoa_resources_create(stoa_pool *pool, stoa_resources **out,
                                                 stoa_error *err);
-/// Releases what is still open, kind by kind and the newest first, and takes the registry off its
-/// pool. What was open is logged: a line each with where it was opened in builds with assertions, one
-/// line for all of it otherwise. Returns how many there were. NULL is allowed.
+/// Releases what is still open, kind by kind down to `last` and within a kind the newest first. What
+/// was open is logged: a line each with where it was opened in builds with assertions, one line for
+/// all of it otherwise. Returns how many there were. NULL is allowed.
 ///
 /// Threads  Nobody else uses what is open.
-int64_t stoa_resources_close(stoa_resources *resources, const stoa_logger *logger,
-                             const char *owner_name);
+int64_t stoa_resources_release(stoa_resources *resources, stoa_resource_kind last,
+                               const stoa_logger *logger, const char *owner_name);
+/// Releases everything and takes the registry off its pool. NULL is allowed.
+void stoa_resources_close(stoa_resources *resources, const stoa_logger *logger,
+                          const char *owner_name);
 
 /// Enters something that is now open. `name` and `owner` are borrowed until it leaves; `release`
 /// NULL only reports. `*out` is NULL where the pool has no registry.

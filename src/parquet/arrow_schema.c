@@ -37,7 +37,10 @@ stoa_status stoa_parquet_arrow_schema(const stoa_context *context, const stoa_sc
     stoa_buffer message;
     stoa_buffer_init(&message, context->pool);
     char name[] = "ARROW:schema";
-    stoa_file file = {&operations, &message, context->pool, name};
+    stoa_file file = {.operations = &operations,
+                      .state = &message,
+                      .pool = context->pool,
+                      .uri = name};
 
     STOA_CHECK(stoa_schema_to_arrow(context->pool, schema, &arrow, err));
     STOA_CHECK(stoa_ipc_writer_create(context, &file, &arrow, &options, &writer, err));

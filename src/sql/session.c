@@ -18,6 +18,15 @@ stoa_session *stoa_sql_session_retain(stoa_session *session) {
     return session;
 }
 
+/* Gives back all but the handle. */
+static void end(void *owner) {
+    stoa_session *session = owner;
+    stoa_transaction_close(session->transaction);
+    session->transaction = NULL;
+    stoa_sql_engine_disconnect(session->engine, &session->connection);
+    session->ended = true;
+}
+
 stoa_status stoa_session_open(stoa_database *database, stoa_session **out, stoa_error *err) {
     *out = NULL;
     struct engine *engine;
@@ -31,6 +40,10 @@ stoa_status stoa_session_open(stoa_database *database, stoa_session **out, stoa_
     session->pool = pool;
     stoa_buffer_init(&session->report, pool);
     stoa_status status = stoa_sql_engine_connect(engine, &session->connection, err);
+    if (status == STOA_OK) {
+        status = stoa_resource_enter(pool, STOA_RESOURCE_SESSION, "", end, session,
+                                     &session->resource, err);
+    }
     if (status != STOA_OK) {
         stoa_session_close(session);
         return status;
@@ -45,8 +58,8 @@ void stoa_session_close(stoa_session *session) {
         atomic_fetch_sub_explicit(&session->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    stoa_transaction_close(session->transaction);
-    stoa_sql_engine_disconnect(session->engine, &session->connection);
+    stoa_resource_leave(session->resource);
+    end(session);
     stoa_buffer_release(&session->report);
     stoa_pool_free(session->pool, session, sizeof *session);
 }
@@ -151,10 +164,21 @@ static stoa_status empty_stream(stoa_pool *pool, struct ArrowArrayStream *out, s
     return stoa_stream_create(pool, &schema, &operations, NULL, out, err);
 }
 
-static bool may_run(const stoa_session *session, enum statement_kind kind, stoa_error *err) {
+static bool is_free(const stoa_session *session, stoa_error *err) {
+    if (session->ended) {
+        stoa_fail(err, STOA_INVALID, "the session's database was closed");
+        return false;
+    }
     if (session->busy) {
         stoa_fail(err, STOA_INVALID,
                   "the session's last result is still open: release its stream first");
+        return false;
+    }
+    return true;
+}
+
+static bool may_run(const stoa_session *session, enum statement_kind kind, stoa_error *err) {
+    if (!is_free(session, err)) {
         return false;
     }
     if (session->aborted && kind != STATEMENT_ROLLBACK && kind != STATEMENT_COMMIT) {
@@ -219,9 +243,8 @@ stoa_status stoa_statement_run(stoa_statement *statement, const stoa_context *co
 static stoa_status prepare(stoa_session *session, const char *sql, bool ask_engine,
                            stoa_statement **out, stoa_error *err) {
     *out = NULL;
-    if (session->busy) {
-        return stoa_fail(err, STOA_INVALID,
-                         "the session's last result is still open: release its stream first");
+    if (!is_free(session, err)) {
+        return STOA_INVALID;
     }
     stoa_status status = stoa_sql_statement_create(session, sql, ask_engine, out, err);
     if (status != STOA_OK) {

@@ -6,6 +6,7 @@
 
 #include <stoa/query.h>
 
+#include "mem/resource.h"
 #include "sql/duckdb_query.h"
 #include "sql/statement.h"
 
@@ -20,6 +21,8 @@ struct stoa_session {
     bool busy;          /* a stream is open */
     bool has_temporary; /* something was created that only DuckDB knows */
     stoa_buffer report; /* text with its NUL */
+    stoa_resource *resource;
+    bool ended; /* its database is closed */
 };
 
 struct stoa_statement {

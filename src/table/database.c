@@ -440,6 +440,7 @@ done:
 
 static stoa_status open_parts(stoa_database *database, const char *uri,
                               const stoa_database_options *options, stoa_error *err) {
+    STOA_TRY(stoa_resources_create(database->pool, &database->resources, err));
     STOA_TRY(stoa_pool_copy_string(database->pool, uri, &database->uri, err));
     STOA_TRY(
         stoa_pool_create_child(database->pool, "memory tables", 0, &database->memory_pool, err));
@@ -519,6 +520,9 @@ void stoa_database_close(stoa_database *database) {
     if (database == NULL || database->process != getpid()) {
         return;
     }
+    /* Streams and the like hold pins and connections; files may be the database's own until here. */
+    (void)stoa_resources_release(database->resources, STOA_RESOURCE_TRANSACTION, &database->logger,
+                                 database->uri);
     close_attachments(database);
     close_view(database);
     if (database->temporary_directory != NULL) {
@@ -527,6 +531,7 @@ void stoa_database_close(stoa_database *database) {
     }
     stoa_lease_close(database->writer_lease);
     stoa_catalog_close(database->catalog);
+    stoa_resources_close(database->resources, &database->logger, database->uri);
     stoa_fs_registry_close(database->own_file_systems);
     stoa_pool *pool = database->pool;
     stoa_pool_free_string(pool, database->temporary_directory);

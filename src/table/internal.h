@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "mem/resource.h"
 #include "table/catalog.h"
 #include "table/kind.h"
 #include "table/lease.h"
@@ -26,6 +27,7 @@ struct stoa_database {
     int32_t threads;
     pid_t process; /* that opened it: a child of fork may not use it */
     stoa_logger logger;
+    stoa_resources *resources; /* what is open */
     stoa_fs_registry *file_systems;
     stoa_fs_registry *own_file_systems; /* the same when it is ours, else NULL */
     stoa_catalog *catalog;              /* NULL for ":memory:" */
@@ -103,12 +105,14 @@ typedef struct stoa_change {
 
 struct stoa_transaction {
     stoa_database *database;
+    stoa_pool *pool; /* the database's; lives on when that is closed first */
     pthread_mutex_t lock;
     stoa_view *view; /* NULL until the first use; pinned */
     stoa_change *changes;
     int64_t change_count;
     int64_t change_capacity;
     bool finished;
+    stoa_resource *resource;
 };
 
 /// A table by name in a transaction, or (NULL) in a view; a reference. `out_change` (nullable) is
@@ -166,6 +170,7 @@ STOA_MUST_USE stoa_status stoa_commit_changes(stoa_transaction *transaction, sto
 
 struct stoa_sink {
     stoa_database *database;
+    stoa_pool *pool; /* the database's; lives on when that is closed first */
     stoa_context context; /* its pool is never NULL */
     stoa_transaction *transaction;
     stoa_transaction *own_transaction; /* the same when it is ours, else NULL */
@@ -189,6 +194,7 @@ struct stoa_sink {
     stoa_part_vector parts; /* guarded by lock, as the next two */
     int32_t open_writers;
     int32_t writer_count; /* ever opened */
+    stoa_resource *resource;
 };
 
 /// Removes what no snapshot and no reader needs any more; best effort, failures are logged.

@@ -14,14 +14,20 @@ struct stoa_sink_writer {
 
 enum { FILE_BYTES_DEFAULT = 512 * 1024 * 1024, ROW_GROUP_ROWS_MAX = 1 << 30 };
 
+static stoa_status fail_done(const stoa_sink *sink, stoa_error *err) {
+    return sink->entry == NULL
+               ? stoa_fail(err, STOA_INVALID, "the sink's database was closed")
+               : stoa_fail(err, STOA_INVALID, "the sink of table '%s' is committed already",
+                           sink->entry->name);
+}
+
 /* ---- writers ---- */
 
 stoa_status stoa_sink_writer_open(stoa_sink *sink, stoa_sink_writer **out, stoa_error *err) {
     stoa_sink_writer *writer = NULL;
     *out = NULL;
     if (sink->done) {
-        return stoa_fail(err, STOA_INVALID, "the sink of table '%s' is committed",
-                         sink->entry->name);
+        return fail_done(sink, err);
     }
     stoa_pool *pool = sink->database->pool;
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof *writer, (void **)&writer, err));
@@ -174,11 +180,33 @@ static stoa_status check_capability(const stoa_entry *entry, uint32_t needed, co
     return STOA_OK;
 }
 
+/* Gives back all but the handle. */
+static void end(void *owner) {
+    stoa_sink *sink = owner;
+    stoa_sink_writer_close(sink->writer);
+    sink->writer = NULL;
+    STOA_ASSERT(sink->open_writers == 0);
+    stoa_part_vector_release(&sink->parts);
+    stoa_pool_free(sink->pool, sink->removed, (size_t)sink->removed_count * sizeof *sink->removed);
+    sink->removed = NULL;
+    sink->removed_count = 0;
+    stoa_schema_close(sink->schema);
+    sink->schema = NULL;
+    stoa_entry_release(sink->entry);
+    sink->entry = NULL;
+    stoa_transaction_close(sink->own_transaction);
+    sink->own_transaction = NULL;
+    stoa_database_unpin(sink->database, sink->view);
+    sink->view = NULL;
+    sink->done = true;
+}
+
 static stoa_status sink_create(stoa_database *database, stoa_transaction *transaction,
                                const stoa_context *context, stoa_sink **out, stoa_error *err) {
     stoa_sink *sink = NULL;
     STOA_TRY(stoa_pool_allocate_array(database->pool, 1, sizeof *sink, (void **)&sink, err));
     sink->database = database;
+    sink->pool = database->pool;
     sink->context = *context;
     if (sink->context.pool == NULL) {
         sink->context.pool = database->pool;
@@ -187,6 +215,8 @@ static stoa_status sink_create(stoa_database *database, stoa_transaction *transa
     sink->transaction = transaction;
     (void)pthread_mutex_init(&sink->lock, NULL);
     *out = sink;
+    STOA_TRY(
+        stoa_resource_enter(sink->pool, STOA_RESOURCE_SINK, "", end, sink, &sink->resource, err));
     if (transaction == NULL) {
         STOA_TRY(stoa_transaction_begin(database, &sink->own_transaction, err));
         sink->transaction = sink->own_transaction;
@@ -358,8 +388,7 @@ stoa_status stoa_sink_commit(stoa_sink *sink, int64_t *out_rows, stoa_error *err
         *out_rows = 0;
     }
     if (sink->done) {
-        return stoa_fail(err, STOA_INVALID, "the sink of table '%s' is committed already",
-                         sink->entry->name);
+        return fail_done(sink, err);
     }
     STOA_TRY(stoa_cancel_check(sink->context.cancel, err));
     STOA_TRY(finish_writers(sink, err));
@@ -376,15 +405,9 @@ void stoa_sink_close(stoa_sink *sink) {
     if (sink == NULL) {
         return;
     }
-    stoa_pool *pool = sink->database->pool;
-    stoa_sink_writer_close(sink->writer);
-    STOA_ASSERT(sink->open_writers == 0);
-    stoa_part_vector_release(&sink->parts);
-    stoa_pool_free(pool, sink->removed, (size_t)sink->removed_count * sizeof *sink->removed);
-    stoa_schema_close(sink->schema);
-    stoa_entry_release(sink->entry);
-    stoa_transaction_close(sink->own_transaction);
-    stoa_database_unpin(sink->database, sink->view);
+    stoa_pool *pool = sink->pool;
+    stoa_resource_leave(sink->resource);
+    end(sink);
     (void)pthread_mutex_destroy(&sink->lock);
     stoa_pool_free(pool, sink, sizeof *sink);
 }

@@ -21,6 +21,22 @@ static void change_release(stoa_pool *pool, stoa_change *change) {
                    (size_t)change->removed_capacity * sizeof *change->removed);
 }
 
+/* Gives back all but the handle. */
+static void end(void *owner) {
+    stoa_transaction *transaction = owner;
+    stoa_pool *pool = transaction->pool;
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        change_release(pool, &transaction->changes[i]);
+    }
+    stoa_pool_free(pool, transaction->changes,
+                   (size_t)transaction->change_capacity * sizeof *transaction->changes);
+    transaction->changes = NULL;
+    transaction->change_count = transaction->change_capacity = 0;
+    stoa_database_unpin(transaction->database, transaction->view);
+    transaction->view = NULL;
+    transaction->finished = true;
+}
+
 stoa_status stoa_transaction_begin(stoa_database *database, stoa_transaction **out,
                                    stoa_error *err) {
     stoa_transaction *transaction = NULL;
@@ -28,7 +44,14 @@ stoa_status stoa_transaction_begin(stoa_database *database, stoa_transaction **o
     STOA_TRY(stoa_pool_allocate_array(database->pool, 1, sizeof *transaction, (void **)&transaction,
                                       err));
     transaction->database = database;
+    transaction->pool = database->pool;
     (void)pthread_mutex_init(&transaction->lock, NULL);
+    stoa_status status = stoa_resource_enter(database->pool, STOA_RESOURCE_TRANSACTION, "", end,
+                                             transaction, &transaction->resource, err);
+    if (status != STOA_OK) {
+        stoa_transaction_close(transaction);
+        return status;
+    }
     *out = transaction;
     return STOA_OK;
 }
@@ -37,13 +60,9 @@ void stoa_transaction_close(stoa_transaction *transaction) {
     if (transaction == NULL) {
         return;
     }
-    stoa_pool *pool = transaction->database->pool;
-    for (int64_t i = 0; i < transaction->change_count; i++) {
-        change_release(pool, &transaction->changes[i]);
-    }
-    stoa_pool_free(pool, transaction->changes,
-                   (size_t)transaction->change_capacity * sizeof *transaction->changes);
-    stoa_database_unpin(transaction->database, transaction->view);
+    stoa_pool *pool = transaction->pool;
+    stoa_resource_leave(transaction->resource);
+    end(transaction);
     (void)pthread_mutex_destroy(&transaction->lock);
     stoa_pool_free(pool, transaction, sizeof *transaction);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "mem/resource.h"
 #include "vfs/vfs.h"
 
 static stoa_status lacks(const stoa_file *file, const char *what, stoa_error *err) {
@@ -69,6 +70,17 @@ static stoa_status read_exactly(stoa_file *file, uint64_t offset, void *buffer, 
     return STOA_OK;
 }
 
+/* Its database is closed: whoever still has the handle is told that nothing is offered. */
+static void file_end(void *owner) {
+    static const stoa_file_operations closed;
+    stoa_file *file = owner;
+    if (file->operations->close != NULL) {
+        file->operations->close(file->state);
+    }
+    file->operations = &closed;
+    file->state = NULL;
+}
+
 stoa_status stoa_file_create(stoa_pool *pool, const char *path,
                              const stoa_file_operations *operations, void *state, stoa_file **out,
                              stoa_error *err) {
@@ -77,7 +89,12 @@ stoa_status stoa_file_create(stoa_pool *pool, const char *path,
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof(stoa_file), &memory, err));
     stoa_file *file = memory;
     stoa_status status = stoa_pool_copy_string(pool, path, &file->uri, err);
+    if (status == STOA_OK) {
+        status = stoa_resource_enter(pool, STOA_RESOURCE_FILE, file->uri, file_end, file,
+                                     &file->resource, err);
+    }
     if (status != STOA_OK) {
+        stoa_pool_free_string(pool, file->uri);
         stoa_pool_free(pool, file, sizeof *file);
         return status;
     }
@@ -194,9 +211,8 @@ void stoa_file_close(stoa_file *file) {
     if (file == NULL) {
         return;
     }
-    if (file->operations->close != NULL) {
-        file->operations->close(file->state);
-    }
+    stoa_resource_leave(file->resource);
+    file_end(file);
     stoa_pool *pool = file->pool;
     stoa_pool_free_string(pool, file->uri);
     stoa_pool_free(pool, file, sizeof *file);

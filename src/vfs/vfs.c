@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "mem/resource.h"
 #include "vfs/registry.h"
 
 /* Where a URI leads, and the caller's context with a pool in it. */
@@ -46,6 +47,7 @@ static stoa_status name_file(stoa_file **file, const char *uri, stoa_error *err)
         *file = NULL;
         return status;
     }
+    stoa_resource_rename((*file)->resource, copy);
     stoa_pool_free_string((*file)->pool, (*file)->uri);
     (*file)->uri = copy;
     return STOA_OK;
