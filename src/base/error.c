@@ -68,6 +68,8 @@ static stoa_status status_of_errno(int number) {
     case ENOTEMPTY:
     case ENAMETOOLONG:
     case ELOOP: return STOA_INVALID;
+    case EMFILE:
+    case ENFILE: return STOA_LIMIT;
     default: return STOA_IO;
     }
 }

@@ -50,8 +50,8 @@ stoa_status stoa_fail_system(stoa_error *err, int number);
 
 /// The failure of a system call: `number` is errno, `what` says what was tried ("open", "read").
 /// ENOENT and ENOTDIR become STOA_NOT_FOUND, EEXIST STOA_EXISTS, ENOMEM STOA_NO_MEMORY, EISDIR,
-/// ENOTEMPTY, ENAMETOOLONG and ELOOP STOA_INVALID, all others STOA_IO; the message ends in the
-/// system's own words.
+/// ENOTEMPTY, ENAMETOOLONG and ELOOP STOA_INVALID, EMFILE and ENFILE STOA_LIMIT (closing files
+/// helps), all others STOA_IO; the message ends in the system's own words.
 stoa_status stoa_fail_errno(stoa_error *err, int number, const char *what, const char *name);
 
 /// Where in the input a failure lies; each may be called on a NULL `err`.
