@@ -40,6 +40,15 @@ typedef struct stoa_read_range {
     void *buffer;
 } stoa_read_range;
 
+/// How a part of a file is going to be read.
+typedef enum stoa_file_advice {
+    STOA_ADVICE_NORMAL = 0,
+    STOA_ADVICE_SEQUENTIAL = 1, /* in order, once: read far ahead */
+    STOA_ADVICE_RANDOM = 2,     /* here and there: do not read ahead */
+    STOA_ADVICE_WILL_NEED = 3,  /* soon: begin to fetch it now */
+    STOA_ADVICE_DONE = 4        /* not again soon: do not keep it in memory */
+} stoa_file_advice;
+
 /// Called for each entry of a directory; `name` is the last part of its path. Returning anything
 /// but STOA_OK ends the listing with that status.
 typedef stoa_status (*stoa_list_function)(void *user, const char *name, const stoa_file_info *info,
@@ -52,6 +61,15 @@ typedef stoa_status (*stoa_list_function)(void *user, const char *name, const st
 /// `read_vector` fills every range or fails with STOA_CORRUPT when the file ends before that; NULL
 /// makes it a `read_at` for each range. `write` goes on where the last one ended. `truncate` sets
 /// the file's length and where the next write begins. `close` gives `state` back.
+///
+/// A file under a `map` may be cut short, or its disk may fail: if what was read through the map may
+/// be wrong since then, `map_check` is STOA_IO, from then on. NULL says that this cannot happen;
+/// whoever wraps a file and passes `map` on passes `map_check` on.
+///
+/// `advise` is a hint (`size` 0: to the end) and cannot fail. `preallocate` sets the space for the
+/// first `size` bytes aside; with `grow` the file also gets as long, zeros behind what it has, and
+/// without holes. The place of the next write stays. Where space cannot be set aside it is STOA_OK
+/// without `grow`, and with it zeros are written. On error the file is as it was.
 ///
 /// Messages  say only what went wrong ("no space left on device"): Stoa puts what was tried and
 ///           the URI before it. This holds for stoa_fs_operations too.
@@ -67,6 +85,9 @@ typedef struct stoa_file_operations {
     stoa_status (*truncate)(void *state, uint64_t size, stoa_error *err);
     /* Read-only view of the whole file, valid until close; NULL when the backend cannot map. */
     stoa_status (*map)(void *state, const void **out, uint64_t *out_size, stoa_error *err);
+    stoa_status (*map_check)(void *state, stoa_error *err);
+    void (*advise)(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice);
+    stoa_status (*preallocate)(void *state, uint64_t size, bool grow, stoa_error *err);
     void (*close)(void *state);
 } stoa_file_operations;
 
@@ -208,11 +229,45 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_sync(stoa_file *file, stoa_error *e
 STOA_API STOA_MUST_USE stoa_status stoa_file_truncate(stoa_file *file, uint64_t size,
                                                       stoa_error *err);
 
-/// A read-only view of the whole file, valid until the file is closed.
+/// A read-only view of the whole file, valid until the file is closed. Whoever reads from it calls
+/// stoa_file_map_check afterwards, before believing what was read: a local file that somebody cuts
+/// short under the view reads as zeros there. What cannot do without one reads instead.
 ///
-/// Errors   STOA_UNSUPPORTED  the backend cannot
+/// Errors   STOA_UNSUPPORTED  the backend cannot, or the program wants no maps (stoa_maps_allow)
+/// Threads  One call at a time for a file; reading the view from any.
 STOA_API STOA_MUST_USE stoa_status stoa_file_map(stoa_file *file, const void **out,
                                                  uint64_t *out_size, stoa_error *err);
+
+/// Whether all that was read from the file's view so far is what the file held. Less than a
+/// microsecond: ask once for each block of some kilobytes.
+///
+/// Errors   STOA_IO  the file was cut short, or its disk failed, since it was mapped; for good
+/// Threads  Any.
+STOA_API STOA_MUST_USE stoa_status stoa_file_map_check(stoa_file *file, stoa_error *err);
+
+/// Says how `size` bytes at `offset` (0: all behind it) are going to be read. A hint: it changes
+/// speed and nothing else, and not every backend listens. While a file is written,
+/// STOA_ADVICE_WILL_NEED asks for it to be kept in memory: large local files are not, otherwise.
+STOA_API void stoa_file_advise(stoa_file *file, uint64_t offset, uint64_t size,
+                               stoa_file_advice advice);
+
+/// Sets the space for the file's first `size` bytes aside, so that writing them does not fail for
+/// lack of it; with `grow` the file also becomes as long, zeros behind what it holds. The place of
+/// the next write stays where it is. A backend that cannot set space aside ignores the call.
+///
+/// Errors   STOA_IO           there is not so much space; the file is as it was
+///          STOA_UNSUPPORTED  `grow` is set and the backend cannot
+STOA_API STOA_MUST_USE stoa_status stoa_file_preallocate(stoa_file *file, uint64_t size, bool grow,
+                                                         stoa_error *err);
+
+/// Whether local files may be mapped from now on. They may, unless the environment says
+/// STOA_MAPS=off; otherwise they are read. The first map of a process installs a handler for SIGBUS,
+/// which acts on faults in Stoa's own maps and hands all others to the handler that was there before.
+/// A program that installs its own later does well to call the one it replaced; the next map puts
+/// Stoa's before it in any case. Threads that read mapped files must not block SIGBUS.
+///
+/// Threads  Any. Maps that are there already stay.
+STOA_API void stoa_maps_allow(bool allowed);
 
 /// The URI that the file was opened with; borrowed from `file`.
 STOA_API const char *stoa_file_uri(const stoa_file *file);

@@ -106,6 +106,7 @@ static stoa_status spool(stoa_ingest_inputs *inputs, stoa_file *from, bool packe
     STOA_CHECK(stoa_pool_allocate(pool, 2 * (size_t)COPY_BYTES, &buffer, err));
     STOA_CHECK(stoa_vfs_open(stoa_database_file_systems(inputs->database), *out_path,
                              STOA_OPEN_REPLACE, context, &to, err));
+    stoa_file_advise(to, 0, 0, STOA_ADVICE_WILL_NEED); /* it is read next, and removed */
     STOA_CHECK(packed ? unpack_lz4(from, to, buffer, context, err)
                       : copy_file(from, start, to, buffer, context, out_bytes, err));
 

@@ -1,5 +1,6 @@
-/* Descriptors that cannot be positioned: pipes, terminals, sockets. Reads and writes go in order; a
- * read at any offset but the next is refused. */
+/* Calls on descriptors that a signal may interrupt; and descriptors that cannot be positioned: pipes,
+ * terminals, sockets. Their reads and writes go in order; a read at any offset but the next is
+ * refused. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -15,6 +16,38 @@ struct stream {
     bool owned;
     uint64_t position; /* of the next read */
 };
+
+stoa_status stoa_descriptor_write_at(int descriptor, const void *bytes, size_t size, uint64_t at,
+                                     stoa_error *err) {
+    for (size_t done = 0; done < size;) {
+        size_t part = size - done < TRANSFER_BYTES_MAX ? size - done : TRANSFER_BYTES_MAX;
+        ssize_t put = pwrite(descriptor, (const uint8_t *)bytes + done, part, (off_t)(at + done));
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put <= 0) {
+            return stoa_fail_system(err, put == 0 ? EIO : errno);
+        }
+        done += (size_t)put;
+    }
+    return STOA_OK;
+}
+
+int stoa_descriptor_set_length(int descriptor, uint64_t size) {
+    int result;
+    do {
+        result = ftruncate(descriptor, (off_t)size);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+int stoa_descriptor_sync(int descriptor) {
+    int result;
+    do {
+        result = fdatasync(descriptor);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
 
 static stoa_status stream_read_at(void *state, uint64_t offset, void *buffer, size_t size,
                                   size_t *out_size, stoa_error *err) {
@@ -55,10 +88,9 @@ static stoa_status stream_write(void *state, const void *bytes, size_t size, sto
 /* A pipe has nothing to make durable; a file that standard output was sent to has. */
 static stoa_status stream_sync(void *state, stoa_error *err) {
     const struct stream *stream = state;
-    if (fdatasync(stream->descriptor) != 0 && errno != EINVAL && errno != EROFS) {
-        return stoa_fail_system(err, errno);
-    }
-    return STOA_OK;
+    int failure = stoa_descriptor_sync(stream->descriptor);
+    return failure == 0 || failure == EINVAL || failure == EROFS ? STOA_OK
+                                                                 : stoa_fail_system(err, failure);
 }
 
 static void stream_close(void *state) {

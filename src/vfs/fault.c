@@ -104,6 +104,19 @@ static stoa_status file_map(void *state, const void **out, uint64_t *out_size, s
     return file->inner->operations->map(file->inner->state, out, out_size, err);
 }
 
+static stoa_status file_map_check(void *state, stoa_error *err) {
+    const struct fault_file *file = state;
+    STOA_TRY(pass(file->fault, STOA_FAULT_READ, err));
+    return file->inner->operations->map_check == NULL
+               ? STOA_OK
+               : file->inner->operations->map_check(file->inner->state, err);
+}
+
+static void file_advise(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice) {
+    const struct fault_file *file = state;
+    stoa_file_advise(file->inner, offset, size, advice);
+}
+
 /* How much of a write reaches the file behind, and what the caller is told. */
 static stoa_status admit(stoa_fault *fault, size_t *size, stoa_error *err) {
     stoa_status status = pass(fault, STOA_FAULT_WRITE, err);
@@ -147,6 +160,16 @@ static stoa_status file_truncate(void *state, uint64_t size, stoa_error *err) {
     return file->inner->operations->truncate(file->inner->state, size, err);
 }
 
+/* Space that is set aside is not taken from `space_bytes`: the write that uses it is. */
+static stoa_status file_preallocate(void *state, uint64_t size, bool grow, stoa_error *err) {
+    const struct fault_file *file = state;
+    STOA_TRY(pass(file->fault, STOA_FAULT_WRITE, err));
+    if (file->inner->operations->preallocate == NULL) {
+        return grow ? offers(false, err) : STOA_OK;
+    }
+    return file->inner->operations->preallocate(file->inner->state, size, grow, err);
+}
+
 static void file_close(void *state) {
     struct fault_file *file = state;
     stoa_fault *fault = file->fault;
@@ -167,6 +190,9 @@ static stoa_status wrap_file(stoa_fault *fault, const char *path, stoa_file *inn
         .sync = file_sync,
         .truncate = file_truncate,
         .map = file_map,
+        .map_check = file_map_check,
+        .advise = file_advise,
+        .preallocate = file_preallocate,
         .close = file_close,
     };
     void *memory = NULL;

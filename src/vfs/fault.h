@@ -48,8 +48,8 @@ typedef enum stoa_fault_call {
     STOA_FAULT_LOCK,
     STOA_FAULT_PUT_IF,
     STOA_FAULT_SIZE,
-    STOA_FAULT_READ, /* ranged, vectored and mapped */
-    STOA_FAULT_WRITE,
+    STOA_FAULT_READ,  /* ranged, vectored and mapped, and checks of maps */
+    STOA_FAULT_WRITE, /* and setting space aside */
     STOA_FAULT_SYNC,
     STOA_FAULT_TRUNCATE,
     STOA_FAULT_CALL_COUNT

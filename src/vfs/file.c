@@ -203,6 +203,32 @@ stoa_status stoa_file_map(stoa_file *file, const void **out, uint64_t *out_size,
     return explain(file, file->operations->map(file->state, out, out_size, err), "map", err);
 }
 
+stoa_status stoa_file_map_check(stoa_file *file, stoa_error *err) {
+    if (file->operations->map_check == NULL) {
+        return STOA_OK;
+    }
+    return explain(file, file->operations->map_check(file->state, err), "read the map of", err);
+}
+
+void stoa_file_advise(stoa_file *file, uint64_t offset, uint64_t size, stoa_file_advice advice) {
+    if (file->operations->advise != NULL && offset <= INT64_MAX && size <= INT64_MAX - offset) {
+        file->operations->advise(file->state, offset, size, advice);
+    }
+}
+
+stoa_status stoa_file_preallocate(stoa_file *file, uint64_t size, bool grow, stoa_error *err) {
+    if (file->operations->preallocate == NULL) {
+        return grow ? lacks(file, "set space aside for", err) : STOA_OK;
+    }
+    if (size > INT64_MAX) {
+        return stoa_fail(err, STOA_INVALID,
+                         "cannot set %" PRIu64 " bytes aside for '%s': more than a file can hold",
+                         size, file->uri);
+    }
+    return explain(file, file->operations->preallocate(file->state, size, grow, err),
+                   "set space aside for", err);
+}
+
 const char *stoa_file_uri(const stoa_file *file) {
     return file->uri;
 }

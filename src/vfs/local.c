@@ -68,7 +68,10 @@ static stoa_status local_list(void *state, const char *path, const stoa_context 
                               stoa_list_function function, void *user, stoa_error *err) {
     (void)context;
     (void)state;
-    DIR *directory = opendir(path);
+    DIR *directory;
+    do {
+        directory = opendir(path);
+    } while (directory == NULL && errno == EINTR);
     if (directory == NULL) {
         return stoa_fail_system(err, errno);
     }
@@ -132,13 +135,19 @@ static stoa_status local_sync_directory(void *state, const char *path, const sto
                                         stoa_error *err) {
     (void)context;
     (void)state;
-    int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int descriptor, failed;
+    do {
+        descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } while (descriptor < 0 && errno == EINTR);
     if (descriptor < 0) {
         return stoa_fail_system(err, errno);
     }
     stoa_status status = STOA_OK;
+    do {
+        failed = fsync(descriptor);
+    } while (failed != 0 && errno == EINTR);
     /* EINVAL: a file system that keeps no directories of its own to sync (some FUSE, CIFS). */
-    if (fsync(descriptor) != 0 && errno != EINVAL) {
+    if (failed != 0 && errno != EINVAL) {
         status = stoa_fail_system(err, errno);
     }
     (void)close(descriptor);

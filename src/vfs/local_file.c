@@ -1,12 +1,5 @@
-/* Open local files.
- *
- * Reads are pread and preadv, so that any number of threads share a handle. Writes are pwrite at
- * the handle's own position, which moves only when all bytes are in the file: a write that failed
- * half-way is repeated or given up without leaving garbage in between. One writer a file: two
- * handles that append to one file overwrite each other.
- *
- * fsync reports a failed write-back once and then forgets the pages, so a file whose sync failed
- * refuses to write and sync from then on. */
+/* Open local files, and reading them: pread and preadv, so that any number of threads share a
+ * handle, and maps, which map_guard.c keeps from ending the process. Writing: local_write.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +9,7 @@
 
 #include "mem/pool.h"
 #include "vfs/local.h"
+#include "vfs/map_guard.h"
 
 /* Linux moves at most 0x7ffff000 bytes in one call. */
 enum { TRANSFER_BYTES_MAX = 1 << 30, VECTOR_RANGES_MAX = 64 };
@@ -23,10 +17,7 @@ enum { TRANSFER_BYTES_MAX = 1 << 30, VECTOR_RANGES_MAX = 64 };
 struct local_file {
     stoa_pool *pool;
     int descriptor;
-    int failed_sync; /* errno of the first failed sync; 0: none */
-    uint64_t position;
-    void *mapping;
-    size_t mapping_bytes;
+    stoa_guarded_map map;
 };
 
 static stoa_status local_size(void *state, uint64_t *out, stoa_error *err) {
@@ -108,117 +99,87 @@ static stoa_status local_read_vector(void *state, const stoa_read_range *ranges,
     return STOA_OK;
 }
 
-static stoa_status refuse_after_failed_sync(const struct local_file *file, stoa_error *err) {
-    stoa_status status = STOA_OK;
-    if (file->failed_sync != 0) {
-        status = stoa_fail_system(err, file->failed_sync);
-        stoa_wrap(err, "an earlier sync failed");
-    }
-    return status;
-}
-
-static stoa_status local_write(void *state, const void *bytes, size_t size, stoa_error *err) {
-    struct local_file *file = state;
-    STOA_TRY(refuse_after_failed_sync(file, err));
-    size_t done = 0;
-    while (done < size) {
-        size_t part = size - done < TRANSFER_BYTES_MAX ? size - done : TRANSFER_BYTES_MAX;
-        ssize_t put = pwrite(file->descriptor, (const uint8_t *)bytes + done, part,
-                             (off_t)(file->position + done));
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put <= 0) {
-            return stoa_fail_system(err, put == 0 ? EIO : errno);
-        }
-        done += (size_t)put;
-    }
-    file->position += size;
-    return STOA_OK;
-}
-
-static stoa_status local_sync(void *state, stoa_error *err) {
-    struct local_file *file = state;
-    STOA_TRY(refuse_after_failed_sync(file, err));
-    if (fdatasync(file->descriptor) != 0) {
-        file->failed_sync = errno;
-        return stoa_fail_system(err, errno);
-    }
-    return STOA_OK;
-}
-
-static stoa_status local_truncate(void *state, uint64_t size, stoa_error *err) {
-    struct local_file *file = state;
-    int result;
-    STOA_TRY(refuse_after_failed_sync(file, err));
-    do {
-        result = ftruncate(file->descriptor, (off_t)size);
-    } while (result != 0 && errno == EINTR);
-    if (result != 0) {
-        return stoa_fail_system(err, errno);
-    }
-    file->position = size;
-    return STOA_OK;
-}
-
 static stoa_status local_map(void *state, const void **out, uint64_t *out_size, stoa_error *err) {
     struct local_file *file = state;
     uint64_t size;
-    if (file->mapping == NULL) {
+    if (file->map.bytes == NULL) {
         STOA_TRY(local_size(file, &size, err));
         if (size == 0) {
             *out = "";
             return STOA_OK;
         }
-        void *mapping = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, file->descriptor, 0);
-        if (mapping == MAP_FAILED) {
-            return stoa_fail_system(err, errno);
-        }
-        file->mapping = mapping;
-        file->mapping_bytes = (size_t)size;
+        STOA_TRY(stoa_guarded_map_open(file->descriptor, (size_t)size, &file->map, err));
     }
-    *out = file->mapping;
-    *out_size = file->mapping_bytes;
+    *out = file->map.bytes;
+    *out_size = file->map.size;
     return STOA_OK;
+}
+
+/* A file that ends within a page has zeros behind its end, without any fault: so the size counts
+ * too. */
+static stoa_status local_map_check(void *state, stoa_error *err) {
+    struct local_file *file = state;
+    uint64_t size;
+    if (file->map.bytes == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(local_size(file, &size, err));
+    if (size < file->map.size) {
+        return stoa_fail(err, STOA_IO,
+                         "it was cut short to %" PRIu64 " bytes while %zu were mapped", size,
+                         file->map.size);
+    }
+    return stoa_guarded_map_is_broken(&file->map)
+               ? stoa_fail(err, STOA_IO,
+                           "a part could not be read: it was cut short, or the disk "
+                           "failed")
+               : STOA_OK;
+}
+
+static void local_advise(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice) {
+    static const struct {
+        int file, map;
+    } words[] = {
+        [STOA_ADVICE_NORMAL] = {POSIX_FADV_NORMAL, MADV_NORMAL},
+        [STOA_ADVICE_SEQUENTIAL] = {POSIX_FADV_SEQUENTIAL, MADV_SEQUENTIAL},
+        [STOA_ADVICE_RANDOM] = {POSIX_FADV_RANDOM, MADV_RANDOM},
+        [STOA_ADVICE_WILL_NEED] = {POSIX_FADV_WILLNEED, MADV_WILLNEED},
+        [STOA_ADVICE_DONE] = {POSIX_FADV_DONTNEED, MADV_DONTNEED},
+    };
+    const struct local_file *file = state;
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (file->map.bytes != NULL && offset < file->map.size) {
+        uint64_t begin = offset / page * page;
+        uint64_t end = size == 0 || size > file->map.size - offset ? file->map.size : offset + size;
+        (void)madvise((uint8_t *)file->map.bytes + begin, (size_t)(end - begin), words[advice].map);
+    }
+    (void)posix_fadvise(file->descriptor, (off_t)offset, (off_t)size, words[advice].file);
 }
 
 static void local_close(void *state) {
     struct local_file *file = state;
-    if (file->mapping != NULL) {
-        (void)munmap(file->mapping, file->mapping_bytes);
-    }
-    /* After an error of close the descriptor is gone too; what had to be durable was synced. */
+    stoa_guarded_map_close(&file->map);
     (void)close(file->descriptor);
     stoa_pool_free(file->pool, file, sizeof *file);
 }
 
-static const stoa_file_operations reading = {
-    .size = local_size,
-    .read_at = local_read_at,
-    .read_vector = local_read_vector,
-    .map = local_map,
-    .close = local_close,
-};
-
-static const stoa_file_operations writing = {
-    .size = local_size,
-    .write = local_write,
-    .sync = local_sync,
-    .truncate = local_truncate,
-    .close = local_close,
-};
-
-static stoa_status open_regular(stoa_pool *pool, int descriptor, const char *path,
-                                stoa_open_mode mode, uint64_t size, stoa_file **out,
-                                stoa_error *err) {
+static stoa_status open_reader(stoa_pool *pool, int descriptor, const char *path, stoa_file **out,
+                               stoa_error *err) {
+    static const stoa_file_operations operations = {
+        .size = local_size,
+        .read_at = local_read_at,
+        .read_vector = local_read_vector,
+        .map = local_map,
+        .map_check = local_map_check,
+        .advise = local_advise,
+        .close = local_close,
+    };
     void *memory = NULL;
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof(struct local_file), &memory, err));
     struct local_file *file = memory;
     file->pool = pool;
     file->descriptor = descriptor;
-    file->position = mode == STOA_OPEN_APPEND ? size : 0;
-    stoa_status status = stoa_file_create(pool, path, mode == STOA_OPEN_READ ? &reading : &writing,
-                                          file, out, err);
+    stoa_status status = stoa_file_create(pool, path, &operations, file, out, err);
     if (status != STOA_OK) {
         stoa_pool_free(pool, file, sizeof *file);
     }
@@ -226,8 +187,9 @@ static stoa_status open_regular(stoa_pool *pool, int descriptor, const char *pat
 }
 
 /* Directories are refused; what cannot be positioned (a pipe, a terminal) is read in order. */
-static stoa_status open_descriptor(stoa_pool *pool, int descriptor, const char *path,
+static stoa_status open_descriptor(const stoa_context *context, int descriptor, const char *path,
                                    stoa_open_mode mode, stoa_file **out, stoa_error *err) {
+    stoa_pool *pool = context->pool;
     struct stat info;
     if (fstat(descriptor, &info) != 0) {
         return stoa_fail_system(err, errno);
@@ -238,7 +200,12 @@ static stoa_status open_descriptor(stoa_pool *pool, int descriptor, const char *
     if (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode)) {
         return stoa_descriptor_open(pool, descriptor, true, path, out, err);
     }
-    return open_regular(pool, descriptor, path, mode, (uint64_t)info.st_size, out, err);
+    if (mode == STOA_OPEN_READ) {
+        return open_reader(pool, descriptor, path, out, err);
+    }
+    const uint64_t size = (uint64_t)info.st_size;
+    return stoa_local_open_writer(context, descriptor, path,
+                                  mode == STOA_OPEN_APPEND ? &size : NULL, out, err);
 }
 
 stoa_status stoa_local_open(void *state, const char *path, stoa_open_mode mode,
@@ -258,7 +225,7 @@ stoa_status stoa_local_open(void *state, const char *path, stoa_open_mode mode,
         return errno == EISDIR ? stoa_fail(err, STOA_INVALID, "it is a directory")
                                : stoa_fail_system(err, errno);
     }
-    stoa_status status = open_descriptor(context->pool, descriptor, path, mode, out, err);
+    stoa_status status = open_descriptor(context, descriptor, path, mode, out, err);
     if (status != STOA_OK) {
         (void)close(descriptor);
     }

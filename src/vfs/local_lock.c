@@ -20,7 +20,7 @@ struct local_lock {
 
 static void lock_close(void *state) {
     struct local_lock *lock = state;
-    (void)!ftruncate(lock->descriptor, 0);
+    (void)stoa_descriptor_set_length(lock->descriptor, 0);
     (void)close(lock->descriptor);
     stoa_pool_free(lock->pool, lock, sizeof *lock);
 }
@@ -58,11 +58,9 @@ static stoa_status take(const char *path, int descriptor, bool *out_taken, stoa_
 static stoa_status write_holder(int descriptor, stoa_error *err) {
     char text[32];
     int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (pwrite(descriptor, text, (size_t)length, 0) != length ||
-        ftruncate(descriptor, length) != 0) {
-        return stoa_fail_system(err, errno);
-    }
-    return STOA_OK;
+    STOA_TRY(stoa_descriptor_write_at(descriptor, text, (size_t)length, 0, err));
+    int failure = stoa_descriptor_set_length(descriptor, (uint64_t)length);
+    return failure == 0 ? STOA_OK : stoa_fail_system(err, failure);
 }
 
 static stoa_status open_locked(const char *path, int *out, stoa_error *err) {
@@ -71,6 +69,9 @@ static stoa_status open_locked(const char *path, int *out, stoa_error *err) {
     *out = -1;
     while (status == STOA_OK && !taken) {
         int descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+        if (descriptor < 0 && errno == EINTR) {
+            continue;
+        }
         if (descriptor < 0) {
             return errno == EISDIR ? stoa_fail(err, STOA_INVALID, "it is a directory")
                                    : stoa_fail_system(err, errno);

@@ -99,6 +99,18 @@ static stoa_status memory_truncate(void *state, uint64_t size, stoa_error *err) 
     return leave(file, status);
 }
 
+static stoa_status memory_preallocate(void *state, uint64_t size, bool grow, stoa_error *err) {
+    struct memory_file *file = state;
+    STOA_TRY(enter(file, err));
+    stoa_status status = STOA_OK;
+    if (grow && size > stoa_memory_node_size(file->node)) {
+        status = stoa_memory_content_resize(file->fs, file->node, (size_t)size, err);
+        file->node->modified_ms = status == STOA_OK ? stoa_clock_unix_ms()
+                                                    : file->node->modified_ms;
+    }
+    return leave(file, status);
+}
+
 static stoa_status memory_sync(void *state, stoa_error *err) {
     struct memory_file *file = state;
     STOA_TRY(enter(file, err));
@@ -140,6 +152,7 @@ static const stoa_file_operations writing = {
     .write = memory_write,
     .sync = memory_sync,
     .truncate = memory_truncate,
+    .preallocate = memory_preallocate,
     .close = memory_close,
 };
 
