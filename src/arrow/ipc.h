@@ -26,9 +26,10 @@ STOA_MUST_USE stoa_status stoa_ipc_read(const stoa_context *context, stoa_file *
                                         struct ArrowArrayStream *out, stoa_error *err);
 
 /// The same out of the mapped file, where the file system can map: buffers point into the file,
-/// which stays open until the last batch is released. For files that nobody changes meanwhile: one
-/// that is cut off while it is mapped ends the process, one that is rewritten changes batches that
-/// were validated.
+/// which stays open until the last batch is released. For files that nobody changes meanwhile: of
+/// one that is rewritten, batches change that were validated; one that is cut short reads as zeros
+/// there, and the next call of the stream is STOA_IO, at its end too. So a batch may be believed
+/// only when the call after it has succeeded.
 STOA_MUST_USE stoa_status stoa_ipc_read_mapped(const stoa_context *context, stoa_file *file,
                                                struct ArrowArrayStream *out, stoa_error *err);
 

@@ -71,12 +71,14 @@ stoa_status stoa_ipc_source_init(stoa_ipc_source *source, const stoa_context *co
     source->size_known = true;
     if (map && source->size > 0) {
         const void *bytes = NULL;
-        status = stoa_file_map(file, &bytes, &source->size, err);
+        uint64_t size = 0;
+        status = stoa_file_map(file, &bytes, &size, err);
         if (status == STOA_UNSUPPORTED) {
             stoa_error_clear(err);
             return STOA_OK;
         }
-        source->map = bytes;
+        source->map = status == STOA_OK ? bytes : NULL;
+        source->size = status == STOA_OK ? size : source->size;
     }
     return status;
 }

@@ -186,9 +186,28 @@ done:
     return status;
 }
 
+/* What was read from a map counts only while the file is whole; a file that was cut short explains
+ * whatever else seemed wrong with its bytes. */
+static stoa_status confirm(const struct reader *reader, stoa_status status, stoa_error *err) {
+    stoa_error cut = STOA_ERROR_NONE;
+    if (reader->source.map == NULL || stoa_file_map_check(reader->source.file, &cut) == STOA_OK) {
+        return status;
+    }
+    if (err != NULL) {
+        *err = cut;
+    }
+    return cut.status;
+}
+
 static stoa_status reader_next(void *state, struct ArrowArray *out, stoa_error *err) {
     struct reader *reader = state;
-    return reader->opening.by_footer ? file_next(reader, out, err) : stream_next(reader, out, err);
+    stoa_status status = reader->opening.by_footer ? file_next(reader, out, err)
+                                                   : stream_next(reader, out, err);
+    status = confirm(reader, status, err);
+    if (status != STOA_OK) {
+        stoa_arrow_array_release(out);
+    }
+    return status;
 }
 
 /* Takes `file`, also on error. */
@@ -212,7 +231,7 @@ static stoa_status reader_create(const stoa_context *context, stoa_file *file, b
         goto done;
     }
     STOA_CHECK(stoa_ipc_source_init(&reader->source, context, file, map, err));
-    STOA_CHECK(reader_open(reader, err));
+    STOA_CHECK(confirm(reader, reader_open(reader, err), err));
     *out = reader;
 
 done:

@@ -72,10 +72,15 @@ static void *worker_main(void *user) {
     return NULL;
 }
 
-/* Signals stay with the program's own threads. */
+/* Signals stay with the program's own threads, but not those that a thread's own doing raises: one
+ * that is blocked then ends the process without asking the program's handler, or the one for maps. */
 static int start_thread(struct worker *worker) {
+    static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
     sigset_t all, before;
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        sigdelset(&all, own[i]);
+    }
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int failed = pthread_create(&worker->thread, NULL, worker_main, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
