@@ -49,6 +49,9 @@ STOA_API STOA_MUST_USE stoa_status stoa_database_open(const char *uri,
 STOA_API void stoa_database_close(stoa_database *database);
 /// The database's pool; borrowed.
 STOA_API stoa_pool *stoa_database_pool(stoa_database *database);
+/// The database's worker threads; borrowed. Operations on the database whose context names no
+/// scheduler use this one.
+STOA_API stoa_sched *stoa_database_sched(stoa_database *database);
 STOA_API const char *stoa_database_uri(const stoa_database *database);
 
 /// What is known of a table without reading its data.

@@ -236,9 +236,7 @@ stoa_status stoa_load(stoa_database *database, const char *table, const char *co
                         .options = options == NULL ? &defaults : options};
     *out = (stoa_load_report){0};
     load.context = load.options->context;
-    if (load.context.pool == NULL) {
-        load.context.pool = stoa_database_pool(database);
-    }
+    stoa_database_fill_context(database, &load.context);
     if (path_count == 0) {
         return stoa_fail(err, STOA_INVALID, "expected at least one file to load");
     }

@@ -37,7 +37,7 @@ stoa_status stoa_sql_detached_open(stoa_database *database, stoa_transaction *tr
     struct engine *engine;
     STOA_TRY(stoa_sql_engine_get(database, &engine, err));
     stoa_context own = context != NULL ? *context : (stoa_context){0};
-    own.pool = own.pool != NULL ? own.pool : stoa_database_pool(database);
+    stoa_database_fill_context(database, &own);
     struct detached *detached;
     STOA_TRY(stoa_pool_allocate_array(own.pool, 1, sizeof *detached, (void **)&detached, err));
     detached->engine = engine;

@@ -259,9 +259,7 @@ stoa_status stoa_scan(stoa_database *database, const char *table, const stoa_sca
                               .table = table,
                               .options = options != NULL ? options : &defaults};
     request.context = request.options->context;
-    if (request.context.pool == NULL) {
-        request.context.pool = stoa_database_pool(database);
-    }
+    stoa_database_fill_context(database, &request.context);
     request.plan = (stoa_scan_request){.exact = true,
                                        .limit = request.options->limit > 0 ? request.options->limit
                                                                            : -1,

@@ -219,6 +219,7 @@ stoa_status stoa_statement_run(stoa_statement *statement, const stoa_context *co
     struct run run = {.session = session, .statement = statement, .info = {.rows_changed = -1}};
     run.context = context != NULL ? *context : (stoa_context){0};
     run.context.pool = run.context.pool != NULL ? run.context.pool : session->pool;
+    stoa_database_fill_context(session->database, &run.context);
     memcpy(run.info.statement, statement->parsed.label, sizeof run.info.statement);
     stoa_buffer_clear(&session->report);
 

@@ -17,9 +17,10 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "sched/sched.h"
 #include "table/internal.h"
 
-enum { DEFAULT_BUSY_MS = 10000, THREADS_MAX = 1024 };
+enum { DEFAULT_BUSY_MS = 10000 };
 
 struct attachment {
     struct attachment *next;
@@ -331,29 +332,6 @@ static void close_attachments(stoa_database *database) {
 
 /* ---- opening ---- */
 
-static stoa_status choose_threads(int32_t asked, int32_t *out, stoa_error *err) {
-    const char *text = getenv("STOA_THREADS");
-    *out = asked;
-    if (asked == 0 && text != NULL && *text != '\0') {
-        char *end = NULL;
-        long value = strtol(text, &end, 10);
-        if (*end != '\0' || value < 1 || value > THREADS_MAX) {
-            return stoa_fail(err, STOA_INVALID,
-                             "STOA_THREADS: expected a number from 1 to %d but "
-                             "found '%s'",
-                             THREADS_MAX, text);
-        }
-        *out = (int32_t)value;
-    } else if (asked == 0) {
-        long processors = sysconf(_SC_NPROCESSORS_ONLN);
-        *out = processors < 1 ? 1 : processors > THREADS_MAX ? THREADS_MAX : (int32_t)processors;
-    } else if (asked < 0 || asked > THREADS_MAX) {
-        return stoa_fail(err, STOA_INVALID, "expected from 1 to %d threads but found %" PRId32,
-                         THREADS_MAX, asked);
-    }
-    return STOA_OK;
-}
-
 static stoa_status make_pool(const stoa_database_options *options, stoa_pool **out,
                              stoa_error *err) {
     if (options->parent_pool != NULL) {
@@ -444,7 +422,8 @@ static stoa_status open_parts(stoa_database *database, const char *uri,
     STOA_TRY(stoa_pool_copy_string(database->pool, uri, &database->uri, err));
     STOA_TRY(
         stoa_pool_create_child(database->pool, "memory tables", 0, &database->memory_pool, err));
-    STOA_TRY(choose_threads(options->threads, &database->threads, err));
+    stoa_sched_options how = {.threads = options->threads};
+    STOA_TRY(stoa_sched_create(database->pool, &how, &database->sched, err));
     database->file_systems = options->file_systems;
     if (database->file_systems == NULL) {
         STOA_TRY(stoa_fs_registry_create(database->pool, &database->own_file_systems, err));
@@ -524,6 +503,7 @@ void stoa_database_close(stoa_database *database) {
     (void)stoa_resources_release(database->resources, STOA_RESOURCE_TRANSACTION, &database->logger,
                                  database->uri);
     close_attachments(database);
+    stoa_sched_close(database->sched);
     close_view(database);
     if (database->temporary_directory != NULL) {
         STOA_IGNORE(stoa_vfs_remove_tree(database->file_systems, database->temporary_directory,
@@ -551,6 +531,15 @@ stoa_pool *stoa_database_pool(stoa_database *database) {
     return database->pool;
 }
 
+stoa_sched *stoa_database_sched(stoa_database *database) {
+    return database->sched;
+}
+
+void stoa_database_fill_context(stoa_database *database, stoa_context *context) {
+    context->pool = context->pool != NULL ? context->pool : database->pool;
+    context->sched = context->sched != NULL ? context->sched : database->sched;
+}
+
 const char *stoa_database_uri(const stoa_database *database) {
     return database->uri;
 }
@@ -560,7 +549,7 @@ stoa_fs_registry *stoa_database_file_systems(stoa_database *database) {
 }
 
 int32_t stoa_database_threads(const stoa_database *database) {
-    return database->threads;
+    return stoa_sched_threads(database->sched);
 }
 
 const stoa_logger *stoa_database_logger(const stoa_database *database) {

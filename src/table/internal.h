@@ -24,7 +24,7 @@ struct stoa_database {
     bool is_remote;  /* `directory` is no local one: catalog_object.c, no locks, no leases */
     char *default_kind;
     bool read_only;
-    int32_t threads;
+    stoa_sched *sched;       /* its threads start with the first task */
     pid_t process; /* that opened it: a child of fork may not use it */
     stoa_logger logger;
     stoa_resources *resources; /* what is open */

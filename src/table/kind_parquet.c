@@ -82,7 +82,7 @@ static stoa_status parquet_writer_open(const stoa_sink *sink, void **out, stoa_e
         writer->options.row_group_rows = sink->row_group_rows;
     }
     /* The only writer of a sink may use every thread; several are threads already. */
-    writer->options.threads = sink->writer_count > 1 ? 1 : sink->database->threads;
+    writer->options.threads = sink->writer_count > 1 ? 1 : stoa_database_threads(sink->database);
     *out = writer;
     return STOA_OK;
 }

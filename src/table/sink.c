@@ -208,9 +208,7 @@ static stoa_status sink_create(stoa_database *database, stoa_transaction *transa
     sink->database = database;
     sink->pool = database->pool;
     sink->context = *context;
-    if (sink->context.pool == NULL) {
-        sink->context.pool = database->pool;
-    }
+    stoa_database_fill_context(database, &sink->context);
     sink->parts.pool = database->pool;
     sink->transaction = transaction;
     (void)pthread_mutex_init(&sink->lock, NULL);

@@ -231,9 +231,7 @@ stoa_status stoa_database_verify(stoa_database *database, const char *table,
     if (context != NULL) {
         verify.context = *context;
     }
-    if (verify.context.pool == NULL) {
-        verify.context.pool = database->pool;
-    }
+    stoa_database_fill_context(database, &verify.context);
     stoa_status status = STOA_OK;
     if (database->catalog != NULL) {
         status = settle(&verify, NULL, stoa_catalog_check(database->catalog, &own), &own);

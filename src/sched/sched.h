@@ -1,0 +1,54 @@
+/* Tasks within the library: groups, ranges, priorities. For everybody above. */
+#ifndef STOA_SCHED_SCHED_H
+#define STOA_SCHED_SCHED_H
+
+#include <stdatomic.h>
+
+#include <stoa/sched.h>
+
+typedef enum stoa_priority {
+    STOA_FOREGROUND = 0, /* somebody waits for it */
+    STOA_BACKGROUND = 1  /* compaction, clean-up: runs where no foreground task is ready */
+} stoa_priority;
+
+/// Tasks that are waited for together. The first failure triggers the group's token, keeps tasks
+/// that have not begun from running, and is what the waiter gets. Lies where its owner puts it,
+/// often on the stack (it takes about 1.6 KB); it may not move. The members are the module's own.
+typedef struct stoa_group {
+    stoa_sched *sched;
+    stoa_cancel *cancel;
+    stoa_priority priority;
+    atomic_int failed;       /* 0, then 1 when `error` has its owner */
+    _Atomic int64_t pending; /* spawned and not ended */
+    stoa_error error;        /* of the first failure; read when `pending` is 0 */
+} stoa_group;
+
+/// `sched` NULL: tasks run within stoa_group_spawn. `parent` (nullable) is a token above.
+///
+/// Errors   STOA_NO_MEMORY
+/// Owns     Every group that was initialised is waited for.
+STOA_MUST_USE stoa_status stoa_group_init(stoa_group *group, stoa_sched *sched,
+                                          stoa_priority priority, stoa_cancel *parent,
+                                          stoa_error *err);
+/// From any thread, also from the group's own tasks. Where there is no room the task runs within
+/// the call, so callers hold no lock. After a failure: nothing is run.
+void stoa_group_spawn(stoa_group *group, stoa_task_function function, void *user);
+/// The token that tasks of the group look at; borrowed.
+stoa_cancel *stoa_group_cancel(stoa_group *group);
+/// Waits for all tasks, running them meanwhile. Once; then the group is gone.
+///
+/// Errors   the first failure of a task
+///          STOA_CANCELLED  the token kept a task from running
+STOA_MUST_USE stoa_status stoa_group_wait(stoa_group *group, stoa_error *err);
+
+/// A part of a range: [begin, end).
+typedef stoa_status (*stoa_range_function)(void *user, int64_t begin, int64_t end, stoa_error *err);
+/// Calls `function` over all of [0, count) in parts of at least `grain` (the last one may be
+/// smaller), in any order and on any threads, split as they come free.
+///
+/// Errors   the first failure of a part; STOA_CANCELLED
+STOA_MUST_USE stoa_status stoa_parallel_for(const stoa_context *context, int64_t count,
+                                            int64_t grain, stoa_range_function function, void *user,
+                                            stoa_error *err);
+
+#endif
