@@ -30,16 +30,19 @@ typedef struct stoa_database_options {
     stoa_fs_registry *file_systems; /* borrowed; NULL: one of the database's own */
     stoa_pool *parent_pool;         /* borrowed; NULL: a root of the database's own */
     int64_t busy_timeout_ms;        /* how long a commit waits for another process; 0: 10 s */
+    int64_t grace_ms; /* in an object store: how long files that nothing names are kept for writers
+                         and readers who may be at work; 0: 24 h. What takes longer does not commit */
 } stoa_database_options;
 
 #define STOA_DATABASE_DEFAULT                                                                      \
-    {false, false, false, 0, 0, NULL, {NULL, NULL, STOA_LOG_WARN}, NULL, NULL, 0}
+    {false, false, false, 0, 0, NULL, {NULL, NULL, STOA_LOG_WARN}, NULL, NULL, 0, 0}
 
-/// Opens a directory ("flights.stoa", "file:///data/x") or ":memory:". `options` may be NULL.
+/// Opens a directory ("flights.stoa", "file:///data/x"), a place in an object store
+/// ("s3://bucket/flights") or ":memory:". `options` may be NULL.
 ///
 /// Errors   STOA_NOT_FOUND    no such directory, or no catalog in it, and `create` is false
-///          STOA_UNSUPPORTED  a format version that is newer than this library, or a scheme without
-///                            local files
+///          STOA_UNSUPPORTED  a format version that is newer than this library, or a file system
+///                            that cannot replace a file on condition
 ///          STOA_CORRUPT      the catalog is damaged
 /// Owns     The caller closes it after everything that it opened from it.
 STOA_API STOA_MUST_USE stoa_status stoa_database_open(const char *uri,

@@ -9,7 +9,7 @@
  * as a damaged file is.
  *
  * No lock tells who is alive. In place of it the catalog notes when each commit was made, and what
- * nobody needs any more is removed only after STOA_OBJECT_GRACE_MS. */
+ * nobody needs any more is removed only after a time of grace. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>

@@ -137,7 +137,7 @@ static stoa_status note_path(void *user, const char *name, const stoa_file_info 
     struct listing *listing = user;
     if (listing->database->is_remote && !info->is_directory &&
         (info->modified_ms == 0 ||
-         info->modified_ms > stoa_clock_unix_ms() - STOA_OBJECT_GRACE_MS)) {
+         info->modified_ms > stoa_clock_unix_ms() - listing->database->grace_ms)) {
         return STOA_OK; /* its writer may be at work */
     }
     STOA_TRY(stoa_buffer_append_text(&listing->paths, listing->folder, err));

@@ -263,6 +263,19 @@ static stoa_status publish(struct commit *commit, stoa_commit_outcome *out, stoa
     return status;
 }
 
+/* Where nobody could tell that this writer was alive, its oldest files may be gone by now. */
+static stoa_status check_age(const stoa_transaction *transaction, stoa_error *err) {
+    const stoa_database *database = transaction->database;
+    int64_t age_ms = (stoa_clock_monotonic_ns() - transaction->begun_ns) / 1000000;
+    if (!database->is_remote || age_ms < database->grace_ms) {
+        return STOA_OK;
+    }
+    return stoa_fail(err, STOA_LIMIT,
+                     "the transaction took %" PRId64 " ms: in an object store files that are not "
+                     "committed after %" PRId64 " ms are taken for abandoned",
+                     age_ms, database->grace_ms);
+}
+
 /* Steps 3 and 4, again where somebody else was first, as often as the busy time allows. */
 static stoa_status commit_durable(struct commit *commit, stoa_error *err) {
     stoa_database *database = commit->transaction->database;
@@ -270,6 +283,7 @@ static stoa_status commit_durable(struct commit *commit, stoa_error *err) {
     stoa_commit_outcome outcome = STOA_COMMIT_TAKEN_BACK;
     stoa_status status = STOA_OK;
     STOA_TRY(stoa_database_check_writable(database, err));
+    STOA_TRY(check_age(commit->transaction, err));
     do {
         STOA_TRY(apply_durable(commit, err));
         status = publish(commit, &outcome, err);

@@ -20,7 +20,7 @@
 #include "sched/sched.h"
 #include "table/internal.h"
 
-enum { DEFAULT_BUSY_MS = 10000 };
+enum { DEFAULT_BUSY_MS = 10000, DEFAULT_GRACE_MS = 24 * 3600 * 1000 };
 
 struct attachment {
     struct attachment *next;
@@ -465,6 +465,7 @@ stoa_status stoa_database_open(const char *uri, const stoa_database_options *opt
     database->pool = pool;
     database->read_only = options->read_only;
     database->logger = options->logger;
+    database->grace_ms = options->grace_ms <= 0 ? DEFAULT_GRACE_MS : options->grace_ms;
     database->process = getpid();
     (void)pthread_mutex_init(&database->commit_lock, NULL);
     (void)pthread_mutex_init(&database->view_lock, NULL);

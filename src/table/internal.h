@@ -24,8 +24,9 @@ struct stoa_database {
     bool is_remote;  /* `directory` is no local one: catalog_object.c, no locks, no leases */
     char *default_kind;
     bool read_only;
-    stoa_sched *sched;       /* its threads start with the first task */
-    pid_t process; /* that opened it: a child of fork may not use it */
+    stoa_sched *sched; /* its threads start with the first task */
+    int64_t grace_ms;  /* where nobody can tell who is alive, younger files are left alone */
+    pid_t process;     /* that opened it: a child of fork may not use it */
     stoa_logger logger;
     stoa_resources *resources; /* what is open */
     stoa_fs_registry *file_systems;
@@ -82,9 +83,6 @@ STOA_MUST_USE stoa_status stoa_database_sync_folder(stoa_database *database, con
 void stoa_database_remove_file(stoa_database *database, const char *path);
 /// "tables/<id>" into `out` (64 bytes).
 void stoa_table_folder(int64_t table_id, char out[64]);
-/// Where nobody can tell who is alive, files are left alone until they are so old that nobody can
-/// need them: no load takes as long, and no reader keeps an old snapshot open as long.
-#define STOA_OBJECT_GRACE_MS (INT64_C(24) * 3600 * 1000)
 /// A number that nobody guesses or repeats, above 0.
 int64_t stoa_random_id(void);
 
@@ -112,6 +110,7 @@ struct stoa_transaction {
     int64_t change_count;
     int64_t change_capacity;
     bool finished;
+    int64_t begun_ns; /* monotonic */
     stoa_resource *resource;
 };
 
@@ -170,7 +169,7 @@ STOA_MUST_USE stoa_status stoa_commit_changes(stoa_transaction *transaction, sto
 
 struct stoa_sink {
     stoa_database *database;
-    stoa_pool *pool; /* the database's; lives on when that is closed first */
+    stoa_pool *pool;      /* the database's; lives on when that is closed first */
     stoa_context context; /* its pool is never NULL */
     stoa_transaction *transaction;
     stoa_transaction *own_transaction; /* the same when it is ours, else NULL */

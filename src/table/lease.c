@@ -181,9 +181,8 @@ static stoa_status read_remote(stoa_database *database, stoa_lease_list *out, st
     }
     (void)pthread_mutex_unlock(&database->lease_lock);
     STOA_TRY(status);
-    return stoa_catalog_commit_before(database->catalog,
-                                      stoa_clock_unix_ms() - STOA_OBJECT_GRACE_MS, &out->horizon,
-                                      err);
+    return stoa_catalog_commit_before(database->catalog, stoa_clock_unix_ms() - database->grace_ms,
+                                      &out->horizon, err);
 }
 
 stoa_status stoa_lease_list_read(stoa_database *database, stoa_lease_list *out, stoa_error *err) {

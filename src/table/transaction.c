@@ -4,6 +4,7 @@
  * For each table it touched a transaction has one `stoa_change`: the table as it was (`base`), as it
  * is here (`now`), and the parts that were added and removed. Several operations on one table fold
  * into one change, and so into one snapshot. */
+#include "base/clock.h"
 #include "table/internal.h"
 
 #include <string.h>
@@ -45,6 +46,7 @@ stoa_status stoa_transaction_begin(stoa_database *database, stoa_transaction **o
                                       err));
     transaction->database = database;
     transaction->pool = database->pool;
+    transaction->begun_ns = stoa_clock_monotonic_ns();
     (void)pthread_mutex_init(&transaction->lock, NULL);
     stoa_status status = stoa_resource_enter(database->pool, STOA_RESOURCE_TRANSACTION, "", end,
                                              transaction, &transaction->resource, err);
