@@ -12,6 +12,16 @@ int64_t stoa_clock_monotonic_ns(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int64_t stoa_clock_coarse_ns(void) {
+    struct timespec now;
+#if defined(CLOCK_MONOTONIC_COARSE)
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+#else
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 int64_t stoa_clock_unix_ms(void) {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);

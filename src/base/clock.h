@@ -9,6 +9,10 @@
 /// Nanoseconds of a clock that never goes back; for durations only.
 int64_t stoa_clock_monotonic_ns(void);
 
+/// The same to within a few milliseconds, for a few nanoseconds a call: for budgets and for what
+/// happens a few times a second.
+int64_t stoa_clock_coarse_ns(void);
+
 /// Milliseconds since 1970-01-01 00:00 UTC.
 int64_t stoa_clock_unix_ms(void);
 
