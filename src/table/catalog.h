@@ -10,6 +10,7 @@
 #define STOA_TABLE_CATALOG_H
 
 #include "table/view.h"
+#include "vfs/retry.h"
 
 typedef struct stoa_catalog stoa_catalog;
 
@@ -76,7 +77,7 @@ typedef stoa_status (*stoa_catalog_function)(void *user, int64_t commit_id, bool
 /// busy time is over.
 typedef struct stoa_race {
     int64_t deadline_ns;
-    int64_t wait_ms;
+    stoa_retry retry;
 } stoa_race;
 stoa_race stoa_race_begin(const stoa_catalog *catalog);
 bool stoa_race_again(stoa_race *race);

@@ -12,10 +12,8 @@
  * nobody needs any more is removed only after a time of grace. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
 #include "table/internal.h"
 #include "table/sqlite.h"
 
@@ -24,22 +22,17 @@ enum { CATALOG_BYTES_MAX = 1 << 30, READ_TRIES = 16, WAL_VERSION = 2, ROLLBACK_V
 /* ---- losing a race ---- */
 
 stoa_race stoa_race_begin(const stoa_catalog *catalog) {
-    int64_t now = stoa_clock_monotonic_ns();
-    return (stoa_race){.deadline_ns = now + catalog->busy_timeout_ms * 1000000, .wait_ms = 8};
+    stoa_race race = {.deadline_ns = stoa_clock_monotonic_ns() +
+                                     catalog->busy_timeout_ms * 1000000};
+    stoa_retry_init(&race.retry, INT32_MAX);
+    race.retry.base_ms = 10;
+    race.retry.max_ms = 1000;
+    return race;
 }
 
 bool stoa_race_again(stoa_race *race) {
-    int64_t now = stoa_clock_monotonic_ns();
-    if (now >= race->deadline_ns) {
-        return false;
-    }
-    /* Somewhere within the wait, so that two who met do not meet again. */
-    int64_t wait_ns = (int64_t)(stoa_hash_u64((uint64_t)now) % (uint64_t)(race->wait_ms * 1000000));
-    (void)nanosleep(&(struct timespec){.tv_sec = wait_ns / 1000000000,
-                                       .tv_nsec = wait_ns % 1000000000},
-                    NULL);
-    race->wait_ms = race->wait_ms < 1000 ? race->wait_ms * 2 : race->wait_ms;
-    return true;
+    return stoa_clock_monotonic_ns() < race->deadline_ns &&
+           stoa_retry_again(&race->retry, 0, NULL);
 }
 
 /* ---- images ---- */
