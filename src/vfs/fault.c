@@ -2,11 +2,13 @@
  * to the file system behind.
  *
  * Lock: `fault->lock` guards the counts and the plan; it is not held during calls to the file system
- * behind. */
+ * behind, nor while a call hangs. */
 #include "vfs/fault.h"
 
 #include <pthread.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 
 struct stoa_fault {
@@ -19,6 +21,7 @@ struct stoa_fault {
     uint64_t calls[STOA_FAULT_CALL_COUNT];
     uint64_t written_bytes;
     uint64_t random;
+    uint64_t plans; /* made so far: a call that hangs goes on when there is another */
     bool happened;
 };
 
@@ -26,6 +29,7 @@ struct fault_file {
     stoa_fault *fault;
     stoa_pool *pool;
     stoa_file *inner;
+    const stoa_cancel *cancel; /* of the context it was opened with */
 };
 
 static const char *const call_names[STOA_FAULT_CALL_COUNT] = {
@@ -48,7 +52,24 @@ static stoa_status refuse(stoa_fault *fault, stoa_fault_call call, stoa_error *e
                      call_names[call]);
 }
 
-static stoa_status pass(stoa_fault *fault, stoa_fault_call call, stoa_error *err) {
+/* Waits for `delay_ms`, or (negative) until another plan is made; not beyond the token. */
+static stoa_status linger(stoa_fault *fault, int64_t delay_ms, uint64_t plan,
+                          const stoa_cancel *cancel, stoa_error *err) {
+    const struct timespec pause = {.tv_nsec = 1000000};
+    int64_t end_ns = stoa_clock_monotonic_ns() + delay_ms * 1000000;
+    bool is_over = false;
+    while (!is_over) {
+        STOA_TRY(stoa_cancel_check(cancel, err));
+        (void)nanosleep(&pause, NULL);
+        (void)pthread_mutex_lock(&fault->lock);
+        is_over = delay_ms < 0 ? fault->plans != plan : stoa_clock_monotonic_ns() >= end_ns;
+        (void)pthread_mutex_unlock(&fault->lock);
+    }
+    return STOA_OK;
+}
+
+static stoa_status pass(stoa_fault *fault, stoa_fault_call call, const stoa_cancel *cancel,
+                        stoa_error *err) {
     (void)pthread_mutex_lock(&fault->lock);
     const stoa_fault_options *options = &fault->options;
     fault->calls[STOA_FAULT_ANY]++;
@@ -56,9 +77,13 @@ static stoa_status pass(stoa_fault *fault, stoa_fault_call call, stoa_error *err
     bool counts = options->call == STOA_FAULT_ANY || options->call == call;
     bool is_it = options->fail_at != 0 && counts && fault->calls[options->call] == options->fail_at;
     bool is_after = fault->happened && options->fails_on;
-    stoa_status status = is_it || is_after ? refuse(fault, call, err) : STOA_OK;
+    bool hangs = options->hangs && (is_it || is_after);
+    int64_t delay_ms = hangs ? -1 : counts ? (int64_t)options->delay_ms : 0;
+    uint64_t plan = fault->plans;
+    fault->happened = fault->happened || hangs;
+    stoa_status status = (is_it || is_after) && !hangs ? refuse(fault, call, err) : STOA_OK;
     (void)pthread_mutex_unlock(&fault->lock);
-    return status;
+    return status == STOA_OK && delay_ms != 0 ? linger(fault, delay_ms, plan, cancel, err) : status;
 }
 
 static stoa_status offers(bool there, stoa_error *err) {
@@ -77,7 +102,7 @@ static void unreference(stoa_fault *fault) {
 
 static stoa_status file_size(void *state, uint64_t *out, stoa_error *err) {
     const struct fault_file *file = state;
-    STOA_TRY(pass(file->fault, STOA_FAULT_SIZE, err));
+    STOA_TRY(pass(file->fault, STOA_FAULT_SIZE, file->cancel, err));
     STOA_TRY(offers(file->inner->operations->size != NULL, err));
     return file->inner->operations->size(file->inner->state, out, err);
 }
@@ -86,7 +111,7 @@ static stoa_status file_read_at(void *state, uint64_t offset, void *buffer, size
                                 size_t *out_size, stoa_error *err) {
     const struct fault_file *file = state;
     stoa_fault *fault = file->fault;
-    STOA_TRY(pass(fault, STOA_FAULT_READ, err));
+    STOA_TRY(pass(fault, STOA_FAULT_READ, file->cancel, err));
     STOA_TRY(offers(file->inner->operations->read_at != NULL, err));
     (void)pthread_mutex_lock(&fault->lock);
     if (fault->options.shortens_reads && size > 1) {
@@ -99,7 +124,7 @@ static stoa_status file_read_at(void *state, uint64_t offset, void *buffer, size
 
 static stoa_status file_map(void *state, const void **out, uint64_t *out_size, stoa_error *err) {
     const struct fault_file *file = state;
-    STOA_TRY(pass(file->fault, STOA_FAULT_READ, err));
+    STOA_TRY(pass(file->fault, STOA_FAULT_READ, file->cancel, err));
     STOA_TRY(offers(file->inner->operations->map != NULL, err));
     return file->inner->operations->map(file->inner->state, out, out_size, err);
 }
@@ -118,8 +143,9 @@ static void file_advise(void *state, uint64_t offset, uint64_t size, stoa_file_a
 }
 
 /* How much of a write reaches the file behind, and what the caller is told. */
-static stoa_status admit(stoa_fault *fault, size_t *size, stoa_error *err) {
-    stoa_status status = pass(fault, STOA_FAULT_WRITE, err);
+static stoa_status admit(const struct fault_file *file, size_t *size, stoa_error *err) {
+    stoa_fault *fault = file->fault;
+    stoa_status status = pass(fault, STOA_FAULT_WRITE, file->cancel, err);
     (void)pthread_mutex_lock(&fault->lock);
     uint64_t space = fault->options.space_bytes;
     uint64_t left = space == 0 ? UINT64_MAX : space - fault->written_bytes;
@@ -138,7 +164,7 @@ static stoa_status admit(stoa_fault *fault, size_t *size, stoa_error *err) {
 static stoa_status file_write(void *state, const void *bytes, size_t size, stoa_error *err) {
     const struct fault_file *file = state;
     STOA_TRY(offers(file->inner->operations->write != NULL, err));
-    stoa_status refused = admit(file->fault, &size, err);
+    stoa_status refused = admit(file, &size, err);
     stoa_error *inner_err = refused == STOA_OK ? err : NULL;
     stoa_status status = size == 0 ? STOA_OK
                                    : file->inner->operations->write(file->inner->state, bytes, size,
@@ -148,14 +174,14 @@ static stoa_status file_write(void *state, const void *bytes, size_t size, stoa_
 
 static stoa_status file_sync(void *state, stoa_error *err) {
     const struct fault_file *file = state;
-    STOA_TRY(pass(file->fault, STOA_FAULT_SYNC, err));
+    STOA_TRY(pass(file->fault, STOA_FAULT_SYNC, file->cancel, err));
     STOA_TRY(offers(file->inner->operations->sync != NULL, err));
     return file->inner->operations->sync(file->inner->state, err);
 }
 
 static stoa_status file_truncate(void *state, uint64_t size, stoa_error *err) {
     const struct fault_file *file = state;
-    STOA_TRY(pass(file->fault, STOA_FAULT_TRUNCATE, err));
+    STOA_TRY(pass(file->fault, STOA_FAULT_TRUNCATE, file->cancel, err));
     STOA_TRY(offers(file->inner->operations->truncate != NULL, err));
     return file->inner->operations->truncate(file->inner->state, size, err);
 }
@@ -206,7 +232,8 @@ static stoa_status wrap_file(stoa_fault *fault, const char *path, stoa_file *inn
         stoa_file_close(inner);
         return status;
     }
-    *(struct fault_file *)memory = (struct fault_file){fault, context->pool, inner};
+    *(struct fault_file *)memory = (struct fault_file){fault, context->pool, inner,
+                                                       context->cancel};
     (void)pthread_mutex_lock(&fault->lock);
     fault->references++;
     (void)pthread_mutex_unlock(&fault->lock);
@@ -217,7 +244,7 @@ static stoa_status fs_open(void *state, const char *path, stoa_open_mode mode,
                            const stoa_context *context, stoa_file **out, stoa_error *err) {
     stoa_fault *fault = state;
     stoa_file *inner = NULL;
-    STOA_TRY(pass(fault, STOA_FAULT_OPEN, err));
+    STOA_TRY(pass(fault, STOA_FAULT_OPEN, context->cancel, err));
     STOA_TRY(offers(fault->inner.operations->open != NULL, err));
     STOA_TRY(fault->inner.operations->open(fault->inner.state, path, mode, context, &inner, err));
     return wrap_file(fault, path, inner, context, out, err);
@@ -227,7 +254,7 @@ static stoa_status fs_lock(void *state, const char *path, const stoa_context *co
                            stoa_file **out, stoa_error *err) {
     stoa_fault *fault = state;
     stoa_file *inner = NULL;
-    STOA_TRY(pass(fault, STOA_FAULT_LOCK, err));
+    STOA_TRY(pass(fault, STOA_FAULT_LOCK, context->cancel, err));
     STOA_TRY(offers(fault->inner.operations->lock != NULL, err));
     STOA_TRY(fault->inner.operations->lock(fault->inner.state, path, context, &inner, err));
     return wrap_file(fault, path, inner, context, out, err);
@@ -236,7 +263,7 @@ static stoa_status fs_lock(void *state, const char *path, const stoa_context *co
 static stoa_status fs_stat(void *state, const char *path, const stoa_context *context,
                            stoa_file_info *out, stoa_error *err) {
     stoa_fault *fault = state;
-    STOA_TRY(pass(fault, STOA_FAULT_STAT, err));
+    STOA_TRY(pass(fault, STOA_FAULT_STAT, context->cancel, err));
     STOA_TRY(offers(fault->inner.operations->stat != NULL, err));
     return fault->inner.operations->stat(fault->inner.state, path, context, out, err);
 }
@@ -244,7 +271,7 @@ static stoa_status fs_stat(void *state, const char *path, const stoa_context *co
 static stoa_status fs_list(void *state, const char *path, const stoa_context *context,
                            stoa_list_function function, void *user, stoa_error *err) {
     stoa_fault *fault = state;
-    STOA_TRY(pass(fault, STOA_FAULT_LIST, err));
+    STOA_TRY(pass(fault, STOA_FAULT_LIST, context->cancel, err));
     STOA_TRY(offers(fault->inner.operations->list != NULL, err));
     return fault->inner.operations->list(fault->inner.state, path, context, function, user, err);
 }
@@ -252,7 +279,7 @@ static stoa_status fs_list(void *state, const char *path, const stoa_context *co
 static stoa_status fs_make_directory(void *state, const char *path, const stoa_context *context,
                                      stoa_error *err) {
     stoa_fault *fault = state;
-    STOA_TRY(pass(fault, STOA_FAULT_MAKE_DIRECTORY, err));
+    STOA_TRY(pass(fault, STOA_FAULT_MAKE_DIRECTORY, context->cancel, err));
     STOA_TRY(offers(fault->inner.operations->make_directory != NULL, err));
     return fault->inner.operations->make_directory(fault->inner.state, path, context, err);
 }
@@ -260,7 +287,7 @@ static stoa_status fs_make_directory(void *state, const char *path, const stoa_c
 static stoa_status fs_remove(void *state, const char *path, const stoa_context *context,
                              stoa_error *err) {
     stoa_fault *fault = state;
-    STOA_TRY(pass(fault, STOA_FAULT_REMOVE, err));
+    STOA_TRY(pass(fault, STOA_FAULT_REMOVE, context->cancel, err));
     STOA_TRY(offers(fault->inner.operations->remove != NULL, err));
     return fault->inner.operations->remove(fault->inner.state, path, context, err);
 }
@@ -268,7 +295,7 @@ static stoa_status fs_remove(void *state, const char *path, const stoa_context *
 static stoa_status fs_rename(void *state, const char *from, const char *to,
                              const stoa_context *context, stoa_error *err) {
     stoa_fault *fault = state;
-    STOA_TRY(pass(fault, STOA_FAULT_RENAME, err));
+    STOA_TRY(pass(fault, STOA_FAULT_RENAME, context->cancel, err));
     STOA_TRY(offers(fault->inner.operations->rename != NULL, err));
     return fault->inner.operations->rename(fault->inner.state, from, to, context, err);
 }
@@ -276,7 +303,7 @@ static stoa_status fs_rename(void *state, const char *from, const char *to,
 static stoa_status fs_sync_directory(void *state, const char *path, const stoa_context *context,
                                      stoa_error *err) {
     stoa_fault *fault = state;
-    STOA_TRY(pass(fault, STOA_FAULT_SYNC_DIRECTORY, err));
+    STOA_TRY(pass(fault, STOA_FAULT_SYNC_DIRECTORY, context->cancel, err));
     STOA_TRY(offers(fault->inner.operations->sync_directory != NULL, err));
     return fault->inner.operations->sync_directory(fault->inner.state, path, context, err);
 }
@@ -295,7 +322,7 @@ static stoa_status fs_put_if(void *state, const char *path, const stoa_context *
     stoa_fault *fault = state;
     const stoa_fs *inner = &fault->inner;
     stoa_file_info unseen;
-    stoa_status refused = pass(fault, STOA_FAULT_PUT_IF, err);
+    stoa_status refused = pass(fault, STOA_FAULT_PUT_IF, context->cancel, err);
     if (refused == STOA_OK) {
         STOA_TRY(offers(inner->operations->put_if != NULL, err));
         return inner->operations->put_if(inner->state, path, context, expected, bytes, size,
@@ -351,6 +378,7 @@ void stoa_fault_plan(stoa_fault *fault, const stoa_fault_options *options) {
     memset(fault->calls, 0, sizeof fault->calls);
     fault->written_bytes = 0;
     fault->random = fault->options.seed;
+    fault->plans++;
     fault->happened = false;
     (void)pthread_mutex_unlock(&fault->lock);
 }

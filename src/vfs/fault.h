@@ -63,6 +63,9 @@ typedef struct stoa_fault_options {
     bool tears_writes;    /* a write that fails leaves a part of its bytes, and a put_if that fails
                              has happened or not, by the seed */
     bool shortens_reads;  /* reads answer less than asked, by the seed */
+    bool hangs;           /* what would fail does not answer: until the token of its context is
+                             triggered (STOA_CANCELLED) or another plan is made (it goes on) */
+    uint32_t delay_ms;    /* every call of the kind takes so much longer, or until the token */
     stoa_status status;   /* of the failure; 0: STOA_IO */
     uint64_t space_bytes; /* so many more bytes can be written before the disk is full; 0: any */
     uint64_t seed;

@@ -1,7 +1,12 @@
 /* The fault file system: that it fails what it was told to, and nothing else. */
 #include "support.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "base/clock.h"
 
 static support_world world;
 static stoa_error err;
@@ -138,6 +143,98 @@ static void only_crash_file_systems_crash(void **state) {
     stoa_fs_close(&memory);
 }
 
+static stoa_status stat_with(stoa_cancel *cancel) {
+    stoa_context context = {.pool = world.pool, .cancel = cancel};
+    stoa_file_info info;
+    return stoa_vfs_stat(world.registry, "test:/", &context, &info, &err);
+}
+
+static void a_call_that_hangs_ends_with_its_token(void **state) {
+    (void)state;
+    stoa_cancel *cancel = NULL;
+    stoa_file *file = NULL;
+    assert_ok(stoa_cancel_create(NULL, &cancel, &err), err);
+    stoa_context context = {.pool = world.pool, .cancel = cancel};
+    assert_ok(stoa_vfs_open(world.registry, "test:/f", STOA_OPEN_CREATE, &context, &file, &err),
+              err);
+    stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = 2, .hangs = true});
+    assert_ok(stat_with(cancel), err);
+    assert_false(stoa_fault_happened(world.fault));
+    stoa_cancel_set_timeout(cancel, 20);
+    assert_fails(stoa_file_write(file, "a", 1, &err), STOA_CANCELLED, "cannot write", err);
+    assert_true(stoa_fault_happened(world.fault));
+    stoa_file_close(file);
+    stoa_cancel_close(cancel);
+}
+
+static void *make_another_plan(void *user) {
+    (void)user;
+    while (!stoa_fault_happened(world.fault)) {
+        (void)sched_yield();
+    }
+    stoa_fault_plan(world.fault, NULL);
+    return NULL;
+}
+
+static void a_call_that_hangs_goes_on_under_another_plan(void **state) {
+    (void)state;
+    pthread_t thread;
+    stoa_fault_plan(world.fault,
+                    &(stoa_fault_options){.fail_at = 1, .call = STOA_FAULT_STAT, .hangs = true});
+    assert_int_equal(pthread_create(&thread, NULL, make_another_plan, NULL), 0);
+    assert_ok(stat_with(NULL), err);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void calls_can_be_slow(void **state) {
+    (void)state;
+    stoa_cancel *cancel = NULL;
+    stoa_fault_plan(world.fault, &(stoa_fault_options){.call = STOA_FAULT_STAT, .delay_ms = 15});
+    int64_t start = stoa_clock_monotonic_ns();
+    assert_ok(stat_with(NULL), err);
+    assert_true(stoa_clock_monotonic_ns() - start >= 15000000);
+    assert_false(stoa_fault_happened(world.fault));
+    stoa_fault_plan(world.fault,
+                    &(stoa_fault_options){.call = STOA_FAULT_STAT, .delay_ms = 3600000});
+    assert_ok(stoa_cancel_create(NULL, &cancel, &err), err);
+    stoa_cancel_set_timeout(cancel, 5);
+    assert_fails(stat_with(cancel), STOA_CANCELLED, "deadline", err);
+    stoa_cancel_close(cancel);
+}
+
+static void a_put_that_failed_may_have_happened(void **state) {
+    (void)state;
+    char version[64];
+    int happened = 0;
+    for (uint64_t seed = 0; seed < 32; seed++) {
+        char uri[32];
+        bool exists = false;
+        (void)snprintf(uri, sizeof uri, "test:/%d", (int)seed);
+        stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = 1,
+                                                           .call = STOA_FAULT_PUT_IF,
+                                                           .tears_writes = true,
+                                                           .seed = seed});
+        assert_fails(stoa_vfs_put_if(world.registry, uri, NULL, "", "x", 1, version, &err), STOA_IO,
+                     "(put if)", err);
+        assert_string_equal(version, "");
+        assert_ok(stoa_vfs_exists(world.registry, uri, NULL, &exists, &err), err);
+        happened += exists ? 1 : 0;
+    }
+    assert_in_range(happened, 1, 31);
+    stoa_fault_plan(world.fault, &(stoa_fault_options){.fail_at = 1});
+    assert_fails(stoa_vfs_put_if(world.registry, "test:/g", NULL, "", "x", 1, version, &err),
+                 STOA_IO, NULL, err);
+    assert_ok(stoa_vfs_put_if(world.registry, "test:/g", NULL, "", "x", 1, version, &err), err);
+}
+
+static void a_put_survives_a_crash(void **state) {
+    (void)state;
+    char version[64];
+    assert_ok(stoa_vfs_put_if(world.registry, "test:/f", NULL, "", "one", 3, version, &err), err);
+    support_world_crash(&world, STOA_CRASH_DROP, 0);
+    assert_int_equal(size_of("test:/f"), 3);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -148,6 +245,11 @@ int main(void) {
         TEST(a_disk_fills_up_at_the_byte),
         TEST(short_reads_are_made_whole),
         TEST(only_crash_file_systems_crash),
+        TEST(a_call_that_hangs_ends_with_its_token),
+        TEST(a_call_that_hangs_goes_on_under_another_plan),
+        TEST(calls_can_be_slow),
+        TEST(a_put_that_failed_may_have_happened),
+        TEST(a_put_survives_a_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
