@@ -1,8 +1,10 @@
 /* The contract of file systems, run over those that need nothing from outside: local, memory,
- * memory that can crash, and the fault file system before them with short reads. */
+ * memory that can crash, and wrappers before them. */
 #include "contract.h"
 
 #include <stdio.h>
+
+#include "vfs/counted.h"
 
 static void open_local(contract_world *world) {
     char directory[SUPPORT_PATH_BYTES];
@@ -42,6 +44,15 @@ static void open_faults_before_memory(contract_world *world) {
     put_faults_before(world, inner, "");
 }
 
+static void open_counted_before_memory(contract_world *world) {
+    stoa_fs inner, fs;
+    stoa_counted *counted;
+    assert_ok(stoa_fs_memory_create(world->pool, &inner, &world->err), world->err);
+    assert_ok(stoa_fs_counted_create(world->pool, inner, &fs, &counted, &world->err), world->err);
+    assert_ok(stoa_fs_register(world->registry, "counted", fs, &world->err), world->err);
+    (void)snprintf(world->base, sizeof world->base, "counted:/base");
+}
+
 int main(void) {
     static const contract_subject subjects[] = {
         {.name = "local", .open = open_local, .lacks = CONTRACT_LACKS_PUT_IF},
@@ -51,6 +62,7 @@ int main(void) {
          .open = open_faults_before_local,
          .lacks = CONTRACT_LACKS_PUT_IF},
         {.name = "faults before memory", .open = open_faults_before_memory},
+        {.name = "counted before memory", .open = open_counted_before_memory},
     };
     return contract_run(subjects, sizeof subjects / sizeof subjects[0]);
 }
