@@ -30,12 +30,14 @@ typedef struct stoa_database_options {
     stoa_fs_registry *file_systems; /* borrowed; NULL: one of the database's own */
     stoa_pool *parent_pool;         /* borrowed; NULL: a root of the database's own */
     int64_t busy_timeout_ms;        /* how long a commit waits for another process; 0: 10 s */
+    stoa_cancel *cancel; /* borrowed; ends what the database does by itself: opening, and reading and
+                            writing a catalog over a network */
     int64_t grace_ms; /* in an object store: how long files that nothing names are kept for writers
                          and readers who may be at work; 0: 24 h. What takes longer does not commit */
 } stoa_database_options;
 
 #define STOA_DATABASE_DEFAULT                                                                      \
-    {false, false, false, 0, 0, NULL, {NULL, NULL, STOA_LOG_WARN}, NULL, NULL, 0, 0}
+    {false, false, false, 0, 0, NULL, {NULL, NULL, STOA_LOG_WARN}, NULL, NULL, 0, NULL, 0}
 
 /// Opens a directory ("flights.stoa", "file:///data/x"), a place in an object store
 /// ("s3://bucket/flights") or ":memory:". `options` may be NULL.

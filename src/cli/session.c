@@ -45,6 +45,7 @@ stoa_status stoa_cli_session_open(const char *uri, stoa_cli_open mode, stoa_cli_
         status = stoa_interrupt_install(&out->cancel, err);
     }
     if (status == STOA_OK) {
+        options.cancel = out->cancel;
         status = stoa_database_open(uri, &options, &out->database, err);
     }
     if (status != STOA_OK) {

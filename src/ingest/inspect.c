@@ -11,7 +11,7 @@
 
 stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool with_pages,
                               stoa_text *out, stoa_error *err) {
-    stoa_context context = {.pool = stoa_database_pool(database)};
+    const stoa_context *context = stoa_database_context(database);
     stoa_fs_registry *registry = stoa_database_file_systems(database);
     stoa_ingest_kind kind;
     stoa_file *file = NULL;
@@ -19,11 +19,11 @@ stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool wi
     stoa_status status = STOA_OK;
     STOA_TRY(stoa_ingest_detect(registry, path, NULL, &kind, err));
     stoa_buffer_clear(&out->buffer);
-    STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_READ, &context, &file, err));
+    STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &file, err));
     if (kind.format == STOA_FORMAT_PARQUET) {
-        STOA_CHECK(stoa_parquet_describe(&context, file, with_pages, &out->buffer, err));
+        STOA_CHECK(stoa_parquet_describe(context, file, with_pages, &out->buffer, err));
     } else if (kind.format == STOA_FORMAT_ARROW_FILE || kind.format == STOA_FORMAT_ARROW_STREAM) {
-        STOA_CHECK(stoa_ipc_describe(&context, file, &out->buffer, err));
+        STOA_CHECK(stoa_ipc_describe(context, file, &out->buffer, err));
     } else {
         status = stoa_fail(err, STOA_UNSUPPORTED,
                            "'%s' is text: 'stoa cat' shows its rows, inspect looks into Parquet "

@@ -193,6 +193,7 @@ stoa_status stoa_catalog_open(stoa_pool *pool, const char *path,
     catalog->read_only = options->read_only;
     catalog->busy_timeout_ms = options->busy_timeout_ms;
     catalog->file_systems = options->file_systems;
+    catalog->context = options->context;
     if (options->file_systems != NULL) {
         STOA_CHECK(stoa_catalog_object_open(catalog, options->create, err));
     } else if (options->read_only) {

@@ -19,6 +19,7 @@ typedef struct stoa_catalog_options {
     bool read_only;
     int64_t busy_timeout_ms;
     stoa_fs_registry *file_systems; /* borrowed; where `path` is a URI of. NULL: it is local */
+    stoa_context context;           /* of requests to it */
 } stoa_catalog_options;
 
 /// Errors   STOA_NOT_FOUND, STOA_UNSUPPORTED (a newer format), STOA_CORRUPT, STOA_LOCKED, STOA_IO
@@ -78,6 +79,7 @@ typedef stoa_status (*stoa_catalog_function)(void *user, int64_t commit_id, bool
 typedef struct stoa_race {
     int64_t deadline_ns;
     stoa_retry retry;
+    stoa_context context;
 } stoa_race;
 stoa_race stoa_race_begin(const stoa_catalog *catalog);
 bool stoa_race_again(stoa_race *race);

@@ -22,8 +22,8 @@ enum { CATALOG_BYTES_MAX = 1 << 30, READ_TRIES = 16, WAL_VERSION = 2, ROLLBACK_V
 /* ---- losing a race ---- */
 
 stoa_race stoa_race_begin(const stoa_catalog *catalog) {
-    stoa_race race = {.deadline_ns = stoa_clock_monotonic_ns() +
-                                     catalog->busy_timeout_ms * 1000000};
+    stoa_race race = {.deadline_ns = stoa_clock_monotonic_ns() + catalog->busy_timeout_ms * 1000000,
+                      .context = catalog->context};
     stoa_retry_init(&race.retry, INT32_MAX);
     race.retry.base_ms = 10;
     race.retry.max_ms = 1000;
@@ -32,7 +32,7 @@ stoa_race stoa_race_begin(const stoa_catalog *catalog) {
 
 bool stoa_race_again(stoa_race *race) {
     return stoa_clock_monotonic_ns() < race->deadline_ns &&
-           stoa_retry_again(&race->retry, 0, NULL);
+           stoa_retry_again(&race->retry, 0, &race->context);
 }
 
 /* ---- images ---- */
@@ -82,7 +82,7 @@ static stoa_status fill_reader(stoa_catalog *catalog, const void *bytes, size_t 
 
 static stoa_status look(stoa_catalog *catalog, char version[64], stoa_error *err) {
     stoa_file_info info;
-    STOA_TRY(stoa_vfs_stat(catalog->file_systems, catalog->path, NULL, &info, err));
+    STOA_TRY(stoa_vfs_stat(catalog->file_systems, catalog->path, &catalog->context, &info, err));
     if (info.version[0] == '\0') {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "'%s': its file system does not tell the versions of files",
@@ -98,8 +98,8 @@ static stoa_status read_newest(stoa_catalog *catalog, char version[64], stoa_err
     for (int i = 0; i < READ_TRIES; i++) {
         stoa_buffer bytes;
         char after[64] = "";
-        status = stoa_vfs_read_all(catalog->file_systems, catalog->path, NULL, CATALOG_BYTES_MAX,
-                                   catalog->pool, &bytes, err);
+        status = stoa_vfs_read_all(catalog->file_systems, catalog->path, &catalog->context,
+                                   CATALOG_BYTES_MAX, catalog->pool, &bytes, err);
         if (status == STOA_OK) {
             status = look(catalog, after, err);
         }
@@ -174,7 +174,7 @@ stoa_status stoa_catalog_object_publish(stoa_catalog *catalog, stoa_commit_outco
     size_t size = 0;
     char version[64] = "";
     STOA_TRY(serialize(&catalog->writer, &bytes, &size, err));
-    stoa_status status = stoa_vfs_put_if(catalog->file_systems, catalog->path, NULL,
+    stoa_status status = stoa_vfs_put_if(catalog->file_systems, catalog->path, &catalog->context,
                                          catalog->base_version, bytes, size, version, err);
     *out = judge(status);
     if (status == STOA_OK) {
@@ -202,8 +202,8 @@ static stoa_status make(stoa_catalog *catalog, stoa_error *err) {
     STOA_CHECK(stoa_catalog_fill_empty(&fresh, err));
     STOA_CHECK(stoa_sqlite_execute(&fresh, stoa_catalog_object_layout, err));
     STOA_CHECK(serialize(&fresh, &bytes, &size, err));
-    status = stoa_vfs_put_if(catalog->file_systems, catalog->path, NULL, "", bytes, size, version,
-                             err);
+    status = stoa_vfs_put_if(catalog->file_systems, catalog->path, &catalog->context, "", bytes,
+                             size, version, err);
     if (status == STOA_CONFLICT) {
         stoa_error_clear(err);
         status = STOA_OK;
@@ -218,7 +218,8 @@ done:
 stoa_status stoa_catalog_object_open(stoa_catalog *catalog, bool create, stoa_error *err) {
     bool exists = true;
     if (create) {
-        STOA_TRY(stoa_vfs_exists(catalog->file_systems, catalog->path, NULL, &exists, err));
+        STOA_TRY(
+            stoa_vfs_exists(catalog->file_systems, catalog->path, &catalog->context, &exists, err));
     }
     if (!exists) {
         STOA_TRY(make(catalog, err));

@@ -38,7 +38,7 @@ static stoa_status remove_files(struct sweep *sweep, int64_t *out_count, stoa_er
         const char *path = (const char *)sweep->paths.data + at;
         char *uri = NULL;
         STOA_TRY(stoa_database_path(database, path, &uri, err));
-        stoa_status status = stoa_vfs_remove(database->file_systems, uri, NULL, err);
+        stoa_status status = stoa_vfs_remove(database->file_systems, uri, &database->context, err);
         stoa_pool_free_string(database->pool, uri);
         if (status != STOA_OK && status != STOA_NOT_FOUND) {
             return status;
@@ -150,8 +150,8 @@ static stoa_status list_folder(struct listing *listing, const char *folder, stoa
     char *uri = NULL;
     STOA_TRY(stoa_database_path(listing->database, folder, &uri, err));
     listing->folder = folder;
-    stoa_status status = stoa_vfs_list(listing->database->file_systems, uri, NULL, note_path,
-                                       listing, err);
+    stoa_status status = stoa_vfs_list(listing->database->file_systems, uri,
+                                       &listing->database->context, note_path, listing, err);
     stoa_pool_free_string(listing->database->pool, uri);
     if (status == STOA_NOT_FOUND || status == STOA_INVALID) {
         stoa_error_clear(err);

@@ -53,7 +53,8 @@ stoa_status stoa_database_sync_folder(stoa_database *database, const char *path,
         return STOA_OK;
     }
     STOA_TRY(stoa_database_path(database, path, &uri, err));
-    stoa_status status = stoa_vfs_sync_directory(database->file_systems, uri, NULL, err);
+    stoa_status status = stoa_vfs_sync_directory(database->file_systems, uri, &database->context,
+                                                 err);
     stoa_pool_free_string(database->pool, uri);
     return status;
 }
@@ -244,7 +245,8 @@ static stoa_status make_temporary(stoa_database *database, stoa_error *err) {
         (void)snprintf(name, sizeof name, "tmp/%s", stoa_lease_token(database->writer_lease));
         STOA_TRY(stoa_database_path(database, name, &path, err));
     }
-    stoa_status status = stoa_vfs_make_directories(database->file_systems, path, NULL, err);
+    stoa_status status = stoa_vfs_make_directories(database->file_systems, path, &database->context,
+                                                   err);
     if (status != STOA_OK) {
         stoa_pool_free_string(database->pool, path);
         return status;
@@ -373,7 +375,8 @@ static stoa_status make_folders(stoa_database *database, stoa_error *err) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = NULL;
         STOA_TRY(stoa_database_path(database, names[i], &path, err));
-        stoa_status status = stoa_vfs_make_directories(database->file_systems, path, NULL, err);
+        stoa_status status = stoa_vfs_make_directories(database->file_systems, path,
+                                                       &database->context, err);
         stoa_pool_free_string(database->pool, path);
         STOA_TRY(status);
     }
@@ -387,12 +390,13 @@ static stoa_status open_catalog(stoa_database *database, const stoa_database_opt
     bool exists = false;
     stoa_catalog_options how = {options->create || options->must_create, options->read_only,
                                 options->busy_timeout_ms,
-                                database->is_remote ? database->file_systems : NULL};
+                                database->is_remote ? database->file_systems : NULL,
+                                database->context};
     how.busy_timeout_ms = how.busy_timeout_ms <= 0 ? DEFAULT_BUSY_MS : how.busy_timeout_ms;
     how.create = how.create && !options->read_only;
     STOA_TRY(stoa_database_path(database, "catalog.db", &uri, err));
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_vfs_exists(database->file_systems, uri, NULL, &exists, err));
+    STOA_CHECK(stoa_vfs_exists(database->file_systems, uri, &database->context, &exists, err));
     if (exists && options->must_create) {
         status = stoa_fail(err, STOA_EXISTS, "there is a database already");
         goto done;
@@ -424,6 +428,8 @@ static stoa_status open_parts(stoa_database *database, const char *uri,
         stoa_pool_create_child(database->pool, "memory tables", 0, &database->memory_pool, err));
     stoa_sched_options how = {.threads = options->threads};
     STOA_TRY(stoa_sched_create(database->pool, &how, &database->sched, err));
+    database->context = (stoa_context){.cancel = options->cancel, .logger = &database->logger};
+    stoa_database_fill_context(database, &database->context);
     database->file_systems = options->file_systems;
     if (database->file_systems == NULL) {
         STOA_TRY(stoa_fs_registry_create(database->pool, &database->own_file_systems, err));
@@ -539,6 +545,10 @@ stoa_sched *stoa_database_sched(stoa_database *database) {
 void stoa_database_fill_context(stoa_database *database, stoa_context *context) {
     context->pool = context->pool != NULL ? context->pool : database->pool;
     context->sched = context->sched != NULL ? context->sched : database->sched;
+}
+
+const stoa_context *stoa_database_context(const stoa_database *database) {
+    return &database->context;
 }
 
 const char *stoa_database_uri(const stoa_database *database) {

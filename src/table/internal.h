@@ -24,9 +24,10 @@ struct stoa_database {
     bool is_remote;  /* `directory` is no local one: catalog_object.c, no locks, no leases */
     char *default_kind;
     bool read_only;
-    stoa_sched *sched; /* its threads start with the first task */
-    int64_t grace_ms;  /* where nobody can tell who is alive, younger files are left alone */
-    pid_t process;     /* that opened it: a child of fork may not use it */
+    stoa_context context; /* of what it does by itself */
+    stoa_sched *sched;    /* its threads start with the first task */
+    int64_t grace_ms;     /* where nobody can tell who is alive, younger files are left alone */
+    pid_t process;        /* that opened it: a child of fork may not use it */
     stoa_logger logger;
     stoa_resources *resources; /* what is open */
     stoa_fs_registry *file_systems;

@@ -137,11 +137,14 @@ static stoa_status move_into_place(struct parquet_sink_writer *writer, const sto
     stoa_table_folder(writer->sink->entry->id, folder);
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_database_path(database, part->path, &target, err));
-    status = stoa_vfs_rename(database->file_systems, writer->temporary, target, NULL, err);
+    status = stoa_vfs_rename(database->file_systems, writer->temporary, target,
+                             &writer->sink->context, err);
     if (status == STOA_NOT_FOUND) {
         STOA_CHECK(stoa_database_path(database, folder, &directory, err));
-        STOA_CHECK(stoa_vfs_make_directories(database->file_systems, directory, NULL, err));
-        status = stoa_vfs_rename(database->file_systems, writer->temporary, target, NULL, err);
+        STOA_CHECK(stoa_vfs_make_directories(database->file_systems, directory,
+                                             &writer->sink->context, err));
+        status = stoa_vfs_rename(database->file_systems, writer->temporary, target,
+                                 &writer->sink->context, err);
     }
 
 done:

@@ -195,7 +195,8 @@ stoa_status stoa_lease_list_read(stoa_database *database, stoa_lease_list *out, 
     char *folder = NULL;
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_database_path(database, "leases", &folder, err));
-    STOA_CHECK(stoa_vfs_list(database->file_systems, folder, NULL, gather, &names, err));
+    STOA_CHECK(
+        stoa_vfs_list(database->file_systems, folder, &database->context, gather, &names, err));
     for (size_t at = 0; at < names.size; at += LEASE_NAME_BYTES) {
         STOA_CHECK(sort_out(database, (const char *)names.data + at, out, err));
     }

@@ -74,6 +74,7 @@ struct stoa_catalog {
 
     /* In an object store only. */
     stoa_fs_registry *file_systems; /* NULL: the catalog is a local file */
+    stoa_context context;
     char version[64];      /* of the file in `reader`; guarded by read_lock, as `generation` */
     int64_t generation;    /* how often `reader` was filled */
     char base_version[64]; /* what the commit in progress stands on; guarded by write_lock */

@@ -138,6 +138,8 @@ STOA_MUST_USE stoa_status stoa_database_attachment(stoa_database *database, cons
 /// The same without creating: NULL when there is none.
 void *stoa_database_find_attachment(stoa_database *database, const char *name);
 
+/// Of what the database does by itself, for calls that are given none.
+const stoa_context *stoa_database_context(const stoa_database *database);
 stoa_fs_registry *stoa_database_file_systems(stoa_database *database);
 /// Where the caller left out pool or scheduler: the database's.
 void stoa_database_fill_context(stoa_database *database, stoa_context *context);

@@ -94,7 +94,7 @@ static stoa_status check_file(struct verify *verify, const stoa_part *part, cons
                               stoa_error *err) {
     stoa_database *database = verify->database;
     stoa_file_info info;
-    STOA_TRY(stoa_vfs_stat(database->file_systems, uri, NULL, &info, err));
+    STOA_TRY(stoa_vfs_stat(database->file_systems, uri, &verify->context, &info, err));
     if (info.size != part->byte_count) {
         return fail_count("bytes", part->byte_count, info.size, err);
     }
