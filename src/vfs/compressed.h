@@ -53,4 +53,21 @@ STOA_MUST_USE stoa_status stoa_compressed_open(const stoa_context *context, stoa
                                                stoa_packing *out_packing, stoa_file **out,
                                                stoa_error *err);
 
+/// Puts a file system before `inner`: what is read through it is unpacked where its content is
+/// compressed, whatever its name; what is written under a name that ends in .gz, .zst, .zstd or .lz4
+/// is packed. `other_packing` is for names without such an ending: NONE writes them as they are, any
+/// other packs them too.
+///
+/// `stat` and `list` tell the sizes that are stored; an open file tells its plain one. A packed file
+/// is a whole one after each sync and after its close; appending adds frames. After a failed write
+/// it takes no more. It cannot be truncated, nor its size be asked while it is written.
+///
+/// Errors   STOA_UNSUPPORTED  (opens) the ending is .bz2 or .xz, which are only read
+///          STOA_INVALID      (opens) what would be appended to is packed otherwise, or not at all
+///          STOA_NO_MEMORY, STOA_LIMIT
+/// Owns     On STOA_OK `inner` is closed with `out`; on error it is still the caller's.
+STOA_MUST_USE stoa_status stoa_fs_compressed_create(stoa_pool *pool, stoa_fs inner,
+                                                    stoa_packing other_packing, stoa_fs *out,
+                                                    stoa_error *err);
+
 #endif

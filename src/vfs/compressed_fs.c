@@ -1,0 +1,261 @@
+/* The compressed file system: stands before any other. What is read is recognised by content, what is
+ * written is packed by the ending of its name; all else goes to the file system behind as it is. */
+#include <string.h>
+
+#include "vfs/compressed.h"
+#include "vfs/pack.h"
+#include "vfs/vfs.h"
+
+struct compressed_fs {
+    stoa_pool *pool;
+    stoa_fs inner;
+    stoa_packing other_packing;    /* of names whose ending says none */
+    stoa_fs_operations operations; /* those that the file system behind has too */
+};
+
+struct packed_file {
+    stoa_pool *pool;
+    stoa_file *inner;
+    stoa_packer *packer;
+    stoa_buffer out;
+    bool has_failed; /* the file may end in half a frame */
+};
+
+static stoa_packing packing_of(const struct compressed_fs *fs, const char *path) {
+    stoa_packing packing = stoa_packing_of_name(path, NULL);
+    return packing == STOA_PACKING_NONE ? fs->other_packing : packing;
+}
+
+/* Hands the frames that are done to the file behind. */
+static stoa_status write_out(struct packed_file *file, stoa_status packed, stoa_error *err) {
+    stoa_status status = packed;
+    if (status == STOA_OK && file->out.size > 0) {
+        status = file->inner->operations->write(file->inner->state, file->out.data, file->out.size,
+                                                err);
+    }
+    stoa_buffer_clear(&file->out);
+    file->has_failed = status != STOA_OK;
+    return status;
+}
+
+static stoa_status refuse_after_failure(const struct packed_file *file, stoa_error *err) {
+    return file->has_failed ? stoa_fail(err, STOA_IO,
+                                        "an earlier write failed, so the file may end in half a "
+                                        "frame")
+                            : STOA_OK;
+}
+
+static stoa_status packed_write(void *state, const void *bytes, size_t size, stoa_error *err) {
+    struct packed_file *file = state;
+    STOA_TRY(refuse_after_failure(file, err));
+    return write_out(file, stoa_packer_write(file->packer, bytes, size, &file->out, err), err);
+}
+
+static stoa_status packed_sync(void *state, stoa_error *err) {
+    struct packed_file *file = state;
+    STOA_TRY(refuse_after_failure(file, err));
+    STOA_TRY(write_out(file, stoa_packer_end(file->packer, &file->out, err), err));
+    return file->inner->operations->sync == NULL
+               ? STOA_OK
+               : file->inner->operations->sync(file->inner->state, err);
+}
+
+static void packed_release(struct packed_file *file) {
+    stoa_packer_close(file->packer);
+    stoa_buffer_release(&file->out);
+    stoa_file_close(file->inner);
+    stoa_pool_free(file->pool, file, sizeof *file);
+}
+
+static void packed_close(void *state) {
+    struct packed_file *file = state;
+    if (!file->has_failed) {
+        /* Who wanted to know whether it is there has synced; what fails here is found out by the
+         * next reader. */
+        STOA_IGNORE(write_out(file, stoa_packer_end(file->packer, &file->out, NULL), NULL));
+    }
+    packed_release(file);
+}
+
+/* What stands before bytes that are appended must be packed in the same way. */
+static stoa_status look_at_beginning(struct compressed_fs *fs, const char *path,
+                                     stoa_packing packing, const stoa_context *context,
+                                     stoa_packer *packer, stoa_error *err) {
+    uint8_t head[STOA_PACKING_HEAD_BYTES];
+    stoa_file *file = NULL;
+    size_t got = 0;
+    uint64_t size = 0;
+    stoa_error missing = STOA_ERROR_NONE;
+    stoa_status status = fs->inner.operations->open(fs->inner.state, path, STOA_OPEN_READ, context,
+                                                    &file, &missing);
+    if (status == STOA_NOT_FOUND) {
+        return STOA_OK;
+    }
+    if (status != STOA_OK && err != NULL) {
+        *err = missing;
+    }
+    STOA_CHECK(status);
+    STOA_CHECK(stoa_file_size(file, &size, err));
+    STOA_CHECK(stoa_file_read_some(file, 0, head, sizeof head, &got, err));
+    if (size > 0 && stoa_packing_recognise(head, got) != packing) {
+        status = stoa_fail(err, STOA_INVALID, "it holds bytes that are not packed with %s",
+                           stoa_packing_name(packing));
+        goto done;
+    }
+    STOA_CHECK(stoa_packer_append_to(packer, file, size, err));
+
+done:
+    stoa_file_close(file);
+    return status;
+}
+
+static stoa_status open_packed(struct compressed_fs *fs, const char *path, stoa_open_mode mode,
+                               stoa_packing packing, const stoa_context *context, stoa_file **out,
+                               stoa_error *err) {
+    static const stoa_file_operations operations = {
+        .write = packed_write,
+        .sync = packed_sync,
+        .close = packed_close,
+    };
+    void *memory = NULL;
+    stoa_status status = STOA_OK;
+    STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(struct packed_file), &memory, err));
+    struct packed_file *file = memory;
+    file->pool = context->pool;
+    stoa_buffer_init(&file->out, context->pool);
+    STOA_CHECK(stoa_packer_create(context->pool, packing, &file->packer, err));
+    if (mode == STOA_OPEN_APPEND) {
+        STOA_CHECK(look_at_beginning(fs, path, packing, context, file->packer, err));
+    }
+    STOA_CHECK(fs->inner.operations->open(fs->inner.state, path, mode, context, &file->inner, err));
+    STOA_CHECK(stoa_file_create(context->pool, path, &operations, file, out, err));
+    file = NULL;
+
+done:
+    if (file != NULL) {
+        packed_release(file);
+    }
+    return status;
+}
+
+static stoa_status fs_open(void *state, const char *path, stoa_open_mode mode,
+                           const stoa_context *context, stoa_file **out, stoa_error *err) {
+    struct compressed_fs *fs = state;
+    stoa_packing packing = packing_of(fs, path);
+    if (mode != STOA_OPEN_READ && packing != STOA_PACKING_NONE) {
+        return open_packed(fs, path, mode, packing, context, out, err);
+    }
+    stoa_file *inner = NULL;
+    STOA_TRY(fs->inner.operations->open(fs->inner.state, path, mode, context, &inner, err));
+    if (mode != STOA_OPEN_READ) {
+        *out = inner;
+        return STOA_OK;
+    }
+    return stoa_compressed_open(context, inner, &packing, out, err);
+}
+
+static stoa_status fs_stat(void *state, const char *path, const stoa_context *context,
+                           stoa_file_info *out, stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->stat(inner->state, path, context, out, err);
+}
+
+static stoa_status fs_list(void *state, const char *path, const stoa_context *context,
+                           stoa_list_function function, void *user, stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->list(inner->state, path, context, function, user, err);
+}
+
+static stoa_status fs_make_directory(void *state, const char *path, const stoa_context *context,
+                                     stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->make_directory(inner->state, path, context, err);
+}
+
+static stoa_status fs_remove(void *state, const char *path, const stoa_context *context,
+                             stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->remove(inner->state, path, context, err);
+}
+
+static stoa_status fs_rename(void *state, const char *from, const char *to,
+                             const stoa_context *context, stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->rename(inner->state, from, to, context, err);
+}
+
+static stoa_status fs_sync_directory(void *state, const char *path, const stoa_context *context,
+                                     stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->sync_directory(inner->state, path, context, err);
+}
+
+static stoa_status fs_lock(void *state, const char *path, const stoa_context *context,
+                           stoa_file **out, stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->lock(inner->state, path, context, out, err);
+}
+
+static stoa_status fs_put_if(void *state, const char *path, const stoa_context *context,
+                             const char *expected, const void *bytes, size_t size,
+                             char *out_version, stoa_error *err) {
+    struct compressed_fs *fs = state;
+    const stoa_fs *inner = &fs->inner;
+    stoa_packing packing = packing_of(fs, path);
+    stoa_packer *packer = NULL;
+    stoa_buffer packed;
+    stoa_status status = STOA_OK;
+    if (packing == STOA_PACKING_NONE) {
+        return inner->operations->put_if(inner->state, path, context, expected, bytes, size,
+                                         out_version, err);
+    }
+    stoa_buffer_init(&packed, context->pool);
+    STOA_CHECK(stoa_packer_create(context->pool, packing, &packer, err));
+    STOA_CHECK(stoa_packer_write(packer, bytes, size, &packed, err));
+    STOA_CHECK(stoa_packer_end(packer, &packed, err));
+    STOA_CHECK(inner->operations->put_if(inner->state, path, context, expected, packed.data,
+                                         packed.size, out_version, err));
+
+done:
+    stoa_packer_close(packer);
+    stoa_buffer_release(&packed);
+    return status;
+}
+
+static void fs_close(void *state) {
+    struct compressed_fs *fs = state;
+    stoa_fs_close(&fs->inner);
+    stoa_pool_free(fs->pool, fs, sizeof *fs);
+}
+
+static stoa_fs_operations offered(const stoa_fs_operations *inner) {
+    return (stoa_fs_operations){
+        .open = inner->open == NULL ? NULL : fs_open,
+        .stat = inner->stat == NULL ? NULL : fs_stat,
+        .list = inner->list == NULL ? NULL : fs_list,
+        .make_directory = inner->make_directory == NULL ? NULL : fs_make_directory,
+        .remove = inner->remove == NULL ? NULL : fs_remove,
+        .rename = inner->rename == NULL ? NULL : fs_rename,
+        .sync_directory = inner->sync_directory == NULL ? NULL : fs_sync_directory,
+        .lock = inner->lock == NULL ? NULL : fs_lock,
+        .put_if = inner->put_if == NULL ? NULL : fs_put_if,
+        .close = fs_close,
+        .features = inner->features,
+    };
+}
+
+stoa_status stoa_fs_compressed_create(stoa_pool *pool, stoa_fs inner, stoa_packing other_packing,
+                                      stoa_fs *out, stoa_error *err) {
+    void *memory = NULL;
+    *out = (stoa_fs){0};
+    STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof(struct compressed_fs), &memory, err));
+    struct compressed_fs *fs = memory;
+    *fs = (struct compressed_fs){
+        .pool = pool,
+        .inner = inner,
+        .other_packing = other_packing,
+        .operations = offered(inner.operations),
+    };
+    *out = (stoa_fs){&fs->operations, fs};
+    return STOA_OK;
+}
