@@ -57,27 +57,35 @@ void stoa_cursor_close(struct compressed_file *file, struct stoa_cursor *cursor)
     stoa_pool_free(file->context.pool, cursor, sizeof *cursor);
 }
 
+static size_t input_left(const struct stoa_cursor *cursor) {
+    return cursor->input.size - cursor->input_taken;
+}
+
+/* Packed bytes that were fetched already and lie behind the point are not fetched again. */
 stoa_status stoa_cursor_start(struct stoa_cursor *cursor, const struct unpack_point *point,
                               stoa_error *err) {
+    bool is_fetched = !cursor->is_broken && point->packed >= cursor->packed &&
+                      point->packed - cursor->packed <= input_left(cursor);
     cursor->is_broken = true;
     cursor->unpacker->frame_offset = point->packed;
     cursor->unpacker->frame_count = point->packed > 0 ? 1 : 0;
     STOA_TRY(cursor->unpacker->kind->start(cursor->unpacker, point->saved, err));
+    if (is_fetched) {
+        cursor->input_taken += (size_t)(point->packed - cursor->packed);
+    } else {
+        cursor->input_taken = 0;
+        cursor->input_ended = false;
+        cursor->input_step = INPUT_BYTES_FIRST;
+        stoa_buffer_clear(&cursor->input);
+    }
     cursor->plain = point->plain;
     cursor->packed = point->packed;
-    cursor->input_taken = 0;
-    cursor->input_ended = false;
-    cursor->input_step = INPUT_BYTES_FIRST;
     cursor->need = 0;
     cursor->next_point = 0;
-    stoa_buffer_clear(&cursor->input);
+    cursor->has_ended = false;
     stoa_buffer_clear(&cursor->output);
     cursor->is_broken = false;
     return STOA_OK;
-}
-
-static size_t input_left(const struct stoa_cursor *cursor) {
-    return cursor->input.size - cursor->input_taken;
 }
 
 /* Makes at least `need` (or any) packed bytes stand in the input, unless the file ends before. Each
@@ -111,13 +119,14 @@ static stoa_status cursor_fetch(struct compressed_file *file, struct stoa_cursor
 
 /* Tells the index of the place where the cursor stands. The state is made before the lock is taken;
  * without memory for it the index goes without the point. */
-static void cursor_add_point(struct compressed_file *file, struct stoa_cursor *cursor,
-                             enum unpack_stop stop) {
+static void add_point(struct compressed_file *file, struct stoa_cursor *cursor,
+                      enum unpack_stop stop) {
     struct unpack_point point = {.plain = cursor->plain, .packed = cursor->packed};
     bool with_state = stop == UNPACK_POINT;
     (void)pthread_mutex_lock(&file->lock);
-    bool is_wanted = stoa_unpack_index_wants(&file->index, point.plain, with_state);
-    cursor->next_point = stoa_unpack_index_next(&file->index);
+    bool is_wanted = !file->has_table &&
+                     stoa_unpack_index_wants(&file->index, point.plain, with_state);
+    cursor->next_point = file->has_table ? UINT64_MAX : stoa_unpack_index_next(&file->index);
     (void)pthread_mutex_unlock(&file->lock);
     if (!is_wanted ||
         (with_state && cursor->unpacker->kind->save(cursor->unpacker, &point.saved,
@@ -128,6 +137,40 @@ static void cursor_add_point(struct compressed_file *file, struct stoa_cursor *c
     stoa_unpack_index_add(&file->index, point);
     cursor->next_point = stoa_unpack_index_next(&file->index);
     (void)pthread_mutex_unlock(&file->lock);
+}
+
+/* A frame has ended: if the file has a table, then where that says. */
+static stoa_status check_table(struct compressed_file *file, const struct stoa_cursor *cursor,
+                               stoa_error *err) {
+    (void)pthread_mutex_lock(&file->lock);
+    struct unpack_point point = stoa_unpack_index_find(&file->index, cursor->plain);
+    bool is_wrong = file->has_table &&
+                    ((point.plain != cursor->plain && cursor->plain != file->size) ||
+                     (point.plain == cursor->plain && point.saved == NULL &&
+                      point.packed > cursor->packed));
+    (void)pthread_mutex_unlock(&file->lock);
+    return is_wrong ? stoa_fail(err, STOA_CORRUPT,
+                                "the %s before packed byte %" PRIu64 " ends at byte %" PRIu64
+                                ", and not where the file's table says",
+                                cursor->unpacker->kind->frame, cursor->packed, cursor->plain)
+                    : STOA_OK;
+}
+
+/* On to the point that stands at the cursor's byte, or to the end. */
+static stoa_status cursor_move(struct compressed_file *file, struct stoa_cursor *cursor,
+                               stoa_error *err) {
+    stoa_status status = STOA_OK;
+    (void)pthread_mutex_lock(&file->lock);
+    struct unpack_point point = stoa_unpack_index_find(&file->index, cursor->plain);
+    cursor->has_ended = cursor->plain == file->size;
+    if (!cursor->has_ended) {
+        status = point.plain == cursor->plain
+                     ? stoa_cursor_start(cursor, &point, err)
+                     : stoa_fail(err, STOA_CORRUPT, "the file's table has a gap at byte %" PRIu64,
+                                 cursor->plain);
+    }
+    (void)pthread_mutex_unlock(&file->lock);
+    return status;
 }
 
 static stoa_status fail_cut_off(const struct stoa_cursor *cursor, stoa_error *err) {
@@ -157,10 +200,63 @@ static stoa_status cursor_step(struct compressed_file *file, struct stoa_cursor 
     cursor->packed += taken;
     cursor->plain += *out_made;
     cursor->need = io.need;
+    if (io.stop == UNPACK_MOVE) {
+        return cursor_move(file, cursor, err);
+    }
+    if (io.stop == UNPACK_FRAME) {
+        STOA_TRY(check_table(file, cursor, err));
+    }
     if (io.stop != UNPACK_GOES_ON) {
-        cursor_add_point(file, cursor, io.stop);
+        add_point(file, cursor, io.stop);
     }
     return STOA_OK;
+}
+
+/* A step, and more packed bytes where it needs them; sees the end of the file. */
+static stoa_status cursor_advance(struct compressed_file *file, struct stoa_cursor *cursor,
+                                  uint8_t *out, size_t size, size_t *out_made, stoa_error *err) {
+    bool moved = false;
+    STOA_TRY(cursor_step(file, cursor, out, size, out_made, &moved, err));
+    if (moved) {
+        return STOA_OK;
+    }
+    if (!cursor->input_ended) {
+        size_t before = input_left(cursor);
+        cursor->need = cursor->need > before ? cursor->need : before + 1;
+        return cursor_fetch(file, cursor, err);
+    }
+    if (!cursor->unpacker->between || input_left(cursor) > 0) {
+        return fail_cut_off(cursor, err);
+    }
+    cursor->has_ended = true;
+    (void)pthread_mutex_lock(&file->lock);
+    bool is_short = file->has_table && file->size != cursor->plain;
+    file->has_size = true;
+    file->size = is_short ? file->size : cursor->plain;
+    (void)pthread_mutex_unlock(&file->lock);
+    return is_short ? stoa_fail(err, STOA_CORRUPT,
+                                "the file ends at byte %" PRIu64 ", and not where its table says",
+                                cursor->plain)
+                    : STOA_OK;
+}
+
+/* Behind the last byte that a table promises the frame has still to end, with its checksum: nobody
+ * reads on to see it. */
+static stoa_status check_end(struct compressed_file *file, struct stoa_cursor *cursor,
+                             stoa_error *err) {
+    uint8_t spare;
+    size_t made = 0;
+    (void)pthread_mutex_lock(&file->lock);
+    bool is_end = file->has_table && cursor->plain == file->size;
+    (void)pthread_mutex_unlock(&file->lock);
+    while (is_end && made == 0 && !cursor->has_ended && !cursor->unpacker->between) {
+        STOA_TRY(cursor_advance(file, cursor, &spare, sizeof spare, &made, err));
+    }
+    return made == 0 ? STOA_OK
+                     : stoa_fail(err, STOA_CORRUPT,
+                                 "%s at packed byte %" PRIu64
+                                 ": it goes on where the file's table says that it ends",
+                                 cursor->unpacker->kind->frame, cursor->unpacker->frame_offset);
 }
 
 /* Unpacks up to `size` bytes, at least one unless the file ends. */
@@ -168,35 +264,17 @@ static stoa_status cursor_unpack(struct compressed_file *file, struct stoa_curso
                                  uint8_t *out, size_t size, size_t *out_made, stoa_error *err) {
     size_t done = 0;
     *out_made = 0;
-    while (done < size) {
+    while (done < size && !cursor->has_ended) {
         size_t made = 0;
-        bool moved = false;
-        STOA_TRY(cursor_step(file, cursor, out + done, size - done, &made, &moved, err));
+        STOA_TRY(cursor_advance(file, cursor, out + done, size - done, &made, err));
         done += made;
-        if (moved) {
-            continue;
-        }
-        if (!cursor->input_ended) {
-            size_t before = input_left(cursor);
-            cursor->need = cursor->need > before ? cursor->need : before + 1;
-            STOA_TRY(cursor_fetch(file, cursor, err));
-            continue;
-        }
-        if (!cursor->unpacker->between || input_left(cursor) > 0) {
-            return fail_cut_off(cursor, err);
-        }
-        break;
     }
-    if (done < size) {
-        (void)pthread_mutex_lock(&file->lock);
-        file->has_size = true;
-        file->size = cursor->plain;
-        (void)pthread_mutex_unlock(&file->lock);
-    }
+    STOA_TRY(check_end(file, cursor, err));
     *out_made = done;
     return STOA_OK;
 }
 
+/* The piece that was unpacked last ends where the cursor stands. */
 bool stoa_cursor_holds(const struct stoa_cursor *cursor, uint64_t offset) {
     return !cursor->is_broken && offset < cursor->plain &&
            cursor->plain - offset <= cursor->output.size;

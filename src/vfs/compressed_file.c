@@ -15,6 +15,63 @@
 #include "base/error.h"
 #include "vfs/compressed_file.h"
 
+enum { SKIP_BYTES_MAX = 1 << 20 }; /* that are unpacked for nothing before a table is looked for */
+
+/* Reads what the file says of its own frames. */
+static stoa_status read_table(const struct compressed_file *file, struct unpack_index *out,
+                              uint64_t *out_size, stoa_error *err) {
+    struct unpacker *unpacker = NULL;
+    uint64_t packed_size = 0;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_unpacker_create(file->context.pool, file->packing, &unpacker, err));
+    if (unpacker->kind->load == NULL || file->cursor_limit == 1) {
+        status = stoa_fail(err, STOA_NOT_FOUND, "there is no table");
+        goto done;
+    }
+    STOA_CHECK(stoa_file_size(file->packed, &packed_size, err));
+    STOA_CHECK(unpacker->kind->load(unpacker, &file->context, file->packed, packed_size, out,
+                                    out_size, err));
+
+done:
+    stoa_unpacker_close(unpacker);
+    return status;
+}
+
+/* Once, for whoever comes first; the others wait. Without a table, or the memory for it, the file is
+ * read without. With the lock held, which is given up meanwhile. */
+static stoa_status find_table(struct compressed_file *file, stoa_error *err) {
+    struct unpack_index index;
+    uint64_t size = 0;
+    while (file->table == TABLE_IS_READ) {
+        (void)pthread_cond_wait(&file->idle, &file->lock);
+    }
+    if (file->table == TABLE_KNOWN) {
+        return STOA_OK;
+    }
+    file->table = TABLE_IS_READ;
+    (void)pthread_mutex_unlock(&file->lock);
+    stoa_unpack_index_init(&index, file->context.pool);
+    stoa_status status = read_table(file, &index, &size, err);
+    (void)pthread_mutex_lock(&file->lock);
+    bool is_final = status != STOA_IO && status != STOA_CANCELLED;
+    file->table = is_final ? TABLE_KNOWN : TABLE_UNKNOWN;
+    if (status == STOA_OK && (!file->has_size || file->size == size)) {
+        struct unpack_index old = file->index;
+        file->index = index;
+        index = old;
+        file->has_table = true;
+        file->has_size = true;
+        file->size = size;
+    }
+    (void)pthread_cond_broadcast(&file->idle);
+    stoa_unpack_index_release(&index);
+    if (is_final && status != STOA_OK) {
+        stoa_error_clear(err);
+        status = STOA_OK;
+    }
+    return status;
+}
+
 /* The idle cursor that holds `offset`, or stands closest before it. With the lock held. */
 static struct stoa_cursor *closest_cursor(const struct compressed_file *file, uint64_t offset) {
     struct stoa_cursor *best = NULL;
@@ -69,12 +126,21 @@ static stoa_status spare_cursor(struct compressed_file *file, struct stoa_cursor
     return status;
 }
 
-/* Takes a cursor for a read at `offset` and moves it there if need be. With the lock held, which is
- * given up while all are busy. */
+/* Takes a cursor for a read at `offset` and moves it there if need be; NULL when that is behind the
+ * end. With the lock held, which is given up while all are busy. */
 static stoa_status take_cursor(struct compressed_file *file, uint64_t offset,
                                struct stoa_cursor **out, stoa_error *err) {
     for (;;) {
         struct stoa_cursor *cursor = closest_cursor(file, offset);
+        uint64_t before = cursor == NULL ? 0 : cursor->plain;
+        if (file->table != TABLE_KNOWN && offset > before && offset - before > SKIP_BYTES_MAX) {
+            STOA_TRY(find_table(file, err));
+            if (file->has_size && offset >= file->size) {
+                *out = NULL;
+                return STOA_OK;
+            }
+            cursor = closest_cursor(file, offset);
+        }
         struct unpack_point point = stoa_unpack_index_find(&file->index, offset);
         if (cursor == NULL || (!stoa_cursor_holds(cursor, offset) && cursor->plain < point.plain)) {
             STOA_TRY(spare_cursor(file, &cursor, err));
@@ -111,19 +177,21 @@ static stoa_status compressed_read_at(void *state, uint64_t offset, void *buffer
     (void)pthread_mutex_lock(&file->lock);
     cursor->is_broken = status != STOA_OK;
     cursor->is_busy = false;
-    (void)pthread_cond_signal(&file->idle);
+    (void)pthread_cond_broadcast(&file->idle);
     (void)pthread_mutex_unlock(&file->lock);
     return status;
 }
 
-/* Where nothing says it, going to the end finds it, and fills the index on the way. */
+/* The table says it; without one, going to the end finds it, and fills the index on the way. */
 static stoa_status compressed_size(void *state, uint64_t *out, stoa_error *err) {
     struct compressed_file *file = state;
     uint8_t byte;
     size_t got = 0;
     (void)pthread_mutex_lock(&file->lock);
+    stoa_status status = file->has_size ? STOA_OK : find_table(file, err);
     bool has_size = file->has_size;
     (void)pthread_mutex_unlock(&file->lock);
+    STOA_TRY(status);
     if (!has_size) {
         STOA_TRY(compressed_read_at(file, INT64_MAX, &byte, 1, &got, err));
     }

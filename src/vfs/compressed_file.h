@@ -15,7 +15,7 @@ struct stoa_cursor;
 
 struct compressed_file {
     pthread_mutex_t lock;
-    pthread_cond_t idle; /* a cursor is free again */
+    pthread_cond_t idle; /* a cursor is free again, or the table was read */
     stoa_context context;
     stoa_file *packed;
     stoa_packing packing;
@@ -28,6 +28,8 @@ struct compressed_file {
     size_t cursor_count;
     size_t cursor_limit; /* 1 for a pipe */
     uint64_t uses;
+    enum { TABLE_UNKNOWN, TABLE_IS_READ, TABLE_KNOWN } table;
+    bool has_table; /* the index came with the file, and so did `size` */
     bool has_size;
     uint64_t size; /* of the plain bytes */
 };
@@ -41,6 +43,7 @@ struct stoa_cursor {
     size_t input_step; /* bytes that the next read asks for */
     size_t need;       /* bytes that the decoder must see at once; 0: any */
     bool input_ended;
+    bool has_ended; /* it stands at the end of the file */
     bool is_busy;
     bool is_broken;  /* has to be started at a point */
     uint64_t plain;  /* the byte that is unpacked next */

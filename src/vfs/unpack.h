@@ -7,6 +7,7 @@
 
 #include "mem/pool.h"
 #include "vfs/compressed.h"
+#include "vfs/unpack_index.h"
 
 enum {
     STOA_UNPACK_MEMORY_MAX = 160 << 20, /* of one decoder */
@@ -17,7 +18,8 @@ enum {
 enum unpack_stop {
     UNPACK_GOES_ON,
     UNPACK_FRAME, /* a frame has ended: `start` without a state begins here */
-    UNPACK_POINT  /* inside a frame, where `save` can keep a state to begin with */
+    UNPACK_POINT, /* inside a frame, where `save` can keep a state to begin with */
+    UNPACK_MOVE   /* what comes next is found by the index that led here */
 };
 
 /* One step. The decoder moves `in` and `out` on. */
@@ -51,6 +53,11 @@ struct unpacker_kind {
     stoa_status (*step)(struct unpacker *unpacker, struct unpack_io *io, stoa_error *err);
     stoa_status (*save)(struct unpacker *unpacker, void **out, size_t *out_size, stoa_error *err);
     void (*close)(struct unpacker *unpacker);
+    /* Fills an empty index from what the packed file says of itself, and tells the plain size. NULL,
+     * or STOA_NOT_FOUND: it says nothing. */
+    stoa_status (*load)(struct unpacker *unpacker, const stoa_context *context, stoa_file *packed,
+                        uint64_t packed_size, struct unpack_index *out, uint64_t *out_size,
+                        stoa_error *err);
 };
 
 extern const struct unpacker_kind stoa_unpack_gzip;

@@ -114,12 +114,23 @@ static size_t header_size(const uint8_t *bytes, size_t size) {
     return position <= size ? position : 0;
 }
 
+static stoa_status skip_padding(struct gzip_unpacker *gzip, struct unpack_io *io, stoa_error *err) {
+    while (io->in_size > 0 && io->in[0] == 0) {
+        stoa_unpack_took(io, 1);
+    }
+    return io->in_size == 0 ? STOA_OK
+                            : stoa_unpack_fail(&gzip->base, io, STOA_CORRUPT,
+                                               "expected zeros up to the end of the file but found "
+                                               "other bytes",
+                                               err);
+}
+
 static stoa_status read_header(struct gzip_unpacker *gzip, struct unpack_io *io, stoa_error *err) {
     const uint8_t *bytes = io->in;
     gzip->base.frame_offset = io->in_offset;
     if (gzip->base.frame_count > 0 && bytes[0] == 0) {
         gzip->place = PLACE_PADDING;
-        return STOA_OK;
+        return skip_padding(gzip, io, err);
     }
     if (bytes[0] != 0x1F || (io->in_size > 1 && bytes[1] != 0x8B)) {
         return stoa_unpack_fail(&gzip->base, io, STOA_CORRUPT,
@@ -151,46 +162,8 @@ static stoa_status read_header(struct gzip_unpacker *gzip, struct unpack_io *io,
     return STOA_OK;
 }
 
-static stoa_status skip_padding(struct gzip_unpacker *gzip, struct unpack_io *io, stoa_error *err) {
-    while (io->in_size > 0 && io->in[0] == 0) {
-        stoa_unpack_took(io, 1);
-    }
-    return io->in_size == 0 ? STOA_OK
-                            : stoa_unpack_fail(&gzip->base, io, STOA_CORRUPT,
-                                               "expected zeros up to the end of the file but found "
-                                               "other bytes",
-                                               err);
-}
-
 static unsigned as_unsigned(size_t size) {
     return size < (1U << 30) ? (unsigned)size : 1U << 30;
-}
-
-static stoa_status read_body(struct gzip_unpacker *gzip, struct unpack_io *io, stoa_error *err) {
-    z_stream *stream = &gzip->stream;
-    stream->next_in = (Bytef *)(uintptr_t)io->in;
-    stream->avail_in = as_unsigned(io->in_size);
-    stream->next_out = io->out;
-    stream->avail_out = as_unsigned(io->out_size);
-    int code = inflate(stream, io->wants_point ? Z_BLOCK : Z_NO_FLUSH);
-    size_t made = (size_t)(stream->next_out - io->out);
-    gzip->checksum = stoa_crc32(gzip->checksum, io->out, made);
-    gzip->size += (uint32_t)made;
-    stoa_unpack_took(io, (size_t)(stream->next_in - io->in));
-    stoa_unpack_made(io, made);
-    if (code == Z_STREAM_END) {
-        gzip->place = PLACE_TRAILER;
-        return STOA_OK;
-    }
-    if (code != Z_OK && code != Z_BUF_ERROR) {
-        const char *words = stream->msg != NULL ? stream->msg : "the deflate stream is wrong";
-        return stoa_unpack_fail(&gzip->base, io, STOA_CORRUPT, words, err);
-    }
-    /* 128: just behind a block; 64: that was the last one, whose trailer comes at once. */
-    if ((stream->data_type & 192) == 128 && gzip->size > 0) {
-        io->stop = UNPACK_POINT;
-    }
-    return STOA_OK;
 }
 
 static stoa_status read_trailer(struct gzip_unpacker *gzip, struct unpack_io *io, stoa_error *err) {
@@ -209,6 +182,34 @@ static stoa_status read_trailer(struct gzip_unpacker *gzip, struct unpack_io *io
     stoa_unpack_took(io, TRAILER_BYTES);
     gzip->place = PLACE_HEADER;
     stoa_unpack_frame_end(&gzip->base, io);
+    return STOA_OK;
+}
+
+static stoa_status read_body(struct gzip_unpacker *gzip, struct unpack_io *io, stoa_error *err) {
+    z_stream *stream = &gzip->stream;
+    stream->next_in = (Bytef *)(uintptr_t)io->in;
+    stream->avail_in = as_unsigned(io->in_size);
+    stream->next_out = io->out;
+    stream->avail_out = as_unsigned(io->out_size);
+    int code = inflate(stream, io->wants_point ? Z_BLOCK : Z_NO_FLUSH);
+    size_t made = (size_t)(stream->next_out - io->out);
+    gzip->checksum = stoa_crc32(gzip->checksum, io->out, made);
+    gzip->size += (uint32_t)made;
+    stoa_unpack_took(io, (size_t)(stream->next_in - io->in));
+    stoa_unpack_made(io, made);
+    if (code == Z_STREAM_END) {
+        /* At once: the end of the last block is no byte of its own, and a step has to move. */
+        gzip->place = PLACE_TRAILER;
+        return read_trailer(gzip, io, err);
+    }
+    if (code != Z_OK && code != Z_BUF_ERROR) {
+        const char *words = stream->msg != NULL ? stream->msg : "the deflate stream is wrong";
+        return stoa_unpack_fail(&gzip->base, io, STOA_CORRUPT, words, err);
+    }
+    /* 128: just behind a block; 64: that was the last one, whose trailer comes at once. */
+    if ((stream->data_type & 192) == 128 && gzip->size > 0) {
+        io->stop = UNPACK_POINT;
+    }
     return STOA_OK;
 }
 

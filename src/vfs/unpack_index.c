@@ -70,23 +70,35 @@ static void thin_out(struct unpack_index *index) {
     index->saved_span *= 2;
 }
 
-static bool make_room(struct unpack_index *index) {
+static stoa_status make_room(struct unpack_index *index, stoa_error *err) {
     if (index->count < index->capacity) {
-        return true;
+        return STOA_OK;
     }
     size_t capacity = index->capacity == 0 ? POINTS_FIRST : index->capacity * 2;
     void *memory = index->points;
-    if (stoa_pool_reallocate(index->pool, &memory, index->capacity * sizeof *index->points,
-                             capacity * sizeof *index->points, NULL) != STOA_OK) {
-        return false;
-    }
+    STOA_TRY(stoa_pool_reallocate(index->pool, &memory, index->capacity * sizeof *index->points,
+                                  capacity * sizeof *index->points, err));
     index->points = memory;
     index->capacity = capacity;
-    return true;
+    return STOA_OK;
+}
+
+stoa_status stoa_unpack_index_load(struct unpack_index *index, struct unpack_point point,
+                                   stoa_error *err) {
+    bool is_new = index->count == 0 || point.plain > index->points[index->count - 1].plain;
+    stoa_status status = is_new ? make_room(index, err) : STOA_OK;
+    if (!is_new || status != STOA_OK) {
+        stoa_pool_free(index->pool, point.saved, point.saved_bytes);
+        return status;
+    }
+    index->points[index->count++] = point;
+    index->saved_bytes += point.saved_bytes;
+    return STOA_OK;
 }
 
 void stoa_unpack_index_add(struct unpack_index *index, struct unpack_point point) {
-    if (!stoa_unpack_index_wants(index, point.plain, point.saved != NULL) || !make_room(index)) {
+    if (!stoa_unpack_index_wants(index, point.plain, point.saved != NULL) ||
+        make_room(index, NULL) != STOA_OK) {
         stoa_pool_free(index->pool, point.saved, point.saved_bytes);
         return;
     }

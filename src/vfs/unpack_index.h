@@ -30,6 +30,10 @@ struct unpack_point stoa_unpack_index_find(const struct unpack_index *index, uin
 /// dropped. An index is only a help: without memory for a point it goes without it. What states
 /// may take is bounded: when it is used up, every second one goes and the span doubles.
 void stoa_unpack_index_add(struct unpack_index *index, struct unpack_point point);
+/// Adds a point of a table that the file brought along; one at the same plain byte as the last stands
+/// for a frame without bytes, and is left out. `point.saved` moves, also on error.
+STOA_MUST_USE stoa_status stoa_unpack_index_load(struct unpack_index *index,
+                                                 struct unpack_point point, stoa_error *err);
 /// Whether a point with a state (or without one) at `plain` would be worth keeping.
 bool stoa_unpack_index_wants(const struct unpack_index *index, uint64_t plain, bool with_state);
 /// The plain byte from which on a point with a state is wanted next.

@@ -1,11 +1,13 @@
 /* zstd: frames one after the other, and frames that readers skip. The library checks what there is
- * to check; a window larger than STOA_UNPACK_WINDOW_LOG_MAX is refused.
+ * to check; a window larger than STOA_UNPACK_WINDOW_LOG_MAX is refused. The seek table of the
+ * seekable format, where a file ends in one, says where its frames begin.
  *
  * Source   RFC 8878; zstd.h 1.5 on ZSTD_decompressStream */
 #define ZSTD_STATIC_LINKING_ONLY
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "vfs/seek_table.h"
 #include "vfs/unpack.h"
 
 struct zstd_unpacker {
@@ -59,6 +61,29 @@ static stoa_status zstd_step(struct unpacker *unpacker, struct unpack_io *io, st
     return STOA_OK;
 }
 
+static stoa_status zstd_load(struct unpacker *unpacker, const stoa_context *context,
+                             stoa_file *packed, uint64_t packed_size, struct unpack_index *out,
+                             uint64_t *out_size, stoa_error *err) {
+    stoa_buffer entries;
+    uint64_t table_bytes = 0;
+    struct unpack_point point = {0};
+    stoa_status status = STOA_OK;
+    (void)unpacker;
+    stoa_buffer_init(&entries, context->pool);
+    STOA_CHECK(stoa_seek_table_read(packed, packed_size, &entries, &table_bytes, err));
+    for (size_t i = 0; i * sizeof(struct seek_entry) < entries.size; i++) {
+        const struct seek_entry *entry = (const struct seek_entry *)entries.data + i;
+        STOA_CHECK(stoa_unpack_index_load(out, point, err));
+        point.packed += entry->packed_bytes;
+        point.plain += entry->plain_bytes;
+    }
+    *out_size = point.plain;
+
+done:
+    stoa_buffer_release(&entries);
+    return status;
+}
+
 static void zstd_close(struct unpacker *unpacker) {
     (void)ZSTD_freeDCtx(((struct zstd_unpacker *)unpacker)->context);
 }
@@ -69,4 +94,5 @@ const struct unpacker_kind stoa_unpack_zstd = {
     .start = zstd_start,
     .step = zstd_step,
     .close = zstd_close,
+    .load = zstd_load,
 };

@@ -63,6 +63,23 @@ def skippable(number, content):
     return struct.pack("<II", 0x184D2A50 + number, len(content)) + content
 
 
+def seekable(checksums):
+    """zstd's seekable format: frames and their table, with checksums in it (which are passed over)
+    or without."""
+    def pack(data):
+        out, table, count = b"", b"", 0
+        compress = packed_by("zstd", "-c")
+        for i in range(0, len(data), 300_000):
+            frame = compress(data[i:i + 300_000])
+            table += struct.pack("<II", len(frame), len(data[i:i + 300_000]))
+            table += b"sums" if checksums else b""
+            out += frame
+            count += 1
+        footer = struct.pack("<IBI", count, 0x80 if checksums else 0, 0x8F92EAB1)
+        return out + skippable(14, table + footer)
+    return pack
+
+
 PACKERS = {
     "gzip": {
         "gzip -1": packed_by("gzip", "-1"),
@@ -79,6 +96,8 @@ PACKERS = {
         "zstd --long": packed_by("zstd", "--long", "-c"),
         "zstd, no checksum": packed_by("zstd", "--no-check", "-c"),
         "frames": in_parts(packed_by("zstd", "-c")),
+        "seekable": seekable(False),
+        "seekable, checksums": seekable(True),
         "skippable": lambda data: skippable(3, b"hello") + packed_by("zstd", "-c")(data) +
         skippable(0, b"") + skippable(15, b"x" * 70000),
     },
@@ -108,6 +127,8 @@ PACKERS = {
         "streams": in_parts(lambda data: lzma.compress(data, preset=0)),
         "padding": lambda data: lzma.compress(data, preset=0) + bytes(8) +
         lzma.compress(b"") + bytes(4),
+        "empty between": lambda data: lzma.compress(data[:99]) + lzma.compress(b"") +
+        lzma.compress(data[99:], preset=0),
     },
 }
 
@@ -159,8 +180,14 @@ def main():
         for packing, packers in PACKERS.items():
             for name, pack in packers.items():
                 check_reads(packing, name, pack(plain[:size]), plain[:size], plain_path)
+    zeros = bytes(9_000_000)
+    zeros_path = write("plain", zeros)
+    for packing, pack in (("gzip", in_parts(gzip.compress, 3_000_000)), ("gzip", gzip.compress),
+                          ("bzip2", bz2.compress), ("lz4", PACKERS["lz4"]["lz4"]),
+                          ("zstd", PACKERS["zstd"]["zstd -1"]), ("xz", lzma.compress)):
+        check_reads(packing, "zeros", pack(zeros), zeros, zeros_path)
     small = plain[:300_000]
-    for packing, name in (("gzip", "members"), ("zstd", "zstd -1"), ("zstd", "frames"),
+    for packing, name in (("gzip", "members"), ("zstd", "zstd -1"), ("zstd", "frames"), ("zstd", "seekable"),
                           ("lz4", "lz4"), ("lz4", "lz4 linked"), ("lz4", "lz4 block checksums"),
                           ("bzip2", "bzip2 -1"), ("xz", "xz blocks"), ("xz", "streams")):
         check_damage(packing, name, PACKERS[packing][name](small), small)
