@@ -114,6 +114,21 @@ static stoa_status file_map(void *state, const void **out, uint64_t *out_size, s
     return count(file->counted, STOA_COUNTED_MAP, start, status == STOA_OK ? *out_size : 0, status);
 }
 
+static stoa_status file_map_check(void *state, stoa_error *err) {
+    const struct counted_file *file = state;
+    return file->inner->operations->map_check(file->inner->state, err);
+}
+
+static void file_advise(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice) {
+    const struct counted_file *file = state;
+    file->inner->operations->advise(file->inner->state, offset, size, advice);
+}
+
+static stoa_status file_preallocate(void *state, uint64_t size, bool grow, stoa_error *err) {
+    const struct counted_file *file = state;
+    return file->inner->operations->preallocate(file->inner->state, size, grow, err);
+}
+
 static stoa_status file_write(void *state, const void *bytes, size_t size, stoa_error *err) {
     const struct counted_file *file = state;
     int64_t start = stoa_clock_monotonic_ns();
@@ -150,6 +165,9 @@ static stoa_file_operations offered_by(const stoa_file_operations *inner) {
         .read_at = inner->read_at == NULL ? NULL : file_read_at,
         .read_vector = inner->read_vector == NULL ? NULL : file_read_vector,
         .map = inner->map == NULL ? NULL : file_map,
+        .map_check = inner->map_check == NULL ? NULL : file_map_check,
+        .advise = inner->advise == NULL ? NULL : file_advise,
+        .preallocate = inner->preallocate == NULL ? NULL : file_preallocate,
         .write = inner->write == NULL ? NULL : file_write,
         .sync = inner->sync == NULL ? NULL : file_sync,
         .truncate = inner->truncate == NULL ? NULL : file_truncate,

@@ -131,7 +131,7 @@ static stoa_status file_map(void *state, const void **out, uint64_t *out_size, s
 
 static stoa_status file_map_check(void *state, stoa_error *err) {
     const struct fault_file *file = state;
-    STOA_TRY(pass(file->fault, STOA_FAULT_READ, err));
+    STOA_TRY(pass(file->fault, STOA_FAULT_READ, file->cancel, err));
     return file->inner->operations->map_check == NULL
                ? STOA_OK
                : file->inner->operations->map_check(file->inner->state, err);
@@ -189,7 +189,7 @@ static stoa_status file_truncate(void *state, uint64_t size, stoa_error *err) {
 /* Space that is set aside is not taken from `space_bytes`: the write that uses it is. */
 static stoa_status file_preallocate(void *state, uint64_t size, bool grow, stoa_error *err) {
     const struct fault_file *file = state;
-    STOA_TRY(pass(file->fault, STOA_FAULT_WRITE, err));
+    STOA_TRY(pass(file->fault, STOA_FAULT_WRITE, file->cancel, err));
     if (file->inner->operations->preallocate == NULL) {
         return grow ? offers(false, err) : STOA_OK;
     }
