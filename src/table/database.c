@@ -229,44 +229,6 @@ stoa_status stoa_database_file_name(stoa_database *database, char out[64], stoa_
     return STOA_OK;
 }
 
-/* Below the database's directory where that is a local one to write in, else the system's. */
-static stoa_status make_temporary(stoa_database *database, stoa_error *err) {
-    char name[64];
-    char *path = NULL;
-    if (database->directory == NULL || database->read_only || database->is_remote) {
-        const char *root = getenv("TMPDIR");
-        (void)snprintf(name, sizeof name, "stoa-%016" PRIx64, (uint64_t)stoa_random_id());
-        STOA_TRY(stoa_vfs_join(database->pool, root == NULL || *root == '\0' ? "/tmp" : root, name,
-                               &path, err));
-    } else {
-        if (database->writer_lease == NULL) {
-            STOA_TRY(stoa_lease_open(database, -1, &database->writer_lease, err));
-        }
-        (void)snprintf(name, sizeof name, "tmp/%s", stoa_lease_token(database->writer_lease));
-        STOA_TRY(stoa_database_path(database, name, &path, err));
-    }
-    stoa_status status = stoa_vfs_make_directories(database->file_systems, path, &database->context,
-                                                   err);
-    if (status != STOA_OK) {
-        stoa_pool_free_string(database->pool, path);
-        return status;
-    }
-    database->temporary_directory = path;
-    return STOA_OK;
-}
-
-stoa_status stoa_database_temporary_directory(stoa_database *database, const char **out_view,
-                                              stoa_error *err) {
-    stoa_status status = STOA_OK;
-    (void)pthread_mutex_lock(&database->lease_lock);
-    if (database->temporary_directory == NULL) {
-        status = make_temporary(database, err);
-    }
-    *out_view = database->temporary_directory;
-    (void)pthread_mutex_unlock(&database->lease_lock);
-    return status;
-}
-
 /* ---- attachments ---- */
 
 static struct attachment *find_attachment(stoa_database *database, const char *name) {
@@ -512,16 +474,12 @@ void stoa_database_close(stoa_database *database) {
     close_attachments(database);
     stoa_sched_close(database->sched);
     close_view(database);
-    if (database->temporary_directory != NULL) {
-        STOA_IGNORE(stoa_vfs_remove_tree(database->file_systems, database->temporary_directory,
-                                         NULL, NULL));
-    }
+    stoa_database_remove_temporary(database);
     stoa_lease_close(database->writer_lease);
     stoa_catalog_close(database->catalog);
     stoa_resources_close(database->resources, &database->logger, database->uri);
     stoa_fs_registry_close(database->own_file_systems);
     stoa_pool *pool = database->pool;
-    stoa_pool_free_string(pool, database->temporary_directory);
     stoa_pool_free_string(pool, database->default_kind);
     stoa_pool_free_string(pool, database->directory);
     stoa_pool_free_string(pool, database->uri);

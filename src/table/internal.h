@@ -49,7 +49,8 @@ struct stoa_database {
     pthread_mutex_t lease_lock;
     stoa_lease *writer_lease; /* guarded by lease_lock, as the next two */
     char *temporary_directory;
-    int64_t file_count; /* names given out so far */
+    stoa_file *temporary_lock; /* of one among the system's */
+    int64_t file_count;        /* names given out so far */
 
     pthread_mutex_t attachment_lock;
     struct attachment *attachments;
@@ -68,6 +69,8 @@ bool stoa_database_has_other_pins(stoa_database *database);
 /// Errors   STOA_INVALID  opened read-only, or the process has forked
 STOA_MUST_USE stoa_status stoa_database_check_writable(stoa_database *database, stoa_error *err);
 
+/// Removes the temporary directory, when there is one.
+void stoa_database_remove_temporary(stoa_database *database);
 /// The lease under which this database writes files, taken at first use.
 STOA_MUST_USE stoa_status stoa_database_writer_lease(stoa_database *database,
                                                      const stoa_lease **out, stoa_error *err);
