@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <stoa/sched.h>
+
 #include "base/clock.h"
 #include "parquet/writer.h"
 
@@ -148,7 +150,7 @@ int main(int count, char **words) {
             options.codec = (stoa_parquet_codec)i;
         }
     }
-    options.threads = (int32_t)strtol(words[3], NULL, 10);
+    const stoa_sched_options threads = {.threads = (int32_t)strtol(words[3], NULL, 10)};
     if (count > 6) {
         options.row_group_rows = strtoll(words[6], NULL, 10);
     }
@@ -160,7 +162,11 @@ int main(int count, char **words) {
                           "shipping_address_hash uint64", &schema, &err) != STOA_OK) {
         die(&err);
     }
-    const stoa_context context = {.pool = pool};
+    stoa_context context = {.pool = pool};
+    if (threads.threads > 1 &&
+        stoa_sched_create(pool, &threads, &context.sched, &err) != STOA_OK) {
+        die(&err);
+    }
     struct columns columns = make_rows(strtoll(words[4], NULL, 10));
     for (long run = strtol(words[5], NULL, 10); run > 0; run--) {
         uint64_t bytes = 0;
@@ -176,6 +182,7 @@ int main(int count, char **words) {
         free(columns.data[i]);
     }
     fprintf(stderr, "peak memory of the writer: %.1f MB\n", (double)stoa_pool_peak(pool) / 1e6);
+    stoa_sched_close(context.sched);
     stoa_schema_close(schema);
     stoa_fs_registry_close(registry);
     stoa_pool_close(pool);

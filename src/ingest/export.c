@@ -78,7 +78,6 @@ static stoa_status export_parquet(struct export *export, stoa_error *err) {
     stoa_parquet_summary summary = {0};
     stoa_pool *pool = export->context->pool;
     stoa_status status = STOA_OK;
-    options.threads = stoa_database_threads(export->database);
     STOA_CHECK(stoa_schema_from_arrow(pool, &export->schema, &schema, err));
     STOA_CHECK(stoa_parquet_writer_create(export->context, export->output.file, schema, &options,
                                           &writer, err));
@@ -120,9 +119,7 @@ stoa_status stoa_export(stoa_database *database, struct ArrowArrayStream *rows,
                         stoa_file_format format, const char *path, const stoa_context *context,
                         int64_t *out_rows, stoa_error *err) {
     stoa_context chosen = context == NULL ? (stoa_context){0} : *context;
-    if (chosen.pool == NULL) {
-        chosen.pool = stoa_database_pool(database);
-    }
+    stoa_database_fill_context(database, &chosen);
     struct export export = {.database = database, .rows = rows, .context = &chosen};
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_ingest_output_open(database, path, &chosen, &export.output, err));

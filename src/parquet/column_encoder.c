@@ -195,7 +195,7 @@ static void write_encoding_count(stoa_thrift_writer *writer, stoa_parquet_page_k
 }
 
 void stoa_chunk_write(stoa_thrift_writer *writer, const stoa_leaf *leaf, const stoa_chunk *chunk,
-                      uint64_t group_offset) {
+                      uint64_t chunk_offset) {
     const bool dictionary = chunk->has_dictionary;
     stoa_thrift_item_struct(writer);
     stoa_thrift_write_i64(writer, 2, 0); /* no metadata of its own in the file */
@@ -215,9 +215,9 @@ void stoa_chunk_write(stoa_thrift_writer *writer, const stoa_leaf *leaf, const s
     stoa_thrift_write_i64(writer, 5, chunk->statistics.level_count);
     stoa_thrift_write_i64(writer, 6, (int64_t)chunk->uncompressed_bytes);
     stoa_thrift_write_i64(writer, 7, (int64_t)chunk->compressed_bytes);
-    stoa_thrift_write_i64(writer, 9, (int64_t)(group_offset + chunk->data_offset));
+    stoa_thrift_write_i64(writer, 9, (int64_t)(chunk_offset + chunk->data_offset));
     if (dictionary) {
-        stoa_thrift_write_i64(writer, 11, (int64_t)(group_offset + chunk->dictionary_offset));
+        stoa_thrift_write_i64(writer, 11, (int64_t)(chunk_offset + chunk->dictionary_offset));
     }
     stoa_statistics_write(writer, 12, &chunk->statistics);
     stoa_thrift_begin_list(writer, 13, STOA_THRIFT_STRUCT, dictionary ? 2 : 1);

@@ -10,7 +10,7 @@
 #include "parquet/statistics.h"
 #include "parquet/writer.h"
 
-/// What the footer says of a chunk. Offsets are relative to where the row group begins.
+/// What the footer says of a chunk. Offsets are relative to where the chunk begins.
 typedef struct stoa_chunk {
     uint64_t dictionary_offset; /* of the dictionary page, when has_dictionary */
     uint64_t data_offset;       /* of the first data page */
@@ -22,7 +22,7 @@ typedef struct stoa_chunk {
     stoa_leaf_statistics statistics;
 } stoa_chunk;
 
-/// Working memory of one encoding thread, used for one chunk after the other.
+/// Working memory, used for one chunk after the other.
 typedef struct stoa_column_encoder {
     stoa_cancel *cancel;
     const stoa_parquet_options *options; /* borrowed */
@@ -40,16 +40,16 @@ STOA_MUST_USE stoa_status stoa_column_encoder_init(stoa_column_encoder *encoder,
                                                    stoa_error *err);
 void stoa_column_encoder_release(stoa_column_encoder *encoder);
 
-/// Appends the chunk to `out`, whose beginning is the row group's. What is appended depends on the
-/// rows and the options alone.
+/// Writes the chunk into `out`, which is empty. What is written depends on the rows and the options
+/// alone.
 STOA_MUST_USE stoa_status stoa_column_encode(stoa_column_encoder *encoder, const stoa_leaf *leaf,
                                              const stoa_rows *pieces, size_t piece_count,
                                              int64_t first_row, stoa_buffer *out,
                                              stoa_chunk *out_chunk, stoa_error *err);
 
-/// Appends a ColumnChunk struct, an item of a list, for a row group at `group_offset` of the file.
+/// Appends a ColumnChunk struct, an item of a list, for a chunk at `chunk_offset` of the file.
 void stoa_chunk_write(stoa_thrift_writer *writer, const stoa_leaf *leaf, const stoa_chunk *chunk,
-                      uint64_t group_offset);
+                      uint64_t chunk_offset);
 
 stoa_compression stoa_parquet_codec_compression(stoa_parquet_codec codec);
 

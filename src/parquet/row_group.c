@@ -50,15 +50,19 @@ stoa_status stoa_row_group_init(stoa_row_group *group, stoa_pool *pool, int32_t 
     *group = (stoa_row_group){.pool = pool};
     stoa_buffer_init(&group->pieces, pool);
     stoa_buffer_init(&group->owners, pool);
-    stoa_buffer_init(&group->bytes, pool);
-    void *chunks;
-    STOA_TRY(stoa_pool_allocate_array(pool, (size_t)leaf_count, sizeof(stoa_chunk), &chunks, err));
-    group->chunks = chunks;
     group->chunk_count = leaf_count;
+    void *memory;
+    STOA_TRY(stoa_pool_allocate_array(pool, (size_t)leaf_count, sizeof(stoa_chunk), &memory, err));
+    group->chunks = memory;
+    STOA_TRY(stoa_pool_allocate_array(pool, (size_t)leaf_count, sizeof(stoa_buffer), &memory, err));
+    group->chunk_bytes = memory;
+    for (int32_t i = 0; i < leaf_count; i++) {
+        stoa_buffer_init(&group->chunk_bytes[i], pool);
+    }
     return STOA_OK;
 }
 
-static void let_batches_go(stoa_row_group *group) {
+void stoa_row_group_drop_rows(stoa_row_group *group) {
     stoa_shared_batch **owners = (stoa_shared_batch **)(void *)group->owners.data;
     for (size_t i = 0; i < group->owners.size / sizeof *owners; i++) {
         stoa_shared_batch_close(owners[i]);
@@ -71,9 +75,13 @@ void stoa_row_group_release(stoa_row_group *group) {
     if (group->pool == NULL) {
         return;
     }
-    let_batches_go(group);
-    stoa_buffer_release(&group->bytes);
-    stoa_pool_free(group->pool, group->chunks, (size_t)group->chunk_count * sizeof(stoa_chunk));
+    stoa_row_group_drop_rows(group);
+    const size_t chunk_count = (size_t)group->chunk_count;
+    for (size_t i = 0; group->chunk_bytes != NULL && i < chunk_count; i++) {
+        stoa_buffer_release(&group->chunk_bytes[i]);
+    }
+    stoa_pool_free(group->pool, group->chunk_bytes, chunk_count * sizeof(stoa_buffer));
+    stoa_pool_free(group->pool, group->chunks, chunk_count * sizeof(stoa_chunk));
     *group = (stoa_row_group){0};
 }
 
@@ -89,27 +97,25 @@ stoa_status stoa_row_group_add(stoa_row_group *group, stoa_shared_batch *batch, 
     return STOA_OK;
 }
 
-stoa_status stoa_row_group_encode(stoa_row_group *group, stoa_column_encoder *encoder,
-                                  const stoa_leaf *leaves, stoa_error *err) {
+stoa_status stoa_row_group_encode(stoa_row_group *group, int32_t leaf_index,
+                                  stoa_column_encoder *encoder, const stoa_leaf *leaf,
+                                  stoa_error *err) {
     const stoa_rows *pieces = (const stoa_rows *)(const void *)group->pieces.data;
-    const size_t piece_count = group->pieces.size / sizeof *pieces;
-    for (int32_t i = 0; i < group->chunk_count; i++) {
-        STOA_TRY(stoa_column_encode(encoder, &leaves[i], pieces, piece_count, group->first_row,
-                                    &group->bytes, &group->chunks[i], err));
-    }
-    let_batches_go(group);
-    return STOA_OK;
+    return stoa_column_encode(encoder, leaf, pieces, group->pieces.size / sizeof *pieces,
+                              group->first_row, &group->chunk_bytes[leaf_index],
+                              &group->chunks[leaf_index], err);
 }
 
 stoa_status stoa_row_group_describe(const stoa_row_group *group, const stoa_leaf *leaves,
                                     uint64_t offset, int32_t ordinal, stoa_buffer *out,
                                     stoa_error *err) {
-    uint64_t uncompressed = 0, compressed = 0;
+    uint64_t uncompressed = 0, compressed = 0, chunk_offset = offset;
     stoa_thrift_writer writer;
     stoa_thrift_writer_init(&writer, out, err);
     stoa_thrift_begin_list(&writer, 1, STOA_THRIFT_STRUCT, (size_t)group->chunk_count);
     for (int32_t i = 0; i < group->chunk_count; i++) {
-        stoa_chunk_write(&writer, &leaves[i], &group->chunks[i], offset);
+        stoa_chunk_write(&writer, &leaves[i], &group->chunks[i], chunk_offset);
+        chunk_offset += group->chunk_bytes[i].size;
         uncompressed += group->chunks[i].uncompressed_bytes;
         compressed += group->chunks[i].compressed_bytes;
     }

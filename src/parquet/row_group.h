@@ -1,5 +1,5 @@
-/* Some rows become the bytes of one row group and what the footer says of it: a pure function, which
- * any thread may compute. */
+/* Some rows become the bytes of one row group and what the footer says of it: a pure function for each
+ * column chunk, which any thread may compute. */
 #ifndef STOA_PARQUET_ROW_GROUP_H
 #define STOA_PARQUET_ROW_GROUP_H
 
@@ -22,8 +22,8 @@ typedef struct stoa_row_group {
     int64_t first_row;
     int64_t row_count;
     uint64_t raw_bytes; /* an estimate of what the rows take in memory */
-    stoa_buffer bytes;
-    stoa_chunk *chunks; /* one a leaf, made by stoa_row_group_init */
+    stoa_chunk *chunks; /* one a leaf, made by stoa_row_group_init, as are their bytes */
+    stoa_buffer *chunk_bytes;
     int32_t chunk_count;
     stoa_pool *pool;
 } stoa_row_group;
@@ -37,9 +37,14 @@ STOA_MUST_USE stoa_status stoa_row_group_add(stoa_row_group *group, stoa_shared_
                                              int64_t start, int64_t count, uint64_t raw_bytes,
                                              stoa_error *err);
 
-/// Fills `bytes` and `chunks`, and lets the batches go.
-STOA_MUST_USE stoa_status stoa_row_group_encode(stoa_row_group *group, stoa_column_encoder *encoder,
-                                                const stoa_leaf *leaves, stoa_error *err);
+/// Fills chunks[leaf_index] and its bytes.
+///
+/// Threads  Different leaves of a group may be encoded at once, each with an encoder of its own.
+STOA_MUST_USE stoa_status stoa_row_group_encode(stoa_row_group *group, int32_t leaf_index,
+                                                stoa_column_encoder *encoder,
+                                                const stoa_leaf *leaf, stoa_error *err);
+/// Lets the batches go, once all leaves are encoded.
+void stoa_row_group_drop_rows(stoa_row_group *group);
 
 /// Appends a RowGroup struct to `out` for a group that begins at `offset` of the file.
 STOA_MUST_USE stoa_status stoa_row_group_describe(const stoa_row_group *group,

@@ -1,8 +1,7 @@
 /* The file: magic, row groups one after the other, footer, its length, magic.
  *
- * Batches are cut into row groups of exactly row_group_rows. A full group is encoded in the caller's
- * thread, or by the threads of the encode queue; either way groups are appended in order, by the
- * caller's thread, and what the footer says of a group is kept in its final form (thrift), so that
+ * Batches are cut into row groups of exactly row_group_rows. The chunks of a full group are encoded
+ * by tasks (encoding.h); groups are appended in order, by the caller's thread, and what the footer says of a group is kept in its final form (thrift), so that
  * memory grows by a few hundred bytes a column chunk and by nothing else.
  *
  * After a failure the writer is only good for closing; every call repeats the first error. */
@@ -11,10 +10,10 @@
 #include "base/hash.h"
 #include "base/bytes.h"
 #include "parquet/arrow_schema.h"
-#include "parquet/encode_queue.h"
+#include "parquet/encoding.h"
 #include "parquet/row_group.h"
 
-enum { FORMAT_VERSION = 2, THREADS_MAX = 256 };
+enum { FORMAT_VERSION = 2, IN_FLIGHT_MAX = 1024, WRITE_BYTES = 1 << 18 };
 
 struct stoa_parquet_writer {
     stoa_context context;
@@ -27,8 +26,8 @@ struct stoa_parquet_writer {
     stoa_leaf_statistics *totals;
 
     stoa_row_group waiting;      /* the group that is being filled */
-    stoa_encode_queue *queue;    /* NULL: encoder is used instead */
-    stoa_column_encoder encoder;
+    stoa_encoding *encoding;     /* full groups */
+    stoa_buffer small;           /* chunks too small for a write of their own */
     stoa_buffer group_structs;   /* RowGroup structs of the footer */
     int32_t group_count;
     uint64_t offset;
@@ -80,9 +79,10 @@ static stoa_status check_options(const stoa_parquet_options *options, stoa_error
         return stoa_fail(err, STOA_INVALID, "page_bytes: expected 1 to %zu but found %zu",
                          (size_t)1 << 30, options->page_bytes);
     }
-    if (options->threads < 1 || options->threads > THREADS_MAX) {
-        return stoa_fail(err, STOA_INVALID, "threads: expected 1 to %d but found %" PRId32,
-                         THREADS_MAX, options->threads);
+    if (options->row_groups_in_flight < 0 || options->row_groups_in_flight > IN_FLIGHT_MAX) {
+        return stoa_fail(err, STOA_INVALID,
+                         "row_groups_in_flight: expected 0 to %d but found %" PRId32, IN_FLIGHT_MAX,
+                         options->row_groups_in_flight);
     }
     if (options->dictionary_bytes > (size_t)1 << 30) {
         return stoa_fail(err, STOA_INVALID, "dictionary_bytes: expected at most %zu but found %zu",
@@ -116,12 +116,8 @@ static stoa_status open_writer(stoa_parquet_writer *writer, stoa_error *err) {
                         &options->metadata_keys, err));
     STOA_TRY(copy_texts(&writer->arena, options->metadata_values, options->metadata_count,
                         &options->metadata_values, err));
-    if (options->threads > 1) {
-        STOA_TRY(stoa_encode_queue_create(&writer->context, options, writer->leaves,
-                                          &writer->queue, err));
-    } else {
-        STOA_TRY(stoa_column_encoder_init(&writer->encoder, &writer->context, options, err));
-    }
+    STOA_TRY(stoa_encoding_create(&writer->context, options, writer->leaves, writer->leaf_count,
+                                  &writer->encoding, err));
     STOA_TRY(stoa_row_group_init(&writer->waiting, writer->context.pool, writer->leaf_count, err));
     return write_bytes(writer, STOA_PARQUET_MAGIC, STOA_PARQUET_MAGIC_BYTES, err);
 }
@@ -140,6 +136,7 @@ stoa_status stoa_parquet_writer_create(const stoa_context *context, stoa_file *f
     writer->options = *options;
     stoa_arena_init(&writer->arena, context->pool);
     stoa_buffer_init(&writer->group_structs, context->pool);
+    stoa_buffer_init(&writer->small, context->pool);
     stoa_status status = open_writer(writer, err);
     if (status != STOA_OK) {
         stoa_parquet_writer_close(writer);
@@ -153,8 +150,8 @@ void stoa_parquet_writer_close(stoa_parquet_writer *writer) {
     if (writer == NULL) {
         return;
     }
-    stoa_encode_queue_close(writer->queue);
-    stoa_column_encoder_release(&writer->encoder);
+    stoa_encoding_close(writer->encoding);
+    stoa_buffer_release(&writer->small);
     stoa_row_group_release(&writer->waiting);
     stoa_buffer_release(&writer->group_structs);
     stoa_arena_release(&writer->arena);
@@ -164,11 +161,37 @@ void stoa_parquet_writer_close(stoa_parquet_writer *writer) {
 
 /* ---- Row groups ------------------------------------------------------------------------------ */
 
+static stoa_status write_small(stoa_parquet_writer *writer, stoa_error *err) {
+    stoa_status status = STOA_OK;
+    if (writer->small.size > 0) {
+        status = write_bytes(writer, writer->small.data, writer->small.size, err);
+        stoa_buffer_clear(&writer->small);
+    }
+    return status;
+}
+
+/* Large chunks as they are, small ones in one piece. */
+static stoa_status write_chunks(stoa_parquet_writer *writer, const stoa_row_group *group,
+                                stoa_error *err) {
+    for (int32_t i = 0; i < group->chunk_count; i++) {
+        const stoa_buffer *bytes = &group->chunk_bytes[i];
+        if (writer->small.size + bytes->size > WRITE_BYTES) {
+            STOA_TRY(write_small(writer, err));
+        }
+        if (bytes->size > WRITE_BYTES) {
+            STOA_TRY(write_bytes(writer, bytes->data, bytes->size, err));
+        } else {
+            STOA_TRY(stoa_buffer_append(&writer->small, bytes->data, bytes->size, err));
+        }
+    }
+    return write_small(writer, err);
+}
+
 static stoa_status append_group(stoa_parquet_writer *writer, stoa_row_group *group,
                                 stoa_error *err) {
     STOA_TRY(stoa_row_group_describe(group, writer->leaves, writer->offset, writer->group_count,
                                      &writer->group_structs, err));
-    STOA_TRY(write_bytes(writer, group->bytes.data, group->bytes.size, err));
+    STOA_TRY(write_chunks(writer, group, err));
     for (int32_t i = 0; i < writer->leaf_count; i++) {
         stoa_statistics_merge(&writer->leaves[i], &writer->totals[i],
                               &group->chunks[i].statistics);
@@ -182,7 +205,7 @@ static stoa_status append_group(stoa_parquet_writer *writer, stoa_row_group *gro
 
 static stoa_status append_oldest(stoa_parquet_writer *writer, stoa_error *err) {
     stoa_row_group group = {0};
-    STOA_TRY(stoa_encode_queue_take(writer->queue, &group, err));
+    STOA_TRY(stoa_encoding_take(writer->encoding, &group, err));
     stoa_status status = append_group(writer, &group, err);
     stoa_row_group_release(&group);
     return status;
@@ -200,14 +223,9 @@ static stoa_status end_group(stoa_parquet_writer *writer, stoa_error *err) {
     next.first_row = writer->waiting.first_row + writer->waiting.row_count;
     stoa_row_group group = writer->waiting;
     writer->waiting = next;
-    if (writer->queue == NULL) {
-        STOA_CHECK(stoa_row_group_encode(&group, &writer->encoder, writer->leaves, err));
-        STOA_CHECK(append_group(writer, &group, err));
-    } else {
-        if (stoa_encode_queue_is_full(writer->queue)) {
-            STOA_CHECK(append_oldest(writer, err));
-        }
-        stoa_encode_queue_put(writer->queue, &group);
+    STOA_CHECK(stoa_encoding_put(writer->encoding, &group, err));
+    if (stoa_encoding_is_full(writer->encoding)) {
+        STOA_CHECK(append_oldest(writer, err));
     }
 
 done:
@@ -418,7 +436,7 @@ static stoa_status finish_file(stoa_parquet_writer *writer, stoa_error *err) {
     if (writer->waiting.row_count > 0) {
         STOA_TRY(end_group(writer, err));
     }
-    while (writer->queue != NULL && !stoa_encode_queue_is_empty(writer->queue)) {
+    while (!stoa_encoding_is_empty(writer->encoding)) {
         STOA_TRY(append_oldest(writer, err));
     }
     STOA_ASSERT(writer->row_count == writer->row_count_written);

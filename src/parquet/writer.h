@@ -28,14 +28,14 @@ typedef struct stoa_parquet_options {
     int64_t row_group_rows;
     size_t page_bytes;       /* a data page ends once its values reach it */
     size_t dictionary_bytes; /* a dictionary that would grow beyond it is given up for PLAIN */
-    int32_t threads;         /* row groups encoded at once; 1: in the caller's thread */
+    int32_t row_groups_in_flight; /* full ones kept in memory; 0: what context.sched's threads need */
     const char *const *metadata_keys; /* key-value metadata of the footer */
     const char *const *metadata_values;
     int32_t metadata_count;
 } stoa_parquet_options;
 
 #define STOA_PARQUET_DEFAULT                                                                       \
-    { STOA_PARQUET_ZSTD, 0, 122880, 1 << 20, 1 << 20, 1, NULL, NULL, 0 }
+    { STOA_PARQUET_ZSTD, 0, 122880, 1 << 20, 1 << 20, 0, NULL, NULL, 0 }
 
 /// What a finished file holds, for a catalog. Bounds cover the whole file; long strings are cut to
 /// 64 bytes (the upper bound rounded up), unknown where that is impossible.
@@ -56,6 +56,8 @@ typedef struct stoa_parquet_writer stoa_parquet_writer;
 
 /// Starts a file for batches in the canonical layout of `schema` (stoa_batch_conform).
 ///
+/// Column chunks are encoded as tasks of context->sched; without one, by the caller's thread.
+///
 /// Owns     Borrows `file` (opened for sequential writes) until close; retains `schema`.
 /// Threads  One call at a time.
 STOA_MUST_USE stoa_status stoa_parquet_writer_create(const stoa_context *context, stoa_file *file,
@@ -63,7 +65,8 @@ STOA_MUST_USE stoa_status stoa_parquet_writer_create(const stoa_context *context
                                                      const stoa_parquet_options *options,
                                                      stoa_parquet_writer **out, stoa_error *err);
 
-/// Takes `batch`, also on error. Memory in use is at most about `threads` + 1 row groups.
+/// Takes `batch`, also on error. Memory in use is about the row groups in flight, at most one more
+/// than context.sched has threads, and the one that is being filled.
 STOA_MUST_USE stoa_status stoa_parquet_writer_write(stoa_parquet_writer *writer,
                                                     struct ArrowArray *batch, stoa_error *err);
 

@@ -81,8 +81,8 @@ static stoa_status parquet_writer_open(const stoa_sink *sink, void **out, stoa_e
     if (sink->row_group_rows > 0) {
         writer->options.row_group_rows = sink->row_group_rows;
     }
-    /* The only writer of a sink may use every thread; several are threads already. */
-    writer->options.threads = sink->writer_count > 1 ? 1 : stoa_database_threads(sink->database);
+    /* The only writer of a sink runs ahead of its encoding; several have their callers' threads. */
+    writer->options.row_groups_in_flight = sink->writer_count > 1 ? 1 : 0;
     *out = writer;
     return STOA_OK;
 }

@@ -4,20 +4,23 @@
 #include "rows.h"
 
 static stoa_status write_file(support_world *world, int32_t threads, stoa_error *err) {
-    const stoa_context context = {.pool = world->pool};
+    stoa_context context = {.pool = world->pool};
     stoa_status status = STOA_OK;
     const stoa_schema *schema = NULL;
     stoa_file *file = NULL;
     stoa_parquet_writer *writer = NULL;
+    const stoa_sched_options sched = {.threads = threads};
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     static const char *const keys[] = {"k"};
     static const char *const values[] = {"v"};
     options.row_group_rows = 150;
     options.page_bytes = 600;
-    options.threads = threads;
     options.metadata_keys = keys;
     options.metadata_values = values;
     options.metadata_count = 1;
+    if (threads > 1) {
+        STOA_CHECK(stoa_sched_create(world->pool, &sched, &context.sched, err));
+    }
     STOA_CHECK(stoa_schema_parse(world->pool, "a long, b list<struct<s: string, d: decimal(30,2)>>, "
                                  "c map<string, double>, i int8", &schema, err));
     STOA_CHECK(stoa_vfs_open(world->registry, "test:/x", STOA_OPEN_REPLACE, &context, &file, err));
@@ -39,6 +42,7 @@ done:
     stoa_parquet_writer_close(writer);
     stoa_file_close(file);
     stoa_schema_close(schema);
+    stoa_sched_close(context.sched);
     return status;
 }
 

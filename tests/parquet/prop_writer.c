@@ -24,12 +24,18 @@ static stoa_status write_split(stoa_pool *pool, stoa_fs_registry *registry, cons
                                const stoa_schema *schema, const struct ArrowArray *rows,
                                const stoa_parquet_options *base, const struct split *split,
                                support_random *random, stoa_error *err) {
-    const stoa_context context = {.pool = pool};
+    stoa_context context = {.pool = pool};
     stoa_status status = STOA_OK;
     stoa_file *file = NULL;
     stoa_parquet_writer *writer = NULL;
     stoa_parquet_options options = *base;
-    options.threads = split->threads;
+    const stoa_sched_options sched = {.threads = split->threads,
+                                      .deterministic = support_random_bool(random),
+                                      .seed = support_random_u64(random)};
+    options.row_groups_in_flight = (int32_t)support_random_below(random, 5);
+    if (split->threads > 1) {
+        STOA_CHECK(stoa_sched_create(pool, &sched, &context.sched, err));
+    }
     STOA_CHECK(stoa_vfs_open(registry, uri, STOA_OPEN_REPLACE, &context, &file, err));
     STOA_CHECK(stoa_parquet_writer_create(&context, file, schema, &options, &writer, err));
     int64_t done = 0;
@@ -57,6 +63,7 @@ static stoa_status write_split(stoa_pool *pool, stoa_fs_registry *registry, cons
 done:
     stoa_parquet_writer_close(writer);
     stoa_file_close(file);
+    stoa_sched_close(context.sched);
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <stoa/sched.h>
 #include <stoa/schema.h>
 
 #include "support.h"

@@ -49,8 +49,8 @@ static void options_are_checked(void **state) {
     options.page_bytes = 0;
     assert_fails(create_writer(&bench, &options, &err), STOA_INVALID, "page_bytes", err);
     options = (stoa_parquet_options)STOA_PARQUET_DEFAULT;
-    options.threads = 0;
-    assert_fails(create_writer(&bench, &options, &err), STOA_INVALID, "threads", err);
+    options.row_groups_in_flight = -1;
+    assert_fails(create_writer(&bench, &options, &err), STOA_INVALID, "row_groups_in_flight", err);
     options = (stoa_parquet_options)STOA_PARQUET_DEFAULT;
     options.level = 1000;
     assert_fails(create_writer(&bench, &options, &err), STOA_INVALID, "level", err);
@@ -255,7 +255,8 @@ static void memory_does_not_grow_with_the_file(void **state) {
                                 &err), err);
         stoa_parquet_options options = STOA_PARQUET_DEFAULT;
         options.row_group_rows = 5000;
-        options.threads = 2;
+        const stoa_sched_options sched = {.threads = 2};
+        assert_ok(stoa_sched_create(bench.pool, &sched, &bench.context.sched, &err), err);
         assert_ok(create_writer(&bench, &options, &err), err);
         const struct rows_options kind = {10, 0, 2, 20, false};
         for (int part = 0; part < (round == 0 ? 20 : 200); part++) {
@@ -268,9 +269,13 @@ static void memory_does_not_grow_with_the_file(void **state) {
         assert_true(stoa_parquet_writer_bytes(bench.writer) == summary.file_bytes);
         stoa_parquet_summary_release(&summary);
         peaks[round] = stoa_pool_peak(bench.pool);
+        stoa_parquet_writer_close(bench.writer);
+        bench.writer = NULL;
+        stoa_sched_close(bench.context.sched);
         close_bench(&bench);
     }
-    assert_true(peaks[1] < peaks[0] + peaks[0] / 4);
+    /* Ten times the rows. How many chunks happen to be encoded at once differs from run to run. */
+    assert_true(peaks[1] < 2 * peaks[0]);
 }
 
 int main(void) {

@@ -1,4 +1,4 @@
-/* Encoding threads: errors and cancellation reach the caller, closing early leaves nothing behind, two
+/* Encoding on threads: errors and cancellation reach the caller, closing early leaves nothing behind, two
  * writers do not know of each other. */
 #include <pthread.h>
 
@@ -19,14 +19,15 @@ struct job {
 };
 
 static stoa_status write_job(struct job *job, stoa_error *err) {
-    const stoa_context context = {.pool = job->pool, .cancel = job->cancel};
+    stoa_context context = {.pool = job->pool, .cancel = job->cancel};
+    const stoa_sched_options threads = {.threads = job->threads};
     stoa_status status = STOA_OK;
     const stoa_schema *schema = NULL;
     stoa_file *file = NULL;
     stoa_parquet_writer *writer = NULL;
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     options.row_group_rows = 500;
-    options.threads = job->threads;
+    STOA_CHECK(stoa_sched_create(job->pool, &threads, &context.sched, err));
     STOA_CHECK(stoa_schema_parse(job->pool, "a long, b list<string>, c double, iv interval",
                                  &schema, err));
     STOA_CHECK(stoa_vfs_open(job->registry, job->uri, STOA_OPEN_REPLACE, &context, &file, err));
@@ -50,6 +51,7 @@ done:
     stoa_parquet_writer_close(writer);
     stoa_file_close(file);
     stoa_schema_close(schema);
+    stoa_sched_close(context.sched);
     return status;
 }
 
@@ -148,13 +150,15 @@ static void an_error_in_a_thread_reaches_the_caller(void **state) {
     struct world world;
     open_world(&world);
     stoa_error err = STOA_ERROR_NONE;
-    const stoa_context context = {.pool = world.pool};
+    stoa_context context = {.pool = world.pool};
     const stoa_schema *schema;
     stoa_file *file;
     stoa_parquet_writer *writer;
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
+    const stoa_sched_options threads = {.threads = 3};
     options.row_group_rows = 100;
-    options.threads = 3;
+    options.row_groups_in_flight = 3;
+    assert_ok(stoa_sched_create(world.pool, &threads, &context.sched, &err), err);
     assert_ok(stoa_schema_parse(world.pool, "t timestamp_s", &schema, &err), err);
     assert_ok(stoa_vfs_open(world.registry, "memory:/a", STOA_OPEN_REPLACE, &context, &file, &err),
               err);
@@ -179,6 +183,7 @@ static void an_error_in_a_thread_reaches_the_caller(void **state) {
     stoa_parquet_writer_close(writer);
     stoa_file_close(file);
     stoa_schema_close(schema);
+    stoa_sched_close(context.sched);
     close_world(&world);
 }
 

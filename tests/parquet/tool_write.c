@@ -230,7 +230,7 @@ static void print_rows(const stoa_schema *schema, const struct ArrowArray *batch
 
 /* ---- Writing --------------------------------------------------------------------------------- */
 
-static void write_file(const stoa_context *context, const char *path, const stoa_schema *schema,
+static void write_file(stoa_context *context, const char *path, const stoa_schema *schema,
                        const struct settings *settings) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_fs_registry *registry = NULL;
@@ -244,11 +244,12 @@ static void write_file(const stoa_context *context, const char *path, const stoa
     options.row_group_rows = settings->group;
     options.page_bytes = (size_t)settings->page;
     options.dictionary_bytes = (size_t)settings->dictionary;
-    options.threads = (int32_t)settings->threads;
+    const stoa_sched_options threads = {.threads = (int32_t)settings->threads};
     options.metadata_keys = keys;
     options.metadata_values = values;
     options.metadata_count = 2;
-    if (stoa_fs_registry_create(context->pool, &registry, &err) != STOA_OK ||
+    if (stoa_sched_create(context->pool, &threads, &context->sched, &err) != STOA_OK ||
+        stoa_fs_registry_create(context->pool, &registry, &err) != STOA_OK ||
         stoa_vfs_open(registry, path, STOA_OPEN_REPLACE, context, &file, &err) != STOA_OK ||
         stoa_parquet_writer_create(context, file, schema, &options, &writer, &err) != STOA_OK) {
         die(path, &err);
@@ -286,6 +287,7 @@ static void write_file(const stoa_context *context, const char *path, const stoa
     }
     stoa_file_close(file);
     stoa_fs_registry_close(registry);
+    stoa_sched_close(context->sched);
 }
 
 static int look(const stoa_context *context, int count, char **words) {
@@ -323,7 +325,7 @@ int main(int count, char **words) {
     if (stoa_pool_create(0, NULL, &pool, &err) != STOA_OK) {
         die("pool", &err);
     }
-    const stoa_context context = {.pool = pool};
+    stoa_context context = {.pool = pool};
     int result = 0;
     if (strcmp(words[1], "verify") == 0 || strcmp(words[1], "describe") == 0) {
         result = look(&context, count, words);
