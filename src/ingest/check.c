@@ -177,6 +177,27 @@ static int64_t first_lost_line(const uint8_t *bytes, size_t size, int64_t count)
     return 0;
 }
 
+static stoa_status fail_lost(const stoa_ingest_input *input, int64_t lost, int64_t skipped,
+                             stoa_error *err) {
+    if (lost == 0) {
+        return STOA_OK;
+    }
+    stoa_fail(err, STOA_INVALID,
+              "reading '%s': line %" PRId64 ": expected the columns that line %" PRId64
+              " and those below it have but found others",
+              input->name, lost, skipped + 1);
+    stoa_error_set_file(err, input->name, -1);
+    if (err != NULL) {
+        err->line = lost;
+    }
+    return STOA_INVALID;
+}
+
+stoa_status stoa_ingest_check_skipped(const stoa_ingest_input *input, const uint8_t *bytes,
+                                      size_t size, int64_t skipped, stoa_error *err) {
+    return fail_lost(input, first_lost_line(bytes, size, skipped), skipped, err);
+}
+
 static stoa_status check_lost_lines(const stoa_ingest_input *input, int64_t skipped,
                                     const stoa_context *context, stoa_fs_registry *registry,
                                     stoa_error *err) {
@@ -196,18 +217,7 @@ static stoa_status check_lost_lines(const stoa_ingest_input *input, int64_t skip
         stoa_pool_free(context->pool, bytes, CHUNK_BYTES);
         STOA_TRY(status);
     }
-    if (lost == 0) {
-        return STOA_OK;
-    }
-    stoa_fail(err, STOA_INVALID,
-              "reading '%s': line %" PRId64 ": expected the columns that line %" PRId64
-              " and those below it have but found others",
-              input->name, lost, skipped + 1);
-    stoa_error_set_file(err, input->name, -1);
-    if (err != NULL) {
-        err->line = lost;
-    }
-    return STOA_INVALID;
+    return fail_lost(input, lost, skipped, err);
 }
 
 stoa_status stoa_ingest_check_csv(stoa_session *session, const stoa_ingest_input *input,

@@ -18,10 +18,15 @@ size_t stoa_ingest_csv_buffer_bytes(const stoa_pool *pool);
 STOA_MUST_USE stoa_status stoa_ingest_check_json(stoa_file *file, const stoa_context *context,
                                                  uint64_t *out_mark_bytes, stoa_error *err);
 
-/// The engine leaves out lines before those that look like a table. Only empty lines and lines that
-/// begin with '#' may go that way.
+/// The engine leaves out lines before those that look like a table; `skipped` says how many. Only
+/// empty lines and lines that begin with '#' may go that way. `bytes` are the file's first.
 ///
 /// Errors   STOA_INVALID  other lines would be left out, with file and line
+STOA_MUST_USE stoa_status stoa_ingest_check_skipped(const stoa_ingest_input *input,
+                                                    const uint8_t *bytes, size_t size,
+                                                    int64_t skipped, stoa_error *err);
+
+/// The same for a file, asking the engine for the number.
 STOA_MUST_USE stoa_status stoa_ingest_check_csv(stoa_session *session,
                                                 const stoa_ingest_input *input,
                                                 const stoa_context *context,

@@ -1,49 +1,58 @@
 /* Loading: files to a table, all or nothing.
  *
- *     inputs ── runs of one format ── source ── batches ── sink ── commit
- *                                                  └─ rows that do not fit ── reject file
+ *     inputs ── runs of one format ── source ─▶ parse, fit ─▶ in order ── sink ── commit
+ *                                     serial    in parallel      └─ rows that do not fit ── reject file
+ *
+ * Each run is a pipeline. Its source gives blocks of text or batches, one at a time; lanes parse them
+ * and make them fit the table; the end of the pipeline hands them to the table in the order of the
+ * files.
  *
  * The sink is opened when the first source has told its columns (a new table without --schema takes
  * them from there) and committed after the last row; whatever fails before that leaves nothing. */
-#include <stdio.h>
-#include <string.h>
+#include "ingest/load.h"
 
-#include "arrow/array.h"
+#include <stdatomic.h>
+
+#include "base/clock.h"
 #include "base/error.h"
 #include "ingest/rejects.h"
 #include "ingest/source.h"
-#include "vfs/vfs.h"
+
+enum { PROGRESS_NS = 100 * 1000 * 1000 };
 
 struct load {
     stoa_database *database;
     const char *table;
     const stoa_load_options *options;
+    const stoa_ingest_tuning *tuning;
     stoa_context context;
     stoa_ingest_inputs inputs;
     const stoa_schema *target; /* NULL: the first source's own */
     stoa_sink *sink;
+    stoa_sink_writer *writer;
     stoa_ingest_rejects *rejects;
     stoa_load_report report;
     uint64_t bytes_before; /* of inputs that are done */
-    uint64_t bytes_now;    /* of the run that is being read */
     bool schema_is_guessed; /* neither the user nor the table gives the columns */
-    bool guess_failed;     /* JSON whose columns were guessed from its first rows */
+    bool guess_failed;      /* JSON whose columns were guessed from its first rows */
 };
 
-/* The engine tells percents of its query; the user is told rows and bytes. */
-static void on_engine_progress(void *user, const stoa_progress *progress) {
-    struct load *load = user;
-    double fraction = progress->total > 0 ? (double)progress->done / (double)progress->total : 0;
-    stoa_progress told = {.phase = "loading",
-                          .unit = "rows",
-                          .done = (uint64_t)load->report.rows_loaded,
-                          .bytes_done = load->bytes_before +
-                                        (uint64_t)((double)load->bytes_now * fraction),
-                          .bytes_total = load->inputs.bytes};
-    if (load->options->context.progress != NULL) {
-        load->options->context.progress(load->options->context.progress_user, &told);
-    }
-}
+/* One run of the load: inputs of one format, and how far their rows have come. */
+struct run {
+    struct load *load;
+    const stoa_ingest_input *inputs;
+    size_t count;
+    uint64_t bytes;
+    stoa_text_source *text;    /* either this */
+    stoa_ingest_source stream; /* or that */
+    stoa_ingest_fit fit;
+    bool reading_failed; /* the source of a stream, not what was done to its rows */
+    int64_t rows_taken;  /* by the sink */
+    int64_t part;        /* that it takes rows of now */
+    int64_t part_begin;  /* rows that it had taken before that part */
+    _Atomic uint64_t engine_percent;
+    int64_t told_ns;
+};
 
 static stoa_status find_target(struct load *load, stoa_error *err) {
     const stoa_load_options *options = load->options;
@@ -73,127 +82,190 @@ static stoa_status open_sink(struct load *load, const struct ArrowSchema *found,
     return stoa_sink_open(load->database, load->table, &sink, &load->sink, err);
 }
 
-/* Writes a batch; with a reject file, row by row around those that do not fit. */
-static stoa_status write_batch(struct load *load, const struct ArrowSchema *schema,
-                               const char *file, struct ArrowArray *batch, stoa_error *err) {
-    stoa_pool *pool = load->context.pool;
-    stoa_status status = STOA_OK;
-    while (load->rejects != NULL && batch->length > 0) {
-        struct ArrowArray whole = {0};
-        stoa_error found = STOA_ERROR_NONE;
-        int64_t length = batch->length;
-        STOA_CHECK(stoa_arrow_slice(pool, batch, 0, length, &whole, err));
-        status = stoa_sink_write(load->sink, schema, &whole, &found);
-        if (status == STOA_OK) {
-            load->report.rows_loaded += length;
-            goto done;
-        }
-        if (status != STOA_INVALID || found.row < 0 || found.row >= length) {
-            if (err != NULL) {
-                *err = found;
-            }
-            goto done;
-        }
-        STOA_CHECK(stoa_ingest_reject_row(load->rejects, file, schema, batch, &found, err));
-        struct ArrowArray before = {0};
-        struct ArrowArray after = {0};
-        STOA_CHECK(stoa_arrow_slice(pool, batch, 0, found.row, &before, err));
-        status = stoa_sink_write(load->sink, schema, &before, err);
-        load->report.rows_loaded += status == STOA_OK ? found.row : 0;
-        STOA_CHECK(status);
-        STOA_CHECK(stoa_arrow_slice(pool, batch, found.row + 1, length - found.row - 1, &after,
-                                    err));
-        stoa_arrow_array_release(batch);
-        *batch = after;
-    }
-    if (load->rejects == NULL && batch->length > 0) {
-        int64_t length = batch->length;
-        struct ArrowArray moved = *batch;
-        *batch = (struct ArrowArray){0};
-        status = stoa_sink_write(load->sink, schema, &moved, err);
-        load->report.rows_loaded += status == STOA_OK ? length : 0;
-    }
+/* ---- the stages of a run ---- */
 
-done:
-    stoa_arrow_array_release(batch);
+/* The engine tells percents of its query. */
+static void on_engine_progress(void *user, const stoa_progress *progress) {
+    struct run *run = user;
+    uint64_t percent = progress->total > 0 ? progress->done * 100 / progress->total : 0;
+    atomic_store_explicit(&run->engine_percent, percent, memory_order_relaxed);
+}
+
+/* Rows and bytes, told by who hands rows to the sink: one thread at a time, and never less than
+ * before. */
+static void tell_progress(struct run *run) {
+    struct load *load = run->load;
+    const stoa_context *context = &load->options->context;
+    int64_t now_ns = stoa_clock_monotonic_ns();
+    if (context->progress == NULL || now_ns - run->told_ns < PROGRESS_NS) {
+        return;
+    }
+    run->told_ns = now_ns;
+    uint64_t percent = atomic_load_explicit(&run->engine_percent, memory_order_relaxed);
+    uint64_t bytes = run->text != NULL ? stoa_text_source_bytes_done(run->text)
+                                       : run->bytes / 100 * percent;
+    stoa_progress told = {.phase = "loading",
+                          .unit = "rows",
+                          .done = (uint64_t)load->report.rows_loaded,
+                          .bytes_done = load->bytes_before +
+                                        (bytes < run->bytes ? bytes : run->bytes),
+                          .bytes_total = load->inputs.bytes};
+    context->progress(context->progress_user, &told);
+}
+
+static stoa_status next_batch(void *state, void *local, stoa_morsel *out, bool *out_more,
+                              stoa_error *err) {
+    struct run *run = state;
+    (void)local;
+    stoa_status status = stoa_stream_next(&run->stream.stream, &out->batch, err);
+    run->reading_failed = status != STOA_OK;
+    *out_more = status == STOA_OK && out->batch.release != NULL;
     return status;
 }
 
-/* Validation numbers rows within its batch; people count them within what they load. */
-static void shift_row(stoa_error *err, int64_t row_base) {
-    char prefix[48];
-    if (err == NULL || err->row < 0 || row_base == 0) {
-        return;
+static stoa_status fit_batch(void *state, void *local, stoa_morsel *morsel,
+                             const stoa_pipeline_stage *next, stoa_error *err) {
+    struct run *run = state;
+    struct ArrowArray batch = morsel->batch;
+    stoa_buffer rejected;
+    int64_t rows_before = 0;
+    (void)local;
+    morsel->batch = (struct ArrowArray){0};
+    stoa_buffer_init(&rejected, run->fit.pool);
+    stoa_status status =
+        stoa_ingest_fit_batch(&run->fit, run->inputs[0].name, &run->stream.schema, &batch, morsel,
+                              next, &rows_before, &rejected, err);
+    if (status == STOA_OK) {
+        status = stoa_ingest_fit_pass_rejects(run->fit.pool, &rejected, morsel, next, err);
     }
-    int length = snprintf(prefix, sizeof prefix, "row %" PRId64 ", ", err->row);
-    err->row += row_base;
-    if (strncmp(err->message, prefix, (size_t)length) == 0) {
-        char rest[STOA_ERROR_MESSAGE_BYTES];
-        memcpy(rest, err->message + length, sizeof rest - (size_t)length);
-        rest[sizeof rest - (size_t)length - 1] = '\0';
-        (void)snprintf(err->message, sizeof err->message, "row %" PRId64 ", %.980s", err->row, rest);
-    }
+    stoa_buffer_release(&rejected);
+    return status;
 }
 
-static stoa_status copy_rows(struct load *load, stoa_ingest_source *source, const char *file,
-                             bool *out_reading, stoa_error *err) {
-    for (int64_t row_base = 0;;) {
-        struct ArrowArray batch = {0};
-        *out_reading = true;
-        STOA_TRY(stoa_cancel_check(load->context.cancel, err));
-        STOA_TRY(stoa_stream_next(&source->stream, &batch, err));
-        *out_reading = false;
-        if (batch.release == NULL) {
-            return STOA_OK;
-        }
-        int64_t length = batch.length;
-        stoa_status status = write_batch(load, &source->schema, file, &batch, err);
-        if (status == STOA_INVALID) {
-            shift_row(err, row_base);
-        }
-        STOA_TRY(status);
-        row_base += length;
+static stoa_status take_rows(void *state, void *local, stoa_morsel *morsel, stoa_error *err) {
+    struct run *run = state;
+    struct load *load = run->load;
+    const stoa_buffer *lines = stoa_ingest_fit_rejects(&morsel->batch);
+    (void)local;
+    if (morsel->part != run->part) {
+        run->part = morsel->part;
+        run->part_begin = run->rows_taken;
     }
+    if (lines != NULL) {
+        return stoa_ingest_rejects_add(load->rejects, lines, err);
+    }
+    if (morsel->batch.release == NULL || morsel->batch.length == 0) {
+        return STOA_OK;
+    }
+    int64_t length = morsel->batch.length;
+    struct ArrowArray batch = morsel->batch;
+    morsel->batch = (struct ArrowArray){0};
+    STOA_TRY(stoa_sink_writer_write_conformed(load->writer, &batch, err));
+    run->rows_taken += length;
+    load->report.rows_loaded += length;
+    tell_progress(run);
+    return STOA_OK;
+}
+
+static stoa_status run_pipeline(struct run *run, stoa_error *err) {
+    struct load *load = run->load;
+    stoa_context context = load->context;
+    stoa_pipeline_operator stage = {.state = run, .push = fit_batch};
+    stoa_pipeline pipeline = {
+        .source = {.state = run, .serial = true, .next = next_batch},
+        .operators = &stage,
+        .operator_count = 1,
+        .sink = {.state = run, .consume = take_rows},
+        .options = {.ordered = true, .phase = "loading"},
+    };
+    context.progress = NULL; /* told by take_rows */
+    if (run->text != NULL) {
+        pipeline.source = stoa_text_source_blocks(run->text);
+        stage = stoa_text_source_parser(run->text, &run->fit);
+    }
+    stoa_status status = stoa_pipeline_run(&pipeline, &context, err);
+    int64_t failed = atomic_load_explicit(&run->fit.failed_part, memory_order_relaxed);
+    if (status == STOA_INVALID && failed != INT64_MAX) {
+        stoa_ingest_shift_row(err, failed == run->part ? run->part_begin : run->rows_taken);
+    }
+    return status;
+}
+
+/* ---- runs ---- */
+
+static stoa_status ready_sink(struct run *run, const struct ArrowSchema *found, stoa_error *err) {
+    struct load *load = run->load;
+    if (load->sink == NULL) {
+        STOA_TRY(open_sink(load, found, err));
+        STOA_TRY(stoa_sink_writer_open(load->sink, &load->writer, err));
+    }
+    run->fit = (stoa_ingest_fit){.pool = load->context.pool,
+                                 .schema = stoa_sink_schema(load->sink),
+                                 .rejects = load->rejects != NULL};
+    atomic_init(&run->fit.failed_part, INT64_MAX);
+    return STOA_OK;
+}
+
+static stoa_status run_text(struct run *run, stoa_error *err) {
+    struct load *load = run->load;
+    struct ArrowSchema found = {0};
+    STOA_TRY(stoa_text_source_open(load->database, run->inputs, run->count, load->target,
+                                   load->rejects != NULL, load->tuning, &load->context, &run->text,
+                                   err));
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_schema_to_arrow(load->context.pool, stoa_text_source_schema(run->text), &found,
+                                    err));
+    STOA_CHECK(ready_sink(run, &found, err));
+    STOA_CHECK(run_pipeline(run, err));
+
+done:
+    stoa_arrow_schema_release(&found);
+    load->guess_failed = status == STOA_INVALID && load->schema_is_guessed &&
+                         stoa_text_source_misguessed(run->text);
+    return status;
+}
+
+static stoa_status run_stream(struct run *run, stoa_error *err) {
+    struct load *load = run->load;
+    stoa_context context = load->context;
+    bool reading = true;
+    context.progress = on_engine_progress;
+    context.progress_user = run;
+    stoa_status status = stoa_ingest_source_open(load->database, run->inputs, run->count,
+                                                 load->target, load->rejects != NULL, &context,
+                                                 &run->stream, err);
+    if (status == STOA_OK) {
+        reading = false;
+        STOA_CHECK(ready_sink(run, &run->stream.schema, err));
+        status = run_pipeline(run, err);
+        reading = run->reading_failed;
+    }
+
+done:
+    load->guess_failed = status == STOA_INVALID && reading && load->schema_is_guessed &&
+                         !run->inputs[0].all_rows && run->inputs[0].kind.format >= STOA_FORMAT_JSON;
+    if (status == STOA_INVALID && reading) {
+        stoa_ingest_source_explain(load->database, run->inputs, run->count, load->target,
+                                   &load->context, err);
+    } else if (status != STOA_OK && status != STOA_CANCELLED && err != NULL && run->count == 1 &&
+               err->file[0] == '\0') {
+        stoa_wrap(err, "loading '%s'", run->inputs[0].name);
+    }
+    return status;
 }
 
 /* Reads inputs[first..first + count), which one source can read. */
 static stoa_status load_run(struct load *load, size_t first, size_t count, stoa_error *err) {
-    const stoa_ingest_input *inputs = &load->inputs.items[first];
-    stoa_context context = load->context;
-    stoa_ingest_source source;
-    bool reading = true;
-    context.progress = on_engine_progress;
-    context.progress_user = load;
-    load->bytes_now = 0;
+    struct run run = {
+        .load = load, .inputs = &load->inputs.items[first], .count = count, .part = -1};
     for (size_t i = 0; i < count; i++) {
-        load->bytes_now += inputs[i].bytes;
+        run.bytes += run.inputs[i].bytes;
     }
-    stoa_status status =
-        stoa_ingest_source_open(load->database, inputs, count, load->target, load->rejects != NULL,
-                                &context, &source, err);
-    if (status == STOA_OK) {
-        if (load->sink == NULL) {
-            STOA_CHECK(open_sink(load, &source.schema, err));
-        }
-        STOA_CHECK(copy_rows(load, &source, inputs[0].name, &reading, err));
-        if (load->rejects != NULL) {
-            STOA_CHECK(stoa_ingest_source_rejects(&source, &load->context,
-                                                  stoa_ingest_reject_line, load->rejects, err));
-        }
-    }
-
-done:
-    stoa_ingest_source_release(&source);
-    load->guess_failed = status == STOA_INVALID && reading && load->schema_is_guessed &&
-                         !inputs[0].all_rows && inputs[0].kind.format >= STOA_FORMAT_JSON;
-    if (status == STOA_INVALID && reading) {
-        stoa_ingest_source_explain(load->database, inputs, count, load->target, &load->context,
-                                   err);
-    } else if (status != STOA_OK && status != STOA_CANCELLED && err != NULL && count == 1 &&
-               err->file[0] == '\0') {
-        stoa_wrap(err, "loading '%s'", inputs[0].name);
-    }
-    load->bytes_before += load->bytes_now;
+    stoa_status status = stoa_text_source_offers(&run.inputs[0]) ? run_text(&run, err)
+                                                                 : run_stream(&run, err);
+    stoa_text_source_close(run.text);
+    stoa_ingest_source_release(&run.stream);
+    load->bytes_before += run.bytes;
     return status;
 }
 
@@ -212,8 +284,10 @@ static stoa_status load_all(struct load *load, stoa_error *err) {
 
 /* Once more from the start, with columns guessed from every row: nothing was committed. */
 static stoa_status load_again(struct load *load, stoa_error *err) {
+    stoa_sink_writer_close(load->writer);
     stoa_sink_close(load->sink);
     stoa_schema_close(load->target);
+    load->writer = NULL;
     load->sink = NULL;
     load->target = NULL;
     load->report = (stoa_load_report){0};
@@ -227,13 +301,11 @@ static stoa_status load_again(struct load *load, stoa_error *err) {
     return load_all(load, err);
 }
 
-stoa_status stoa_load(stoa_database *database, const char *table, const char *const *paths,
-                      size_t path_count, const stoa_load_options *options, stoa_load_report *out,
-                      stoa_error *err) {
-    static const stoa_load_options defaults = STOA_LOAD_DEFAULT;
-    struct load load = {.database = database,
-                        .table = table,
-                        .options = options == NULL ? &defaults : options};
+stoa_status stoa_ingest_load(stoa_database *database, const char *table, const char *const *paths,
+                             size_t path_count, const stoa_load_options *options,
+                             const stoa_ingest_tuning *tuning, stoa_load_report *out,
+                             stoa_error *err) {
+    struct load load = {.database = database, .table = table, .options = options, .tuning = tuning};
     *out = (stoa_load_report){0};
     load.context = load.options->context;
     stoa_database_fill_context(database, &load.context);
@@ -263,15 +335,28 @@ stoa_status stoa_load(stoa_database *database, const char *table, const char *co
     if (load.rejects != NULL) {
         STOA_CHECK(stoa_ingest_rejects_finish(load.rejects, &load.report.rows_rejected, err));
     }
+    STOA_CHECK(stoa_sink_writer_finish(load.writer, err));
+    stoa_sink_writer_close(load.writer);
+    load.writer = NULL;
     STOA_CHECK(stoa_sink_commit(load.sink, &rows, err));
     load.report.files = (int64_t)load.inputs.count;
     load.report.bytes_read = load.inputs.bytes;
     *out = load.report;
 
 done:
+    stoa_sink_writer_close(load.writer);
     stoa_sink_close(load.sink);
     stoa_ingest_rejects_close(load.rejects);
     stoa_ingest_inputs_release(&load.inputs);
     stoa_schema_close(load.target);
     return status;
+}
+
+stoa_status stoa_load(stoa_database *database, const char *table, const char *const *paths,
+                      size_t path_count, const stoa_load_options *options, stoa_load_report *out,
+                      stoa_error *err) {
+    static const stoa_load_options defaults = STOA_LOAD_DEFAULT;
+    static const stoa_ingest_tuning tuning;
+    return stoa_ingest_load(database, table, paths, path_count,
+                            options == NULL ? &defaults : options, &tuning, out, err);
 }

@@ -11,7 +11,6 @@
 struct stoa_ingest_rejects {
     stoa_pool *pool;
     stoa_ingest_output output;
-    stoa_buffer line;
     int64_t row_count;
 };
 
@@ -23,7 +22,6 @@ stoa_status stoa_ingest_rejects_open(stoa_database *database, const char *path,
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(stoa_ingest_rejects), &memory, err));
     stoa_ingest_rejects *rejects = memory;
     rejects->pool = context->pool;
-    stoa_buffer_init(&rejects->line, context->pool);
     stoa_status status =
         stoa_ingest_output_open(database, path, context, &rejects->output, err);
     if (status != STOA_OK) {
@@ -34,33 +32,40 @@ stoa_status stoa_ingest_rejects_open(stoa_database *database, const char *path,
     return STOA_OK;
 }
 
-static stoa_status append_member(stoa_buffer *line, const char *name, const char *text,
-                                 stoa_error *err) {
-    STOA_TRY(stoa_buffer_append_format(line, err, "%s\"%s\":", line->size > 1 ? "," : "", name));
+static stoa_status append_member(stoa_buffer *line, const char *before, const char *name,
+                                 const char *text, stoa_error *err) {
+    STOA_TRY(stoa_buffer_append_format(line, err, "%s\"%s\":", before, name));
     return stoa_json_string_print(text, strlen(text), line, err);
 }
 
-stoa_status stoa_ingest_reject_row(stoa_ingest_rejects *rejects, const char *file,
-                                   const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                                   const stoa_error *reason, stoa_error *err) {
-    stoa_buffer *line = &rejects->line;
-    stoa_buffer_clear(line);
-    STOA_TRY(stoa_buffer_append_byte(line, '{', err));
-    STOA_TRY(append_member(line, "file", file, err));
-    STOA_TRY(append_member(line, "column", reason->column, err));
-    STOA_TRY(append_member(line, "error", reason->message, err));
-    STOA_TRY(stoa_buffer_append_text(line, ",\"row\":", err));
-    STOA_TRY(stoa_arrow_value_print(schema, batch, reason->row, STOA_PRINT_JSON, line, err));
-    STOA_TRY(stoa_buffer_append_text(line, "}\n", err));
-    rejects->row_count++;
-    return stoa_ingest_output_write(&rejects->output, line->data, line->size, err);
+stoa_status stoa_ingest_reject_print(const char *file, const struct ArrowSchema *schema,
+                                     const struct ArrowArray *batch, const stoa_error *reason,
+                                     stoa_buffer *out, stoa_error *err) {
+    STOA_TRY(append_member(out, "{", "file", file, err));
+    STOA_TRY(append_member(out, ",", "column", reason->column, err));
+    STOA_TRY(append_member(out, ",", "error", reason->message, err));
+    STOA_TRY(stoa_buffer_append_text(out, ",\"row\":", err));
+    STOA_TRY(stoa_arrow_value_print(schema, batch, reason->row, STOA_PRINT_JSON, out, err));
+    return stoa_buffer_append_text(out, "}\n", err);
 }
 
-stoa_status stoa_ingest_reject_line(void *user, const char *json, stoa_error *err) {
-    stoa_ingest_rejects *rejects = user;
-    rejects->row_count++;
-    STOA_TRY(stoa_ingest_output_write(&rejects->output, json, strlen(json), err));
-    return stoa_ingest_output_write(&rejects->output, "\n", 1, err);
+stoa_status stoa_ingest_reject_print_text(const char *file, int64_t line, const char *column,
+                                          const char *reason, const char *text, stoa_buffer *out,
+                                          stoa_error *err) {
+    STOA_TRY(append_member(out, "{", "file", file, err));
+    STOA_TRY(stoa_buffer_append_format(out, err, ",\"line\":%" PRId64, line));
+    STOA_TRY(append_member(out, ",", "column", column, err));
+    STOA_TRY(append_member(out, ",", "error", reason, err));
+    STOA_TRY(append_member(out, ",", "text", text, err));
+    return stoa_buffer_append_text(out, "}\n", err);
+}
+
+stoa_status stoa_ingest_rejects_add(stoa_ingest_rejects *rejects, const stoa_buffer *lines,
+                                    stoa_error *err) {
+    for (size_t i = 0; i < lines->size; i++) {
+        rejects->row_count += lines->data[i] == '\n'; /* none is within a line: JSON escapes it */
+    }
+    return stoa_ingest_output_write(&rejects->output, lines->data, lines->size, err);
 }
 
 stoa_status stoa_ingest_rejects_finish(stoa_ingest_rejects *rejects, int64_t *out_rows,
@@ -72,7 +77,6 @@ stoa_status stoa_ingest_rejects_finish(stoa_ingest_rejects *rejects, int64_t *ou
 void stoa_ingest_rejects_close(stoa_ingest_rejects *rejects) {
     if (rejects != NULL) {
         stoa_ingest_output_release(&rejects->output);
-        stoa_buffer_release(&rejects->line);
         stoa_pool_free(rejects->pool, rejects, sizeof *rejects);
     }
 }

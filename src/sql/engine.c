@@ -123,13 +123,16 @@ static stoa_status open_instance(struct engine *engine, stoa_error *err) {
     char memory[32];
     char threads[16];
     snprintf(memory, sizeof memory, "%zuB", engine->budget.bytes);
-    snprintf(threads, sizeof threads, "%d", (int)stoa_database_threads(engine->database));
+    snprintf(threads, sizeof threads, "%d",
+             engine->single ? 1 : (int)stoa_database_threads(engine->database));
     const char *const settings[][2] = {
         {"memory_limit", memory},
         {"threads", threads},
         {"temp_directory", temporary},
         {"autoinstall_known_extensions", "false"}, /* or a misspelt function asks the network */
         {"autoload_known_extensions", "false"},
+        /* What the files of a single engine are called says nothing of what is in them. */
+        {"enable_external_file_cache", engine->single ? "false" : "true"},
     };
     duckdb_config config = NULL;
     stoa_status status = STOA_OK;
@@ -173,7 +176,7 @@ static void engine_close(void *attachment) {
     stoa_pool_close(pool);
 }
 
-static stoa_status engine_open(stoa_database *database, void **out, stoa_error *err) {
+static stoa_status open_any(stoa_database *database, bool single, void **out, stoa_error *err) {
     stoa_pool *pool = NULL;
     struct engine *engine = NULL;
     STOA_TRY(stoa_pool_create_child(stoa_database_pool(database), "engine", 0, &pool, err));
@@ -183,6 +186,7 @@ static stoa_status engine_open(stoa_database *database, void **out, stoa_error *
         return status;
     }
     engine->database = database;
+    engine->single = single;
     engine->pool = pool;
     pthread_mutex_init(&engine->lock, NULL);
 
@@ -203,10 +207,27 @@ done:
     return status;
 }
 
+static stoa_status engine_open(stoa_database *database, void **out, stoa_error *err) {
+    return open_any(database, false, out, err);
+}
+
+static stoa_status single_open(stoa_database *database, void **out, stoa_error *err) {
+    return open_any(database, true, out, err);
+}
+
 stoa_status stoa_sql_engine_get(stoa_database *database, struct engine **out, stoa_error *err) {
     void *attachment = NULL;
     STOA_TRY(
         stoa_database_attachment(database, "sql", engine_open, engine_close, &attachment, err));
+    *out = attachment;
+    return STOA_OK;
+}
+
+stoa_status stoa_sql_engine_get_single(stoa_database *database, struct engine **out,
+                                       stoa_error *err) {
+    void *attachment = NULL;
+    STOA_TRY(stoa_database_attachment(database, "sql.single", single_open, engine_close,
+                                      &attachment, err));
     *out = attachment;
     return STOA_OK;
 }

@@ -25,6 +25,7 @@ struct engine {
     struct binding *bindings; /* newest first */
     stoa_reservation budget;  /* what DuckDB may use, charged to the database's pool */
     size_t share_bytes;       /* what it should get when there is room */
+    bool single;              /* it has no threads: queries run on those that ask */
     const struct duckdb_api *api;
     stoa_database *database; /* borrowed */
     stoa_pool *pool;         /* below the database's */
@@ -37,6 +38,12 @@ struct engine {
 /// The engine of a database; opened and closed with it.
 STOA_MUST_USE stoa_status stoa_sql_engine_get(stoa_database *database, struct engine **out,
                                               stoa_error *err);
+
+/// A second instance without threads of its own: a query runs on the thread that reads its rows, so
+/// as many run at once as there are callers, and no more. It serves short queries over files; opened
+/// at the first of them, with a smaller share of memory.
+STOA_MUST_USE stoa_status stoa_sql_engine_get_single(stoa_database *database, struct engine **out,
+                                                     stoa_error *err);
 
 /// A connection with Stoa's settings. Not to be used from two threads at once.
 STOA_MUST_USE stoa_status stoa_sql_engine_connect(struct engine *engine, duckdb_connection *out,

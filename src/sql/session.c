@@ -12,6 +12,7 @@
 
 #include "arrow/schema.h"
 #include "arrow/stream.h"
+#include "sql/sql.h"
 
 stoa_session *stoa_sql_session_retain(stoa_session *session) {
     atomic_fetch_add_explicit(&session->references, 1, memory_order_relaxed);
@@ -27,10 +28,8 @@ static void end(void *owner) {
     session->ended = true;
 }
 
-stoa_status stoa_session_open(stoa_database *database, stoa_session **out, stoa_error *err) {
-    *out = NULL;
-    struct engine *engine;
-    STOA_TRY(stoa_sql_engine_get(database, &engine, err));
+static stoa_status open_on(struct engine *engine, stoa_session **out, stoa_error *err) {
+    stoa_database *database = engine->database;
     stoa_session *session;
     stoa_pool *pool = stoa_database_pool(database);
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof *session, (void **)&session, err));
@@ -50,6 +49,21 @@ stoa_status stoa_session_open(stoa_database *database, stoa_session **out, stoa_
     }
     *out = session;
     return STOA_OK;
+}
+
+stoa_status stoa_session_open(stoa_database *database, stoa_session **out, stoa_error *err) {
+    struct engine *engine;
+    *out = NULL;
+    STOA_TRY(stoa_sql_engine_get(database, &engine, err));
+    return open_on(engine, out, err);
+}
+
+stoa_status stoa_sql_session_open_single(stoa_database *database, stoa_session **out,
+                                         stoa_error *err) {
+    struct engine *engine;
+    *out = NULL;
+    STOA_TRY(stoa_sql_engine_get_single(database, &engine, err));
+    return open_on(engine, out, err);
 }
 
 void stoa_session_close(stoa_session *session) {

@@ -20,4 +20,11 @@ STOA_MUST_USE stoa_status stoa_sql_describe(stoa_database *database, const char 
                                             const stoa_context *context, const stoa_schema **out,
                                             stoa_error *err);
 
+/// A session whose queries run on the thread that reads their rows, and on no other: for many short
+/// queries over files, side by side in tasks.
+///
+/// Threads  Separate sessions are independent; each is used by one thread at a time.
+STOA_MUST_USE stoa_status stoa_sql_session_open_single(stoa_database *database, stoa_session **out,
+                                                       stoa_error *err);
+
 #endif

@@ -45,20 +45,32 @@ stoa_status stoa_sink_writer_open(stoa_sink *sink, stoa_sink_writer **out, stoa_
     return STOA_OK;
 }
 
-stoa_status stoa_sink_writer_write(stoa_sink_writer *writer, const struct ArrowSchema *schema,
-                                   struct ArrowArray *batch, stoa_error *err) {
-    stoa_sink *sink = writer->sink;
-    struct ArrowArray canonical = {0};
-    stoa_status status = stoa_cancel_check(sink->context.cancel, err);
+/* Takes `batch` on error. */
+static stoa_status check_writer(const stoa_sink_writer *writer, struct ArrowArray *batch,
+                                stoa_error *err) {
+    stoa_status status = stoa_cancel_check(writer->sink->context.cancel, err);
     if (status == STOA_OK && writer->state == NULL) {
         status = stoa_fail(err, STOA_INVALID, "the writer is finished");
     }
     if (status != STOA_OK) {
         stoa_arrow_array_release(batch);
-        return status;
     }
+    return status;
+}
+
+stoa_status stoa_sink_writer_write(stoa_sink_writer *writer, const struct ArrowSchema *schema,
+                                   struct ArrowArray *batch, stoa_error *err) {
+    stoa_sink *sink = writer->sink;
+    struct ArrowArray canonical = {0};
+    STOA_TRY(check_writer(writer, batch, err));
     STOA_TRY(stoa_batch_conform(sink->context.pool, sink->schema, schema, batch, &canonical, err));
     return sink->kind->writer_write(writer->state, &canonical, err);
+}
+
+stoa_status stoa_sink_writer_write_conformed(stoa_sink_writer *writer, struct ArrowArray *batch,
+                                             stoa_error *err) {
+    STOA_TRY(check_writer(writer, batch, err));
+    return writer->sink->kind->writer_write(writer->state, batch, err);
 }
 
 stoa_status stoa_sink_writer_finish(stoa_sink_writer *writer, stoa_error *err) {

@@ -124,6 +124,11 @@ STOA_MUST_USE stoa_status stoa_sink_writer_open(stoa_sink *sink, stoa_sink_write
 STOA_MUST_USE stoa_status stoa_sink_writer_write(stoa_sink_writer *writer,
                                                  const struct ArrowSchema *schema,
                                                  struct ArrowArray *batch, stoa_error *err);
+/// The same for a batch that stoa_batch_conform made for stoa_sink_schema: nothing is left to check,
+/// so that validation can run in parallel before the writer's turn.
+STOA_MUST_USE stoa_status stoa_sink_writer_write_conformed(stoa_sink_writer *writer,
+                                                           struct ArrowArray *batch,
+                                                           stoa_error *err);
 STOA_MUST_USE stoa_status stoa_sink_writer_finish(stoa_sink_writer *writer, stoa_error *err);
 void stoa_sink_writer_close(stoa_sink_writer *writer);
 
