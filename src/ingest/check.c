@@ -202,7 +202,7 @@ static stoa_status check_lost_lines(const stoa_ingest_input *input, int64_t skip
                                     const stoa_context *context, stoa_fs_registry *registry,
                                     stoa_error *err) {
     int64_t lost = 1;
-    if (input->kind.packing == STOA_PACKED_NONE) {
+    if (input->kind.packing == STOA_PACKING_NONE) {
         stoa_file *file = NULL;
         void *bytes = NULL;
         size_t size = 0;
@@ -233,9 +233,9 @@ stoa_status stoa_ingest_check_csv(stoa_session *session, const stoa_ingest_input
     }
     size_t buffer_bytes = stoa_ingest_csv_buffer_bytes(context->pool);
     (void)snprintf(tail, sizeof tail,
-                   ", comment = ''%s, compression = '%s', max_line_size = %zu, buffer_size = %zu)",
+                   ", comment = ''%s, compression = 'uncompressed', max_line_size = %zu, buffer_size = %zu)",
                    input->kind.format == STOA_FORMAT_TSV ? ", delim = '\t'" : "",
-                   stoa_ingest_packing_name(input->kind.packing), buffer_bytes / 2, buffer_bytes);
+                   buffer_bytes / 2, buffer_bytes);
     stoa_buffer_init(&skipped, context->pool);
     stoa_error ignored = STOA_ERROR_NONE;
     stoa_status status = ask(session, "SELECT SkipRows FROM sniff_csv(", path, tail, context,

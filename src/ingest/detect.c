@@ -45,30 +45,10 @@ stoa_status stoa_file_format_parse(const char *text, stoa_file_format *out, stoa
                      text);
 }
 
-static stoa_ingest_packing packing_of(const uint8_t *bytes, size_t size) {
-    if (size >= 2 && bytes[0] == 0x1F && bytes[1] == 0x8B) {
-        return STOA_PACKED_GZIP;
-    }
-    if (size >= 4 && memcmp(bytes, "\x28\xB5\x2F\xFD", 4) == 0) {
-        return STOA_PACKED_ZSTD;
-    }
-    if (size >= 4 && memcmp(bytes, "\x04\x22\x4D\x18", 4) == 0) {
-        return STOA_PACKED_LZ4;
-    }
-    return STOA_PACKED_NONE;
-}
-
 /* The ending of a name, a compression's own ending left out: "a.csv.gz" ends in "csv". */
 static const char *ending_of(const char *uri, size_t *out_size) {
-    static const char *const packings[] = {".gz", ".zst", ".zstd", ".lz4"};
     size_t length = strlen(uri);
-    for (size_t i = 0; i < sizeof packings / sizeof packings[0]; i++) {
-        size_t size = strlen(packings[i]);
-        if (length > size && strcasecmp(uri + length - size, packings[i]) == 0) {
-            length -= size;
-            break;
-        }
-    }
+    (void)stoa_packing_of_name(uri, &length);
     size_t start = length;
     while (start > 0 && uri[start - 1] != '.' && uri[start - 1] != '/') {
         start--;
@@ -110,28 +90,36 @@ static bool format_of_text(const uint8_t *bytes, size_t size, stoa_file_format *
     return false;
 }
 
-const char *stoa_ingest_packing_name(stoa_ingest_packing packing) {
-    return packing == STOA_PACKED_GZIP   ? "gzip"
-           : packing == STOA_PACKED_ZSTD ? "zstd"
-                                         : "uncompressed";
-}
-
+/* The first bytes of what a file holds unpacked, and its packing. A file that says it is compressed
+ * and is not whole is told by its name alone; reading it says what is wrong. */
 static stoa_status peek(stoa_fs_registry *registry, const char *uri, uint8_t *bytes,
-                        size_t *out_size, stoa_error *err) {
+                        size_t *out_size, stoa_packing *out_packing, const stoa_context *context,
+                        stoa_error *err) {
     stoa_file *file = NULL;
-    STOA_TRY(stoa_vfs_open(registry, uri, STOA_OPEN_READ, NULL, &file, err));
+    STOA_TRY(stoa_vfs_open(registry, uri, STOA_OPEN_READ, context, &file, err));
     stoa_status status = stoa_file_read_some(file, 0, bytes, PEEK_BYTES, out_size, err);
+    *out_packing = status == STOA_OK ? stoa_packing_recognise(bytes, *out_size) : STOA_PACKING_NONE;
+    if (*out_packing != STOA_PACKING_NONE) {
+        stoa_packing packing;
+        stoa_file *packed = file;
+        file = NULL;
+        status = stoa_compressed_open(context, packed, &packing, &file, err);
+        if (status == STOA_OK &&
+            stoa_file_read_some(file, 0, bytes, PEEK_BYTES, out_size, NULL) != STOA_OK) {
+            *out_size = 0;
+        }
+    }
     stoa_file_close(file);
     return status;
 }
 
 stoa_status stoa_ingest_detect(stoa_fs_registry *registry, const char *uri, const char *format,
-                               stoa_ingest_kind *out, stoa_error *err) {
+                               const stoa_context *context, stoa_ingest_kind *out,
+                               stoa_error *err) {
     uint8_t bytes[PEEK_BYTES];
     size_t size = 0;
-    STOA_TRY(peek(registry, uri, bytes, &size, err));
-    out->packing = packing_of(bytes, size);
-    if (size == 0) {
+    STOA_TRY(peek(registry, uri, bytes, &size, &out->packing, context, err));
+    if (size == 0 && out->packing == STOA_PACKING_NONE) {
         stoa_fail(err, STOA_INVALID, "'%s' is empty", uri);
         stoa_error_set_file(err, uri, 0);
         return STOA_INVALID;
@@ -155,7 +143,7 @@ stoa_status stoa_ingest_detect(stoa_fs_registry *registry, const char *uri, cons
     const char *ending = ending_of(uri, &ending_size);
     if (format_of_content(bytes, size, &out->format) ||
         find_name(ending, ending_size, &out->format) ||
-        (out->packing == STOA_PACKED_NONE && format_of_text(bytes, size, &out->format))) {
+        format_of_text(bytes, size, &out->format)) {
         return STOA_OK;
     }
     stoa_fail(err, STOA_INVALID,

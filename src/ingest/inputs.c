@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <lz4frame.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "ingest/check.h"
@@ -49,53 +47,8 @@ static stoa_status copy_file(stoa_file *from, uint64_t start, stoa_file *to, uin
     }
 }
 
-static stoa_status unpack_block(LZ4F_dctx *unpacker, const uint8_t *in, size_t size, uint8_t *out,
-                                stoa_file *to, size_t *hint, stoa_error *err) {
-    size_t position = 0;
-    while (position < size) {
-        size_t taken = size - position;
-        size_t made = COPY_BYTES;
-        *hint = LZ4F_decompress(unpacker, out, &made, in + position, &taken, NULL);
-        if (LZ4F_isError(*hint)) {
-            return stoa_fail(err, STOA_CORRUPT, "lz4: %s", LZ4F_getErrorName(*hint));
-        }
-        STOA_TRY(stoa_file_write(to, out, made, err));
-        position += taken;
-    }
-    return STOA_OK;
-}
-
-static stoa_status unpack_lz4(stoa_file *from, stoa_file *to, uint8_t *buffer,
-                              const stoa_context *context, stoa_error *err) {
-    LZ4F_dctx *unpacker = NULL;
-    if (LZ4F_isError(LZ4F_createDecompressionContext(&unpacker, LZ4F_VERSION))) {
-        return stoa_fail(err, STOA_NO_MEMORY, "no memory to unpack lz4");
-    }
-    stoa_status status = STOA_OK;
-    uint64_t offset = 0;
-    size_t hint = 1;
-    for (;;) {
-        size_t size = 0;
-        STOA_CHECK(stoa_file_read_some(from, offset, buffer, COPY_BYTES, &size, err));
-        if (size == 0) {
-            break;
-        }
-        STOA_CHECK(unpack_block(unpacker, buffer, size, buffer + COPY_BYTES, to, &hint, err));
-        STOA_CHECK(stoa_cancel_check(context->cancel, err));
-        offset += size;
-    }
-    if (hint != 0) {
-        status = stoa_fail(err, STOA_CORRUPT, "lz4: the frame ends early, at byte %llu",
-                           (unsigned long long)offset);
-    }
-
-done:
-    (void)LZ4F_freeDecompressionContext(unpacker);
-    return status;
-}
-
-/* Copies (from byte `start` on) or unpacks `from` into a temporary file. */
-static stoa_status spool(stoa_ingest_inputs *inputs, stoa_file *from, bool packed, uint64_t start,
+/* Copies `from`, from byte `start` on, into a temporary file. */
+static stoa_status spool(stoa_ingest_inputs *inputs, stoa_file *from, uint64_t start,
                          const stoa_context *context, const char **out_path, uint64_t *out_bytes,
                          stoa_error *err) {
     stoa_pool *pool = inputs->arena.pool;
@@ -103,16 +56,15 @@ static stoa_status spool(stoa_ingest_inputs *inputs, stoa_file *from, bool packe
     void *buffer = NULL;
     stoa_status status = STOA_OK;
     STOA_CHECK(temporary_path(inputs, out_path, err));
-    STOA_CHECK(stoa_pool_allocate(pool, 2 * (size_t)COPY_BYTES, &buffer, err));
+    STOA_CHECK(stoa_pool_allocate(pool, COPY_BYTES, &buffer, err));
     STOA_CHECK(stoa_vfs_open(stoa_database_file_systems(inputs->database), *out_path,
                              STOA_OPEN_REPLACE, context, &to, err));
     stoa_file_advise(to, 0, 0, STOA_ADVICE_WILL_NEED); /* it is read next, and removed */
-    STOA_CHECK(packed ? unpack_lz4(from, to, buffer, context, err)
-                      : copy_file(from, start, to, buffer, context, out_bytes, err));
+    STOA_CHECK(copy_file(from, start, to, buffer, context, out_bytes, err));
 
 done:
     stoa_file_close(to);
-    stoa_pool_free(pool, buffer, 2 * (size_t)COPY_BYTES);
+    stoa_pool_free(pool, buffer, COPY_BYTES);
     if (status != STOA_OK && *out_path != NULL) {
         STOA_IGNORE(
             stoa_vfs_remove(stoa_database_file_systems(inputs->database), *out_path, NULL, NULL));
@@ -142,44 +94,51 @@ struct walk {
     const stoa_context *context;
 };
 
-static stoa_status unpack_input(struct walk *walk, stoa_ingest_input *input, stoa_error *err) {
-    stoa_file *file = NULL;
-    uint64_t bytes = 0;
-    const char *path = NULL;
-    STOA_TRY(stoa_vfs_open(stoa_database_file_systems(walk->inputs->database), input->path,
-                           STOA_OPEN_READ, walk->context, &file, err));
-    stoa_status status = spool(walk->inputs, file, true, 0, walk->context, &path, &bytes, err);
-    stoa_file_close(file);
-    if (status == STOA_OK) {
-        input->path = path;
-        input->temporary = true;
-        input->kind.packing = STOA_PACKED_NONE;
-    } else {
-        stoa_wrap(err, "reading '%s'", input->name);
-        stoa_error_set_file(err, input->name, -1);
+/* What is read instead of the input from now on. */
+static stoa_status replace_input(stoa_ingest_inputs *inputs, stoa_ingest_input *input,
+                                 const char *path, stoa_error *err) {
+    stoa_status status = STOA_OK;
+    if (input->temporary) {
+        status = stoa_vfs_remove(stoa_database_file_systems(inputs->database), input->path, NULL,
+                                 err);
     }
+    input->path = path;
+    input->temporary = true;
+    input->kind.packing = STOA_PACKING_NONE;
     return status;
 }
 
-/* A JSON text that the engine can be given: nested as deep as it survives, and without the byte
- * order mark that it would take for a value. */
-static stoa_status prepare_json(struct walk *walk, stoa_ingest_input *input, stoa_error *err) {
-    stoa_file *file = NULL;
+/* A plain local file that holds what the input does, from byte `start` on. */
+static stoa_status bring(stoa_ingest_inputs *inputs, stoa_ingest_input *input, stoa_file *file,
+                         uint64_t start, const stoa_context *context, stoa_error *err) {
     const char *path = NULL;
-    uint64_t mark_bytes = 0;
     uint64_t bytes = 0;
+    STOA_TRY(spool(inputs, file, start, context, &path, &bytes, err));
+    return replace_input(inputs, input, path, err);
+}
+
+stoa_status stoa_ingest_input_localize(stoa_ingest_inputs *inputs, stoa_ingest_input *input,
+                                       const stoa_context *context, stoa_error *err) {
+    stoa_file *file = NULL;
+    stoa_packing packing;
+    uint64_t mark_bytes = 0;
+    bool json = input->kind.format == STOA_FORMAT_JSON || input->kind.format == STOA_FORMAT_JSONL;
+    bool away = input->kind.packing != STOA_PACKING_NONE ||
+                stoa_vfs_local_path(input->path) == NULL;
+    if (!json && !away) {
+        return STOA_OK;
+    }
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_vfs_open(stoa_database_file_systems(walk->inputs->database), input->path,
-                             STOA_OPEN_READ, walk->context, &file, err));
-    STOA_CHECK(stoa_ingest_check_json(file, walk->context, &mark_bytes, err));
-    if (mark_bytes > 0) {
-        STOA_CHECK(spool(walk->inputs, file, false, mark_bytes, walk->context, &path, &bytes, err));
-        if (input->temporary) {
-            STOA_IGNORE(stoa_vfs_remove(stoa_database_file_systems(walk->inputs->database),
-                                        input->path, NULL, NULL));
-        }
-        input->path = path;
-        input->temporary = true;
+    STOA_CHECK(stoa_vfs_open(stoa_database_file_systems(inputs->database), input->path,
+                             STOA_OPEN_READ, context, &file, err));
+    stoa_file *packed = file;
+    file = NULL;
+    STOA_CHECK(stoa_compressed_open(context, packed, &packing, &file, err));
+    if (json) {
+        STOA_CHECK(stoa_ingest_check_json(file, context, &mark_bytes, err));
+    }
+    if (away || mark_bytes > 0) {
+        STOA_CHECK(bring(inputs, input, file, mark_bytes, context, err));
     }
 
 done:
@@ -191,27 +150,21 @@ done:
     return status;
 }
 
-/* What is known of the format is made what a source can read. */
+/* What is read in blocks is read where it lies; all else by readers of local files. */
 static stoa_status prepare(struct walk *walk, stoa_ingest_input *input, stoa_error *err) {
-    stoa_file_format format = input->kind.format;
-    if (input->kind.packing == STOA_PACKED_LZ4) {
-        const char *packed = input->temporary ? input->path : NULL;
-        STOA_TRY(unpack_input(walk, input, err));
-        if (packed != NULL) {
-            STOA_TRY(stoa_vfs_remove(stoa_database_file_systems(walk->inputs->database), packed,
-                                     NULL, err));
-        }
-    } else if (input->kind.packing != STOA_PACKED_NONE && format < STOA_FORMAT_CSV) {
-        return stoa_fail(err, STOA_UNSUPPORTED,
-                         "'%s': Parquet and Arrow files are read as they are, not inside gzip or "
-                         "zstd",
-                         input->name);
+    switch (input->kind.format) {
+    case STOA_FORMAT_CSV:
+    case STOA_FORMAT_TSV:
+    case STOA_FORMAT_JSONL:
+        return STOA_OK;
+    case STOA_FORMAT_ARROW_FILE:
+    case STOA_FORMAT_ARROW_STREAM:
+        return input->kind.packing == STOA_PACKING_NONE
+                   ? STOA_OK
+                   : stoa_ingest_input_localize(walk->inputs, input, walk->context, err);
+    default:
+        return stoa_ingest_input_localize(walk->inputs, input, walk->context, err);
     }
-    if ((format == STOA_FORMAT_JSON || format == STOA_FORMAT_JSONL) &&
-        input->kind.packing == STOA_PACKED_NONE) {
-        STOA_TRY(prepare_json(walk, input, err));
-    }
-    return STOA_OK;
 }
 
 /* Standard input, or a pipe by its name: what can be read only once goes into a temporary file. */
@@ -221,15 +174,15 @@ static stoa_status add_descriptor(struct walk *walk, int descriptor, const char 
     stoa_file *file = NULL;
     stoa_ingest_input input = {.name = name, .temporary = true};
     STOA_TRY(stoa_file_from_descriptor(inputs->arena.pool, descriptor, name, &file, err));
-    stoa_status status = spool(inputs, file, false, 0, walk->context, &input.path, &input.bytes,
-                               err);
+    stoa_status status =
+        spool(inputs, file, 0, walk->context, &input.path, &input.bytes, err);
     stoa_file_close(file);
     STOA_TRY(status);
     /* Remembered first, so that a failure below still removes the temporary file. */
     STOA_TRY(add_input(inputs, input, err));
     stoa_ingest_input *added = &inputs->items[inputs->count - 1];
     status = stoa_ingest_detect(stoa_database_file_systems(inputs->database), added->path,
-                                walk->format, &added->kind, err);
+                                walk->format, walk->context, &added->kind, err);
     if (status == STOA_INVALID && input.bytes == 0) {
         return stoa_fail(err, STOA_INVALID, "%s is empty", name);
     }
@@ -272,7 +225,7 @@ static stoa_status add_file(void *user, const char *uri, const stoa_file_info *i
     STOA_TRY(stoa_arena_copy_text(&walk->inputs->arena, uri, strlen(uri), &input.name, err));
     input.path = input.name;
     STOA_TRY(stoa_ingest_detect(stoa_database_file_systems(walk->inputs->database), uri,
-                                walk->format, &input.kind, err));
+                                walk->format, walk->context, &input.kind, err));
     STOA_TRY(prepare(walk, &input, err));
     return add_input(walk->inputs, input, err);
 }

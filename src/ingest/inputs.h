@@ -35,6 +35,14 @@ STOA_MUST_USE stoa_status stoa_ingest_inputs_init(stoa_database *database,
                                                   const char *const *paths, size_t path_count,
                                                   const char *format, const stoa_context *context,
                                                   stoa_ingest_inputs *out, stoa_error *err);
+/// Makes an input readable by what reads plain local files only: unpacked, and a JSON text without
+/// its byte order mark.
+///
+/// Errors   STOA_LIMIT    JSON values nest deeper than the engine survives, with line
+///          STOA_CORRUPT  a compressed file is damaged
+STOA_MUST_USE stoa_status stoa_ingest_input_localize(stoa_ingest_inputs *inputs,
+                                                     stoa_ingest_input *input,
+                                                     const stoa_context *context, stoa_error *err);
 void stoa_ingest_inputs_release(stoa_ingest_inputs *inputs);
 
 #endif

@@ -33,7 +33,7 @@ struct request {
 
 bool stoa_ingest_same_source(const stoa_ingest_input *left, const stoa_ingest_input *right) {
     stoa_file_format format = left->kind.format;
-    return format == right->kind.format && left->kind.packing == right->kind.packing &&
+    return format == right->kind.format &&
            format != STOA_FORMAT_ARROW_FILE && format != STOA_FORMAT_ARROW_STREAM;
 }
 
@@ -95,8 +95,8 @@ static stoa_status append_text_options(const struct request *request, bool typed
         STOA_TRY(stoa_buffer_append_text(
             sql, request->no_maps ? ", map_inference_threshold = -1" : "", err));
     }
-    return stoa_buffer_append_format(sql, err, ", compression = '%s'",
-                                     stoa_ingest_packing_name(kind->packing));
+    /* Whatever its name ends in: compressed files were unpacked before. */
+    return stoa_buffer_append_text(sql, ", compression = 'uncompressed'", err);
 }
 
 static stoa_status append_reader(const struct request *request, const stoa_schema *found,

@@ -74,7 +74,10 @@ stoa_status stoa_text_reader_open(stoa_fs_registry *registry, const stoa_ingest_
                               .line = 1,
                               .is_first = true};
     stoa_buffer_init(&out->rest, context->pool);
-    return stoa_vfs_open(registry, input->path, STOA_OPEN_READ, context, &out->file, err);
+    stoa_file *file = NULL;
+    stoa_packing packing;
+    STOA_TRY(stoa_vfs_open(registry, input->path, STOA_OPEN_READ, context, &file, err));
+    return stoa_compressed_open(context, file, &packing, &out->file, err);
 }
 
 void stoa_text_reader_release(stoa_text_reader *reader) {

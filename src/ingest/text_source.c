@@ -57,8 +57,7 @@ struct stoa_text_source {
 
 bool stoa_text_source_offers(const stoa_ingest_input *input) {
     stoa_file_format format = input->kind.format;
-    return (format == STOA_FORMAT_CSV || format == STOA_FORMAT_TSV) &&
-           input->kind.packing == STOA_PACKED_NONE;
+    return format == STOA_FORMAT_CSV || format == STOA_FORMAT_TSV;
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */

@@ -63,7 +63,9 @@ stoa_status stoa_sql_session_open_single(stoa_database *database, stoa_session *
     struct engine *engine;
     *out = NULL;
     STOA_TRY(stoa_sql_engine_get_single(database, &engine, err));
-    return open_on(engine, out, err);
+    STOA_TRY(open_on(engine, out, err));
+    (*out)->has_temporary = true; /* a reader may keep its rejects in tables that only DuckDB knows */
+    return STOA_OK;
 }
 
 void stoa_session_close(stoa_session *session) {

@@ -67,18 +67,18 @@ static void the_format_is_told_by_content_then_by_name(void **state) {
         const char *bytes;
         size_t size;
         stoa_file_format format;
-        stoa_ingest_packing packing;
+        stoa_packing packing;
     } cases[] = {
-        {"test:/a.csv", "PAR1....", 8, STOA_FORMAT_PARQUET, STOA_PACKED_NONE},
-        {"test:/a.csv", "ARROW1..", 8, STOA_FORMAT_ARROW_FILE, STOA_PACKED_NONE},
-        {"test:/a.csv", "\xFF\xFF\xFF\xFF....", 8, STOA_FORMAT_ARROW_STREAM, STOA_PACKED_NONE},
-        {"test:/a.CSV", "a,b", 3, STOA_FORMAT_CSV, STOA_PACKED_NONE},
-        {"test:/a.tsv.gz", "\x1F\x8B......", 8, STOA_FORMAT_TSV, STOA_PACKED_GZIP},
-        {"test:/a.csv.gz", "a,b", 3, STOA_FORMAT_CSV, STOA_PACKED_NONE},
-        {"test:/a.jsonl.zst", "\x28\xB5\x2F\xFD....", 8, STOA_FORMAT_JSONL, STOA_PACKED_ZSTD},
-        {"test:/a.ndjson.lz4", "\x04\x22\x4D\x18....", 8, STOA_FORMAT_JSONL, STOA_PACKED_LZ4},
-        {"test:/a", " \n[1]", 5, STOA_FORMAT_JSON, STOA_PACKED_NONE},
-        {"test:/a", "{}", 2, STOA_FORMAT_JSONL, STOA_PACKED_NONE},
+        {"test:/a.csv", "PAR1....", 8, STOA_FORMAT_PARQUET, STOA_PACKING_NONE},
+        {"test:/a.csv", "ARROW1..", 8, STOA_FORMAT_ARROW_FILE, STOA_PACKING_NONE},
+        {"test:/a.csv", "\xFF\xFF\xFF\xFF....", 8, STOA_FORMAT_ARROW_STREAM, STOA_PACKING_NONE},
+        {"test:/a.CSV", "a,b", 3, STOA_FORMAT_CSV, STOA_PACKING_NONE},
+        {"test:/a.tsv.gz", "\x1F\x8B......", 8, STOA_FORMAT_TSV, STOA_PACKING_GZIP},
+        {"test:/a.csv.gz", "a,b", 3, STOA_FORMAT_CSV, STOA_PACKING_NONE},
+        {"test:/a.jsonl.zst", "\x28\xB5\x2F\xFD....", 8, STOA_FORMAT_JSONL, STOA_PACKING_ZSTD},
+        {"test:/a.ndjson.lz4", "\x04\x22\x4D\x18....", 8, STOA_FORMAT_JSONL, STOA_PACKING_LZ4},
+        {"test:/a", " \n[1]", 5, STOA_FORMAT_JSON, STOA_PACKING_NONE},
+        {"test:/a", "{}", 2, STOA_FORMAT_JSONL, STOA_PACKING_NONE},
     };
     stage scene;
     scene_open(&scene);
