@@ -1,6 +1,8 @@
 /* The columns of texts in the engine's words. */
 #include "ingest/columns.h"
 
+#include <string.h>
+
 #include "base/error.h"
 #include "schema/schema.h"
 
@@ -10,6 +12,11 @@ static stoa_status append_typed(const char *name, const char *type, bool first, 
     STOA_TRY(stoa_sql_literal_print(name, sql, err));
     STOA_TRY(stoa_buffer_append_text(sql, ": ", err));
     return stoa_sql_literal_print(type, sql, err);
+}
+
+bool stoa_ingest_is_one_map(const stoa_schema *found) {
+    return found->root.child_count == 1 && found->root.children[0].type.kind == STOA_TYPE_MAP &&
+           strcmp(found->root.children[0].name, "json") == 0;
 }
 
 /* The engine guesses whole numbers of both signs in JSON to be 128 bits wide. Nobody means that: the

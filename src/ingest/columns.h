@@ -21,6 +21,9 @@ STOA_MUST_USE stoa_status stoa_ingest_columns_print(const stoa_schema *found,
                                                     stoa_ingest_columns which, stoa_pool *pool,
                                                     stoa_buffer *sql, stoa_error *err);
 
+/// True when the engine took an object of many members, at the top of JSON, for a map in one column.
+bool stoa_ingest_is_one_map(const stoa_schema *found);
+
 /// True when a part of `type` is what the engine guesses for whole numbers of both signs in JSON.
 bool stoa_ingest_is_guessed_wide(const stoa_type *type);
 

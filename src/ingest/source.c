@@ -155,19 +155,13 @@ done:
     return status;
 }
 
-/* An object of many members at the top is taken for a map, in one column of the reader's naming. */
-static bool is_one_map(const stoa_schema *found) {
-    return found->root.child_count == 1 && found->root.children[0].type.kind == STOA_TYPE_MAP &&
-           strcmp(found->root.children[0].name, "json") == 0;
-}
-
 /* The columns of JSON; NULL where the reader may find them again by itself. Columns that are given
  * make the reader drop all others in silence, so that they must come from every row. */
 static stoa_status find_json_columns(stoa_session *session, struct request *request,
                                      const stoa_context *context, const stoa_schema **out,
                                      stoa_error *err) {
     STOA_TRY(find_columns(session, request, context, out, err));
-    if (is_one_map(*out)) {
+    if (stoa_ingest_is_one_map(*out)) {
         stoa_schema_close(*out);
         *out = NULL;
         request->no_maps = true;
@@ -230,6 +224,12 @@ done:
     return status;
 }
 
+stoa_status stoa_ingest_fail_json_rejects(stoa_error *err) {
+    return stoa_fail(err, STOA_UNSUPPORTED,
+                     "setting rows aside is not offered for JSON: load with --on-error fail, "
+                     "or from CSV, Parquet or Arrow");
+}
+
 stoa_status stoa_ingest_source_open(stoa_database *database, const stoa_ingest_input *inputs,
                                     size_t count, const stoa_schema *target, bool rejects,
                                     const stoa_context *context, stoa_ingest_source *out,
@@ -238,9 +238,7 @@ stoa_status stoa_ingest_source_open(stoa_database *database, const stoa_ingest_i
     stoa_file_format format = inputs[0].kind.format;
     stoa_status status;
     if (rejects && is_json(format)) {
-        return stoa_fail(err, STOA_UNSUPPORTED,
-                         "setting rows aside is not offered for JSON: load with --on-error fail, "
-                         "or from CSV, Parquet or Arrow");
+        return stoa_ingest_fail_json_rejects(err);
     }
     if (format == STOA_FORMAT_ARROW_FILE || format == STOA_FORMAT_ARROW_STREAM) {
         stoa_file *file = NULL;

@@ -39,6 +39,9 @@ STOA_MUST_USE stoa_status stoa_ingest_source_rejects(stoa_ingest_source *source,
                                                      stoa_ingest_reject_function function,
                                                      void *user, stoa_error *err);
 
+/// "… is not offered for JSON".
+stoa_status stoa_ingest_fail_json_rejects(stoa_error *err);
+
 void stoa_ingest_source_release(stoa_ingest_source *source);
 
 /// True when both can be read by one source.

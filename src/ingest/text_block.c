@@ -10,7 +10,9 @@
 #include "base/error.h"
 #include "vfs/vfs.h"
 
-enum { READ_BYTES = 1 << 20 };
+#define MARK "\xEF\xBB\xBF"
+
+enum { READ_BYTES = 1 << 20, MARK_BYTES = 3 };
 
 stoa_status stoa_text_block_reserve(stoa_text_block *block, size_t capacity, stoa_error *err) {
     if (capacity <= block->capacity) {
@@ -63,6 +65,35 @@ void stoa_text_block_release(stoa_text_block *block) {
     *block = (stoa_text_block){.pool = block->pool};
 }
 
+/* The file begins behind its byte order mark. */
+static stoa_status skip_mark(stoa_text_reader *reader, stoa_error *err) {
+    uint8_t head[MARK_BYTES];
+    size_t size = 0;
+    while (size < sizeof head) {
+        size_t some = 0;
+        STOA_TRY(stoa_file_read_some(reader->file, size, head + size, sizeof head - size, &some,
+                                     err));
+        if (some == 0) {
+            return STOA_OK;
+        }
+        size += some;
+    }
+    reader->offset = memcmp(head, MARK, MARK_BYTES) == 0 ? MARK_BYTES : 0;
+    return STOA_OK;
+}
+
+/* The engine leaves out a mark at the start of what it reads. One that stands there in the middle of
+ * a file is data: a second one is put before it. */
+static stoa_status protect_mark(stoa_text_block *block, stoa_error *err) {
+    if (block->size < MARK_BYTES || memcmp(block->bytes, MARK, MARK_BYTES) != 0) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_text_block_reserve(block, block->size + MARK_BYTES, err));
+    memmove(block->bytes + MARK_BYTES, block->bytes, block->size);
+    block->size += MARK_BYTES;
+    return STOA_OK;
+}
+
 stoa_status stoa_text_reader_open(stoa_fs_registry *registry, const stoa_ingest_input *input,
                                   const stoa_context *context, size_t block_bytes,
                                   stoa_text_reader *out, stoa_error *err) {
@@ -77,7 +108,8 @@ stoa_status stoa_text_reader_open(stoa_fs_registry *registry, const stoa_ingest_
     stoa_file *file = NULL;
     stoa_packing packing;
     STOA_TRY(stoa_vfs_open(registry, input->path, STOA_OPEN_READ, context, &file, err));
-    return stoa_compressed_open(context, file, &packing, &out->file, err);
+    STOA_TRY(stoa_compressed_open(context, file, &packing, &out->file, err));
+    return skip_mark(out, err);
 }
 
 void stoa_text_reader_release(stoa_text_reader *reader) {
@@ -110,7 +142,7 @@ static stoa_status fill(stoa_text_reader *reader, uint64_t *offset, stoa_text_bl
 stoa_status stoa_text_reader_peek(stoa_text_reader *reader, int64_t lines, size_t bytes_max,
                                   stoa_text_block *block, stoa_error *err) {
     static const stoa_ingest_cut any_line = {.end = '\n'};
-    uint64_t offset = 0;
+    uint64_t offset = reader->offset;
     bool ended = false;
     size_t size = bytes_max < READ_BYTES ? bytes_max : READ_BYTES;
     block->size = 0;
@@ -144,8 +176,6 @@ static size_t find_cut(const stoa_text_reader *reader, const stoa_text_block *bl
     size_t head = 0;
     if (block->is_first) {
         head = lines_end(block->bytes, block->size, reader->head_lines);
-        head = head == 0 && block->size >= 3 && memcmp(block->bytes, "\xEF\xBB\xBF", 3) == 0 ? 3
-                                                                                           : head;
     }
     size_t whole = stoa_ingest_cut_kernel(&reader->cut, block->bytes + head, block->size - head);
     return whole == 0 ? 0 : head + whole;
@@ -199,5 +229,6 @@ stoa_status stoa_text_reader_next(stoa_text_reader *reader, stoa_text_block *blo
     block->size = whole;
     reader->is_first = false;
     reader->line += stoa_ingest_count_kernel(block->bytes, whole, reader->cut.end);
+    STOA_TRY(protect_mark(block, err));
     return stoa_text_block_seal(block, err);
 }

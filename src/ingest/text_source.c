@@ -13,7 +13,10 @@
 #include "ingest/answer.h"
 #include "ingest/columns.h"
 #include "ingest/csv.h"
+#include "ingest/json_check.h"
+#include "ingest/jsonl.h"
 #include "ingest/rejects.h"
+#include "ingest/source.h"
 #include "schema/schema.h"
 #include "sql/sql.h"
 
@@ -21,8 +24,9 @@ enum { SAMPLE_LINES = 20480, SAMPLE_BYTES_MAX = 32 << 20 };
 
 struct text_file {
     const stoa_ingest_input *input;
-    stoa_csv_dialect dialect;
-    char *options; /* of the reader, from the source's arena */
+    stoa_csv_dialect dialect; /* of CSV */
+    const stoa_schema *found;
+    const char *options; /* of the engine's reader, from the source's arena */
 };
 
 struct parcel {
@@ -41,10 +45,12 @@ struct stoa_text_source {
     const stoa_schema *target;
     stoa_ingest_tuning tuning;
     bool rejects;
+    bool json;
     stoa_arena arena;
     struct text_file *files;
     size_t file_count;
-    const stoa_schema *schema;
+    const stoa_schema *schema;  /* of all files together */
+    const stoa_schema *columns; /* of JSON, as they are read */
     stoa_session *session; /* for what is asked before the pipeline runs */
     struct parcel *parcels;
     size_t next_file;
@@ -57,7 +63,8 @@ struct stoa_text_source {
 
 bool stoa_text_source_offers(const stoa_ingest_input *input) {
     stoa_file_format format = input->kind.format;
-    return format == STOA_FORMAT_CSV || format == STOA_FORMAT_TSV;
+    return format == STOA_FORMAT_CSV || format == STOA_FORMAT_TSV ||
+           (format == STOA_FORMAT_JSONL && !input->all_rows);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -70,6 +77,26 @@ static stoa_status open_reader(stoa_text_source *source, const struct text_file 
     return STOA_OK;
 }
 
+static stoa_status fail_deep(int64_t line, stoa_error *err) {
+    stoa_fail(err, STOA_LIMIT,
+              "line %lld: expected values nested at most %d levels deep", (long long)line,
+              STOA_JSON_DEPTH_MAX);
+    if (err != NULL) {
+        err->line = line;
+    }
+    return STOA_LIMIT;
+}
+
+/* Before the engine sees it. */
+static stoa_status check_depth(const stoa_text_block *sample, stoa_error *err) {
+    static const stoa_schema anything;
+    stoa_json_place place;
+    return stoa_json_check((const char *)sample->bytes, sample->size, &anything, &place) ==
+                   STOA_JSON_DEEP
+               ? fail_deep(place.line, err)
+               : STOA_OK;
+}
+
 static stoa_status look_at(stoa_text_source *source, struct text_file *file,
                            stoa_text_block *sample, stoa_error *err) {
     stoa_text_reader reader;
@@ -78,8 +105,14 @@ static stoa_status look_at(stoa_text_source *source, struct text_file *file,
         stoa_text_reader_peek(&reader, SAMPLE_LINES, SAMPLE_BYTES_MAX, sample, err);
     stoa_text_reader_release(&reader);
     STOA_TRY(status);
-    return stoa_csv_dialect_find(source->session, file->input, sample, source->target,
-                                 source->context, &file->dialect, err);
+    if (source->json) {
+        STOA_TRY(check_depth(sample, err));
+        return stoa_jsonl_find(source->session, sample, source->context, &file->found, err);
+    }
+    STOA_TRY(stoa_csv_dialect_find(source->session, file->input, sample, source->target,
+                                   source->context, &file->dialect, err));
+    file->found = stoa_schema_retain(file->dialect.found);
+    return STOA_OK;
 }
 
 static stoa_status look_at_all(stoa_text_source *source, stoa_error *err) {
@@ -117,13 +150,13 @@ static bool same_columns(const stoa_schema *left, const stoa_schema *right) {
 static stoa_status unite(stoa_text_source *source, stoa_error *err) {
     const char *text = NULL;
     stoa_buffer sql;
-    const stoa_schema *last = source->files[0].dialect.found;
+    const stoa_schema *last = source->files[0].found;
     bool differ = false;
     stoa_buffer_init(&sql, source->context->pool);
     stoa_status status = STOA_OK;
     STOA_CHECK(print_columns(last, &sql, err));
     for (size_t i = 1; i < source->file_count; i++) {
-        const stoa_schema *found = source->files[i].dialect.found;
+        const stoa_schema *found = source->files[i].found;
         if (!same_columns(last, found)) {
             STOA_CHECK(stoa_buffer_append_text(&sql, " UNION ALL BY NAME ", err));
             STOA_CHECK(print_columns(found, &sql, err));
@@ -146,16 +179,14 @@ done:
 }
 
 /* The file's columns in the types that all files have together. */
-static stoa_status print_options(stoa_text_source *source, struct text_file *file,
-                                 stoa_error *err) {
-    const char *copy = NULL;
-    stoa_buffer sql;
+static stoa_status print_csv_options(stoa_text_source *source, const struct text_file *file,
+                                     stoa_buffer *sql, stoa_error *err) {
     stoa_arena arena;
     void *memory = NULL;
     const stoa_schema *united = NULL;
-    const stoa_schema *found = file->dialect.found;
-    stoa_buffer_init(&sql, source->context->pool);
-    stoa_arena_init(&arena, source->context->pool);
+    const stoa_schema *found = file->found;
+    stoa_pool *pool = source->context->pool;
+    stoa_arena_init(&arena, pool);
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_arena_allocate_array(&arena, (size_t)found->root.child_count,
                                          sizeof(stoa_field), &memory, err));
@@ -165,16 +196,52 @@ static stoa_status print_options(stoa_text_source *source, struct text_file *fil
         fields[i] = found->root.children[i];
         fields[i].type = field == NULL ? fields[i].type : field->type;
     }
-    STOA_CHECK(stoa_schema_create(source->context->pool, fields, found->root.child_count, false,
-                                  &united, err));
-    STOA_CHECK(stoa_csv_options_print(&file->dialect, united, source->target,
-                                      source->context->pool, &sql, err));
-    STOA_CHECK(stoa_arena_copy_text(&source->arena, (const char *)sql.data, sql.size, &copy, err));
-    file->options = (char *)(uintptr_t)copy;
+    STOA_CHECK(stoa_schema_create(pool, fields, found->root.child_count, false, &united, err));
+    STOA_CHECK(
+        stoa_csv_options_print(&file->dialect, united, source->target, pool, sql, err));
 
 done:
     stoa_schema_close(united);
     stoa_arena_release(&arena);
+    return status;
+}
+
+/* What the JSON reader is told is also what its texts are held to. */
+static stoa_status print_json_options(stoa_text_source *source, stoa_buffer *sql,
+                                      stoa_error *err) {
+    const char *text = NULL;
+    stoa_text_block empty = {.pool = source->context->pool};
+    stoa_buffer query;
+    stoa_buffer_init(&query, source->context->pool);
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_jsonl_options_print(source->schema, source->target, source->context->pool, sql,
+                                        err));
+    if (source->columns == NULL) {
+        STOA_CHECK(stoa_text_block_reserve(&empty, 1, err));
+        STOA_CHECK(stoa_text_block_seal(&empty, err));
+        STOA_CHECK(stoa_buffer_text(sql, &text, err));
+        STOA_CHECK(stoa_jsonl_query_print(text, &empty, &query, err));
+        STOA_CHECK(stoa_buffer_text(&query, &text, err));
+        STOA_CHECK(
+            stoa_ingest_describe(source->session, text, source->context, &source->columns, err));
+    }
+
+done:
+    stoa_text_block_release(&empty);
+    stoa_buffer_release(&query);
+    return status;
+}
+
+static stoa_status print_options(stoa_text_source *source, struct text_file *file,
+                                 stoa_error *err) {
+    stoa_buffer sql;
+    stoa_buffer_init(&sql, source->context->pool);
+    stoa_status status = source->json ? print_json_options(source, &sql, err)
+                                      : print_csv_options(source, file, &sql, err);
+    if (status == STOA_OK) {
+        status = stoa_arena_copy_text(&source->arena, (const char *)sql.data, sql.size,
+                                      &file->options, err);
+    }
     stoa_buffer_release(&sql);
     return status;
 }
@@ -185,6 +252,9 @@ stoa_status stoa_text_source_open(stoa_database *database, const stoa_ingest_inp
                                   stoa_text_source **out, stoa_error *err) {
     void *memory = NULL;
     *out = NULL;
+    if (rejects && inputs[0].kind.format == STOA_FORMAT_JSONL) {
+        return stoa_ingest_fail_json_rejects(err);
+    }
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(stoa_text_source), &memory, err));
     stoa_text_source *source = memory;
     pthread_mutex_init(&source->lock, NULL);
@@ -193,6 +263,7 @@ stoa_status stoa_text_source_open(stoa_database *database, const stoa_ingest_inp
     source->context = context;
     source->target = target;
     source->rejects = rejects;
+    source->json = inputs[0].kind.format == STOA_FORMAT_JSONL;
     source->tuning = *tuning;
     if (source->tuning.block_bytes == 0) {
         source->tuning.block_bytes = STOA_TEXT_BLOCK_BYTES;
@@ -239,9 +310,11 @@ void stoa_text_source_close(stoa_text_source *source) {
     }
     for (size_t i = 0; i < source->file_count; i++) {
         stoa_csv_dialect_release(&source->files[i].dialect);
+        stoa_schema_close(source->files[i].found);
     }
     stoa_session_close(source->session);
     stoa_schema_close(source->schema);
+    stoa_schema_close(source->columns);
     stoa_arena_release(&source->arena);
     pthread_mutex_destroy(&source->lock);
     stoa_pool_free(pool, source, sizeof *source);
@@ -295,8 +368,10 @@ static stoa_status next_file(stoa_text_source *source, stoa_error *err) {
     const struct text_file *file = &source->files[source->next_file++];
     STOA_TRY(open_reader(source, file, &source->reader, err));
     source->reading = true;
-    source->reader.cut = stoa_csv_dialect_cut(&file->dialect);
-    source->reader.head_lines = file->dialect.skip;
+    if (!source->json) {
+        source->reader.cut = stoa_csv_dialect_cut(&file->dialect);
+        source->reader.head_lines = file->dialect.skip;
+    }
     return STOA_OK;
 }
 
@@ -405,8 +480,10 @@ static stoa_status print_query(struct parse *parse, bool rejects, const char **o
     stoa_buffer *sql = &parse->parser->sql;
     const struct text_file *file = parse->parcel->file;
     stoa_buffer_clear(sql);
-    STOA_TRY(stoa_csv_query_print(&file->dialect, file->options, &parse->parcel->block, rejects,
-                                  sql, err));
+    STOA_TRY(parse->parser->source->json
+                 ? stoa_jsonl_query_print(file->options, &parse->parcel->block, sql, err)
+                 : stoa_csv_query_print(&file->dialect, file->options, &parse->parcel->block,
+                                        rejects, sql, err));
     return stoa_buffer_text(sql, out, err);
 }
 
@@ -466,7 +543,7 @@ static stoa_status explain_first(void *user, const stoa_csv_reject *reject, stoa
 
 /* The block is read a second time with its bad rows set aside: only there the engine tells line and
  * column as data and not as a sentence. */
-static void explain(struct parse *parse, stoa_error *err) {
+static void explain_csv(struct parse *parse, stoa_error *err) {
     struct parser *parser = parse->parser;
     struct explanation explanation = {.file = parse->parcel->file, .err = err};
     const char *text = NULL;
@@ -479,13 +556,64 @@ static void explain(struct parse *parse, stoa_error *err) {
     }
 }
 
+static void explain_json(struct parse *parse, stoa_error *err) {
+    const struct text_file *file = parse->parcel->file;
+    stoa_error found = STOA_ERROR_NONE;
+    atomic_store_explicit(&parse->parser->source->misguessed, true, memory_order_relaxed);
+    if (err == NULL ||
+        stoa_jsonl_first_bad_line(parse->parser->session, file->options, &parse->parcel->block,
+                                  &parse->parser->context, &found) != STOA_INVALID) {
+        return;
+    }
+    *err = found;
+    stoa_wrap(err, "reading '%s': line %lld", file->input->name, (long long)found.line);
+    stoa_error_set_file(err, file->input->name, -1);
+}
+
+/* What the reader would do in silence, or not survive. */
+static stoa_status check_json(struct parse *parse, stoa_error *err) {
+    stoa_text_source *source = parse->parser->source;
+    const stoa_text_block *block = &parse->parcel->block;
+    stoa_json_place place;
+    stoa_json_fault fault =
+        stoa_json_check((const char *)block->bytes, block->size, source->columns, &place);
+    if (fault == STOA_JSON_FINE) {
+        return STOA_OK;
+    }
+    int64_t line = block->first_line + place.line - 1;
+    if (fault == STOA_JSON_DEEP) {
+        return fail_deep(line, err);
+    }
+    atomic_store_explicit(&source->misguessed, true, memory_order_relaxed);
+    int name_size = place.name_size > 100 ? 100 : (int)place.name_size;
+    int value_size = place.value_size > 40 ? 40 : (int)place.value_size;
+    if (fault == STOA_JSON_MEMBER) {
+        stoa_fail(err, STOA_INVALID, "line %lld: '%.*s' is no column or field of the table",
+                  (long long)line, name_size, place.name);
+    } else {
+        stoa_fail(err, STOA_INVALID,
+                  "line %lld, column '%.*s': expected a whole number but found %.*s (--schema gives "
+                  "the columns and their types)",
+                  (long long)line, name_size, place.name, value_size, place.value);
+    }
+    if (err != NULL) {
+        err->line = line;
+    }
+    return STOA_INVALID;
+}
+
 static stoa_status parse_block(struct parse *parse, stoa_error *err) {
     struct parser *parser = parse->parser;
     struct ArrowArrayStream stream = {0};
     const char *text = NULL;
     bool reading = true;
     bool rejects = parser->source->rejects;
+    bool checked = false;
     stoa_status status = STOA_OK;
+    if (parser->source->json) {
+        STOA_CHECK(check_json(parse, err));
+    }
+    checked = true;
     STOA_CHECK(print_query(parse, rejects, &text, err));
     STOA_CHECK(stoa_session_run(parser->session, text, &parser->context, &stream, NULL, err));
     STOA_CHECK(pass_rows(parse, &stream, &reading, err));
@@ -499,8 +627,8 @@ static stoa_status parse_block(struct parse *parse, stoa_error *err) {
 
 done:
     stoa_arrow_stream_release(&stream);
-    if (status == STOA_INVALID && reading) {
-        explain(parse, err);
+    if (status == STOA_INVALID && reading && checked) {
+        parser->source->json ? explain_json(parse, err) : explain_csv(parse, err);
     }
     if (status != STOA_OK) {
         name_file(parse->parcel->file, err);

@@ -86,7 +86,7 @@ static void the_format_is_told_by_content_then_by_name(void **state) {
         stoa_error err = STOA_ERROR_NONE;
         stoa_ingest_kind kind;
         put(&scene, cases[i].uri, cases[i].bytes, cases[i].size);
-        assert_ok(stoa_ingest_detect(scene.world.registry, cases[i].uri, NULL, &kind, &err), err);
+        assert_ok(stoa_ingest_detect(scene.world.registry, cases[i].uri, NULL, &scene.context, &kind, &err), err);
         assert_int_equal(kind.format, cases[i].format);
         assert_int_equal(kind.packing, cases[i].packing);
     }
@@ -100,15 +100,15 @@ static void what_cannot_be_told_is_an_error(void **state) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_ingest_kind kind;
     put(&scene, "test:/what", "hello", 5);
-    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/what", NULL, &kind, &err),
+    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/what", NULL, &scene.context, &kind, &err),
                  STOA_INVALID, "cannot tell the format", err);
     put(&scene, "test:/empty.csv", "", 0);
-    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/empty.csv", NULL, &kind, &err),
+    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/empty.csv", NULL, &scene.context, &kind, &err),
                  STOA_INVALID, "empty", err);
     put(&scene, "test:/wide.csv", "\xFF\xFE" "a\0,\0", 6);
-    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/wide.csv", NULL, &kind, &err),
+    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/wide.csv", NULL, &scene.context, &kind, &err),
                  STOA_INVALID, "UTF-16", err);
-    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/what", "xml", &kind, &err),
+    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/what", "xml", &scene.context, &kind, &err),
                  STOA_INVALID, "'xml'", err);
     scene_close(&scene);
 }
