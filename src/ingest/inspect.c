@@ -17,7 +17,7 @@ stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool wi
     stoa_file *file = NULL;
     const char *view = NULL;
     stoa_status status = STOA_OK;
-    STOA_TRY(stoa_ingest_detect(registry, path, NULL, &kind, err));
+    STOA_TRY(stoa_ingest_detect(registry, path, NULL, &context, &kind, err));
     stoa_buffer_clear(&out->buffer);
     STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &file, err));
     if (kind.format == STOA_FORMAT_PARQUET) {
