@@ -14,12 +14,14 @@ stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool wi
     const stoa_context *context = stoa_database_context(database);
     stoa_fs_registry *registry = stoa_database_file_systems(database);
     stoa_ingest_kind kind;
+    stoa_file *packed = NULL;
     stoa_file *file = NULL;
     const char *view = NULL;
     stoa_status status = STOA_OK;
-    STOA_TRY(stoa_ingest_detect(registry, path, NULL, &context, &kind, err));
+    STOA_TRY(stoa_ingest_detect(registry, path, NULL, context, &kind, err));
     stoa_buffer_clear(&out->buffer);
-    STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &file, err));
+    STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &packed, err));
+    STOA_CHECK(stoa_compressed_open(context, packed, &kind.packing, &file, err));
     if (kind.format == STOA_FORMAT_PARQUET) {
         STOA_CHECK(stoa_parquet_describe(context, file, with_pages, &out->buffer, err));
     } else if (kind.format == STOA_FORMAT_ARROW_FILE || kind.format == STOA_FORMAT_ARROW_STREAM) {
