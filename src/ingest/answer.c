@@ -8,11 +8,11 @@
 
 /* The values of one row, in memory of the arena. */
 static stoa_status row_texts(const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                             int64_t row, stoa_buffer *text, stoa_arena *arena,
-                             const char ***out, stoa_error *err) {
+                             int64_t row, stoa_buffer *text, stoa_arena *arena, const char ***out,
+                             stoa_error *err) {
     void *memory = NULL;
-    STOA_TRY(stoa_arena_allocate_array(arena, (size_t)schema->n_children, sizeof(char *), &memory,
-                                       err));
+    STOA_TRY(
+        stoa_arena_allocate_array(arena, (size_t)schema->n_children, sizeof(char *), &memory, err));
     const char **values = memory;
     for (int64_t i = 0; i < schema->n_children; i++) {
         values[i] = NULL;
@@ -22,8 +22,8 @@ static stoa_status row_texts(const struct ArrowSchema *schema, const struct Arro
         stoa_buffer_clear(text);
         STOA_TRY(stoa_arrow_value_print(schema->children[i], batch->children[i], row,
                                         STOA_PRINT_TEXT, text, err));
-        STOA_TRY(stoa_arena_copy_text(arena, (const char *)text->data, text->size, &values[i],
-                                      err));
+        STOA_TRY(
+            stoa_arena_copy_text(arena, (const char *)text->data, text->size, &values[i], err));
     }
     *out = values;
     return STOA_OK;

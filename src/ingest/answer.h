@@ -20,7 +20,7 @@ STOA_MUST_USE stoa_status stoa_ingest_run(stoa_session *session, const char *sql
                                           const stoa_context *context, stoa_error *err);
 /// The columns that a query would give. The caller closes `*out`.
 STOA_MUST_USE stoa_status stoa_ingest_describe(stoa_session *session, const char *sql,
-                                               const stoa_context *context,
-                                               const stoa_schema **out, stoa_error *err);
+                                               const stoa_context *context, const stoa_schema **out,
+                                               stoa_error *err);
 
 #endif

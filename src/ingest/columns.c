@@ -100,12 +100,13 @@ stoa_status stoa_ingest_columns_print(const stoa_schema *found, const stoa_schem
             wanted = NULL;
         }
         if (wanted != NULL || which != STOA_COLUMNS_NAMED) {
-            STOA_CHECK(append_field_type(field, wanted != NULL ? &wanted->type : NULL, first,
-                                         &text, sql, err));
+            STOA_CHECK(append_field_type(field, wanted != NULL ? &wanted->type : NULL, first, &text,
+                                         sql, err));
             first = false;
         }
     }
-    int32_t wanted_count = which == STOA_COLUMNS_UNION && target != NULL ? target->root.child_count : 0;
+    int32_t wanted_count = which == STOA_COLUMNS_UNION && target != NULL ? target->root.child_count
+                                                                         : 0;
     for (int32_t i = 0; i < wanted_count; i++) {
         const stoa_field *field = &target->root.children[i];
         if (stoa_schema_column(found, field->name) == NULL) {

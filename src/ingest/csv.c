@@ -47,7 +47,7 @@ static stoa_status take_sniffed(void *user, const char *const *values, int64_t c
     copy_word(dialect->quote, sizeof dialect->quote, is_absent(values[1]) ? "\"" : values[1]);
     copy_word(dialect->escape, sizeof dialect->escape,
               is_absent(values[2]) ? dialect->quote : values[2]);
-    dialect->newline = values[3] == NULL                ? "\\n"
+    dialect->newline = values[3] == NULL                     ? "\\n"
                        : strstr(values[3], "\\r\\n") != NULL ? "\\r\\n"
                        : strstr(values[3], "\\r") != NULL    ? "\\r"
                                                              : "\\n";
@@ -67,8 +67,8 @@ static stoa_status print_path(const stoa_text_block *block, stoa_buffer *sql, st
 /* The reader's buffer holds the block, and so its longest line. */
 static stoa_status print_sizes(const stoa_text_block *block, stoa_buffer *sql, stoa_error *err) {
     size_t bytes = block->size + SLACK_BYTES;
-    return stoa_buffer_append_format(sql, err, ", buffer_size = %zu, max_line_size = %zu", 2 * bytes,
-                                     bytes);
+    return stoa_buffer_append_format(sql, err, ", buffer_size = %zu, max_line_size = %zu",
+                                     2 * bytes, bytes);
 }
 
 /* `types` NULL: all types are guessed. */
@@ -231,13 +231,14 @@ static stoa_status take_reject(void *user, const char *const *values, int64_t co
     const struct rejection *rejection = user;
     const stoa_text_block *block = rejection->block;
     int64_t byte = values[0] == NULL ? 1 : strtoll(values[0], NULL, 10);
-    size_t before = byte < 1 ? 0 : (size_t)(byte - 1) < block->size ? (size_t)(byte - 1)
-                                                                    : block->size;
-    stoa_csv_reject reject = {
-        .line = block->first_line + stoa_ingest_count_kernel(block->bytes, before, '\n'),
-        .column = values[1] == NULL ? "" : values[1],
-        .message = values[2] == NULL ? "" : values[2],
-        .text = values[3] == NULL ? "" : values[3]};
+    size_t before = byte < 1                           ? 0
+                    : (size_t)(byte - 1) < block->size ? (size_t)(byte - 1)
+                                                       : block->size;
+    stoa_csv_reject reject = {.line = block->first_line +
+                                      stoa_ingest_count_kernel(block->bytes, before, '\n'),
+                              .column = values[1] == NULL ? "" : values[1],
+                              .message = values[2] == NULL ? "" : values[2],
+                              .text = values[3] == NULL ? "" : values[3]};
     (void)count;
     return rejection->function(rejection->user, &reject, err);
 }
@@ -254,6 +255,7 @@ stoa_status stoa_csv_each_reject(stoa_session *session, const stoa_text_block *b
     stoa_status dropped = stoa_ingest_run(session, "DROP TABLE " REJECTS, context,
                                           status == STOA_OK ? err : NULL);
     status = status == STOA_OK ? dropped : status;
-    dropped = stoa_ingest_run(session, "DROP TABLE " SCANS, context, status == STOA_OK ? err : NULL);
+    dropped = stoa_ingest_run(session, "DROP TABLE " SCANS, context,
+                              status == STOA_OK ? err : NULL);
     return status == STOA_OK ? dropped : status;
 }

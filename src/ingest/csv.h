@@ -23,12 +23,9 @@ typedef struct stoa_csv_dialect {
 ///
 /// Errors   STOA_INVALID  it is no table; what the engine says of it
 /// Owns     The caller releases `out`.
-STOA_MUST_USE stoa_status stoa_csv_dialect_find(stoa_session *session,
-                                                const stoa_ingest_input *input,
-                                                const stoa_text_block *sample,
-                                                const stoa_schema *target,
-                                                const stoa_context *context, stoa_csv_dialect *out,
-                                                stoa_error *err);
+STOA_MUST_USE stoa_status stoa_csv_dialect_find(
+    stoa_session *session, const stoa_ingest_input *input, const stoa_text_block *sample,
+    const stoa_schema *target, const stoa_context *context, stoa_csv_dialect *out, stoa_error *err);
 void stoa_csv_dialect_release(stoa_csv_dialect *dialect);
 
 /// How files of the dialect are cut.

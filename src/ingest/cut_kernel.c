@@ -18,7 +18,8 @@ static bool opens(const stoa_ingest_cut *cut, const uint8_t *bytes, size_t at) {
 }
 
 /* Where the field that was opened before `from` is closed (past its quote); `size` when it is not. */
-static size_t closed_at(const stoa_ingest_cut *cut, const uint8_t *bytes, size_t size, size_t from) {
+static size_t closed_at(const stoa_ingest_cut *cut, const uint8_t *bytes, size_t size,
+                        size_t from) {
     while (from < size) {
         const uint8_t *found = memchr(bytes + from, cut->quote, size - from);
         if (found == NULL) {

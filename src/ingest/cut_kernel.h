@@ -7,9 +7,9 @@
 
 /* How records of a text are told apart. */
 typedef struct stoa_ingest_cut {
-    uint8_t end;       /* ends a record: '\n', or '\r' where that stands alone */
-    uint8_t quote;     /* 0: no byte hides an end */
-    uint8_t escape;    /* within quotes takes away the meaning of a quote; mostly the quote itself */
+    uint8_t end;    /* ends a record: '\n', or '\r' where that stands alone */
+    uint8_t quote;  /* 0: no byte hides an end */
+    uint8_t escape; /* within quotes takes away the meaning of a quote; mostly the quote itself */
     uint8_t delimiter; /* a quote opens a field only after one of these, or at a record's start */
 } stoa_ingest_cut;
 

@@ -17,12 +17,12 @@ struct name {
 };
 
 static const struct name names[] = {
-    {"parquet", STOA_FORMAT_PARQUET},     {"pq", STOA_FORMAT_PARQUET},
-    {"arrow", STOA_FORMAT_ARROW_FILE},    {"feather", STOA_FORMAT_ARROW_FILE},
-    {"ipc", STOA_FORMAT_ARROW_FILE},      {"arrows", STOA_FORMAT_ARROW_STREAM},
-    {"csv", STOA_FORMAT_CSV},             {"tsv", STOA_FORMAT_TSV},
-    {"tab", STOA_FORMAT_TSV},             {"json", STOA_FORMAT_JSON},
-    {"jsonl", STOA_FORMAT_JSONL},         {"ndjson", STOA_FORMAT_JSONL},
+    {"parquet", STOA_FORMAT_PARQUET},  {"pq", STOA_FORMAT_PARQUET},
+    {"arrow", STOA_FORMAT_ARROW_FILE}, {"feather", STOA_FORMAT_ARROW_FILE},
+    {"ipc", STOA_FORMAT_ARROW_FILE},   {"arrows", STOA_FORMAT_ARROW_STREAM},
+    {"csv", STOA_FORMAT_CSV},          {"tsv", STOA_FORMAT_TSV},
+    {"tab", STOA_FORMAT_TSV},          {"json", STOA_FORMAT_JSON},
+    {"jsonl", STOA_FORMAT_JSONL},      {"ndjson", STOA_FORMAT_JSONL},
 };
 
 static bool find_name(const char *text, size_t size, stoa_file_format *out) {
@@ -142,13 +142,13 @@ stoa_status stoa_ingest_detect(stoa_fs_registry *registry, const char *uri, cons
     size_t ending_size = 0;
     const char *ending = ending_of(uri, &ending_size);
     if (format_of_content(bytes, size, &out->format) ||
-        find_name(ending, ending_size, &out->format) ||
-        format_of_text(bytes, size, &out->format)) {
+        find_name(ending, ending_size, &out->format) || format_of_text(bytes, size, &out->format)) {
         return STOA_OK;
     }
-    stoa_fail(err, STOA_INVALID,
-              "cannot tell the format of '%s': say --format parquet, arrow, csv, tsv, json or jsonl",
-              uri);
+    stoa_fail(
+        err, STOA_INVALID,
+        "cannot tell the format of '%s': say --format parquet, arrow, csv, tsv, json or jsonl",
+        uri);
     stoa_error_set_file(err, uri, 0);
     return STOA_INVALID;
 }

@@ -22,7 +22,8 @@ void stoa_ingest_shift_row(stoa_error *err, int64_t row_base) {
         char rest[STOA_ERROR_MESSAGE_BYTES];
         memcpy(rest, err->message + length, sizeof rest - (size_t)length);
         rest[sizeof rest - (size_t)length - 1] = '\0';
-        (void)snprintf(err->message, sizeof err->message, "row %" PRId64 ", %.980s", err->row, rest);
+        (void)snprintf(err->message, sizeof err->message, "row %" PRId64 ", %.980s", err->row,
+                       rest);
     }
 }
 
@@ -89,9 +90,9 @@ done:
 
 static void note_failure(stoa_ingest_fit *fit, int64_t part) {
     int64_t first = atomic_load_explicit(&fit->failed_part, memory_order_relaxed);
-    while (part < first && !atomic_compare_exchange_weak_explicit(
-                               &fit->failed_part, &first, part, memory_order_relaxed,
-                               memory_order_relaxed)) {
+    while (part < first &&
+           !atomic_compare_exchange_weak_explicit(&fit->failed_part, &first, part,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
     }
 }
 
@@ -100,9 +101,9 @@ stoa_status stoa_ingest_fit_batch(stoa_ingest_fit *fit, const char *file,
                                   const stoa_morsel *morsel, const stoa_pipeline_stage *next,
                                   int64_t *rows_before, stoa_buffer *rejected, stoa_error *err) {
     int64_t length = batch->length;
-    stoa_status status =
-        fit->rejects ? fit_around(fit, file, schema, batch, morsel, next, rejected, err)
-                     : fit_whole(fit, schema, batch, morsel, next, err);
+    stoa_status status = fit->rejects
+                             ? fit_around(fit, file, schema, batch, morsel, next, rejected, err)
+                             : fit_whole(fit, schema, batch, morsel, next, err);
     if (status == STOA_INVALID) {
         note_failure(fit, morsel->part);
         stoa_ingest_shift_row(err, *rows_before);
@@ -122,8 +123,8 @@ static void release_rejects(struct ArrowArray *array) {
 }
 
 stoa_status stoa_ingest_fit_pass_rejects(stoa_pool *pool, stoa_buffer *rejected,
-                                         const stoa_morsel *morsel,
-                                         const stoa_pipeline_stage *next, stoa_error *err) {
+                                         const stoa_morsel *morsel, const stoa_pipeline_stage *next,
+                                         stoa_error *err) {
     void *memory = NULL;
     if (rejected->size == 0) {
         return STOA_OK;

@@ -23,8 +23,7 @@ typedef struct stoa_ingest_fit {
 /// Owns     Takes `batch`, also on error.
 STOA_MUST_USE stoa_status stoa_ingest_fit_batch(stoa_ingest_fit *fit, const char *file,
                                                 const struct ArrowSchema *schema,
-                                                struct ArrowArray *batch,
-                                                const stoa_morsel *morsel,
+                                                struct ArrowArray *batch, const stoa_morsel *morsel,
                                                 const stoa_pipeline_stage *next,
                                                 int64_t *rows_before, stoa_buffer *rejected,
                                                 stoa_error *err);

@@ -155,15 +155,13 @@ static stoa_status prepare(struct walk *walk, stoa_ingest_input *input, stoa_err
     switch (input->kind.format) {
     case STOA_FORMAT_CSV:
     case STOA_FORMAT_TSV:
-    case STOA_FORMAT_JSONL:
-        return STOA_OK;
+    case STOA_FORMAT_JSONL: return STOA_OK;
     case STOA_FORMAT_ARROW_FILE:
     case STOA_FORMAT_ARROW_STREAM:
         return input->kind.packing == STOA_PACKING_NONE
                    ? STOA_OK
                    : stoa_ingest_input_localize(walk->inputs, input, walk->context, err);
-    default:
-        return stoa_ingest_input_localize(walk->inputs, input, walk->context, err);
+    default: return stoa_ingest_input_localize(walk->inputs, input, walk->context, err);
     }
 }
 
@@ -174,8 +172,7 @@ static stoa_status add_descriptor(struct walk *walk, int descriptor, const char 
     stoa_file *file = NULL;
     stoa_ingest_input input = {.name = name, .temporary = true};
     STOA_TRY(stoa_file_from_descriptor(inputs->arena.pool, descriptor, name, &file, err));
-    stoa_status status =
-        spool(inputs, file, 0, walk->context, &input.path, &input.bytes, err);
+    stoa_status status = spool(inputs, file, 0, walk->context, &input.path, &input.bytes, err);
     stoa_file_close(file);
     STOA_TRY(status);
     /* Remembered first, so that a failure below still removes the temporary file. */

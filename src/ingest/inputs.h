@@ -9,12 +9,12 @@
 #include "table/table.h"
 
 typedef struct stoa_ingest_input {
-    const char *name;      /* as the user knows it, for messages */
-    const char *path;      /* to read: the same, or a temporary file */
-    uint64_t bytes;        /* of the file as it was given */
+    const char *name; /* as the user knows it, for messages */
+    const char *path; /* to read: the same, or a temporary file */
+    uint64_t bytes;   /* of the file as it was given */
     stoa_ingest_kind kind;
-    bool temporary;        /* `path` is ours to remove */
-    bool all_rows;         /* columns are guessed from every row, not from the first ones */
+    bool temporary; /* `path` is ours to remove */
+    bool all_rows;  /* columns are guessed from every row, not from the first ones */
 } stoa_ingest_input;
 
 typedef struct stoa_ingest_inputs {
@@ -31,9 +31,9 @@ typedef struct stoa_ingest_inputs {
 /// Errors   STOA_NOT_FOUND  a path or a glob names nothing
 ///          STOA_INVALID    a format cannot be told
 /// Owns     The caller releases `out`, which removes the temporary files; also on error.
-STOA_MUST_USE stoa_status stoa_ingest_inputs_init(stoa_database *database,
-                                                  const char *const *paths, size_t path_count,
-                                                  const char *format, const stoa_context *context,
+STOA_MUST_USE stoa_status stoa_ingest_inputs_init(stoa_database *database, const char *const *paths,
+                                                  size_t path_count, const char *format,
+                                                  const stoa_context *context,
                                                   stoa_ingest_inputs *out, stoa_error *err);
 /// Makes an input readable by what reads plain local files only: unpacked, and a JSON text without
 /// its byte order mark.

@@ -111,7 +111,7 @@ static stoa_json_fault open_level(struct walk *walk, bool object) {
     walk->levels[walk->depth++] = (struct level){.type = type, .object = object};
     walk->key_next = object;
     walk->value = !object && type != NULL && type->kind == STOA_TYPE_LIST ? &type->children[0].type
-                                                                         : NULL;
+                                                                          : NULL;
     return STOA_JSON_FINE;
 }
 
@@ -176,8 +176,11 @@ static stoa_json_fault take_string(struct walk *walk) {
 
 stoa_json_fault stoa_json_check(const char *text, size_t size, const stoa_schema *columns,
                                 stoa_json_place *out) {
-    struct walk walk = {
-        .text = text, .size = size, .line = 1, .root = &columns->root, .name = text};
+    struct walk walk = {.text = text,
+                        .size = size,
+                        .line = 1,
+                        .root = &columns->root,
+                        .name = text};
     stoa_json_fault fault = STOA_JSON_FINE;
     *out = (stoa_json_place){0};
     while (walk.at < size && fault == STOA_JSON_FINE) {

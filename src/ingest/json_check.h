@@ -16,8 +16,8 @@ typedef enum stoa_json_fault {
 } stoa_json_fault;
 
 typedef struct stoa_json_place {
-    int64_t line;      /* from 1, within the text */
-    const char *name;  /* of the member, or of the text up to it; borrowed from the text */
+    int64_t line;     /* from 1, within the text */
+    const char *name; /* of the member, or of the text up to it; borrowed from the text */
     size_t name_size;
     const char *value; /* the number */
     size_t value_size;

@@ -19,8 +19,7 @@ static stoa_status print_reader(const stoa_text_block *block, stoa_buffer *sql, 
 }
 
 static stoa_status describe(stoa_session *session, const stoa_text_block *sample, bool maps,
-                            const stoa_context *context, const stoa_schema **out,
-                            stoa_error *err) {
+                            const stoa_context *context, const stoa_schema **out, stoa_error *err) {
     const char *text = NULL;
     stoa_buffer sql;
     stoa_buffer_init(&sql, context->pool);
@@ -37,8 +36,7 @@ done:
 }
 
 stoa_status stoa_jsonl_find(stoa_session *session, const stoa_text_block *sample,
-                            const stoa_context *context, const stoa_schema **out,
-                            stoa_error *err) {
+                            const stoa_context *context, const stoa_schema **out, stoa_error *err) {
     STOA_TRY(describe(session, sample, true, context, out, err));
     if (!stoa_ingest_is_one_map(*out)) {
         return STOA_OK;

@@ -32,7 +32,7 @@ struct load {
     stoa_sink_writer *writer;
     stoa_ingest_rejects *rejects;
     stoa_load_report report;
-    uint64_t bytes_before; /* of inputs that are done */
+    uint64_t bytes_before;  /* of inputs that are done */
     bool schema_is_guessed; /* neither the user nor the table gives the columns */
     bool guess_failed;      /* JSON whose columns were guessed from its first rows */
 };
@@ -57,8 +57,8 @@ struct run {
 static stoa_status find_target(struct load *load, stoa_error *err) {
     const stoa_load_options *options = load->options;
     if (options->schema != NULL) {
-        stoa_status status =
-            stoa_schema_parse(load->context.pool, options->schema, &load->target, err);
+        stoa_status status = stoa_schema_parse(load->context.pool, options->schema, &load->target,
+                                               err);
         stoa_wrap(err, "--schema");
         return status;
     }
@@ -132,9 +132,8 @@ static stoa_status fit_batch(void *state, void *local, stoa_morsel *morsel,
     (void)local;
     morsel->batch = (struct ArrowArray){0};
     stoa_buffer_init(&rejected, run->fit.pool);
-    stoa_status status =
-        stoa_ingest_fit_batch(&run->fit, run->inputs[0].name, &run->stream.schema, &batch, morsel,
-                              next, &rows_before, &rejected, err);
+    stoa_status status = stoa_ingest_fit_batch(&run->fit, run->inputs[0].name, &run->stream.schema,
+                                               &batch, morsel, next, &rows_before, &rejected, err);
     if (status == STOA_OK) {
         status = stoa_ingest_fit_pass_rejects(run->fit.pool, &rejected, morsel, next, err);
     }
@@ -213,8 +212,8 @@ static stoa_status run_text(struct run *run, stoa_error *err) {
                                    load->rejects != NULL, load->tuning, &load->context, &run->text,
                                    err));
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_schema_to_arrow(load->context.pool, stoa_text_source_schema(run->text), &found,
-                                    err));
+    STOA_CHECK(
+        stoa_schema_to_arrow(load->context.pool, stoa_text_source_schema(run->text), &found, err));
     STOA_CHECK(ready_sink(run, &found, err));
     STOA_CHECK(run_pipeline(run, err));
 
@@ -256,8 +255,10 @@ done:
 
 /* Reads inputs[first..first + count), which one source can read. */
 static stoa_status load_run(struct load *load, size_t first, size_t count, stoa_error *err) {
-    struct run run = {
-        .load = load, .inputs = &load->inputs.items[first], .count = count, .part = -1};
+    struct run run = {.load = load,
+                      .inputs = &load->inputs.items[first],
+                      .count = count,
+                      .part = -1};
     for (size_t i = 0; i < count; i++) {
         run.bytes += run.inputs[i].bytes;
     }

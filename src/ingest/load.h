@@ -10,7 +10,7 @@
 STOA_MUST_USE stoa_status stoa_ingest_load(stoa_database *database, const char *table,
                                            const char *const *paths, size_t path_count,
                                            const stoa_load_options *options,
-                                           const stoa_ingest_tuning *tuning,
-                                           stoa_load_report *out, stoa_error *err);
+                                           const stoa_ingest_tuning *tuning, stoa_load_report *out,
+                                           stoa_error *err);
 
 #endif

@@ -71,8 +71,8 @@ static stoa_status skip_mark(stoa_text_reader *reader, stoa_error *err) {
     size_t size = 0;
     while (size < sizeof head) {
         size_t some = 0;
-        STOA_TRY(stoa_file_read_some(reader->file, size, head + size, sizeof head - size, &some,
-                                     err));
+        STOA_TRY(
+            stoa_file_read_some(reader->file, size, head + size, sizeof head - size, &some, err));
         if (some == 0) {
             return STOA_OK;
         }
@@ -182,10 +182,11 @@ static size_t find_cut(const stoa_text_reader *reader, const stoa_text_block *bl
 }
 
 static stoa_status fail_long(const stoa_text_reader *reader, stoa_error *err) {
-    stoa_fail(err, STOA_LIMIT,
-              "line %lld: expected a record of at most %zu bytes; a quote that is never closed makes "
-              "a record of all that follows it",
-              (long long)reader->line, reader->record_bytes_max);
+    stoa_fail(
+        err, STOA_LIMIT,
+        "line %lld: expected a record of at most %zu bytes; a quote that is never closed makes "
+        "a record of all that follows it",
+        (long long)reader->line, reader->record_bytes_max);
     if (err != NULL) {
         err->line = reader->line;
     }

@@ -14,8 +14,8 @@ typedef struct stoa_text_block {
     size_t capacity; /* mapped */
     uint8_t *bytes;
     size_t size;
-    int64_t first_line;   /* of the file, from 1 */
-    uint64_t first_byte;  /* of the unpacked file */
+    int64_t first_line;  /* of the file, from 1 */
+    uint64_t first_byte; /* of the unpacked file */
     bool is_first;
     stoa_reservation reservation;
 } stoa_text_block;

@@ -51,7 +51,7 @@ struct stoa_text_source {
     size_t file_count;
     const stoa_schema *schema;  /* of all files together */
     const stoa_schema *columns; /* of JSON, as they are read */
-    stoa_session *session; /* for what is asked before the pipeline runs */
+    stoa_session *session;      /* for what is asked before the pipeline runs */
     struct parcel *parcels;
     size_t next_file;
     stoa_text_reader reader;
@@ -78,9 +78,8 @@ static stoa_status open_reader(stoa_text_source *source, const struct text_file 
 }
 
 static stoa_status fail_deep(int64_t line, stoa_error *err) {
-    stoa_fail(err, STOA_LIMIT,
-              "line %lld: expected values nested at most %d levels deep", (long long)line,
-              STOA_JSON_DEPTH_MAX);
+    stoa_fail(err, STOA_LIMIT, "line %lld: expected values nested at most %d levels deep",
+              (long long)line, STOA_JSON_DEPTH_MAX);
     if (err != NULL) {
         err->line = line;
     }
@@ -101,8 +100,8 @@ static stoa_status look_at(stoa_text_source *source, struct text_file *file,
                            stoa_text_block *sample, stoa_error *err) {
     stoa_text_reader reader;
     STOA_TRY(open_reader(source, file, &reader, err));
-    stoa_status status =
-        stoa_text_reader_peek(&reader, SAMPLE_LINES, SAMPLE_BYTES_MAX, sample, err);
+    stoa_status status = stoa_text_reader_peek(&reader, SAMPLE_LINES, SAMPLE_BYTES_MAX, sample,
+                                               err);
     stoa_text_reader_release(&reader);
     STOA_TRY(status);
     if (source->json) {
@@ -170,8 +169,7 @@ static stoa_status unite(stoa_text_source *source, stoa_error *err) {
     }
     STOA_CHECK(stoa_buffer_append_text(&sql, " LIMIT 0", err));
     STOA_CHECK(stoa_buffer_text(&sql, &text, err));
-    STOA_CHECK(
-        stoa_ingest_describe(source->session, text, source->context, &source->schema, err));
+    STOA_CHECK(stoa_ingest_describe(source->session, text, source->context, &source->schema, err));
 
 done:
     stoa_buffer_release(&sql);
@@ -197,8 +195,7 @@ static stoa_status print_csv_options(stoa_text_source *source, const struct text
         fields[i].type = field == NULL ? fields[i].type : field->type;
     }
     STOA_CHECK(stoa_schema_create(pool, fields, found->root.child_count, false, &united, err));
-    STOA_CHECK(
-        stoa_csv_options_print(&file->dialect, united, source->target, pool, sql, err));
+    STOA_CHECK(stoa_csv_options_print(&file->dialect, united, source->target, pool, sql, err));
 
 done:
     stoa_schema_close(united);
@@ -207,15 +204,14 @@ done:
 }
 
 /* What the JSON reader is told is also what its texts are held to. */
-static stoa_status print_json_options(stoa_text_source *source, stoa_buffer *sql,
-                                      stoa_error *err) {
+static stoa_status print_json_options(stoa_text_source *source, stoa_buffer *sql, stoa_error *err) {
     const char *text = NULL;
     stoa_text_block empty = {.pool = source->context->pool};
     stoa_buffer query;
     stoa_buffer_init(&query, source->context->pool);
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_jsonl_options_print(source->schema, source->target, source->context->pool, sql,
-                                        err));
+    STOA_CHECK(
+        stoa_jsonl_options_print(source->schema, source->target, source->context->pool, sql, err));
     if (source->columns == NULL) {
         STOA_CHECK(stoa_text_block_reserve(&empty, 1, err));
         STOA_CHECK(stoa_text_block_seal(&empty, err));
@@ -272,8 +268,8 @@ stoa_status stoa_text_source_open(stoa_database *database, const stoa_ingest_inp
         source->tuning.record_bytes_max = STOA_TEXT_RECORD_BYTES_MAX;
     }
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_arena_allocate_array(&source->arena, count, sizeof *source->files, &memory,
-                                         err));
+    STOA_CHECK(
+        stoa_arena_allocate_array(&source->arena, count, sizeof *source->files, &memory, err));
     source->files = memory;
     source->file_count = count;
     for (size_t i = 0; i < count; i++) {
@@ -321,7 +317,7 @@ void stoa_text_source_close(stoa_text_source *source) {
 }
 
 const stoa_schema *stoa_text_source_schema(const stoa_text_source *source) {
-    return source->schema;
+    return source->json ? source->columns : source->schema;
 }
 
 uint64_t stoa_text_source_bytes_done(const stoa_text_source *source) {
@@ -575,8 +571,8 @@ static stoa_status check_json(struct parse *parse, stoa_error *err) {
     stoa_text_source *source = parse->parser->source;
     const stoa_text_block *block = &parse->parcel->block;
     stoa_json_place place;
-    stoa_json_fault fault =
-        stoa_json_check((const char *)block->bytes, block->size, source->columns, &place);
+    stoa_json_fault fault = stoa_json_check((const char *)block->bytes, block->size,
+                                            source->columns, &place);
     if (fault == STOA_JSON_FINE) {
         return STOA_OK;
     }
@@ -591,10 +587,11 @@ static stoa_status check_json(struct parse *parse, stoa_error *err) {
         stoa_fail(err, STOA_INVALID, "line %lld: '%.*s' is no column or field of the table",
                   (long long)line, name_size, place.name);
     } else {
-        stoa_fail(err, STOA_INVALID,
-                  "line %lld, column '%.*s': expected a whole number but found %.*s (--schema gives "
-                  "the columns and their types)",
-                  (long long)line, name_size, place.name, value_size, place.value);
+        stoa_fail(
+            err, STOA_INVALID,
+            "line %lld, column '%.*s': expected a whole number but found %.*s (--schema gives "
+            "the columns and their types)",
+            (long long)line, name_size, place.name, value_size, place.value);
     }
     if (err != NULL) {
         err->line = line;
@@ -640,15 +637,13 @@ static stoa_status push_block(void *state, void *local, stoa_morsel *morsel,
                               const stoa_pipeline_stage *next, stoa_error *err) {
     stoa_text_source *source = state;
     const struct parcel *parcel = morsel->batch.private_data;
-    struct parse parse = {
-        .parser = local, .parcel = parcel, .morsel = morsel, .next = next};
+    struct parse parse = {.parser = local, .parcel = parcel, .morsel = morsel, .next = next};
     stoa_status status = parse_block(&parse, err);
     (void)atomic_fetch_add_explicit(&source->bytes_done, parcel->block.size, memory_order_relaxed);
     return status;
 }
 
-stoa_pipeline_operator stoa_text_source_parser(stoa_text_source *source,
-                                               stoa_ingest_fit *fit) {
+stoa_pipeline_operator stoa_text_source_parser(stoa_text_source *source, stoa_ingest_fit *fit) {
     source->fit = fit;
     return (stoa_pipeline_operator){.state = source,
                                     .open_local = open_parser,

@@ -32,8 +32,8 @@ STOA_MUST_USE stoa_status stoa_text_source_open(stoa_database *database,
                                                 const stoa_ingest_input *inputs, size_t count,
                                                 const stoa_schema *target, bool rejects,
                                                 const stoa_ingest_tuning *tuning,
-                                                const stoa_context *context,
-                                                stoa_text_source **out, stoa_error *err);
+                                                const stoa_context *context, stoa_text_source **out,
+                                                stoa_error *err);
 /// NULL is allowed.
 void stoa_text_source_close(stoa_text_source *source);
 
@@ -42,8 +42,7 @@ const stoa_schema *stoa_text_source_schema(const stoa_text_source *source);
 
 /// The stages. Before the pipeline runs, `fit` says what becomes of rows; it is borrowed.
 stoa_pipeline_source stoa_text_source_blocks(stoa_text_source *source);
-stoa_pipeline_operator stoa_text_source_parser(stoa_text_source *source,
-                                               stoa_ingest_fit *fit);
+stoa_pipeline_operator stoa_text_source_parser(stoa_text_source *source, stoa_ingest_fit *fit);
 
 /// Bytes of files, as they were given, that rows were made of so far.
 ///

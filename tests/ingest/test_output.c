@@ -60,6 +60,16 @@ static void expect_content(stage *scene, const char *uri, const char *expected) 
     assert_string_equal(bytes, expected);
 }
 
+/* "a\tb\n" and "{"a":1}\n", packed by other programs. */
+#define GZIP \
+    "\x1F\x8B\x08\x00\x00\x00\x00\x00\x02\x03\x4B\xE4\x4C\xE2\x02\x00\xCE\x94\x11\x1A" \
+    "\x04\x00\x00\x00"
+#define ZSTD \
+    "\x28\xB5\x2F\xFD\x20\x08\x41\x00\x00\x7B\x22\x61\x22\x3A\x31\x7D\x0A"
+#define LZ4 \
+    "\x04\x22\x4D\x18\x60\x40\x82\x08\x00\x00\x80\x7B\x22\x61\x22\x3A\x31\x7D\x0A\x00" \
+    "\x00\x00\x00"
+
 static void the_format_is_told_by_content_then_by_name(void **state) {
     (void)state;
     static const struct {
@@ -73,10 +83,10 @@ static void the_format_is_told_by_content_then_by_name(void **state) {
         {"test:/a.csv", "ARROW1..", 8, STOA_FORMAT_ARROW_FILE, STOA_PACKING_NONE},
         {"test:/a.csv", "\xFF\xFF\xFF\xFF....", 8, STOA_FORMAT_ARROW_STREAM, STOA_PACKING_NONE},
         {"test:/a.CSV", "a,b", 3, STOA_FORMAT_CSV, STOA_PACKING_NONE},
-        {"test:/a.tsv.gz", "\x1F\x8B......", 8, STOA_FORMAT_TSV, STOA_PACKING_GZIP},
+        {"test:/a.tsv.gz", GZIP, sizeof GZIP - 1, STOA_FORMAT_TSV, STOA_PACKING_GZIP},
         {"test:/a.csv.gz", "a,b", 3, STOA_FORMAT_CSV, STOA_PACKING_NONE},
-        {"test:/a.jsonl.zst", "\x28\xB5\x2F\xFD....", 8, STOA_FORMAT_JSONL, STOA_PACKING_ZSTD},
-        {"test:/a.ndjson.lz4", "\x04\x22\x4D\x18....", 8, STOA_FORMAT_JSONL, STOA_PACKING_LZ4},
+        {"test:/a.jsonl.zst", ZSTD, sizeof ZSTD - 1, STOA_FORMAT_JSONL, STOA_PACKING_ZSTD},
+        {"test:/packed", LZ4, sizeof LZ4 - 1, STOA_FORMAT_JSONL, STOA_PACKING_LZ4},
         {"test:/a", " \n[1]", 5, STOA_FORMAT_JSON, STOA_PACKING_NONE},
         {"test:/a", "{}", 2, STOA_FORMAT_JSONL, STOA_PACKING_NONE},
     };
@@ -86,7 +96,9 @@ static void the_format_is_told_by_content_then_by_name(void **state) {
         stoa_error err = STOA_ERROR_NONE;
         stoa_ingest_kind kind;
         put(&scene, cases[i].uri, cases[i].bytes, cases[i].size);
-        assert_ok(stoa_ingest_detect(scene.world.registry, cases[i].uri, NULL, &scene.context, &kind, &err), err);
+        assert_ok(stoa_ingest_detect(scene.world.registry, cases[i].uri, NULL, &scene.context,
+                                     &kind, &err),
+                  err);
         assert_int_equal(kind.format, cases[i].format);
         assert_int_equal(kind.packing, cases[i].packing);
     }
@@ -100,15 +112,19 @@ static void what_cannot_be_told_is_an_error(void **state) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_ingest_kind kind;
     put(&scene, "test:/what", "hello", 5);
-    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/what", NULL, &scene.context, &kind, &err),
+    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/what", NULL, &scene.context,
+                                    &kind, &err),
                  STOA_INVALID, "cannot tell the format", err);
     put(&scene, "test:/empty.csv", "", 0);
-    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/empty.csv", NULL, &scene.context, &kind, &err),
+    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/empty.csv", NULL, &scene.context,
+                                    &kind, &err),
                  STOA_INVALID, "empty", err);
     put(&scene, "test:/wide.csv", "\xFF\xFE" "a\0,\0", 6);
-    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/wide.csv", NULL, &scene.context, &kind, &err),
+    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/wide.csv", NULL, &scene.context,
+                                    &kind, &err),
                  STOA_INVALID, "UTF-16", err);
-    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/what", "xml", &scene.context, &kind, &err),
+    assert_fails(stoa_ingest_detect(scene.world.registry, "test:/what", "xml", &scene.context,
+                                    &kind, &err),
                  STOA_INVALID, "'xml'", err);
     scene_close(&scene);
 }
