@@ -156,6 +156,13 @@ typedef struct stoa_fs_operations {
     stoa_status (*put_if)(void *state, const char *path, const stoa_context *context,
                           const char *expected, const void *bytes, size_t size, char *out_version,
                           stoa_error *err);
+    /* For backends that can do in few requests what else is a walk. `list_tree` calls for every file
+     * below `path`, at any depth, with its path below; STOA_NOT_FOUND when there is none.
+     * `remove_tree` removes all of them; none is no error. */
+    stoa_status (*list_tree)(void *state, const char *path, const stoa_context *context,
+                             stoa_list_function function, void *user, stoa_error *err);
+    stoa_status (*remove_tree)(void *state, const char *path, const stoa_context *context,
+                               stoa_error *err);
     void (*close)(void *state);
     uint32_t features; /* of stoa_fs_feature */
 } stoa_fs_operations;

@@ -10,6 +10,7 @@
 #include <stoa/log.h>
 #include <stoa/memory.h>
 #include <stoa/query.h>
+#include <stoa/s3.h>
 #include <stoa/sched.h>
 #include <stoa/schema.h>
 #include <stoa/status.h>

@@ -13,12 +13,7 @@
 #include "vfs/uri.h"
 #include "vfs/vfs.h"
 
-enum { PARTS_MAX = 64 };
-
-struct part {
-    const char *text;
-    size_t size;
-};
+enum { PARTS_MAX = STOA_GLOB_PARTS_MAX };
 
 struct found {
     char *uri;
@@ -71,11 +66,7 @@ bool stoa_vfs_has_wildcard(const char *text) {
     return part_has_wildcard(text, strlen(text));
 }
 
-static bool is_double_star(const struct part *part) {
-    return part->size == 2 && memcmp(part->text, "**", 2) == 0;
-}
-
-static stoa_status check_sets(const struct part *part, stoa_error *err) {
+static stoa_status check_sets(const stoa_glob_part *part, stoa_error *err) {
     for (size_t i = 0; i < part->size; i++) {
         if (part->text[i] == '\\') {
             i++;
@@ -99,7 +90,7 @@ static stoa_status check_sets(const struct part *part, stoa_error *err) {
 }
 
 /* Cuts `pattern` at '/', empty parts left out. */
-static stoa_status split(const char *pattern, struct part *parts, size_t *out_count,
+static stoa_status split(const char *pattern, stoa_glob_part *parts, size_t *out_count,
                          stoa_error *err) {
     size_t count = 0;
     for (const char *at = pattern; *at != '\0';) {
@@ -108,7 +99,7 @@ static stoa_status split(const char *pattern, struct part *parts, size_t *out_co
             if (count == PARTS_MAX) {
                 return stoa_fail(err, STOA_INVALID, "a pattern of more than %d parts", PARTS_MAX);
             }
-            parts[count] = (struct part){at, size};
+            parts[count] = (stoa_glob_part){at, size};
             STOA_TRY(check_sets(&parts[count], err));
             count++;
         }
@@ -120,7 +111,7 @@ static stoa_status split(const char *pattern, struct part *parts, size_t *out_co
 
 struct looking {
     struct finds *target;
-    const struct part *part; /* NULL: all directories that are no links and not hidden */
+    const stoa_glob_part *part; /* NULL: all directories that are no links and not hidden */
     const char *directory;
 };
 
@@ -152,7 +143,7 @@ static stoa_status look_into(stoa_fs_registry *registry, const stoa_context *con
 }
 
 /* "a\*b" names "a*b". */
-static stoa_status unescape(stoa_buffer *text, const struct part *part, stoa_error *err) {
+static stoa_status unescape(stoa_buffer *text, const stoa_glob_part *part, stoa_error *err) {
     for (size_t i = 0; i < part->size; i++) {
         i += part->text[i] == '\\' && i + 1 < part->size ? 1 : 0;
         STOA_TRY(stoa_buffer_append_byte(text, (uint8_t)part->text[i], err));
@@ -162,7 +153,7 @@ static stoa_status unescape(stoa_buffer *text, const struct part *part, stoa_err
 
 /* A part without wildcards: its name is appended, and looked at when it is the last. */
 static stoa_status name_entry(stoa_fs_registry *registry, const stoa_context *context,
-                              const struct found *from, const struct part *part, bool is_last,
+                              const struct found *from, const stoa_glob_part *part, bool is_last,
                               struct finds *to, stoa_error *err) {
     stoa_pool *pool = to->items.pool;
     stoa_buffer text = {.pool = pool};
@@ -213,9 +204,9 @@ static stoa_status copy_finds(const struct finds *from, struct finds *to, stoa_e
 }
 
 static stoa_status apply_part(stoa_fs_registry *registry, const stoa_context *context,
-                              const struct finds *from, const struct part *part, bool is_last,
+                              const struct finds *from, const stoa_glob_part *part, bool is_last,
                               struct finds *to, stoa_error *err) {
-    if (is_double_star(part)) {
+    if (stoa_glob_is_double_star(part)) {
         STOA_TRY(copy_finds(from, to, err));
         return descend(registry, context, to, err);
     }
@@ -232,22 +223,75 @@ static stoa_status apply_part(stoa_fs_registry *registry, const stoa_context *co
     return STOA_OK;
 }
 
+/* All that is left of the pattern, for the files below one directory. */
+struct deep {
+    struct finds *target;
+    const stoa_glob_part *parts;
+    size_t count;
+    const char *directory;
+};
+
+static stoa_status look_at_path(void *user, const char *path, const stoa_file_info *info,
+                                stoa_error *err) {
+    struct deep *deep = user;
+    char *uri = NULL;
+    if (!stoa_glob_match_path(deep->parts, deep->count, path)) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_vfs_join(deep->target->items.pool, deep->directory, path, &uri, err));
+    return finds_add(deep->target, uri, info, err);
+}
+
+/* Where a file system can list a whole tree at once, that is all that "**" and what follows need.
+ * STOA_UNSUPPORTED where it cannot. */
+static stoa_status look_below(stoa_fs_registry *registry, const stoa_context *context,
+                              const struct finds *from, const stoa_glob_part *parts, size_t count,
+                              struct finds *to, stoa_error *err) {
+    for (size_t i = 0; i < finds_count(from); i++) {
+        const char *uri = finds_at(from, i)->uri;
+        struct deep deep = {to, parts, count, uri};
+        if (!finds_at(from, i)->info.is_directory) {
+            continue;
+        }
+        stoa_status status = stoa_vfs_list_tree(registry, uri[0] == '\0' ? "." : uri, context,
+                                                look_at_path, &deep, err);
+        if (status == STOA_NOT_FOUND) {
+            stoa_error_clear(err);
+            status = STOA_OK;
+        }
+        STOA_TRY(status);
+    }
+    return STOA_OK;
+}
+
 static stoa_status expand(stoa_fs_registry *registry, const stoa_context *context,
-                          const struct part *parts, size_t count, struct finds *finds,
+                          const stoa_glob_part *parts, size_t count, struct finds *finds,
                           stoa_error *err) {
-    static const struct part everything = {"*", 1};
+    static const stoa_glob_part everything = {"*", 1};
     for (size_t i = 0; i < count; i++) {
         struct finds next = {{.pool = finds->items.pool}};
         bool is_last = i + 1 == count;
         stoa_status status = STOA_OK;
+        if (stoa_glob_is_double_star(&parts[i]) && count - i < PARTS_MAX) {
+            status = look_below(registry, context, finds, parts + i, count - i, &next, err);
+            if (status != STOA_UNSUPPORTED) {
+                finds_release(finds);
+                *finds = next;
+                return status;
+            }
+            finds_release(&next);
+            stoa_error_clear(err);
+            status = STOA_OK;
+        }
         /* "**" and "**" is "**". */
-        if (i == 0 || !is_double_star(&parts[i]) || !is_double_star(&parts[i - 1])) {
+        if (i == 0 || !stoa_glob_is_double_star(&parts[i]) ||
+            !stoa_glob_is_double_star(&parts[i - 1])) {
             status = apply_part(registry, context, finds, &parts[i], is_last, &next, err);
             finds_release(finds);
             *finds = next;
         }
         STOA_TRY(status);
-        if (is_last && is_double_star(&parts[i])) {
+        if (is_last && stoa_glob_is_double_star(&parts[i])) {
             struct finds files = {{.pool = finds->items.pool}};
             status = apply_part(registry, context, finds, &everything, true, &files, err);
             finds_release(finds);
@@ -281,7 +325,7 @@ static stoa_status tell(struct finds *finds, stoa_glob_function function, void *
 static stoa_status tell_one(stoa_fs_registry *registry, const stoa_context *context,
                             const char *pattern, stoa_pool *pool, stoa_glob_function function,
                             void *user, stoa_error *err) {
-    struct part whole = {pattern, strlen(pattern)};
+    stoa_glob_part whole = {pattern, strlen(pattern)};
     stoa_buffer text = {.pool = pool};
     const char *uri = NULL;
     stoa_file_info info;
@@ -299,7 +343,7 @@ done:
 stoa_status stoa_vfs_glob(stoa_fs_registry *registry, const char *pattern,
                           const stoa_context *context, stoa_pool *pool, stoa_glob_function function,
                           void *user, stoa_error *err) {
-    struct part parts[PARTS_MAX];
+    stoa_glob_part parts[PARTS_MAX];
     size_t count = 0;
     size_t root = stoa_uri_root_offset(pattern);
     struct finds finds = {{.pool = pool}};

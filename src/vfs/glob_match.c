@@ -107,3 +107,57 @@ bool stoa_glob_match(const char *pattern, size_t pattern_size, const char *name)
         }
     }
 }
+
+bool stoa_glob_is_double_star(const stoa_glob_part *part) {
+    return part->size == 2 && memcmp(part->text, "**", 2) == 0;
+}
+
+/* Before a "**" one is also behind it. */
+static uint64_t pass_double_stars(const stoa_glob_part *parts, size_t count, uint64_t states) {
+    for (size_t i = 0; i < count; i++) {
+        if ((states >> i & 1) != 0 && stoa_glob_is_double_star(&parts[i])) {
+            states |= UINT64_C(1) << (i + 1);
+        }
+    }
+    return states;
+}
+
+/* One step: from the sets of parts that may come next to the one after `name`. */
+static uint64_t step(const stoa_glob_part *parts, size_t count, uint64_t states, const char *name,
+                     bool is_last) {
+    uint64_t next = 0;
+    for (size_t i = 0; i < count; i++) {
+        if ((states >> i & 1) == 0) {
+            continue;
+        }
+        bool is_double_star = stoa_glob_is_double_star(&parts[i]);
+        if (is_double_star && name[0] != '.') {
+            /* A directory, or the file where nothing comes behind. */
+            next |= !is_last ? UINT64_C(1) << i : i + 1 == count ? UINT64_C(1) << count : 0;
+        } else if (!is_double_star && stoa_glob_match(parts[i].text, parts[i].size, name)) {
+            next |= UINT64_C(1) << (i + 1);
+        }
+    }
+    return next;
+}
+
+/* Bit i of `states`: the parts before i have matched all names before this one. */
+bool stoa_glob_match_path(const stoa_glob_part *parts, size_t count, const char *path) {
+    char name[1025]; /* S3 has keys of so many bytes, others shorter names */
+    uint64_t states = pass_double_stars(parts, count, 1);
+    for (;;) {
+        size_t size = strcspn(path, "/");
+        bool is_last = path[size] == '\0';
+        if (size >= sizeof name) {
+            return false;
+        }
+        memcpy(name, path, size);
+        name[size] = '\0';
+        states = step(parts, count, states, name, is_last);
+        if (is_last) {
+            return (states >> count & 1) != 0;
+        }
+        states = pass_double_stars(parts, count, states);
+        path += size + 1;
+    }
+}

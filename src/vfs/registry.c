@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <stoa/s3.h>
+
 #include "vfs/registry.h"
 #include "vfs/uri.h"
 #include "vfs/vfs.h"
@@ -16,7 +18,6 @@ struct scheme {
 struct stoa_fs_registry {
     stoa_pool *pool;
     struct scheme *schemes;
-    stoa_fs_watcher watcher;
 };
 
 static struct scheme *scheme_find(const stoa_fs_registry *registry, const char *name,
@@ -79,6 +80,7 @@ stoa_status stoa_fs_register(stoa_fs_registry *registry, const char *name, stoa_
 stoa_status stoa_fs_registry_create(stoa_pool *pool, stoa_fs_registry **out, stoa_error *err) {
     stoa_status status = STOA_OK;
     stoa_fs memory_fs = {0};
+    stoa_fs s3 = {0};
     void *memory = NULL;
     *out = NULL;
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof(stoa_fs_registry), &memory, err));
@@ -88,11 +90,15 @@ stoa_status stoa_fs_registry_create(stoa_pool *pool, stoa_fs_registry **out, sto
     STOA_CHECK(stoa_fs_memory_create(pool, &memory_fs, err));
     STOA_CHECK(stoa_fs_register(registry, "memory", memory_fs, err));
     memory_fs = (stoa_fs){0};
+    STOA_CHECK(stoa_fs_s3_create(pool, NULL, &s3, err));
+    STOA_CHECK(stoa_fs_register(registry, "s3", s3, err));
+    s3 = (stoa_fs){0};
     *out = registry;
     registry = NULL;
 
 done:
     stoa_fs_close(&memory_fs);
+    stoa_fs_close(&s3);
     stoa_fs_registry_close(registry);
     return status;
 }
@@ -114,23 +120,6 @@ void stoa_fs_registry_close(stoa_fs_registry *registry) {
 
 stoa_pool *stoa_fs_registry_pool(const stoa_fs_registry *registry) {
     return registry->pool;
-}
-
-stoa_status stoa_fs_registry_watch(stoa_fs_registry *registry, const stoa_fs_watcher *watcher,
-                                   stoa_error *err) {
-    if (registry->watcher.user != NULL) {
-        return stoa_fail(err, STOA_EXISTS, "the registry is watched already");
-    }
-    registry->watcher = *watcher;
-    return STOA_OK;
-}
-
-void stoa_fs_registry_unwatch(stoa_fs_registry *registry) {
-    registry->watcher = (stoa_fs_watcher){0};
-}
-
-const stoa_fs_watcher *stoa_fs_registry_watcher(const stoa_fs_registry *registry) {
-    return &registry->watcher;
 }
 
 stoa_status stoa_fs_find(stoa_fs_registry *registry, const char *uri, stoa_fs **out,

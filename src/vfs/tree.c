@@ -158,6 +158,11 @@ stoa_status stoa_vfs_remove_tree(stoa_fs_registry *registry, const char *uri,
     if (!info.is_directory || info.is_link) {
         return ignore_missing(stoa_vfs_remove(registry, uri, context, err), err);
     }
+    status = stoa_vfs_remove_below(registry, uri, context, err);
+    if (status != STOA_UNSUPPORTED) {
+        goto done;
+    }
+    stoa_error_clear(err);
     STOA_CHECK(remove_all_files(&contents, uri, err));
     STOA_CHECK(remove_directories(&contents, err));
 

@@ -35,32 +35,6 @@ static stoa_status lacks(const char *what, const char *uri, stoa_error *err) {
                    err);
 }
 
-/* Tells the watcher, whatever the call answered: it may have done a part. */
-static void tell_changed(stoa_fs_registry *registry, const struct place *place) {
-    const stoa_fs_watcher *watcher = stoa_fs_registry_watcher(registry);
-    if (watcher->path_changed != NULL) {
-        watcher->path_changed(watcher->user, place->fs, place->path);
-    }
-}
-
-static void tell_moved(stoa_fs_registry *registry, const struct place *place) {
-    const stoa_fs_watcher *watcher = stoa_fs_registry_watcher(registry);
-    if (watcher->tree_changed != NULL) {
-        watcher->tree_changed(watcher->user, place->fs, place->path);
-    }
-}
-
-/* After a call met a limit (no descriptors, no memory): whether the watcher gave something back, so
- * that the call is worth another try. */
-static bool is_relieved(stoa_fs_registry *registry, stoa_status status, stoa_error *err) {
-    const stoa_fs_watcher *watcher = stoa_fs_registry_watcher(registry);
-    if (status != STOA_LIMIT || watcher->give_back == NULL || !watcher->give_back(watcher->user)) {
-        return false;
-    }
-    stoa_error_clear(err);
-    return true;
-}
-
 /* The backend named the handle by its path; messages are to show the URI. */
 static stoa_status name_file(stoa_file **file, const char *uri, stoa_error *err) {
     if (strcmp((*file)->uri, uri) == 0) {
@@ -88,14 +62,8 @@ stoa_status stoa_vfs_open(stoa_fs_registry *registry, const char *uri, stoa_open
     if (place.fs->operations->open == NULL) {
         return lacks(verbs[mode], uri, err);
     }
-    stoa_status status;
-    do {
-        status = place.fs->operations->open(place.fs->state, place.path, mode, &place.context, out,
-                                            err);
-    } while (is_relieved(registry, status, err));
-    if (mode != STOA_OPEN_READ) {
-        tell_changed(registry, &place);
-    }
+    stoa_status status = place.fs->operations->open(place.fs->state, place.path, mode,
+                                                    &place.context, out, err);
     if (status == STOA_OK) {
         status = name_file(out, uri, err);
     }
@@ -110,10 +78,8 @@ stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *uri, const sto
     if (place.fs->operations->lock == NULL) {
         return lacks("lock", uri, err);
     }
-    stoa_status status;
-    do {
-        status = place.fs->operations->lock(place.fs->state, place.path, &place.context, out, err);
-    } while (is_relieved(registry, status, err));
+    stoa_status status = place.fs->operations->lock(place.fs->state, place.path, &place.context,
+                                                    out, err);
     if (status == STOA_OK) {
         status = name_file(out, uri, err);
     }
@@ -160,44 +126,55 @@ static stoa_status list_entry(void *user, const char *name, const stoa_file_info
     return status;
 }
 
-stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri, const stoa_context *context,
-                          stoa_list_function function, void *user, stoa_error *err) {
+static stoa_status list(stoa_fs_registry *registry, const char *uri, const stoa_context *context,
+                        bool is_tree, stoa_list_function function, void *user, stoa_error *err) {
     struct place place;
     struct listing listing = {function, user, false};
     STOA_TRY(find(registry, uri, context, &place, err));
-    if (place.fs->operations->list == NULL) {
+    stoa_status (*operation)(void *, const char *, const stoa_context *, stoa_list_function, void *,
+                             stoa_error *) = is_tree ? place.fs->operations->list_tree
+                                                     : place.fs->operations->list;
+    if (operation == NULL) {
         return lacks("list", uri, err);
     }
-    stoa_status status = place.fs->operations->list(place.fs->state, place.path, &place.context,
-                                                    list_entry, &listing, err);
+    stoa_status status = operation(place.fs->state, place.path, &place.context, list_entry,
+                                   &listing, err);
     return listing.function_failed ? status : explain(status, "list", uri, err);
 }
 
+stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri, const stoa_context *context,
+                          stoa_list_function function, void *user, stoa_error *err) {
+    return list(registry, uri, context, false, function, user, err);
+}
+
+stoa_status stoa_vfs_list_tree(stoa_fs_registry *registry, const char *uri,
+                               const stoa_context *context, stoa_list_function function, void *user,
+                               stoa_error *err) {
+    return list(registry, uri, context, true, function, user, err);
+}
+
 /* The operations that take a path and nothing else. */
-enum path_operation { MAKE_DIRECTORY, REMOVE, SYNC_DIRECTORY };
+enum path_operation { MAKE_DIRECTORY, REMOVE, SYNC_DIRECTORY, REMOVE_BELOW };
 
 static stoa_status run_path_operation(stoa_fs_registry *registry, const char *uri,
                                       const stoa_context *context, enum path_operation operation,
                                       stoa_error *err) {
-    static const char *const verbs[] = {"make directory", "remove", "sync directory"};
+    static const char *const verbs[] = {"make directory", "remove", "sync directory", "remove"};
     struct place place;
     STOA_TRY(find(registry, uri, context, &place, err));
     const stoa_fs_operations *operations = place.fs->operations;
+    stoa_status (*const functions[])(void *, const char *, const stoa_context *,
+                                     stoa_error *) = {operations->make_directory,
+                                                      operations->remove,
+                                                      operations->sync_directory,
+                                                      operations->remove_tree};
     stoa_status (*function)(void *, const char *, const stoa_context *,
-                            stoa_error *) = operation == MAKE_DIRECTORY ? operations->make_directory
-                                            : operation == REMOVE ? operations->remove
-                                                                  : operations->sync_directory;
+                            stoa_error *) = functions[operation];
     if (function == NULL) {
         return lacks(verbs[operation], uri, err);
     }
-    stoa_status status;
-    do {
-        status = function(place.fs->state, place.path, &place.context, err);
-    } while (is_relieved(registry, status, err));
-    if (operation == REMOVE) {
-        tell_changed(registry, &place);
-    }
-    return explain(status, verbs[operation], uri, err);
+    return explain(function(place.fs->state, place.path, &place.context, err), verbs[operation],
+                   uri, err);
 }
 
 stoa_status stoa_vfs_make_directory(stoa_fs_registry *registry, const char *uri,
@@ -208,6 +185,11 @@ stoa_status stoa_vfs_make_directory(stoa_fs_registry *registry, const char *uri,
 stoa_status stoa_vfs_remove(stoa_fs_registry *registry, const char *uri,
                             const stoa_context *context, stoa_error *err) {
     return run_path_operation(registry, uri, context, REMOVE, err);
+}
+
+stoa_status stoa_vfs_remove_below(stoa_fs_registry *registry, const char *uri,
+                                  const stoa_context *context, stoa_error *err) {
+    return run_path_operation(registry, uri, context, REMOVE_BELOW, err);
 }
 
 stoa_status stoa_vfs_sync_directory(stoa_fs_registry *registry, const char *uri,
@@ -228,8 +210,6 @@ stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from, const 
     } else {
         status = source.fs->operations->rename(source.fs->state, source.path, target.path,
                                                &source.context, err);
-        tell_moved(registry, &source);
-        tell_moved(registry, &target);
     }
     if (status != STOA_OK) {
         stoa_wrap(err, "cannot rename '%s' to '%s'", from, to);
@@ -247,10 +227,9 @@ stoa_status stoa_vfs_put_if(stoa_fs_registry *registry, const char *uri,
     if (place.fs->operations->put_if == NULL) {
         return lacks("replace", uri, err);
     }
-    stoa_status status = place.fs->operations->put_if(place.fs->state, place.path, &place.context,
-                                                      expected, bytes, size, out_version, err);
-    tell_changed(registry, &place);
-    return explain(status, "replace", uri, err);
+    return explain(place.fs->operations->put_if(place.fs->state, place.path, &place.context,
+                                                expected, bytes, size, out_version, err),
+                   "replace", uri, err);
 }
 
 bool stoa_vfs_has(stoa_fs_registry *registry, const char *uri, stoa_fs_feature feature) {

@@ -26,6 +26,13 @@ STOA_MUST_USE stoa_status stoa_vfs_exists(stoa_fs_registry *registry, const char
 STOA_MUST_USE stoa_status stoa_vfs_list(stoa_fs_registry *registry, const char *uri,
                                         const stoa_context *context, stoa_list_function function,
                                         void *user, stoa_error *err);
+/// Calls `function` for each file below, at any depth, with its path below `uri`.
+///
+/// Errors   STOA_UNSUPPORTED  the file system has no way that is shorter than a walk of listings
+STOA_MUST_USE stoa_status stoa_vfs_list_tree(stoa_fs_registry *registry, const char *uri,
+                                             const stoa_context *context,
+                                             stoa_list_function function, void *user,
+                                             stoa_error *err);
 /// Makes one directory; STOA_EXISTS when something is there.
 STOA_MUST_USE stoa_status stoa_vfs_make_directory(stoa_fs_registry *registry, const char *uri,
                                                   const stoa_context *context, stoa_error *err);
@@ -35,6 +42,11 @@ STOA_MUST_USE stoa_status stoa_vfs_make_directories(stoa_fs_registry *registry, 
 /// Removes a file or an empty directory.
 STOA_MUST_USE stoa_status stoa_vfs_remove(stoa_fs_registry *registry, const char *uri,
                                           const stoa_context *context, stoa_error *err);
+/// Removes every file below a directory, in few requests.
+///
+/// Errors   STOA_UNSUPPORTED  as stoa_vfs_list_tree
+STOA_MUST_USE stoa_status stoa_vfs_remove_below(stoa_fs_registry *registry, const char *uri,
+                                                const stoa_context *context, stoa_error *err);
 /// Removes a directory with all that is in it, or a file; what is missing is no error. Symbolic
 /// links are removed, never followed.
 STOA_MUST_USE stoa_status stoa_vfs_remove_tree(stoa_fs_registry *registry, const char *uri,

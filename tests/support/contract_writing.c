@@ -229,13 +229,19 @@ static stoa_status increment(struct counter *counter) {
         char text[32] = "", version[64];
         stoa_buffer bytes;
         STOA_TRY(stoa_vfs_stat(registry, counter->uri, NULL, &info, &counter->err));
-        STOA_TRY(stoa_vfs_read_all(registry, counter->uri, NULL, 31, counter->world->pool, &bytes,
-                                   &counter->err));
+        stoa_status status = stoa_vfs_read_all(registry, counter->uri, NULL, 31,
+                                               counter->world->pool, &bytes, &counter->err);
+        if (status == STOA_CONFLICT) {
+            /* Replaced under the reader. */
+            stoa_error_clear(&counter->err);
+            continue;
+        }
+        STOA_TRY(status);
         memcpy(text, bytes.data, bytes.size);
         stoa_buffer_release(&bytes);
         int length = snprintf(text, sizeof text, "%ld", strtol(text, NULL, 10) + 1);
-        stoa_status status = stoa_vfs_put_if(registry, counter->uri, NULL, info.version, text,
-                                             (size_t)length, version, &counter->err);
+        status = stoa_vfs_put_if(registry, counter->uri, NULL, info.version, text, (size_t)length,
+                                 version, &counter->err);
         if (status != STOA_CONFLICT) {
             return status;
         }
