@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "vfs/cache.h"
 #include "vfs/counted.h"
 
 static void open_local(contract_world *world) {
@@ -53,6 +54,44 @@ static void open_counted_before_memory(contract_world *world) {
     (void)snprintf(world->base, sizeof world->base, "counted:/base");
 }
 
+static stoa_fs cached_before(contract_world *world, stoa_fs inner) {
+    char directory[SUPPORT_PATH_BYTES];
+    stoa_cache *cache;
+    stoa_fs fs;
+    support_temp_directory(directory);
+    const stoa_cache_options options = {.directory = directory, .block_bytes = 4096};
+    assert_ok(stoa_cache_create(world->pool, &options, &cache, &world->err), world->err);
+    assert_ok(stoa_fs_cached_create(world->pool, inner, "test:", cache, &fs, &world->err),
+              world->err);
+    stoa_cache_close(cache); /* the file system keeps it */
+    return fs;
+}
+
+static void open_cached_before_memory(contract_world *world) {
+    stoa_fs inner;
+    assert_ok(stoa_fs_memory_create(world->pool, &inner, &world->err), world->err);
+    stoa_fs fs = cached_before(world, inner);
+    assert_ok(stoa_fs_register(world->registry, "cached", fs, &world->err), world->err);
+    (void)snprintf(world->base, sizeof world->base, "cached:/base");
+}
+
+static void open_faults_before_cached(contract_world *world) {
+    stoa_fs inner;
+    assert_ok(stoa_fs_memory_create(world->pool, &inner, &world->err), world->err);
+    put_faults_before(world, cached_before(world, inner), "");
+}
+
+static void open_cached_before_faults(contract_world *world) {
+    stoa_fs inner, fs;
+    stoa_fault *fault;
+    assert_ok(stoa_fs_memory_create(world->pool, &inner, &world->err), world->err);
+    assert_ok(stoa_fs_fault_create(world->pool, inner, &fs, &fault, &world->err), world->err);
+    stoa_fault_plan(fault, &(stoa_fault_options){.shortens_reads = true, .seed = 42});
+    fs = cached_before(world, fs);
+    assert_ok(stoa_fs_register(world->registry, "cached", fs, &world->err), world->err);
+    (void)snprintf(world->base, sizeof world->base, "cached:/base");
+}
+
 int main(void) {
     static const contract_subject subjects[] = {
         {.name = "local", .open = open_local, .lacks = CONTRACT_LACKS_PUT_IF},
@@ -63,6 +102,18 @@ int main(void) {
          .lacks = CONTRACT_LACKS_PUT_IF},
         {.name = "faults before memory", .open = open_faults_before_memory},
         {.name = "counted before memory", .open = open_counted_before_memory},
+        {.name = "cached before memory",
+         .open = open_cached_before_memory,
+         .lacks = CONTRACT_LACKS_MAP,
+         .ways = CONTRACT_OPEN_FILES_CHANGE},
+        {.name = "faults before cached",
+         .open = open_faults_before_cached,
+         .lacks = CONTRACT_LACKS_MAP,
+         .ways = CONTRACT_OPEN_FILES_CHANGE},
+        {.name = "cached before faults",
+         .open = open_cached_before_faults,
+         .lacks = CONTRACT_LACKS_MAP,
+         .ways = CONTRACT_OPEN_FILES_CHANGE},
     };
     return contract_run(subjects, sizeof subjects / sizeof subjects[0]);
 }
