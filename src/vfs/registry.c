@@ -18,6 +18,7 @@ struct scheme {
 struct stoa_fs_registry {
     stoa_pool *pool;
     struct scheme *schemes;
+    stoa_fs_watcher watcher;
 };
 
 static struct scheme *scheme_find(const stoa_fs_registry *registry, const char *name,
@@ -120,6 +121,23 @@ void stoa_fs_registry_close(stoa_fs_registry *registry) {
 
 stoa_pool *stoa_fs_registry_pool(const stoa_fs_registry *registry) {
     return registry->pool;
+}
+
+stoa_status stoa_fs_registry_watch(stoa_fs_registry *registry, const stoa_fs_watcher *watcher,
+                                   stoa_error *err) {
+    if (registry->watcher.user != NULL) {
+        return stoa_fail(err, STOA_EXISTS, "the registry is watched already");
+    }
+    registry->watcher = *watcher;
+    return STOA_OK;
+}
+
+void stoa_fs_registry_unwatch(stoa_fs_registry *registry) {
+    registry->watcher = (stoa_fs_watcher){0};
+}
+
+const stoa_fs_watcher *stoa_fs_registry_watcher(const stoa_fs_registry *registry) {
+    return &registry->watcher;
 }
 
 stoa_status stoa_fs_find(stoa_fs_registry *registry, const char *uri, stoa_fs **out,

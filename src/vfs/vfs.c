@@ -35,6 +35,32 @@ static stoa_status lacks(const char *what, const char *uri, stoa_error *err) {
                    err);
 }
 
+/* Tells the watcher, whatever the call answered: it may have done a part. */
+static void tell_changed(stoa_fs_registry *registry, const struct place *place) {
+    const stoa_fs_watcher *watcher = stoa_fs_registry_watcher(registry);
+    if (watcher->path_changed != NULL) {
+        watcher->path_changed(watcher->user, place->fs, place->path);
+    }
+}
+
+static void tell_moved(stoa_fs_registry *registry, const struct place *place) {
+    const stoa_fs_watcher *watcher = stoa_fs_registry_watcher(registry);
+    if (watcher->tree_changed != NULL) {
+        watcher->tree_changed(watcher->user, place->fs, place->path);
+    }
+}
+
+/* After a call met a limit (no descriptors, no memory): whether the watcher gave something back, so
+ * that the call is worth another try. */
+static bool is_relieved(stoa_fs_registry *registry, stoa_status status, stoa_error *err) {
+    const stoa_fs_watcher *watcher = stoa_fs_registry_watcher(registry);
+    if (status != STOA_LIMIT || watcher->give_back == NULL || !watcher->give_back(watcher->user)) {
+        return false;
+    }
+    stoa_error_clear(err);
+    return true;
+}
+
 /* The backend named the handle by its path; messages are to show the URI. */
 static stoa_status name_file(stoa_file **file, const char *uri, stoa_error *err) {
     if (strcmp((*file)->uri, uri) == 0) {
@@ -62,8 +88,14 @@ stoa_status stoa_vfs_open(stoa_fs_registry *registry, const char *uri, stoa_open
     if (place.fs->operations->open == NULL) {
         return lacks(verbs[mode], uri, err);
     }
-    stoa_status status = place.fs->operations->open(place.fs->state, place.path, mode,
-                                                    &place.context, out, err);
+    stoa_status status;
+    do {
+        status = place.fs->operations->open(place.fs->state, place.path, mode, &place.context, out,
+                                            err);
+    } while (is_relieved(registry, status, err));
+    if (mode != STOA_OPEN_READ) {
+        tell_changed(registry, &place);
+    }
     if (status == STOA_OK) {
         status = name_file(out, uri, err);
     }
@@ -78,8 +110,10 @@ stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *uri, const sto
     if (place.fs->operations->lock == NULL) {
         return lacks("lock", uri, err);
     }
-    stoa_status status = place.fs->operations->lock(place.fs->state, place.path, &place.context,
-                                                    out, err);
+    stoa_status status;
+    do {
+        status = place.fs->operations->lock(place.fs->state, place.path, &place.context, out, err);
+    } while (is_relieved(registry, status, err));
     if (status == STOA_OK) {
         status = name_file(out, uri, err);
     }
@@ -173,8 +207,14 @@ static stoa_status run_path_operation(stoa_fs_registry *registry, const char *ur
     if (function == NULL) {
         return lacks(verbs[operation], uri, err);
     }
-    return explain(function(place.fs->state, place.path, &place.context, err), verbs[operation],
-                   uri, err);
+    stoa_status status;
+    do {
+        status = function(place.fs->state, place.path, &place.context, err);
+    } while (is_relieved(registry, status, err));
+    if (operation == REMOVE) {
+        tell_changed(registry, &place);
+    }
+    return explain(status, verbs[operation], uri, err);
 }
 
 stoa_status stoa_vfs_make_directory(stoa_fs_registry *registry, const char *uri,
@@ -210,6 +250,8 @@ stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from, const 
     } else {
         status = source.fs->operations->rename(source.fs->state, source.path, target.path,
                                                &source.context, err);
+        tell_moved(registry, &source);
+        tell_moved(registry, &target);
     }
     if (status != STOA_OK) {
         stoa_wrap(err, "cannot rename '%s' to '%s'", from, to);
@@ -227,9 +269,10 @@ stoa_status stoa_vfs_put_if(stoa_fs_registry *registry, const char *uri,
     if (place.fs->operations->put_if == NULL) {
         return lacks("replace", uri, err);
     }
-    return explain(place.fs->operations->put_if(place.fs->state, place.path, &place.context,
-                                                expected, bytes, size, out_version, err),
-                   "replace", uri, err);
+    stoa_status status = place.fs->operations->put_if(place.fs->state, place.path, &place.context,
+                                                      expected, bytes, size, out_version, err);
+    tell_changed(registry, &place);
+    return explain(status, "replace", uri, err);
 }
 
 bool stoa_vfs_has(stoa_fs_registry *registry, const char *uri, stoa_fs_feature feature) {
