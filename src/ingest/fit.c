@@ -12,18 +12,18 @@
 #include "schema/validate.h"
 
 void stoa_ingest_shift_row(stoa_error *err, int64_t row_base) {
-    char prefix[48];
+    char before[48];
+    char rest[STOA_ERROR_MESSAGE_BYTES];
     if (err == NULL || err->row < 0 || row_base == 0) {
         return;
     }
-    int length = snprintf(prefix, sizeof prefix, "row %" PRId64 ", ", err->row);
+    (void)snprintf(before, sizeof before, "row %" PRId64 ", ", err->row);
     err->row += row_base;
-    if (strncmp(err->message, prefix, (size_t)length) == 0) {
-        char rest[STOA_ERROR_MESSAGE_BYTES];
-        memcpy(rest, err->message + length, sizeof rest - (size_t)length);
-        rest[sizeof rest - (size_t)length - 1] = '\0';
-        (void)snprintf(err->message, sizeof err->message, "row %" PRId64 ", %.980s", err->row,
-                       rest);
+    char *found = strstr(err->message, before);
+    if (found != NULL) {
+        (void)snprintf(rest, sizeof rest, "%s", found + strlen(before));
+        (void)snprintf(found, sizeof err->message - (size_t)(found - err->message),
+                       "row %" PRId64 ", %s", err->row, rest);
     }
 }
 

@@ -84,6 +84,7 @@ static stoa_status try_bytes(stoa_session *session, const char *options,
 /* The reader's file is one that nobody knows; its line is always the first. */
 static void tidy(const stoa_text_block *part, stoa_error *err) {
     char path[64];
+    err->message[strcspn(err->message, "\n")] = '\0';
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", part->descriptor);
     char *named = strstr(err->message, path);
     char *reason = named == NULL ? NULL : strstr(named, ": ");

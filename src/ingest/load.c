@@ -294,7 +294,11 @@ static stoa_status load_again(struct load *load, stoa_error *err) {
     load->report = (stoa_load_report){0};
     load->bytes_before = 0;
     for (size_t i = 0; i < load->inputs.count; i++) {
-        load->inputs.items[i].all_rows = true;
+        stoa_ingest_input *input = &load->inputs.items[i];
+        if (input->kind.format == STOA_FORMAT_JSONL) {
+            STOA_TRY(stoa_ingest_input_localize(&load->inputs, input, &load->context, err));
+        }
+        input->all_rows = true;
     }
     if (err != NULL) {
         *err = (stoa_error)STOA_ERROR_NONE;

@@ -146,6 +146,8 @@ stoa_status stoa_text_reader_peek(stoa_text_reader *reader, int64_t lines, size_
     bool ended = false;
     size_t size = bytes_max < READ_BYTES ? bytes_max : READ_BYTES;
     block->size = 0;
+    block->first_line = 1;
+    block->is_first = true;
     for (;;) {
         STOA_TRY(fill(reader, &offset, block, size, &ended, err));
         if (ended || size == bytes_max ||

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -77,6 +78,24 @@ static stoa_status open_reader(stoa_text_source *source, const struct text_file 
     return STOA_OK;
 }
 
+/* The engine speaks of a file that nobody knows, and shows a query that nobody wrote. */
+static void scrub(const struct text_file *file, const stoa_text_block *block, stoa_error *err) {
+    char path[48];
+    char rest[STOA_ERROR_MESSAGE_BYTES];
+    if (err == NULL) {
+        return;
+    }
+    err->message[strcspn(err->message, "\n")] = '\0';
+    err->query_offset = -1;
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d\"", block->descriptor);
+    char *named = strstr(err->message, path);
+    if (named != NULL) {
+        (void)snprintf(rest, sizeof rest, "%s", named + strlen(path));
+        (void)snprintf(named, sizeof err->message - (size_t)(named - err->message), "%s\"%s",
+                       file->input->name, rest);
+    }
+}
+
 static stoa_status fail_deep(int64_t line, stoa_error *err) {
     stoa_fail(err, STOA_LIMIT, "line %lld: expected values nested at most %d levels deep",
               (long long)line, STOA_JSON_DEPTH_MAX);
@@ -96,6 +115,20 @@ static stoa_status check_depth(const stoa_text_block *sample, stoa_error *err) {
                : STOA_OK;
 }
 
+/* Which line of JSON it was. */
+static void explain_json(stoa_session *session, const char *options, const struct text_file *file,
+                         const stoa_text_block *block, const stoa_context *context,
+                         stoa_error *err) {
+    stoa_error found = STOA_ERROR_NONE;
+    if (err == NULL || stoa_jsonl_first_bad_line(session, options, block, context, &found) !=
+                           STOA_INVALID) {
+        return;
+    }
+    *err = found;
+    stoa_wrap(err, "reading '%s': line %lld", file->input->name, (long long)found.line);
+    stoa_error_set_file(err, file->input->name, -1);
+}
+
 static stoa_status look_at(stoa_text_source *source, struct text_file *file,
                            stoa_text_block *sample, stoa_error *err) {
     stoa_text_reader reader;
@@ -106,7 +139,11 @@ static stoa_status look_at(stoa_text_source *source, struct text_file *file,
     STOA_TRY(status);
     if (source->json) {
         STOA_TRY(check_depth(sample, err));
-        return stoa_jsonl_find(source->session, sample, source->context, &file->found, err);
+        status = stoa_jsonl_find(source->session, sample, source->context, &file->found, err);
+        if (status == STOA_INVALID) {
+            explain_json(source->session, "", file, sample, source->context, err);
+        }
+        return status;
     }
     STOA_TRY(stoa_csv_dialect_find(source->session, file->input, sample, source->target,
                                    source->context, &file->dialect, err));
@@ -120,6 +157,7 @@ static stoa_status look_at_all(stoa_text_source *source, stoa_error *err) {
     for (size_t i = 0; i < source->file_count && status == STOA_OK; i++) {
         status = look_at(source, &source->files[i], &sample, err);
         if (status != STOA_OK && err != NULL && err->file[0] == '\0') {
+            scrub(&source->files[i], &sample, err);
             stoa_wrap(err, "reading '%s'", source->files[i].input->name);
             stoa_error_set_file(err, source->files[i].input->name, -1);
         }
@@ -552,20 +590,6 @@ static void explain_csv(struct parse *parse, stoa_error *err) {
     }
 }
 
-static void explain_json(struct parse *parse, stoa_error *err) {
-    const struct text_file *file = parse->parcel->file;
-    stoa_error found = STOA_ERROR_NONE;
-    atomic_store_explicit(&parse->parser->source->misguessed, true, memory_order_relaxed);
-    if (err == NULL ||
-        stoa_jsonl_first_bad_line(parse->parser->session, file->options, &parse->parcel->block,
-                                  &parse->parser->context, &found) != STOA_INVALID) {
-        return;
-    }
-    *err = found;
-    stoa_wrap(err, "reading '%s': line %lld", file->input->name, (long long)found.line);
-    stoa_error_set_file(err, file->input->name, -1);
-}
-
 /* What the reader would do in silence, or not survive. */
 static stoa_status check_json(struct parse *parse, stoa_error *err) {
     stoa_text_source *source = parse->parser->source;
@@ -625,7 +649,16 @@ static stoa_status parse_block(struct parse *parse, stoa_error *err) {
 done:
     stoa_arrow_stream_release(&stream);
     if (status == STOA_INVALID && reading && checked) {
-        parser->source->json ? explain_json(parse, err) : explain_csv(parse, err);
+        if (parser->source->json) {
+            atomic_store_explicit(&parser->source->misguessed, true, memory_order_relaxed);
+            explain_json(parser->session, parse->parcel->file->options, parse->parcel->file,
+                         &parse->parcel->block, &parser->context, err);
+        } else {
+            explain_csv(parse, err);
+        }
+    }
+    if (status != STOA_OK && reading) {
+        scrub(parse->parcel->file, &parse->parcel->block, err);
     }
     if (status != STOA_OK) {
         name_file(parse->parcel->file, err);
