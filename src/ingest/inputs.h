@@ -14,6 +14,7 @@ typedef struct stoa_ingest_input {
     uint64_t bytes;   /* of the file as it was given */
     stoa_ingest_kind kind;
     bool temporary; /* `path` is ours to remove */
+    bool whole;     /* JSON Lines: read in one piece, by whatever the engine finds there */
     bool all_rows;  /* columns are guessed from every row, not from the first ones */
 } stoa_ingest_input;
 

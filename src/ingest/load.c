@@ -35,6 +35,7 @@ struct load {
     uint64_t bytes_before;  /* of inputs that are done */
     bool schema_is_guessed; /* neither the user nor the table gives the columns */
     bool guess_failed;      /* JSON whose columns were guessed from its first rows */
+    bool guess_lacks;       /* and rows hold more than was guessed */
 };
 
 /* One run of the load: inputs of one format, and how far their rows have come. */
@@ -220,7 +221,8 @@ static stoa_status run_text(struct run *run, stoa_error *err) {
 done:
     stoa_arrow_schema_release(&found);
     load->guess_failed = status == STOA_INVALID && load->schema_is_guessed &&
-                         stoa_text_source_misguessed(run->text);
+                         stoa_text_source_guess(run->text) != STOA_GUESS_HOLDS;
+    load->guess_lacks = load->guess_failed && stoa_text_source_guess(run->text) == STOA_GUESS_LACKS;
     return status;
 }
 
@@ -283,7 +285,9 @@ static stoa_status load_all(struct load *load, stoa_error *err) {
     return STOA_OK;
 }
 
-/* Once more from the start, with columns guessed from every row: nothing was committed. */
+/* Once more from the start: nothing was committed. The engine by itself reads some values that it
+ * refuses to read as the types that it found (dates in other orders), so that is tried first, unless
+ * rows have more members than were found. The last try guesses the columns from every row. */
 static stoa_status load_again(struct load *load, stoa_error *err) {
     stoa_sink_writer_close(load->writer);
     stoa_sink_close(load->sink);
@@ -298,7 +302,8 @@ static stoa_status load_again(struct load *load, stoa_error *err) {
         if (input->kind.format == STOA_FORMAT_JSONL) {
             STOA_TRY(stoa_ingest_input_localize(&load->inputs, input, &load->context, err));
         }
-        input->all_rows = true;
+        input->whole = true;
+        input->all_rows = load->guess_lacks;
     }
     if (err != NULL) {
         *err = (stoa_error)STOA_ERROR_NONE;
@@ -333,7 +338,8 @@ stoa_status stoa_ingest_load(stoa_database *database, const char *table, const c
     STOA_CHECK(stoa_ingest_inputs_init(database, paths, path_count, load.options->format,
                                        &load.context, &load.inputs, err));
     status = load_all(&load, err);
-    if (status != STOA_OK && load.guess_failed) {
+    for (int tries = 0; tries < 2 && status != STOA_OK && load.guess_failed; tries++) {
+        load.guess_lacks = load.guess_lacks || tries > 0;
         status = load_again(&load, err);
     }
     STOA_CHECK(status);

@@ -59,13 +59,13 @@ struct stoa_text_source {
     bool reading;
     stoa_ingest_fit *fit;
     atomic_uint_fast64_t bytes_done;
-    atomic_bool misguessed;
+    atomic_int guess; /* stoa_text_guess */
 };
 
 bool stoa_text_source_offers(const stoa_ingest_input *input) {
     stoa_file_format format = input->kind.format;
     return format == STOA_FORMAT_CSV || format == STOA_FORMAT_TSV ||
-           (format == STOA_FORMAT_JSONL && !input->all_rows);
+           (format == STOA_FORMAT_JSONL && !input->whole);
 }
 
 /* ---- opening -------------------------------------------------------------------------------- */
@@ -120,8 +120,8 @@ static void explain_json(stoa_session *session, const char *options, const struc
                          const stoa_text_block *block, const stoa_context *context,
                          stoa_error *err) {
     stoa_error found = STOA_ERROR_NONE;
-    if (err == NULL || stoa_jsonl_first_bad_line(session, options, block, context, &found) !=
-                           STOA_INVALID) {
+    if (err == NULL ||
+        stoa_jsonl_first_bad_line(session, options, block, context, &found) != STOA_INVALID) {
         return;
     }
     *err = found;
@@ -362,8 +362,8 @@ uint64_t stoa_text_source_bytes_done(const stoa_text_source *source) {
     return atomic_load_explicit(&source->bytes_done, memory_order_relaxed);
 }
 
-bool stoa_text_source_misguessed(const stoa_text_source *source) {
-    return atomic_load_explicit(&source->misguessed, memory_order_relaxed);
+stoa_text_guess stoa_text_source_guess(const stoa_text_source *source) {
+    return (stoa_text_guess)atomic_load_explicit(&source->guess, memory_order_relaxed);
 }
 
 /* ---- blocks --------------------------------------------------------------------------------- */
@@ -604,7 +604,7 @@ static stoa_status check_json(struct parse *parse, stoa_error *err) {
     if (fault == STOA_JSON_DEEP) {
         return fail_deep(line, err);
     }
-    atomic_store_explicit(&source->misguessed, true, memory_order_relaxed);
+    atomic_store_explicit(&source->guess, STOA_GUESS_LACKS, memory_order_relaxed);
     int name_size = place.name_size > 100 ? 100 : (int)place.name_size;
     int value_size = place.value_size > 40 ? 40 : (int)place.value_size;
     if (fault == STOA_JSON_MEMBER) {
@@ -650,7 +650,7 @@ done:
     stoa_arrow_stream_release(&stream);
     if (status == STOA_INVALID && reading && checked) {
         if (parser->source->json) {
-            atomic_store_explicit(&parser->source->misguessed, true, memory_order_relaxed);
+            atomic_store_explicit(&parser->source->guess, STOA_GUESS_FAILS, memory_order_relaxed);
             explain_json(parser->session, parse->parcel->file->options, parse->parcel->file,
                          &parse->parcel->block, &parser->context, err);
         } else {

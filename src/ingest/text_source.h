@@ -48,7 +48,13 @@ stoa_pipeline_operator stoa_text_source_parser(stoa_text_source *source, stoa_in
 ///
 /// Threads  Any.
 uint64_t stoa_text_source_bytes_done(const stoa_text_source *source);
-/// True when a failure means that the columns, guessed from the first rows, were guessed wrong.
-bool stoa_text_source_misguessed(const stoa_text_source *source);
+/// Whether the columns of JSON, found in its first rows, are those of all rows. Of use after a
+/// failure.
+typedef enum stoa_text_guess {
+    STOA_GUESS_HOLDS,
+    STOA_GUESS_FAILS, /* a value could not be read as its column was guessed */
+    STOA_GUESS_LACKS  /* a row has more members, or a fraction where whole numbers were */
+} stoa_text_guess;
+stoa_text_guess stoa_text_source_guess(const stoa_text_source *source);
 
 #endif

@@ -81,7 +81,7 @@ def test_tsv(db):
 def test_compressed_csv(db):
     import pyarrow as arrow
     ok("load", db, "gz", write("t.csv.gz", gzip.compress(CSV.encode())))
-    for codec, ending in (("zstd", "zst"), ("lz4", "lz4")):
+    for codec, ending in (("zstd", "zst"), ("lz4", "lz4"), ("bz2", "bz2")):
         path = oracle.TMP / f"t.csv.{ending}"
         with arrow.output_stream(str(path), compression=codec) as out:
             out.write(CSV.encode())
@@ -304,6 +304,12 @@ def test_json_keys_and_types_that_come_late(db):
     fails(1, "load", db, "base", write("key.jsonl", late), "--mode", "append", says="'b'")
 
 
+def test_json_dates_in_other_orders(db):
+    lines = [{"d": f"{i % 28 + 1:02}-12-2024", "n": i} for i in range(3000)]
+    ok("load", db, "t", write("dates.jsonl", "\n".join(map(json.dumps, lines))))
+    assert rows(db, "select min(d), max(d), count(*) from t") == [["2024-12-01", "2024-12-28", "3000"]]
+
+
 def test_json_objects_of_many_members_are_columns(db):
     ok("load", db, "t", write("wide.json", json.dumps([{f"k{i}": i for i in range(2000)}])))
     assert rows(db, "select k0, k1999 from t") == [["0", "1999"]]
@@ -320,6 +326,25 @@ def test_deep_json_is_refused(db):
     deep = '[{"s": "\\"[[", "a":\n' + "[" * 200_000 + "]" * 200_000 + "}]"
     fails(1, "load", db, "t", write("deep.json", deep), says=["deep.json", "line 2", "1000"])
     assert "\n" not in fails(1, "cat", oracle.TMP / "deep.json", says="deep")
+
+
+def test_deep_json_is_refused_when_packed(db):
+    deep = b'{"a": 1}\n{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}\n"
+    fails(1, "load", db, "t", write("deep.jsonl.gz", gzip.compress(deep)),
+          says=["deep.jsonl.gz", "line 2", "1000"])
+    fails(1, "load", db, "t", write("deep.json.gz", gzip.compress(b"[" + deep[9:-1] + b"]")),
+          says=["deep.json.gz", "1000"])
+
+
+def test_damaged_packed_files_are_refused(db):
+    lines = "".join(f"{i},{i * i}\n" for i in range(50_000))
+    packed = bytearray(gzip.compress(("a,b\n" + lines).encode()))
+    ok("load", db, "t", write("whole.csv.gz", bytes(packed) + gzip.compress(b"7,8\n")))
+    assert rows(db, "select count(*), count(*) filter (b = 8) from t") == [["50001", "1"]]
+    packed[-6] ^= 1
+    fails(4, "load", db, "u", write("sum.csv.gz", bytes(packed)), says=["sum.csv.gz", "gzip"])
+    fails(4, "load", db, "u", write("cut.csv.gz", bytes(packed[:-9])), says=["cut.csv.gz"])
+    assert "u" not in [row.split(",")[0] for row in ok("tables", db, "--format", "csv").splitlines()]
 
 
 def test_wide_decimals_are_refused(db):

@@ -49,9 +49,11 @@ static void add_text_field(struct text *text, support_random *random,
 }
 
 static void make_csv(struct text *text, support_random *random) {
-    static const struct dialect dialects[] = {
-        {",", "\n", "\"\""}, {";", "\n", "\"\""}, {",", "\r\n", "\"\""}, {"\t", "\n", "\"\""},
-        {",", "\n", "\\\""}};
+    static const struct dialect dialects[] = {{",", "\n", "\"\""},
+                                              {";", "\n", "\"\""},
+                                              {",", "\r\n", "\"\""},
+                                              {"\t", "\n", "\"\""},
+                                              {",", "\n", "\\\""}};
     const struct dialect *dialect = &dialects[support_random_below(random, 5)];
     char field[64];
     text->size = 0;
@@ -104,7 +106,8 @@ static void any_block_size_gives_the_same_csv(void **state) {
 }
 
 static void make_json(struct text *text, support_random *random) {
-    static const char *const names[] = {"\"plain\"", "\"a\\nb\"", "\"{\\\"[\"", "null", "\"\\u00fc\""};
+    static const char *const names[] = {"\"plain\"", "\"a\\nb\"", "\"{\\\"[\"", "null",
+                                        "\"\\u00fc\""};
     char line[256];
     text->size = 0;
     uint64_t rows = 1 + support_random_below(random, 100);
@@ -177,8 +180,10 @@ static size_t slow_cut(const stoa_ingest_cut *cut, const uint8_t *bytes, size_t 
 
 static void the_kernel_cuts_where_records_end(void **state) {
     (void)state;
-    static const stoa_ingest_cut cuts[] = {
-        {'\n', '"', '"', ','}, {'\n', '"', '\\', ','}, {'\r', '"', '"', ';'}, {'\n', 0, 0, ','}};
+    static const stoa_ingest_cut cuts[] = {{'\n', '"', '"', ','},
+                                           {'\n', '"', '\\', ','},
+                                           {'\r', '"', '"', ';'},
+                                           {'\n', 0, 0, ','}};
     static const char letters[] = "\"\"\"\n\n,, ab\\;\r";
     support_random random = support_random_open("prop_blocks kernel");
     for (int round = 0; round < KERNEL_ROUNDS; round++) {

@@ -96,8 +96,9 @@ static void rejects_keep_the_order_of_the_file(void **state) {
         add(&text, i % 40 == 7 ? "%d,\"a\nb\",x\n" : i % 40 == 23 ? "%d,c,\n" : "%d,d,1\n", i);
     }
     put(&world, "test:/some.csv", &text);
-    assert_ok(load_world_load(&world, "t", "test:/some.csv", "id long, name string, n long not null",
-                              "test:/rejects.jsonl", BLOCK_BYTES, &err),
+    assert_ok(load_world_load(&world, "t", "test:/some.csv",
+                              "id long, name string, n long not null", "test:/rejects.jsonl",
+                              BLOCK_BYTES, &err),
               err);
     assert_int_equal(world.report.rows_loaded, 380);
     assert_int_equal(world.report.rows_rejected, 20);
@@ -106,7 +107,8 @@ static void rejects_keep_the_order_of_the_file(void **state) {
     for (int i = 0; i < 10; i++) {
         char expected[64];
         /* Each of the rows before that was set aside for its text took two lines. */
-        (void)snprintf(expected, sizeof expected, "\"line\":%d,\"column\":\"n\"", i * 40 + 7 + 2 + i);
+        (void)snprintf(expected, sizeof expected, "\"line\":%d,\"column\":\"n\"",
+                       i * 40 + 7 + 2 + i);
         at = strstr(at, expected);
         assert_non_null(at);
         (void)snprintf(expected, sizeof expected, "\"id\":%d,", i * 40 + 23);
@@ -173,8 +175,8 @@ static void members_and_fractions_of_json_are_not_lost(void **state) {
     }
     add(&text, "{\"id\": 100, \"at\": {\"x\": 1, \"y\\u0021\": 2}}\n");
     put(&world, "test:/more.jsonl", &text);
-    assert_fails(load_world_load(&world, "t", "test:/more.jsonl",
-                                 "id long, at struct<x: long>", NULL, 256, &err),
+    assert_fails(load_world_load(&world, "t", "test:/more.jsonl", "id long, at struct<x: long>",
+                                 NULL, 256, &err),
                  STOA_INVALID, "y\\u0021", err);
     assert_int_equal(err.line, 101);
     assert_ok(load_world_load(&world, "t", "test:/more.jsonl",
