@@ -5,7 +5,7 @@
  * structs stand in a field as JSON. TSV is the same with tabs. JSON is one array with an object a
  * line, JSON Lines the objects alone.
  *
- * Values are printed straight into the output's pending bytes; a field that turns out to need
+ * Values are printed straight into the buffer; a field that turns out to need
  * quotes is quoted in place. */
 #include "ingest/text_writer.h"
 
@@ -24,33 +24,32 @@ static bool needs_quotes(const uint8_t *text, size_t size, char delimiter) {
         return true;
     }
     for (size_t i = 0; i < size; i++) {
-        if (text[i] == (uint8_t)delimiter || text[i] == '"' || text[i] == '\n' ||
-            text[i] == '\r') {
+        if (text[i] == (uint8_t)delimiter || text[i] == '"' || text[i] == '\n' || text[i] == '\r') {
             return true;
         }
     }
     return false;
 }
 
-/* Puts quotes around pending[start..] and doubles those inside, from the end backwards. */
-static stoa_status quote_field(stoa_buffer *pending, size_t start, stoa_error *err) {
+/* Puts quotes around out[start..] and doubles those inside, from the end backwards. */
+static stoa_status quote_field(stoa_buffer *out, size_t start, stoa_error *err) {
     size_t inner = 0;
-    for (size_t i = start; i < pending->size; i++) {
-        inner += pending->data[i] == '"';
+    for (size_t i = start; i < out->size; i++) {
+        inner += out->data[i] == '"';
     }
-    STOA_TRY(stoa_buffer_reserve(pending, inner + 2, err));
-    size_t from = pending->size;
-    size_t to = pending->size + inner + 2;
-    pending->size = to;
-    pending->data[--to] = '"';
+    STOA_TRY(stoa_buffer_reserve(out, inner + 2, err));
+    size_t from = out->size;
+    size_t to = out->size + inner + 2;
+    out->size = to;
+    out->data[--to] = '"';
     while (from > start) {
-        uint8_t byte = pending->data[--from];
-        pending->data[--to] = byte;
+        uint8_t byte = out->data[--from];
+        out->data[--to] = byte;
         if (byte == '"') {
-            pending->data[--to] = '"';
+            out->data[--to] = '"';
         }
     }
-    pending->data[--to] = '"';
+    out->data[--to] = '"';
     STOA_ASSERT(to == start);
     return STOA_OK;
 }
@@ -60,44 +59,42 @@ static bool is_nested(const struct ArrowSchema *field) {
 }
 
 static stoa_status write_csv_row(const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                                 int64_t row, char delimiter, stoa_buffer *pending,
-                                 stoa_error *err) {
+                                 int64_t row, char delimiter, stoa_buffer *out, stoa_error *err) {
     for (int64_t c = 0; c < schema->n_children; c++) {
         const struct ArrowSchema *field = schema->children[c];
-        STOA_TRY(c == 0 ? STOA_OK : stoa_buffer_append_byte(pending, (uint8_t)delimiter, err));
+        STOA_TRY(c == 0 ? STOA_OK : stoa_buffer_append_byte(out, (uint8_t)delimiter, err));
         if (field->format[0] == 'n' || stoa_arrow_is_null(batch->children[c], row)) {
             continue;
         }
-        size_t start = pending->size;
+        size_t start = out->size;
         STOA_TRY(stoa_arrow_value_print(field, batch->children[c], row,
-                                        is_nested(field) ? STOA_PRINT_JSON : STOA_PRINT_TEXT,
-                                        pending, err));
-        if (needs_quotes(pending->data + start, pending->size - start, delimiter)) {
-            STOA_TRY(quote_field(pending, start, err));
+                                        is_nested(field) ? STOA_PRINT_JSON : STOA_PRINT_TEXT, out,
+                                        err));
+        if (needs_quotes(out->data + start, out->size - start, delimiter)) {
+            STOA_TRY(quote_field(out, start, err));
         }
     }
-    return stoa_buffer_append_byte(pending, '\n', err);
+    return stoa_buffer_append_byte(out, '\n', err);
 }
 
 static stoa_status write_json_row(const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                                  int64_t row, stoa_buffer *pending, stoa_error *err) {
-    STOA_TRY(stoa_buffer_append_byte(pending, '{', err));
+                                  int64_t row, stoa_buffer *out, stoa_error *err) {
+    STOA_TRY(stoa_buffer_append_byte(out, '{', err));
     for (int64_t c = 0; c < schema->n_children; c++) {
         const char *name = schema->children[c]->name;
-        STOA_TRY(c == 0 ? STOA_OK : stoa_buffer_append_byte(pending, ',', err));
-        STOA_TRY(stoa_json_string_print(name, strlen(name), pending, err));
-        STOA_TRY(stoa_buffer_append_byte(pending, ':', err));
+        STOA_TRY(c == 0 ? STOA_OK : stoa_buffer_append_byte(out, ',', err));
+        STOA_TRY(stoa_json_string_print(name, strlen(name), out, err));
+        STOA_TRY(stoa_buffer_append_byte(out, ':', err));
         STOA_TRY(stoa_arrow_value_print(schema->children[c], batch->children[c], row,
-                                        STOA_PRINT_JSON, pending, err));
+                                        STOA_PRINT_JSON, out, err));
     }
-    return stoa_buffer_append_byte(pending, '}', err);
+    return stoa_buffer_append_byte(out, '}', err);
 }
 
 stoa_status stoa_text_write_begin(stoa_file_format format, const struct ArrowSchema *schema,
-                                  stoa_ingest_output *output, stoa_error *err) {
-    stoa_buffer *pending = &output->pending;
+                                  stoa_buffer *out, stoa_error *err) {
     if (format == STOA_FORMAT_JSON) {
-        return stoa_buffer_append_byte(pending, '[', err);
+        return stoa_buffer_append_byte(out, '[', err);
     }
     if (format == STOA_FORMAT_JSONL) {
         return STOA_OK;
@@ -105,39 +102,37 @@ stoa_status stoa_text_write_begin(stoa_file_format format, const struct ArrowSch
     char delimiter = delimiter_of(format);
     for (int64_t c = 0; c < schema->n_children; c++) {
         const char *name = schema->children[c]->name;
-        STOA_TRY(c == 0 ? STOA_OK : stoa_buffer_append_byte(pending, (uint8_t)delimiter, err));
-        size_t start = pending->size;
-        STOA_TRY(stoa_buffer_append_text(pending, name, err));
-        if (needs_quotes(pending->data + start, pending->size - start, delimiter)) {
-            STOA_TRY(quote_field(pending, start, err));
+        STOA_TRY(c == 0 ? STOA_OK : stoa_buffer_append_byte(out, (uint8_t)delimiter, err));
+        size_t start = out->size;
+        STOA_TRY(stoa_buffer_append_text(out, name, err));
+        if (needs_quotes(out->data + start, out->size - start, delimiter)) {
+            STOA_TRY(quote_field(out, start, err));
         }
     }
-    return stoa_buffer_append_byte(pending, '\n', err);
+    return stoa_buffer_append_byte(out, '\n', err);
 }
 
 stoa_status stoa_text_write_batch(stoa_file_format format, const struct ArrowSchema *schema,
-                                  const struct ArrowArray *batch, int64_t first_row,
-                                  stoa_ingest_output *output, stoa_error *err) {
-    stoa_buffer *pending = &output->pending;
+                                  const struct ArrowArray *batch, bool first, stoa_buffer *out,
+                                  stoa_error *err) {
     for (int64_t row = 0; row < batch->length; row++) {
         if (format == STOA_FORMAT_CSV || format == STOA_FORMAT_TSV) {
-            STOA_TRY(write_csv_row(schema, batch, row, delimiter_of(format), pending, err));
+            STOA_TRY(write_csv_row(schema, batch, row, delimiter_of(format), out, err));
         } else if (format == STOA_FORMAT_JSON) {
-            STOA_TRY(stoa_buffer_append_text(pending, first_row + row == 0 ? "\n" : ",\n", err));
-            STOA_TRY(write_json_row(schema, batch, row, pending, err));
+            STOA_TRY(stoa_buffer_append_text(out, first && row == 0 ? "\n" : ",\n", err));
+            STOA_TRY(write_json_row(schema, batch, row, out, err));
         } else {
-            STOA_TRY(write_json_row(schema, batch, row, pending, err));
-            STOA_TRY(stoa_buffer_append_byte(pending, '\n', err));
+            STOA_TRY(write_json_row(schema, batch, row, out, err));
+            STOA_TRY(stoa_buffer_append_byte(out, '\n', err));
         }
-        STOA_TRY(stoa_ingest_output_write(output, NULL, 0, err));
     }
     return STOA_OK;
 }
 
-stoa_status stoa_text_write_end(stoa_file_format format, int64_t row_count,
-                                stoa_ingest_output *output, stoa_error *err) {
+stoa_status stoa_text_write_end(stoa_file_format format, int64_t row_count, stoa_buffer *out,
+                                stoa_error *err) {
     if (format != STOA_FORMAT_JSON) {
         return STOA_OK;
     }
-    return stoa_buffer_append_text(&output->pending, row_count > 0 ? "\n]\n" : "]\n", err);
+    return stoa_buffer_append_text(out, row_count > 0 ? "\n]\n" : "]\n", err);
 }

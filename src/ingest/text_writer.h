@@ -4,18 +4,21 @@
 
 #include <stoa/load.h>
 
-#include "ingest/output_file.h"
+#include "mem/buffer.h"
 
-/// What comes before the first row (a header, a bracket), for a row, and after the last.
+/// What comes before the first row (a header, a bracket), for rows, and after the last. All append
+/// to `out`.
 STOA_MUST_USE stoa_status stoa_text_write_begin(stoa_file_format format,
-                                                const struct ArrowSchema *schema,
-                                                stoa_ingest_output *output, stoa_error *err);
-/// `first_row` is the number of rows written before this batch.
+                                                const struct ArrowSchema *schema, stoa_buffer *out,
+                                                stoa_error *err);
+/// `first` says that no row was written before.
+///
+/// Threads  Any, also for batches of one file.
 STOA_MUST_USE stoa_status stoa_text_write_batch(stoa_file_format format,
                                                 const struct ArrowSchema *schema,
-                                                const struct ArrowArray *batch, int64_t first_row,
-                                                stoa_ingest_output *output, stoa_error *err);
+                                                const struct ArrowArray *batch, bool first,
+                                                stoa_buffer *out, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_text_write_end(stoa_file_format format, int64_t row_count,
-                                              stoa_ingest_output *output, stoa_error *err);
+                                              stoa_buffer *out, stoa_error *err);
 
 #endif

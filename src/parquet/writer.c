@@ -1,8 +1,9 @@
 /* The file: magic, row groups one after the other, footer, its length, magic.
  *
  * Batches are cut into row groups of exactly row_group_rows. The chunks of a full group are encoded
- * by tasks (encoding.h); groups are appended in order, by the caller's thread, and what the footer says of a group is kept in its final form (thrift), so that
- * memory grows by a few hundred bytes a column chunk and by nothing else.
+ * by tasks (encoding.h). Groups are appended in order, by the caller's thread, and what the footer
+ * says of a group is kept in its final form (thrift), so that memory grows by a few hundred bytes a
+ * column chunk and by nothing else.
  *
  * After a failure the writer is only good for closing; every call repeats the first error. */
 #include "parquet/writer.h"

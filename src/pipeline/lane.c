@@ -52,10 +52,10 @@ stoa_status stoa_lane_open(struct lane *lane, stoa_error *err) {
                         &lane->source_local, err));
     lane->opened = true;
     while (lane->stage_count < pipeline->operator_count) {
-        const stoa_pipeline_operator *operator= & pipeline->operators[lane->stage_count];
+        const stoa_pipeline_operator *given = &pipeline->operators[lane->stage_count];
         stoa_pipeline_stage *stage = &lane->stages[lane->stage_count];
-        *stage = (stoa_pipeline_stage){.push = operator->push, .state = operator->state };
-        STOA_TRY(open_local(operator->open_local, operator->state, run, &stage->local, err));
+        *stage = (stoa_pipeline_stage){.push = given->push, .state = given->state};
+        STOA_TRY(open_local(given->open_local, given->state, run, &stage->local, err));
         lane->stage_count++;
     }
     lane->stages[lane->stage_count] = (stoa_pipeline_stage){.push = gathers ? push_to_item
@@ -72,9 +72,9 @@ void stoa_lane_close(struct lane *lane) {
     }
     while (lane->stage_count > 0) {
         lane->stage_count--;
-        const stoa_pipeline_operator *operator= & pipeline->operators[lane->stage_count];
-        if (operator->close_local != NULL) {
-            operator->close_local(operator->state, lane->stages[lane->stage_count].local);
+        const stoa_pipeline_operator *given = &pipeline->operators[lane->stage_count];
+        if (given->close_local != NULL) {
+            given->close_local(given->state, lane->stages[lane->stage_count].local);
         }
     }
     if (lane->opened && pipeline->source.close_local != NULL) {

@@ -177,9 +177,9 @@ static void write_text(stage *scene, stoa_file_format format, const char *text, 
     assert_ok(stoa_builder_finish_rows(builder, 2, &err), err);
     assert_ok(stoa_builder_finish(builder, &batch, &err), err);
     assert_ok(stoa_ingest_output_open(scene->db, uri, &scene->context, &output, &err), err);
-    assert_ok(stoa_text_write_begin(format, &arrow, &output, &err), err);
-    assert_ok(stoa_text_write_batch(format, &arrow, &batch, 0, &output, &err), err);
-    assert_ok(stoa_text_write_end(format, 2, &output, &err), err);
+    assert_ok(stoa_text_write_begin(format, &arrow, &output.pending, &err), err);
+    assert_ok(stoa_text_write_batch(format, &arrow, &batch, true, &output.pending, &err), err);
+    assert_ok(stoa_text_write_end(format, 2, &output.pending, &err), err);
     assert_ok(stoa_ingest_output_publish(&output, &err), err);
     stoa_ingest_output_release(&output);
     stoa_builder_close(builder);

@@ -265,15 +265,15 @@ static inline stoa_status world_split(struct world *world, stoa_morsel *morsel,
     return STOA_OK;
 }
 
-static inline stoa_status world_apply(struct world_operator *operator, stoa_morsel * morsel,
+static inline stoa_status world_apply(struct world_operator *self, stoa_morsel *morsel,
                                       const stoa_pipeline_stage *next, stoa_error *err) {
-    struct world *world = operator->world;
+    struct world *world = self->world;
     const struct world_place place = world_place_of_batch(&morsel->batch);
     struct ArrowArray made = {0};
-    if (world_is(operator->fails, place.part, place.index)) {
+    if (world_is(self->fails, place.part, place.index)) {
         return stoa_fail(err, STOA_INVALID, "operator %d.%d", (int)place.part, (int)place.index);
     }
-    switch (operator->kind) {
+    switch (self->kind) {
     case WORLD_DROP:
         if (place.index % 3 == 1) {
             return STOA_OK;
@@ -378,10 +378,10 @@ static inline void world_release(struct world *world) {
 }
 
 static inline void world_add_operator(struct world *world, enum world_kind kind) {
-    struct world_operator *operator= & world->operators[world->operator_count];
-    *operator=(struct world_operator){world, kind, {WORLD_NOWHERE, 0}};
+    struct world_operator *self = &world->operators[world->operator_count];
+    *self = (struct world_operator){world, kind, {WORLD_NOWHERE, 0}};
     world->stages[world->operator_count++] =
-        (stoa_pipeline_operator){.state = operator,
+        (stoa_pipeline_operator){.state = self,
                                  .open_local = world_open_local,
                                  .push = world_push,
                                  .close_local = world_operator_close};
@@ -422,15 +422,15 @@ static inline bool world_expect_push(const struct world *world, int32_t stage,
         world_add(out, values, count);
         return true;
     }
-    const struct world_operator *operator= & world->operators[stage];
-    if (world_is(operator->fails, place.part, place.index)) {
+    const struct world_operator *self = &world->operators[stage];
+    if (world_is(self->fails, place.part, place.index)) {
         *out_status = STOA_INVALID;
         return false;
     }
-    if (operator->kind == WORLD_DROP && place.index % 3 == 1) {
+    if (self->kind == WORLD_DROP && place.index % 3 == 1) {
         return true;
     }
-    if (operator->kind == WORLD_SPLIT) {
+    if (self->kind == WORLD_SPLIT) {
         for (int64_t from = 0; from < count; from += 7) {
             const int64_t length = count - from < 7 ? count - from : 7;
             if (!world_expect_push(world, stage + 1, values + from, length, out, out_status)) {
@@ -439,7 +439,7 @@ static inline bool world_expect_push(const struct world *world, int32_t stage,
         }
         return true;
     }
-    const int64_t kept = operator->kind == WORLD_SHRINK ? (count + 1) / 2 : count;
+    const int64_t kept = self->kind == WORLD_SHRINK ? (count + 1) / 2 : count;
     return world_expect_push(world, stage + 1, values, kept, out, out_status);
 }
 
