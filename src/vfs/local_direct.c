@@ -2,9 +2,10 @@
  * past the page cache, several under way at a time through io_uring. Where that is forbidden or
  * missing (seccomp, old kernels, no descriptors left) pieces are written one by one, direct still.
  *
- * Two copies and the page cache's own work are saved, which on fast disks is most of the time: twice
- * the bytes a second, a fifth of the processor's time (bench/vfs). The price is that what was
- * written is not in memory afterwards.
+ * Against writing through the page cache, with the disk begun early, this saves most of the
+ * processor's time and leaves what others have in memory alone; it is about as fast (bench/vfs). The
+ * price is that what was written is not in memory afterwards, so it is for the largest files.
+ * Without huge pages it would be slower by a third: a disk takes so many pieces of memory a request.
  *
  * A write that fails under way is found when its piece is needed again, or at the end. Its bytes are
  * still there, so it is tried once more the ordinary way; where that fails too (the disk is full),
@@ -16,13 +17,14 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "vfs/local.h"
 
 enum {
-    PIECE_BYTES = 1 << 20,
+    PIECE_BYTES = 2 << 20, /* a huge page: one segment to the disk instead of hundreds */
     PIECE_COUNT = 4,
     ALIGNMENT_MIN = 4096, /* pages and blocks of common file systems, whatever the disk could do */
     ALIGNMENT_MAX = 1 << 16
@@ -259,10 +261,12 @@ stoa_status stoa_direct_create(stoa_pool *pool, int descriptor, uint64_t at, siz
     direct->pool = pool;
     direct->descriptor = descriptor;
     direct->position = at;
-    direct->memory_bytes = (size_t)PIECE_COUNT * PIECE_BYTES + alignment;
+    direct->memory_bytes = (size_t)(PIECE_COUNT + 1) * PIECE_BYTES;
     STOA_CHECK(stoa_pool_allocate(pool, direct->memory_bytes, &direct->memory, err));
     uint8_t *begin = direct->memory;
-    begin += alignment - (uintptr_t)begin % alignment;
+    begin += PIECE_BYTES - (uintptr_t)begin % PIECE_BYTES;
+    /* A wish: without huge pages it is only slower. */
+    (void)madvise(begin, (size_t)PIECE_COUNT * PIECE_BYTES, MADV_HUGEPAGE);
     for (size_t i = 0; i < PIECE_COUNT; i++) {
         direct->pieces[i].bytes = begin + i * PIECE_BYTES;
     }

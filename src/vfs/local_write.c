@@ -8,8 +8,8 @@
  * A file that is made and written in one go, as data files of tables are, does not wait for its sync
  * to go to the disk:
  *
- *     the first MiBs    through the page cache; the system begins to write every few MiB at once
- *     all behind them   direct (local_direct.c), where the file system says that it can
+ *     the first GiB     through the page cache; the system begins to write every few MiB at once
+ *     all behind it     direct (local_direct.c), where the file system says that it can
  *
  * Files that are opened to append, that were synced once (logs), that grew ahead of their writes or
  * that are to be read soon stay in the page cache. STOA_DIRECT_WRITES in the environment says after
@@ -27,7 +27,7 @@
 
 enum { WRITE_BEHIND_BYTES = 8 << 20, ZERO_BYTES = 64 << 10 };
 
-static const uint64_t direct_after_default = UINT64_C(64) << 20;
+static const uint64_t direct_after_default = UINT64_C(1) << 30;
 
 struct writer {
     stoa_pool *pool;
