@@ -12,7 +12,12 @@
 #include "vfs/map_guard.h"
 
 /* Linux moves at most 0x7ffff000 bytes in one call. */
-enum { TRANSFER_BYTES_MAX = 1 << 30, VECTOR_RANGES_MAX = 64 };
+enum {
+    TRANSFER_BYTES_MAX = 1 << 30,
+    VECTOR_RANGES_MAX = 64,
+    RANGES_AHEAD = 32,
+    GROUPS_A_QUESTION = 8
+};
 
 struct local_file {
     stoa_pool *pool;
@@ -75,9 +80,27 @@ static size_t adjacent(const stoa_read_range *ranges, size_t count) {
     return n;
 }
 
+/* Asks the system to fetch the next ranges while this one is waited for. On a cold disk small ranges
+ * come four times as fast, a little faster than through io_uring (bench/vfs). */
+static void announce(const struct local_file *file, const stoa_read_range *ranges, size_t count,
+                     size_t first, size_t *announced) {
+    const size_t end = count - first < RANGES_AHEAD ? count : first + RANGES_AHEAD;
+    for (*announced = *announced < first ? first : *announced; *announced < end; ++*announced) {
+        const stoa_read_range *range = &ranges[*announced];
+        if (range->size > 0) {
+            (void)posix_fadvise(file->descriptor, (off_t)range->offset, (off_t)range->size,
+                                POSIX_FADV_WILLNEED);
+        }
+    }
+}
+
+/* Ranges are in memory until one is not: from there on they are announced. Asking costs a fifth of a
+ * small read, so only every eighth is asked. */
 static stoa_status local_read_vector(void *state, const stoa_read_range *ranges, size_t count,
                                      stoa_error *err) {
     struct local_file *file = state;
+    bool is_cold = false;
+    size_t announced = 0, groups = 0;
     for (size_t first = 0; first < count;) {
         struct iovec vector[VECTOR_RANGES_MAX];
         size_t n = adjacent(ranges + first, count - first);
@@ -86,9 +109,18 @@ static stoa_status local_read_vector(void *state, const stoa_read_range *ranges,
             vector[i] = (struct iovec){ranges[first + i].buffer, ranges[first + i].size};
             wanted += ranges[first + i].size;
         }
-        ssize_t got = n == 1
-                          ? -1
-                          : preadv(file->descriptor, vector, (int)n, (off_t)ranges[first].offset);
+        const off_t offset = (off_t)ranges[first].offset;
+        ssize_t got = -1;
+        if (!is_cold && n < count && groups++ % GROUPS_A_QUESTION == 0) {
+            got = preadv2(file->descriptor, vector, (int)n, offset, RWF_NOWAIT);
+            is_cold = got != (ssize_t)wanted;
+        }
+        if (is_cold) {
+            announce(file, ranges, count, first, &announced);
+        }
+        if (got != (ssize_t)wanted && n > 1) {
+            got = preadv(file->descriptor, vector, (int)n, offset);
+        }
         /* What one call did not deliver (short, interrupted, in error) each range reads by itself
          * and explains. */
         for (size_t i = 0; i < n && got != (ssize_t)wanted; i++) {

@@ -156,6 +156,44 @@ static void a_failed_write_can_be_repeated_without_a_gap(void **state) {
     assert_holds(at("", "f"), "01234ABCDEFGHIJ");
 }
 
+/* Ranges of a file whose pages are on the disk only: apart, adjacent, empty, and past the end. */
+static void many_cold_ranges_come_whole(void **state) {
+    enum { RANGES = 300, WORDS = 1 << 19 };
+    (void)state;
+    static uint32_t words[WORDS], got[RANGES * 64];
+    stoa_read_range ranges[RANGES];
+    support_random random = support_random_open("cold ranges");
+    stoa_file *file = NULL;
+    for (uint32_t i = 0; i < WORDS; i++) {
+        words[i] = i;
+    }
+    assert_ok(stoa_vfs_replace(registry, at("", "f"), NULL, words, sizeof words, &err), err);
+    uint64_t next = 0;
+    for (size_t i = 0; i < RANGES; i++) {
+        size_t count = (size_t)support_random_below(&random, 65);
+        next += support_random_below(&random, 2) == 0 ? 0 : support_random_below(&random, 1500);
+        ranges[i] = (stoa_read_range){next * 4, count * 4, got + i * 64};
+        next += count;
+    }
+    assert_true(next < WORDS);
+    int descriptor = open(at("", "f"), O_RDONLY | O_CLOEXEC);
+    assert_int_equal(posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED), 0);
+    assert_int_equal(close(descriptor), 0);
+    assert_ok(stoa_vfs_open(registry, at("", "f"), STOA_OPEN_READ, NULL, &file, &err), err);
+    stoa_file_advise(file, 0, 0, STOA_ADVICE_RANDOM);
+    for (int run = 0; run < 2; run++) { /* cold, then warm */
+        memset(got, 0xff, sizeof got);
+        assert_ok(stoa_file_read_vector(file, ranges, RANGES, &err), err);
+        for (size_t i = 0; i < RANGES; i++) {
+            assert_memory_equal(ranges[i].buffer, words + ranges[i].offset / 4, ranges[i].size);
+        }
+    }
+    ranges[RANGES - 1] = (stoa_read_range){sizeof words - 4, 8, got};
+    assert_fails(stoa_file_read_vector(file, ranges, RANGES, &err), STOA_CORRUPT, "ends after 4",
+                 err);
+    stoa_file_close(file);
+}
+
 /* Takes the lock in a child that lives until it is killed; returns its process id. */
 static pid_t lock_in_child(const char *path) {
     int ends[2];
@@ -253,6 +291,7 @@ int main(void) {
         TEST(named_pipes_are_read_in_order),
         TEST(a_full_disk_is_an_error_in_the_systems_words),
         TEST(a_failed_write_can_be_repeated_without_a_gap),
+        TEST(many_cold_ranges_come_whole),
         TEST(a_lock_names_the_process_and_dies_with_it),
         TEST(descriptors_do_not_leak_into_programs),
         TEST(descriptors_read_in_order_and_stay_open),
