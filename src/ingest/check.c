@@ -96,6 +96,7 @@ stoa_status stoa_ingest_check_json(stoa_file *file, const stoa_context *context,
     *out_mark_bytes = 0;
     STOA_TRY(stoa_pool_allocate(context->pool, CHUNK_BYTES, &buffer, err));
     stoa_status status = STOA_OK;
+    stoa_file_advise(file, 0, 0, STOA_ADVICE_SEQUENTIAL);
     for (;;) {
         size_t size = 0;
         STOA_CHECK(stoa_file_read_some(file, offset, buffer, CHUNK_BYTES, &size, err));

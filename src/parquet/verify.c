@@ -382,6 +382,7 @@ static stoa_status verify_file(const stoa_context *context, stoa_file *file, boo
     stoa_parquet_footer footer;
     *out_checksum_failed = false;
     STOA_TRY(stoa_parquet_footer_read(context, file, &footer, err));
+    stoa_file_advise(file, 0, 0, STOA_ADVICE_SEQUENTIAL);
 
     struct verifier verifier = {.context = context,
                                 .file = file,
