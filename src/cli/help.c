@@ -67,6 +67,8 @@ void stoa_cli_help(FILE *out) {
                 "  STOA_THREADS      threads (default: as many as processors)\n"
                 "  STOA_DUCKDB_DIR   where libduckdb.so is\n"
                 "  STOA_LOG          error, warn (default), info or debug\n"
+                "  STOA_MAPS         off: local files are never mapped\n"
+                "  STOA_DIRECT_WRITES  MiB of a new file after which the page cache is passed, or off\n"
                 "  NO_COLOR          no colours\n"
                 "\nexit codes: 0 done, 1 the work failed, 2 wrong usage, 3 input or output failed,\n"
                 "4 corrupt data found, 130 interrupted.\n",
@@ -237,6 +239,6 @@ int stoa_cli_manual(const stoa_cli_arguments *arguments) {
     (void)fputs(".SH EXIT STATUS\n0 done; 1 the work failed; 2 wrong usage; 3 input or output "
                 "failed; 4 corrupt data found; 130 interrupted.\n"
                 ".SH ENVIRONMENT\nSTOA_MEMORY, STOA_THREADS, STOA_DUCKDB_DIR, STOA_LOG, "
-                "NO_COLOR.\n", out);
+                "STOA_MAPS, STOA_DIRECT_WRITES, NO_COLOR.\n", out);
     return STOA_EXIT_OK;
 }
