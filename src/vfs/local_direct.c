@@ -112,6 +112,15 @@ static void wait_for_one(stoa_direct *direct) {
     }
 }
 
+/* Takes note of what has ended, without waiting and without asking the system. */
+static void note_ended(stoa_direct *direct) {
+    struct io_uring_cqe *entry = NULL;
+    while (direct->under_way > 0 && io_uring_peek_cqe(&direct->ring, &entry) == 0) {
+        piece_end(direct, io_uring_cqe_get_data(entry), entry->res);
+        io_uring_cqe_seen(&direct->ring, entry);
+    }
+}
+
 static void wait_for_all(stoa_direct *direct) {
     while (direct->under_way > 0) {
         wait_for_one(direct);
@@ -204,6 +213,7 @@ static struct piece *begin_piece(stoa_direct *direct) {
     while (find_piece(direct, PIECE_FREE) == NULL && direct->under_way > 0) {
         wait_for_one(direct);
     }
+    note_ended(direct);
     if (find_piece(direct, PIECE_FAILED) != NULL) {
         return NULL;
     }
@@ -223,10 +233,15 @@ stoa_status stoa_direct_write(stoa_direct *direct, const void *bytes, size_t siz
                                                    : direct->filling->at + direct->filling->size;
     size_t done = 0;
     *out_done = 0;
+    note_ended(direct);
+    bool has_failed = find_piece(direct, PIECE_FAILED) != NULL;
     while (done < size) {
-        direct->filling = direct->filling == NULL ? begin_piece(direct) : direct->filling;
+        if (direct->filling == NULL && !has_failed) {
+            direct->filling = begin_piece(direct);
+            has_failed = direct->filling == NULL;
+        }
         struct piece *piece = direct->filling;
-        if (piece == NULL) {
+        if (has_failed) {
             stoa_status status = stoa_direct_finish(direct, err);
             if (status != STOA_OK) {
                 take_back(direct, start);

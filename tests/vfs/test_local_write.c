@@ -265,10 +265,11 @@ static void what_was_taken_before_the_disk_was_full_is_kept(void **state) {
     for (int round = 0; round < 12; round++) {
         (void)unlink(path);
         stoa_file *file = open_new(STOA_OPEN_CREATE);
-        const rlim_t limit = 2 * MIB + support_random_below(&random, 8 * MIB);
+        /* So low that the end is met, whatever waits in memory. */
+        const rlim_t limit = 2 * MIB + support_random_below(&random, 4 * MIB);
         size_t done = 0, refused = 0;
         limit_file_size(limit);
-        while (done < 16 * (size_t)MIB) {
+        while (done < 20 * (size_t)MIB) {
             size_t part = 1 + (size_t)support_random_below(&random, 3 * MIB);
             stoa_status status = stoa_file_write(file, content + done, part, &err);
             if (status == STOA_OK) {
