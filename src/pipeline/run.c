@@ -125,7 +125,7 @@ void stoa_run_close(struct run *run) {
         return;
     }
     stoa_run_wait(run);
-    for (int32_t i = 0; run->lanes != NULL && i < run->lane_count; i++) {
+    for (int32_t i = 0; run->errors != NULL && i < run->lane_count; i++) { /* made last */
         stoa_lane_close(&run->lanes[i]);
     }
     const size_t lane_count = (size_t)run->lane_count;
@@ -152,6 +152,17 @@ void stoa_run_fail(struct run *run, stoa_status status, const stoa_error *error)
     stoa_cancel_trigger(run->cancel);
     if (run->reader_waits) {
         pthread_cond_signal(&run->changed);
+    }
+}
+
+void stoa_run_check_end(struct run *run) {
+    STOA_ASSERT(run->status != STOA_OK || run->done_count == run->lane_count);
+    if (run->status == STOA_OK && run->used_morsels > 0) {
+        stoa_error error = STOA_ERROR_NONE;
+        stoa_status status = stoa_fail(&error, STOA_INTERNAL,
+                                       "a source ended without giving part %" PRId64,
+                                       run->head_part);
+        stoa_run_fail(run, status, &error);
     }
 }
 
@@ -205,7 +216,7 @@ static stoa_status run_lanes(struct run *run, stoa_error *err) {
     run->lanes[0].state = LANE_RUNNING;
     stoa_lane_work(&run->lanes[0], INT64_MAX);
     stoa_run_wait(run);
-    STOA_ASSERT(run->status != STOA_OK || run->done_count == run->lane_count);
+    stoa_run_check_end(run);
     if (run->status != STOA_OK && err != NULL) {
         *err = run->error;
     }

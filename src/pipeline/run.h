@@ -115,6 +115,9 @@ void stoa_run_close(struct run *run);
 void stoa_run_wait(struct run *run);
 /* Stops the lanes with a failure; the first stays. The lock is held. */
 void stoa_run_fail(struct run *run, stoa_status status, const stoa_error *error);
+/* All lanes are DONE: nothing may be left in the window, unless the run failed. The lock is held, or
+ * nobody else is about. */
+void stoa_run_check_end(struct run *run);
 /* Counts a morsel of the source that was carried through, for progress. */
 void stoa_run_count(struct run *run, int64_t row_count, uint64_t bytes);
 

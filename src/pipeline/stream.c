@@ -116,6 +116,9 @@ static stoa_status find_item(struct pull *pull, stoa_error *err) {
             run->reader_waits = false;
         }
     }
+    if (run->status == STOA_OK && pull->item == NULL) {
+        stoa_run_check_end(run);
+    }
     const stoa_status status = run->status;
     pthread_mutex_unlock(&run->lock);
     if (status != STOA_OK && err != NULL) {

@@ -66,7 +66,7 @@ struct world {
 
 struct world_local {
     atomic_flag busy;
-    struct world *world;
+    stoa_pool *pool;
     struct world_list list;
 };
 
@@ -147,14 +147,16 @@ static inline stoa_status world_open_local(void *state, const stoa_context *cont
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(struct world_local), &memory, err));
     struct world_local *local = memory;
     atomic_flag_clear(&local->busy);
+    local->pool = context->pool;
     *out_local = local;
     return STOA_OK;
 }
 
-static inline void world_close_local(stoa_pool *pool, void *user) {
+static inline void world_close_local(void *state, void *user) {
+    (void)state;
     struct world_local *local = user;
     free(local->list.values);
-    stoa_pool_free(pool, local, sizeof *local);
+    stoa_pool_free(local->pool, local, sizeof *local);
 }
 
 static inline void world_enter(struct world_local *local) {
@@ -232,10 +234,6 @@ static inline stoa_status world_next(void *state, void *user, stoa_morsel *out, 
     return status;
 }
 
-static inline void world_source_close(void *state, void *local) {
-    world_close_local(((struct world *)state)->pool, local);
-}
-
 /* ---- operators -------------------------------------------------------------------------------- */
 
 /* The place that a batch came from, which serial sources do not tell. */
@@ -305,10 +303,6 @@ static inline stoa_status world_push(void *state, void *user, stoa_morsel *morse
     return status;
 }
 
-static inline void world_operator_close(void *state, void *local) {
-    world_close_local(((struct world_operator *)state)->world->pool, local);
-}
-
 /* ---- sinks ------------------------------------------------------------------------------------ */
 
 static inline stoa_status world_consume(void *state, void *user, stoa_morsel *morsel,
@@ -341,7 +335,7 @@ static inline stoa_status world_combine(void *state, void *user, stoa_error *err
 /* What the sink had consumed when the run failed counts as well. */
 static inline void world_sink_close(void *state, void *local) {
     STOA_IGNORE(world_combine(state, local, NULL));
-    world_close_local(((struct world *)state)->pool, local);
+    world_close_local(state, local);
 }
 
 static inline stoa_status world_finish(void *state, stoa_error *err) {
@@ -384,7 +378,7 @@ static inline void world_add_operator(struct world *world, enum world_kind kind)
         (stoa_pipeline_operator){.state = self,
                                  .open_local = world_open_local,
                                  .push = world_push,
-                                 .close_local = world_operator_close};
+                                 .close_local = world_close_local};
 }
 
 static inline stoa_pipeline world_pipeline(struct world *world,
@@ -394,7 +388,7 @@ static inline stoa_pipeline world_pipeline(struct world *world,
                                       .foreign = world->seed % 2 == 1,
                                       .open_local = world_open_local,
                                       .next = world_next,
-                                      .close_local = world_source_close},
+                                      .close_local = world_close_local},
                            .operators = world->stages,
                            .operator_count = world->operator_count,
                            .sink = {.state = world,
