@@ -259,6 +259,22 @@ static stoa_status check_end(struct compressed_file *file, struct stoa_cursor *c
                                  cursor->unpacker->kind->frame, cursor->unpacker->frame_offset);
 }
 
+/* Where the room ends, the frame may end too, and its checksum is still to be looked at: a reader that
+ * knows how much it wants does not come back for it. */
+static stoa_status check_frame(struct compressed_file *file, struct stoa_cursor *cursor,
+                               stoa_error *err) {
+    uint8_t none;
+    size_t made = 0;
+    bool moved = true;
+    while (moved && !cursor->has_ended && !cursor->unpacker->between) {
+        if (input_left(cursor) == 0 && !cursor->input_ended) {
+            STOA_TRY(cursor_fetch(file, cursor, err));
+        }
+        STOA_TRY(cursor_step(file, cursor, &none, 0, &made, &moved, err));
+    }
+    return STOA_OK;
+}
+
 /* Unpacks up to `size` bytes, at least one unless the file ends. */
 static stoa_status cursor_unpack(struct compressed_file *file, struct stoa_cursor *cursor,
                                  uint8_t *out, size_t size, size_t *out_made, stoa_error *err) {
@@ -269,6 +285,7 @@ static stoa_status cursor_unpack(struct compressed_file *file, struct stoa_curso
         STOA_TRY(cursor_advance(file, cursor, out + done, size - done, &made, err));
         done += made;
     }
+    STOA_TRY(check_frame(file, cursor, err));
     STOA_TRY(check_end(file, cursor, err));
     *out_made = done;
     return STOA_OK;

@@ -45,7 +45,8 @@ struct unpacker {
 };
 
 /* `save` gives a block from the unpacker's pool; `start` begins with it, or with NULL at a frame.
- * A step takes bytes, or makes some, or asks for more with `need` or by using up all of `in`. */
+ * A step takes bytes, or makes some, or asks for more with `need` or by using up all of `in`. One
+ * without room goes on as far as it can without making bytes. */
 struct unpacker_kind {
     const char *frame; /* what the format calls a frame: "gzip member" */
     size_t state_bytes;

@@ -23,7 +23,10 @@ enum {
     HEADER_BYTES = 10,
     HEADER_BYTES_MAX = 1 << 20, /* with name and comment, which have no end of their own */
     TRAILER_BYTES = 8,
-    WINDOW_BYTES = 1 << 15
+    WINDOW_BYTES = 1 << 15,
+    /* What zlib says in data_type; its lowest three bits count unused ones. */
+    IN_LAST_BLOCK = 64,
+    AFTER_BLOCK = 128
 };
 
 enum gzip_place { PLACE_HEADER, PLACE_PADDING, PLACE_BODY, PLACE_TRAILER };
@@ -192,6 +195,10 @@ static stoa_status read_body(struct gzip_unpacker *gzip, struct unpack_io *io, s
     stream->next_out = io->out;
     stream->avail_out = as_unsigned(io->out_size);
     int code = inflate(stream, io->wants_point ? Z_BLOCK : Z_NO_FLUSH);
+    if (code == Z_OK && (stream->data_type & AFTER_BLOCK) != 0 &&
+        (stream->data_type & IN_LAST_BLOCK) != 0) {
+        code = inflate(stream, Z_NO_FLUSH); /* nothing but the end of the stream is left */
+    }
     size_t made = (size_t)(stream->next_out - io->out);
     gzip->checksum = stoa_crc32(gzip->checksum, io->out, made);
     gzip->size += (uint32_t)made;
@@ -206,8 +213,7 @@ static stoa_status read_body(struct gzip_unpacker *gzip, struct unpack_io *io, s
         const char *words = stream->msg != NULL ? stream->msg : "the deflate stream is wrong";
         return stoa_unpack_fail(&gzip->base, io, STOA_CORRUPT, words, err);
     }
-    /* 128: just behind a block; 64: that was the last one, whose trailer comes at once. */
-    if ((stream->data_type & 192) == 128 && gzip->size > 0) {
+    if ((stream->data_type & AFTER_BLOCK) != 0 && gzip->size > 0) {
         io->stop = UNPACK_POINT;
     }
     return STOA_OK;
