@@ -146,12 +146,23 @@ static stoa_status leave_item(struct pull *pull, stoa_error *err) {
     return failed->status;
 }
 
+/* The token stops the run; a failure that triggered it was there first and stays. */
+static void note_token(struct run *run) {
+    stoa_error error;
+    stoa_status status = stoa_cancel_check(run->context.cancel, &error);
+    if (status != STOA_OK) {
+        pthread_mutex_lock(&run->lock);
+        stoa_run_fail(run, status, &error);
+        pthread_mutex_unlock(&run->lock);
+    }
+}
+
 static stoa_status next_among(struct pull *pull, struct ArrowArray *out, stoa_error *err) {
     if (!pull->opened) {
         pull->opened = true;
         pull->run->lanes[0].state = LANE_READY;
     }
-    STOA_TRY(stoa_cancel_check(pull->run->context.cancel, err));
+    note_token(pull->run);
     while (!take_output(pull, out)) {
         if (pull->item != NULL) {
             STOA_TRY(leave_item(pull, err));
