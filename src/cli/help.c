@@ -68,7 +68,7 @@ void stoa_cli_help(FILE *out) {
                 "  STOA_DUCKDB_DIR   where libduckdb.so is\n"
                 "  STOA_LOG          error, warn (default), info or debug\n"
                 "  STOA_MAPS         off: local files are never mapped\n"
-                "  STOA_DIRECT_WRITES  MiB of a new file after which the page cache is passed, or off\n"
+                "  STOA_DIRECT_WRITES  MiB of a file, then past the page cache (1024), or off\n"
                 "  NO_COLOR          no colours\n"
                 "\nexit codes: 0 done, 1 the work failed, 2 wrong usage, 3 input or output failed,\n"
                 "4 corrupt data found, 130 interrupted.\n",
