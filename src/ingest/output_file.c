@@ -1,4 +1,5 @@
-/* Output files: temporary name, sync, rename. Standard output, pipes and devices are written in order
+/* Output files: temporary name, sync, rename; where files appear whole at their sync anyway (object
+ * stores) it is the name itself. Standard output, pipes and devices are written in order
  * and not synced: a rename would put a file where the pipe or the device was. A symbolic link stays,
  * and the file that it leads to is replaced. */
 #include "ingest/output_file.h"
@@ -56,6 +57,10 @@ stoa_status stoa_ingest_output_open(stoa_database *database, const char *path,
         path = target;
     }
     STOA_CHECK(stoa_pool_copy_string(out->pool, path, &out->path, err));
+    if (stoa_vfs_has(out->registry, path, STOA_FS_WHOLE_WRITES)) {
+        status = stoa_vfs_open(out->registry, path, STOA_OPEN_REPLACE, context, &out->file, err);
+        goto done;
+    }
     STOA_CHECK(stoa_vfs_temporary_name(out->pool, path, &out->temporary, err));
     STOA_CHECK(
         stoa_vfs_open(out->registry, out->temporary, STOA_OPEN_CREATE, context, &out->file, err));
@@ -93,12 +98,15 @@ stoa_status stoa_ingest_output_write(stoa_ingest_output *output, const void *byt
 
 stoa_status stoa_ingest_output_publish(stoa_ingest_output *output, stoa_error *err) {
     STOA_TRY(flush(output, err));
-    if (output->temporary == NULL) {
+    if (output->path == NULL) {
         return STOA_OK;
     }
     STOA_TRY(stoa_file_sync(output->file, err));
     stoa_file_close(output->file);
     output->file = NULL;
+    if (output->temporary == NULL) {
+        return STOA_OK;
+    }
     STOA_TRY(stoa_vfs_publish(output->registry, output->temporary, output->path, NULL, err));
     stoa_pool_free_string(output->pool, output->temporary);
     output->temporary = NULL;

@@ -13,7 +13,7 @@ typedef struct stoa_ingest_output {
     stoa_pool *pool;
     stoa_file *file;
     char *path;      /* NULL: standard output, a pipe or a device */
-    char *temporary; /* NULL: as `path` */
+    char *temporary; /* NULL: as `path`, and where files appear whole at their sync */
     int descriptor;  /* of a pipe or a device */
     bool owns_descriptor;
     stoa_buffer pending;
