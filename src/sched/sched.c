@@ -152,10 +152,16 @@ static void *work(void *user) {
     return NULL;
 }
 
-/* With the signals of the process blocked: they are meant for the program's own threads. */
+/* With the signals of the process blocked: they are meant for the program's own threads. Not those
+ * that a thread raises by what it does: blocked, they end the process without asking any handler
+ * (a program's, or the one for mapped files that are cut short). */
 static int start_thread(struct worker *worker) {
+    static const int own[] = {SIGBUS, SIGSEGV, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
     sigset_t all, before;
     (void)sigfillset(&all);
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        (void)sigdelset(&all, own[i]);
+    }
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&worker->thread, NULL, work, worker);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <stoa/sched.h>
+
 enum { PAGE_COUNT = 64, MAP_COUNT = 1200 };
 
 static char base[SUPPORT_PATH_BYTES];
@@ -181,6 +183,36 @@ static void cut_under_threads(void) {
 static void every_thread_that_read_past_the_cut_finds_out(void **state) {
     (void)state;
     assert_succeeds(cut_under_threads);
+}
+
+static stoa_status read_as_task(void *user, stoa_error *task_err) {
+    const struct mapped *mapped = user;
+    (void)count_zeros(mapped);
+    return stoa_file_map_check(mapped->file, task_err);
+}
+
+/* Workers block signals, but not the one that this is about. */
+static void cut_under_a_worker(void) {
+    struct mapped mapped;
+    stoa_sched *sched = NULL;
+    stoa_future *future = NULL;
+    open_mapped(&mapped);
+    REQUIRE(truncate(path, 0) == 0);
+    const stoa_sched_options options = {.threads = 2};
+    REQUIRE(stoa_sched_create(mapped.pool, &options, &sched, NULL) == STOA_OK);
+    REQUIRE(stoa_sched_submit(sched, read_as_task, &mapped, NULL, &future, NULL) == STOA_OK);
+    while (!stoa_future_is_done(future)) {
+        (void)usleep(100); /* waiting would run it here */
+    }
+    REQUIRE(stoa_future_wait(future, -1, NULL) == STOA_IO);
+    stoa_future_close(future);
+    stoa_sched_close(sched);
+    close_mapped(&mapped);
+}
+
+static void a_worker_that_reads_past_the_cut_finds_out(void **state) {
+    (void)state;
+    assert_succeeds(cut_under_a_worker);
 }
 
 static void map_many(void) {
@@ -418,6 +450,7 @@ int main(void) {
         cmocka_unit_test(a_file_cut_short_reads_as_zeros_and_is_reported),
         cmocka_unit_test(a_cut_within_the_last_page_is_reported),
         cmocka_unit_test(every_thread_that_read_past_the_cut_finds_out),
+        cmocka_unit_test(a_worker_that_reads_past_the_cut_finds_out),
         cmocka_unit_test(more_maps_than_one_block_of_the_table_holds),
         cmocka_unit_test(a_handler_from_before_gets_its_own_faults),
         cmocka_unit_test(a_handler_that_came_later_is_asked_after_ours),
