@@ -3,7 +3,8 @@
 #   /* link: leveldb lmdb */
 #
 # among the first ten of a program names the libraries it needs besides libstoa; where one is
-# missing the program is left out, with a message. bench/support/*.c is shared by all.
+# missing the program is left out, with a message. A line "flags:" of the same kind gives options to
+# the compiler and the linker. bench/support/*.c is shared by all.
 set(STOA_BENCH_DIR ${PROJECT_BINARY_DIR}/bench)
 file(GLOB STOA_BENCH_SOURCES CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*/*.c
      ${PROJECT_SOURCE_DIR}/bench/*/*.cc)
@@ -41,6 +42,15 @@ function(stoa_bench_libraries source out missing)
   set(${out} "${found}" PARENT_SCOPE)
 endfunction()
 
+# Sets `out` to the options that `source` asks for.
+function(stoa_bench_flags source out)
+  file(STRINGS ${source} line REGEX "^/\\* flags: " LIMIT_COUNT 1)
+  string(REGEX REPLACE "^/\\* flags: *" "" line "${line}")
+  string(REGEX REPLACE " *\\*/.*$" "" line "${line}")
+  string(REPLACE " " ";" line "${line}")
+  set(${out} "${line}" PARENT_SCOPE)
+endfunction()
+
 add_custom_target(benchmarks)
 foreach(source ${STOA_BENCH_SOURCES})
   cmake_path(GET source PARENT_PATH folder)
@@ -56,5 +66,8 @@ foreach(source ${STOA_BENCH_SOURCES})
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${STOA_BENCH_DIR})
   target_include_directories(${target} PRIVATE ${folder})
   target_link_libraries(${target} PRIVATE bench_support ${libraries})
+  stoa_bench_flags(${source} flags)
+  target_compile_options(${target} PRIVATE ${flags})
+  target_link_options(${target} PRIVATE ${flags})
   add_dependencies(benchmarks ${target})
 endforeach()

@@ -36,9 +36,9 @@ static stoa_status run_future(void *user, stoa_error *err) {
         future->error = *err;
         future->error.status = future->status;
     }
-    /* Release: pairs with the acquire of those who wait. */
-    atomic_store_explicit(&future->pending, 0, memory_order_release);
-    stoa_sched_wake_waiters(sched);
+    /* Sequentially consistent: it comes before the look at who sleeps. */
+    atomic_store_explicit(&future->pending, 0, memory_order_seq_cst);
+    stoa_park_notify_done(sched, &future->pending);
     future_release(future);
     return STOA_OK;
 }
@@ -50,8 +50,8 @@ stoa_status stoa_sched_submit(stoa_sched *sched, stoa_task_function function, vo
     if (sched == NULL) {
         return stoa_fail(err, STOA_INVALID, "expected a scheduler but found none");
     }
-    stoa_pool *pool = context != NULL && context->pool != NULL ? context->pool
-                                                               : stoa_sched_pool(sched);
+    STOA_TRY(stoa_sched_check_process(sched, err));
+    stoa_pool *pool = context != NULL && context->pool != NULL ? context->pool : sched->pool;
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof(stoa_future), &memory, err));
     stoa_future *future = memory;
     *future = (stoa_future){.sched = sched,
@@ -68,7 +68,8 @@ stoa_status stoa_sched_submit(stoa_sched *sched, stoa_task_function function, vo
         return status;
     }
     *out = future;
-    stoa_group_spawn(stoa_sched_detached(sched), run_future, future);
+    struct task task = {run_future, future, &sched->detached};
+    stoa_sched_spawn(sched, &task, false);
     return STOA_OK;
 }
 
@@ -79,7 +80,7 @@ stoa_status stoa_future_wait(stoa_future *future, int64_t timeout_ms, stoa_error
          __builtin_add_overflow(until_ns, stoa_clock_monotonic_ns(), &until_ns))) {
         until_ns = 0;
     }
-    if (!stoa_sched_help(future->sched, &future->pending, STOA_FOREGROUND, until_ns)) {
+    if (!stoa_sched_help(future->sched, NULL, &future->pending, STOA_FOREGROUND, until_ns)) {
         return stoa_fail(err, STOA_LOCKED, "the task has not ended after %" PRId64 " ms",
                          timeout_ms);
     }

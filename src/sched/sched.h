@@ -18,9 +18,10 @@ typedef struct stoa_group {
     stoa_sched *sched;
     stoa_cancel *cancel;
     stoa_priority priority;
-    atomic_int failed;       /* 0, then 1 when `error` has its owner */
-    _Atomic int64_t pending; /* spawned and not ended */
-    stoa_error error;        /* of the first failure; read when `pending` is 0 */
+    atomic_int failed; /* 0, then 1 when `error` has its owner */
+    /* On a line of its own: every task changes it, and reads those above. */
+    _Alignas(64) _Atomic int64_t pending; /* spawned and not ended */
+    stoa_error error;                     /* of the first failure; read when `pending` is 0 */
 } stoa_group;
 
 /// `sched` NULL: tasks run within stoa_group_spawn. `parent` (nullable) is a token above.
