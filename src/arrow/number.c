@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digits.h"
 #include "base/error.h"
 
 uint16_t stoa_half_from_double(double value) {
@@ -211,7 +212,37 @@ static struct digits digits_next(struct digits digits, int count) {
     return digits;
 }
 
+/* Prices, rates and counts: numbers of at most 15 digits, few of them behind the point. Fifteen digits
+ * and powers of ten are exact, so their quotient is rounded once, as reading the text would be; and
+ * no other text of 15 digits reads as the same number, so the fewest digits are the shortest. */
+static bool digits_short(double magnitude, struct digits *out) {
+    static const double powers[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
+    if (magnitude < 1e-4 || magnitude >= 1e15) {
+        return false;
+    }
+    for (int places = 0; places <= 8; places++) {
+        const double scaled = magnitude * powers[places] + 0.5;
+        if (scaled >= 1e15) {
+            return false;
+        }
+        const uint64_t whole = (uint64_t)scaled;
+        if ((double)whole / powers[places] == magnitude) {
+            out->count = (int)stoa_digits_print(whole, out->text);
+            out->exponent = out->count - 1 - places;
+            while (out->count > 1 && out->text[out->count - 1] == '0') {
+                out->count--;
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct digits digits_shortest(double magnitude, bool single) {
+    struct digits few;
+    if (!single && digits_short(magnitude, &few)) {
+        return few;
+    }
     int most = single ? 9 : 17;
     int first = single ? 6 : 15;
     if (magnitude < (single ? 0x1p-126 : 0x1p-1022)) {

@@ -14,6 +14,7 @@
 #include "arrow/number.h"
 #include "arrow/schema.h"
 #include "base/clock.h"
+#include "base/digits.h"
 #include "base/utf8.h"
 
 enum { DEPTH_MAX = 64 };
@@ -37,10 +38,10 @@ static stoa_status put_text(struct printer *printer, const char *text) {
     return put(printer, text, strlen(text));
 }
 
-static stoa_status put_integer(struct printer *printer, const char *format, long long value) {
-    char text[32];
-    int length = snprintf(text, sizeof text, format, value);
-    return put(printer, text, (size_t)length);
+static stoa_status put_integer(struct printer *printer, bool negative, uint64_t magnitude) {
+    char text[STOA_DIGITS_MAX + 1];
+    text[0] = '-';
+    return put(printer, text, negative + stoa_digits_print(magnitude, text + negative));
 }
 
 /* JSON strings ----------------------------------------------------------------------------------*/
@@ -400,9 +401,10 @@ static stoa_status print_fixed(struct printer *printer, const stoa_arrow_cursor 
     case STOA_ARROW_UINT8:
     case STOA_ARROW_UINT16:
     case STOA_ARROW_UINT32:
-        return put_integer(printer, "%lld", integer);
+        return put_integer(printer, integer < 0,
+                           integer < 0 ? 0 - (uint64_t)integer : (uint64_t)integer);
     case STOA_ARROW_UINT64:
-        return put_integer(printer, "%llu", integer);
+        return put_integer(printer, false, (uint64_t)integer);
     case STOA_ARROW_FLOAT16:
         return print_number(printer, stoa_half_to_double(stoa_load_u16(value)), true);
     case STOA_ARROW_FLOAT: {
@@ -446,12 +448,8 @@ static stoa_status print_fixed(struct printer *printer, const stoa_arrow_cursor 
     }
 }
 
-/* `row` counts from the array's own offset. */
-static stoa_status print_value(struct printer *printer, const struct ArrowSchema *schema,
-                               const struct ArrowArray *array, int64_t row) {
-    stoa_arrow_cursor at;
+static stoa_status print_at(struct printer *printer, stoa_arrow_cursor at) {
     bool is_null = false;
-    STOA_TRY(stoa_arrow_cursor_init(schema, array, row, &at, printer->err));
     STOA_TRY(stoa_arrow_cursor_resolve(&at, &is_null, printer->err));
     if (is_null) {
         return put_text(printer, printer->style == STOA_PRINT_JSON ? "null" : "NULL");
@@ -481,6 +479,20 @@ static stoa_status print_value(struct printer *printer, const struct ArrowSchema
     default:
         return print_fixed(printer, &at);
     }
+}
+
+/* `row` counts from the array's own offset. */
+static stoa_status print_value(struct printer *printer, const struct ArrowSchema *schema,
+                               const struct ArrowArray *array, int64_t row) {
+    stoa_arrow_cursor at;
+    STOA_TRY(stoa_arrow_cursor_init(schema, array, row, &at, printer->err));
+    return print_at(printer, at);
+}
+
+stoa_status stoa_arrow_value_print_at(const stoa_arrow_cursor *at, stoa_print_style style,
+                                      stoa_buffer *out, stoa_error *err) {
+    struct printer printer = {.style = style, .out = out, .err = err};
+    return print_at(&printer, *at);
 }
 
 stoa_status stoa_arrow_value_print(const struct ArrowSchema *schema, const struct ArrowArray *array,

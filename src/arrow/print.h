@@ -4,6 +4,7 @@
 
 #include <stoa/arrow.h>
 
+#include "arrow/access.h"
 #include "mem/buffer.h"
 
 typedef enum stoa_print_style {
@@ -16,6 +17,11 @@ STOA_MUST_USE stoa_status stoa_arrow_value_print(const struct ArrowSchema *schem
                                                  const struct ArrowArray *array, int64_t row,
                                                  stoa_print_style style, stoa_buffer *out,
                                                  stoa_error *err);
+/// The same where a cursor stands, for who prints row after row: a format string is parsed when its
+/// cursor is made.
+STOA_MUST_USE stoa_status stoa_arrow_value_print_at(const stoa_arrow_cursor *at,
+                                                    stoa_print_style style, stoa_buffer *out,
+                                                    stoa_error *err);
 /// Appends a JSON string literal with its quotes.
 STOA_MUST_USE stoa_status stoa_json_string_print(const char *text, size_t size, stoa_buffer *out,
                                                  stoa_error *err);

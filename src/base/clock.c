@@ -2,9 +2,11 @@
  * is the last of its year, and counts whole 400-year eras of 146,097 days. */
 #include "base/clock.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+
+#include "base/digits.h"
 
 int64_t stoa_clock_monotonic_ns(void) {
     struct timespec now;
@@ -63,29 +65,58 @@ int64_t stoa_days_from_civil(stoa_civil date) {
     return era * 146097 + day_of_era - 719468;
 }
 
+/* At least `width` digits. */
+static size_t put_number(uint64_t value, size_t width, char *out) {
+    char digits[STOA_DIGITS_MAX];
+    size_t count = stoa_digits_print(value, digits);
+    if (count < width) {
+        stoa_digits_pad(value, width, out);
+        return width;
+    }
+    memcpy(out, digits, count);
+    return count;
+}
+
 size_t stoa_date_print(int64_t days, char out[STOA_TIMESTAMP_TEXT_BYTES]) {
     stoa_civil date = stoa_civil_from_days(days);
-    /* The sign is not one of the four digits. */
-    int length = snprintf(out, STOA_TIMESTAMP_TEXT_BYTES, "%s%04lld-%02d-%02d",
-                          date.year < 0 ? "-" : "", llabs((long long)date.year), date.month,
-                          date.day);
-    return length < 0 ? 0 : (size_t)length;
+    size_t length = 0;
+    if (date.year < 0) { /* the sign is not one of the four digits */
+        out[length++] = '-';
+    }
+    length += put_number((uint64_t)llabs((long long)date.year), 4, out + length);
+    out[length++] = '-';
+    length += put_number((uint64_t)date.month, 2, out + length);
+    out[length++] = '-';
+    length += put_number((uint64_t)date.day, 2, out + length);
+    out[length] = '\0';
+    return length;
+}
+
+/* Hours may be negative, for a value that is no time of day; then the sign is one of two places. */
+static size_t put_hours(int64_t hours, char *out) {
+    if (hours >= 0) {
+        return put_number((uint64_t)hours, 2, out);
+    }
+    out[0] = '-';
+    return 1 + put_number((uint64_t)-hours, 1, out + 1);
 }
 
 size_t stoa_time_print(int64_t value, int64_t units_per_second,
                        char out[STOA_TIMESTAMP_TEXT_BYTES]) {
     int64_t seconds = floor_div(value, units_per_second);
     int64_t fraction = floor_mod(value, units_per_second);
-    int length = snprintf(out, STOA_TIMESTAMP_TEXT_BYTES, "%02lld:%02lld:%02lld",
-                          (long long)floor_div(seconds, 3600),
-                          (long long)floor_mod(seconds, 3600) / 60,
-                          (long long)floor_mod(seconds, 60));
-    if (fraction != 0 && length > 0) {
-        int digits = units_per_second == 1000 ? 3 : units_per_second == 1000000 ? 6 : 9;
-        length += snprintf(out + length, STOA_TIMESTAMP_TEXT_BYTES - (size_t)length, ".%0*lld",
-                           digits, (long long)fraction);
+    size_t length = put_hours(floor_div(seconds, 3600), out);
+    out[length++] = ':';
+    length += put_number((uint64_t)floor_mod(seconds, 3600) / 60, 2, out + length);
+    out[length++] = ':';
+    length += put_number((uint64_t)floor_mod(seconds, 60), 2, out + length);
+    if (fraction != 0) {
+        const size_t digits = units_per_second == 1000 ? 3 : units_per_second == 1000000 ? 6 : 9;
+        out[length++] = '.';
+        length += put_number((uint64_t)fraction, digits, out + length);
     }
-    return length < 0 ? 0 : (size_t)length;
+    out[length] = '\0';
+    return length;
 }
 
 size_t stoa_timestamp_print(int64_t value, int64_t units_per_second,
