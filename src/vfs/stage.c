@@ -1,0 +1,296 @@
+/* Staging: a directory of the stage's own, in it a numbered one for each file, in that the file's
+ * name as its URI has it, as a link to the cache's copy or as a copy.
+ *
+ * A link's target stays while the handle through the cache is open, so the stage keeps it open. */
+#include "vfs/stage.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "vfs/cache.h"
+#include "vfs/compressed.h"
+#include "vfs/uri.h"
+
+enum { COPY_BYTES = 1 << 20, PART_BYTES_MAX = 200 };
+
+struct staged {
+    char *uri;
+    char *path;     /* ends in "/" + the name */
+    stoa_file *pin; /* keeps a link's target; NULL for a copy */
+};
+
+struct stoa_stage {
+    stoa_fs_registry *registry;
+    stoa_pool *pool;
+    char *directory; /* of this stage; NULL until the first file */
+    char *parent;
+    stoa_buffer files; /* of struct staged */
+};
+
+static size_t count_files(const stoa_stage *stage) {
+    return stage->files.size / sizeof(struct staged);
+}
+
+static struct staged *file_at(const stoa_stage *stage, size_t index) {
+    return (struct staged *)(void *)stage->files.data + index;
+}
+
+stoa_status stoa_stage_create(stoa_fs_registry *registry, const char *directory, stoa_pool *pool,
+                              stoa_stage **out, stoa_error *err) {
+    void *memory = NULL;
+    *out = NULL;
+    STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof(stoa_stage), &memory, err));
+    stoa_stage *stage = memory;
+    stoa_status status = stoa_pool_copy_string(pool, directory, &stage->parent, err);
+    if (status != STOA_OK) {
+        stoa_pool_free(pool, stage, sizeof *stage);
+        return status;
+    }
+    stage->registry = registry;
+    stage->pool = pool;
+    stoa_buffer_init(&stage->files, pool);
+    *out = stage;
+    return STOA_OK;
+}
+
+void stoa_stage_close(stoa_stage *stage) {
+    if (stage == NULL) {
+        return;
+    }
+    /* What cannot be removed now is found by whoever clears the directory above. */
+    if (stage->directory != NULL) {
+        STOA_IGNORE(stoa_vfs_remove_tree(stage->registry, stage->directory, NULL, NULL));
+    }
+    for (size_t i = 0; i < count_files(stage); i++) {
+        stoa_file_close(file_at(stage, i)->pin);
+        stoa_pool_free_string(stage->pool, file_at(stage, i)->uri);
+        stoa_pool_free_string(stage->pool, file_at(stage, i)->path);
+    }
+    stoa_buffer_release(&stage->files);
+    stoa_pool_free_string(stage->pool, stage->directory);
+    stoa_pool_free_string(stage->pool, stage->parent);
+    stoa_pool_free(stage->pool, stage, sizeof *stage);
+}
+
+/* ---- names ---- */
+
+static stoa_status make_directory(const char *path, stoa_error *err) {
+    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+        return stoa_fail_errno(err, errno, "make directory", path);
+    }
+    return STOA_OK;
+}
+
+static stoa_status make_stage_directory(stoa_stage *stage, stoa_error *err) {
+    stoa_buffer text = {.pool = stage->pool};
+    const char *path = NULL;
+    stoa_status status = STOA_OK;
+    if (stage->directory != NULL) {
+        return STOA_OK;
+    }
+    STOA_CHECK(stoa_vfs_make_directories(stage->registry, stage->parent, NULL, err));
+    STOA_CHECK(stoa_buffer_append_format(&text, err, "%s/staged-%lx-%llx", stage->parent,
+                                         (long)getpid(),
+                                         (unsigned long long)stoa_clock_monotonic_ns()));
+    STOA_CHECK(stoa_buffer_text(&text, &path, err));
+    STOA_CHECK(make_directory(path, err));
+    STOA_CHECK(stoa_pool_copy_string(stage->pool, path, &stage->directory, err));
+
+done:
+    stoa_buffer_release(&text);
+    return status;
+}
+
+/* What readers take for a pattern, or what leads elsewhere, is another character here. */
+static stoa_status append_part(stoa_buffer *text, const char *part, size_t size, stoa_error *err) {
+    bool is_dots = (size == 1 && part[0] == '.') || (size == 2 && memcmp(part, "..", 2) == 0);
+    if (size > PART_BYTES_MAX) { /* the ending is what matters */
+        part += size - PART_BYTES_MAX;
+        size = PART_BYTES_MAX;
+    }
+    STOA_TRY(stoa_buffer_append_byte(text, '/', err));
+    for (size_t i = 0; i < size; i++) {
+        bool is_safe = (unsigned char)part[i] >= ' ' && strchr("*?[]{}\\'\"", part[i]) == NULL;
+        STOA_TRY(stoa_buffer_append_byte(text, is_safe && !is_dots ? (uint8_t)part[i] : '_', err));
+    }
+    return STOA_OK;
+}
+
+/* How much of the URI is a path: a query behind one over HTTP is not. */
+static size_t path_length(const char *uri, size_t from) {
+    bool is_http = strncasecmp(uri, "http:", 5) == 0 || strncasecmp(uri, "https:", 6) == 0;
+    return is_http ? strcspn(uri + from, "?#") : strlen(uri + from);
+}
+
+/* <stage>/<number>/<the parts of the URI behind its scheme and authority><ending>, with the
+ * directories made. */
+static stoa_status make_name(stoa_stage *stage, const char *uri, stoa_packing packing,
+                             bool unpacked, stoa_buffer *text, const char **out, stoa_error *err) {
+    size_t root = stoa_uri_root_offset(uri);
+    size_t end = root + path_length(uri, root);
+    STOA_TRY(make_stage_directory(stage, err));
+    STOA_TRY(stoa_buffer_append_format(text, err, "%s/%zu", stage->directory, count_files(stage)));
+    size_t stem = text->size;
+    for (size_t at = root; at < end;) {
+        size_t size = strcspn(uri + at, "/");
+        size = size < end - at ? size : end - at;
+        if (size > 0) {
+            STOA_TRY(stoa_buffer_text(text, out, err));
+            STOA_TRY(make_directory(*out, err));
+            STOA_TRY(append_part(text, uri + at, size, err));
+        }
+        at += size + 1;
+    }
+    if (text->size == stem) {
+        STOA_TRY(stoa_buffer_text(text, out, err));
+        STOA_TRY(make_directory(*out, err));
+        STOA_TRY(stoa_buffer_append_text(text, "/file", err));
+    }
+    STOA_TRY(stoa_buffer_text(text, out, err));
+    stoa_packing named = stoa_packing_of_name(*out, &stem);
+    if (unpacked && named != STOA_PACKING_NONE) {
+        text->size = stem;
+    } else if (!unpacked && named != packing && packing != STOA_PACKING_NONE) {
+        STOA_TRY(stoa_buffer_append_text(text, packing == STOA_PACKING_GZIP ? ".gz" : ".zst", err));
+    }
+    return stoa_buffer_text(text, out, err);
+}
+
+/* ---- content ---- */
+
+static stoa_status copy_content(stoa_stage *stage, stoa_file *from, const char *path,
+                                const stoa_context *context, stoa_error *err) {
+    stoa_file *to = NULL;
+    void *buffer = NULL;
+    uint64_t offset = 0;
+    size_t got = COPY_BYTES;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_pool_allocate(stage->pool, COPY_BYTES, &buffer, err));
+    STOA_CHECK(stoa_vfs_open(stage->registry, path, STOA_OPEN_CREATE, context, &to, err));
+    stoa_file_advise(to, 0, 0, STOA_ADVICE_WILL_NEED); /* it is read next, and removed */
+    while (got == COPY_BYTES) {
+        STOA_CHECK(stoa_cancel_check(context->cancel, err));
+        STOA_CHECK(stoa_file_read_some(from, offset, buffer, COPY_BYTES, &got, err));
+        STOA_CHECK(stoa_file_write(to, buffer, got, err));
+        offset += got;
+    }
+
+done:
+    stoa_file_close(to);
+    stoa_pool_free(stage->pool, buffer, COPY_BYTES);
+    return status;
+}
+
+static stoa_status recognise(stoa_file *file, stoa_packing *out, stoa_error *err) {
+    uint8_t head[STOA_PACKING_HEAD_BYTES];
+    size_t size = 0;
+    STOA_TRY(stoa_file_read_some(file, 0, head, sizeof head, &size, err));
+    *out = stoa_packing_recognise(head, size);
+    return STOA_OK;
+}
+
+static bool is_known_to_others(stoa_packing packing) {
+    return packing == STOA_PACKING_NONE || packing == STOA_PACKING_GZIP ||
+           packing == STOA_PACKING_ZSTD;
+}
+
+/* A link to the cache's copy, or a copy. `*file` is taken when it is to stay open. */
+static stoa_status place(stoa_stage *stage, stoa_file **file, const char *uri, bool unpack,
+                         const stoa_context *context, struct staged *out, stoa_error *err) {
+    stoa_packing packing = STOA_PACKING_NONE;
+    const char *cached = NULL, *path = NULL;
+    stoa_buffer text = {.pool = stage->pool};
+    stoa_status status = STOA_OK;
+    if (unpack) {
+        STOA_CHECK(recognise(*file, &packing, err));
+    }
+    bool unpacks = !is_known_to_others(packing);
+    STOA_CHECK(make_name(stage, uri, packing, unpacks, &text, &path, err));
+    STOA_CHECK(stoa_pool_copy_string(stage->pool, path, &out->path, err));
+    if (unpacks) {
+        stoa_file *packed = *file;
+        *file = NULL;
+        STOA_CHECK(stoa_compressed_open(context, packed, &packing, file, err));
+    } else {
+        STOA_CHECK(stoa_cached_file_path(*file, &cached, err));
+    }
+    if (cached != NULL && symlink(cached, path) == 0) {
+        out->pin = *file;
+        *file = NULL;
+    } else {
+        STOA_CHECK(copy_content(stage, *file, path, context, err));
+    }
+
+done:
+    stoa_buffer_release(&text);
+    return status;
+}
+
+static void staged_release(const stoa_stage *stage, struct staged *staged) {
+    stoa_file_close(staged->pin);
+    stoa_pool_free_string(stage->pool, staged->uri);
+    stoa_pool_free_string(stage->pool, staged->path);
+}
+
+static const char *find_staged(const stoa_stage *stage, const char *uri) {
+    for (size_t i = 0; i < count_files(stage); i++) {
+        if (strcmp(file_at(stage, i)->uri, uri) == 0) {
+            return file_at(stage, i)->path;
+        }
+    }
+    return NULL;
+}
+
+stoa_status stoa_stage_add(stoa_stage *stage, const char *uri, bool unpack,
+                           const stoa_context *context, const char **out, stoa_error *err) {
+    const char *local = stoa_vfs_local_path(uri);
+    *out = local != NULL ? local : find_staged(stage, uri);
+    if (*out != NULL) {
+        return STOA_OK;
+    }
+    stoa_context own = *context;
+    own.pool = own.pool == NULL ? stage->pool : own.pool;
+    struct staged staged = {0};
+    stoa_file *file = NULL;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_pool_copy_string(stage->pool, uri, &staged.uri, err));
+    STOA_CHECK(stoa_vfs_open(stage->registry, uri, STOA_OPEN_READ, &own, &file, err));
+    STOA_CHECK(place(stage, &file, uri, unpack, &own, &staged, err));
+    STOA_CHECK(stoa_buffer_append(&stage->files, &staged, sizeof staged, err));
+    *out = staged.path;
+    staged = (struct staged){0};
+
+done:
+    stoa_file_close(file);
+    staged_release(stage, &staged);
+    return status;
+}
+
+/* ---- messages ---- */
+
+static void replace_all(char *message, size_t room, const char *from, const char *to) {
+    size_t from_size = strlen(from), to_size = strlen(to);
+    for (char *at = strstr(message, from); at != NULL; at = strstr(at + to_size, from)) {
+        size_t tail = strlen(at + from_size) + 1;
+        if ((size_t)(at - message) + to_size + tail > room) {
+            return;
+        }
+        memmove(at + to_size, at + from_size, tail);
+        memcpy(at, to, to_size);
+    }
+}
+
+void stoa_stage_explain(const stoa_stage *stage, stoa_error *err) {
+    if (stage == NULL || err == NULL) {
+        return;
+    }
+    for (size_t i = count_files(stage); i > 0; i--) { /* ".../10/x" before ".../1/x" */
+        const struct staged *staged = file_at(stage, i - 1);
+        replace_all(err->message, sizeof err->message, staged->path, staged->uri);
+    }
+}
