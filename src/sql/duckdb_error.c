@@ -112,6 +112,23 @@ static const char *member(const json_t *object, const char *name) {
     return text != NULL ? text : "";
 }
 
+void stoa_sql_error_place(stoa_error *err, const char *sql, const struct sql_text *text,
+                          int64_t at) {
+    size_t size = strlen(sql);
+    for (; text != NULL && at >= 0; text = text->outer) {
+        if (text->source == NULL) {
+            return;
+        }
+        at = stoa_sql_text_source(text, at);
+        sql = text->source;
+        size = text->source_size;
+    }
+    if (err != NULL && at >= 0 && (size_t)at <= size) {
+        err->query_offset = at;
+        stoa_sql_error_mark_query(err, sql, size, at);
+    }
+}
+
 /* A position that the user can find in what was typed; else the sentence stands alone. */
 static void place_error(const struct engine_failure *failure, const char *position,
                         stoa_error *err) {
@@ -120,21 +137,7 @@ static void place_error(const struct engine_failure *failure, const char *positi
     if (err == NULL || position[0] == '\0' || *end != '\0' || at < 0 || failure->sql == NULL) {
         return;
     }
-    const char *sql = failure->sql;
-    size_t size = strlen(sql);
-    int64_t place = at;
-    if (failure->text != NULL) {
-        if (failure->text->source == NULL) {
-            return;
-        }
-        place = stoa_sql_text_source(failure->text, at);
-        sql = failure->text->source;
-        size = failure->text->source_size;
-    }
-    if (place >= 0 && (size_t)place <= size) {
-        err->query_offset = place;
-        stoa_sql_error_mark_query(err, sql, size, place);
-    }
+    stoa_sql_error_place(err, failure->sql, failure->text, at);
 }
 
 static stoa_status fail_from_json(const struct engine_failure *failure, const json_t *object,

@@ -20,6 +20,11 @@ struct engine_failure {
 /// STOA_INTERNAL, else STOA_INVALID with `query_offset` and the line with a mark below it.
 stoa_status stoa_sql_engine_fail(const struct engine_failure *failure, stoa_error *err);
 
+/// Sets `query_offset` to where byte `at` of `sql` stands in what the user typed, and marks the line;
+/// nothing when it stands nowhere there.
+void stoa_sql_error_place(stoa_error *err, const char *sql, const struct sql_text *text,
+                          int64_t at);
+
 /// Appends "\n<the line of `sql` around `at`>\n    ^" to the message.
 void stoa_sql_error_mark_query(stoa_error *err, const char *sql, size_t size, int64_t at);
 

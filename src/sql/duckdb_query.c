@@ -17,12 +17,14 @@
 #include "sql/duckdb_read.h"
 #include "sql/duckdb_type.h"
 #include "sql/monitor.h"
+#include "sql/remote.h"
 
 enum { BATCH_ROWS = 32 * DUCKDB_VECTOR_ROWS };
 #define BATCH_BYTES ((size_t)8 << 20)
 
 struct engine_query {
-    struct query_source source;
+    struct query_source source; /* `sql` and `text` are those of `remote` when it has any */
+    struct sql_text remote;     /* with local paths in place of URIs */
     struct engine *engine;
     const struct duckdb_api *api;
     stoa_pool *pool;
@@ -56,7 +58,9 @@ static stoa_status fail(const struct engine_query *query, const char *message, s
         .cancel = query->source.view->context.cancel,
         .budget_bytes = query->budget_bytes,
     };
-    return stoa_sql_engine_fail(&failure, err);
+    stoa_status status = stoa_sql_engine_fail(&failure, err);
+    stoa_stage_explain(query->source.view->stage, err);
+    return status;
 }
 
 /* The engine's copies of names are to be freed by who asks for them. */
@@ -70,6 +74,30 @@ static stoa_status copy_names(struct engine_query *query, stoa_error *err) {
                                                   &query->names[i], err);
         query->api->free((void *)(uintptr_t)name);
         STOA_TRY(status);
+    }
+    return STOA_OK;
+}
+
+/* Files that the statement names by URI are fetched, and the engine is given their copies. */
+static stoa_status fetch_remote_files(struct engine_query *query, stoa_error *err) {
+    struct query_source *source = &query->source;
+    bool any = false;
+    stoa_error own = STOA_ERROR_NONE;
+    stoa_status status = stoa_sql_remote_rewrite(source->view, source->sql, &query->remote, &any,
+                                                 &own);
+    if (status != STOA_OK) {
+        int64_t at = own.query_offset;
+        own.query_offset = -1;
+        stoa_sql_error_place(&own, source->sql, source->text, at);
+        if (err != NULL) {
+            *err = own;
+        }
+        return status;
+    }
+    if (any) {
+        query->remote.outer = source->text;
+        source->text = &query->remote;
+        STOA_TRY(stoa_sql_text_view(&query->remote, &source->sql, err));
     }
     return STOA_OK;
 }
@@ -91,12 +119,17 @@ stoa_status stoa_sql_engine_query_prepare(const struct query_source *source,
     stoa_arena_init(&query->arena, view->pool);
 
     struct binding binding;
+    stoa_status status = fetch_remote_files(query, err);
+    if (status != STOA_OK) {
+        stoa_sql_engine_query_close(query);
+        return status;
+    }
     stoa_sql_engine_enter(query->engine, &binding, view);
-    duckdb_state state = query->api->prepare(source->connection, source->sql, &query->statement);
+    duckdb_state state = query->api->prepare(source->connection, query->source.sql,
+                                             &query->statement);
     stoa_sql_engine_leave(query->engine, &binding);
-    stoa_status status = state == DuckDBSuccess
-                             ? copy_names(query, err)
-                             : fail(query, query->api->prepare_error(query->statement), err);
+    status = state == DuckDBSuccess ? copy_names(query, err)
+                                    : fail(query, query->api->prepare_error(query->statement), err);
     if (status != STOA_OK) {
         stoa_sql_engine_query_close(query);
         return status;
@@ -122,6 +155,7 @@ void stoa_sql_engine_query_close(struct engine_query *query) {
     }
     stoa_pool_free(query->pool, query->readers,
                    (size_t)query->column_count * sizeof(struct column_reader *));
+    stoa_sql_text_release(&query->remote);
     stoa_arena_release(&query->arena);
     stoa_pool_free(query->pool, query, sizeof *query);
 }

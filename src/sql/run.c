@@ -5,6 +5,7 @@
 #include "arrow/stream.h"
 #include "schema/schema.h"
 #include "sql/predicate_provider.h"
+#include "sql/remote.h"
 #include "sql/session.h"
 
 struct query_source stoa_sql_run_source(const struct run *run, const char *sql,
@@ -112,8 +113,17 @@ stoa_status stoa_sql_run_prune(struct run *run, const char *sql, stoa_error *err
     if (provider == NULL) {
         return STOA_OK;
     }
-    STOA_TRY(provider->find(run->view, run->session->connection, sql, err));
-    return STOA_OK;
+    struct sql_text remote;
+    bool any = false;
+    stoa_status status = stoa_sql_remote_rewrite(run->view, sql, &remote, &any, NULL);
+    if (status == STOA_OK && any) {
+        status = stoa_sql_text_view(&remote, &sql, NULL);
+    }
+    /* What cannot be fetched is said when the query itself is prepared. */
+    status = status == STOA_OK ? provider->find(run->view, run->session->connection, sql, err)
+                               : STOA_OK;
+    stoa_sql_text_release(&remote);
+    return status;
 }
 
 static bool any_predicate(const struct view *view) {

@@ -17,6 +17,7 @@ struct sql_text {
     stoa_buffer pieces; /* of struct text_piece */
     const char *source; /* borrowed; NULL: all of the text is Stoa's own */
     size_t source_size;
+    const struct sql_text *outer; /* borrowed; what `source` was made from, NULL: it was typed */
 };
 
 void stoa_sql_text_init(struct sql_text *text, stoa_pool *pool, const char *source,

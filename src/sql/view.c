@@ -288,6 +288,7 @@ void stoa_sql_view_close(struct view *view) {
         stoa_transaction_close(view->transaction);
     }
     stoa_sql_progress_release(view->progress);
+    stoa_stage_close(view->stage);
     stoa_arena_release(&view->arena);
     stoa_pool_free(view->pool, view, sizeof *view);
 }

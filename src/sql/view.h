@@ -21,6 +21,7 @@
 #include "mem/buffer.h"
 #include "sql/engine.h"
 #include "table/table.h"
+#include "vfs/stage.h"
 
 enum view_mode { VIEW_READ, VIEW_EXPLAIN };
 
@@ -83,6 +84,7 @@ struct view {
     int32_t pruning_count;
     int32_t pruning_next;
     struct progress *progress;
+    stoa_stage *stage;  /* files that the statement names by URI; NULL: none */
     stoa_error unknown; /* what the catalog said of the last name it did not know */
 };
 
