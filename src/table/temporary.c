@@ -104,7 +104,8 @@ static stoa_status make(stoa_database *database, char **out, stoa_error *err) {
     }
     remove_abandoned(database);
     stoa_status status = STOA_LOCKED;
-    for (int i = 0; i < TRIES && status == STOA_LOCKED; i++) {
+    /* A process that looks for abandoned ones may hold the lock, or have removed the directory. */
+    for (int i = 0; i < TRIES && (status == STOA_LOCKED || status == STOA_NOT_FOUND); i++) {
         status = make_in_system(database, out, err);
     }
     return status;
