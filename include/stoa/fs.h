@@ -175,7 +175,8 @@ struct stoa_fs {
 /// A set of file systems by scheme.
 typedef struct stoa_fs_registry stoa_fs_registry;
 
-/// A registry with "file" and "memory" in it. Each registry has a memory file system of its own.
+/// A registry with "file", "memory", "http" and "https" in it (<stoa/http.h>). Each registry has a
+/// memory file system of its own.
 STOA_API STOA_MUST_USE stoa_status stoa_fs_registry_create(stoa_pool *pool, stoa_fs_registry **out,
                                                            stoa_error *err);
 /// Closes every file system in it. NULL is allowed.
@@ -276,7 +277,8 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_preallocate(stoa_file *file, uint64
 /// Threads  Any. Maps that are there already stay.
 STOA_API void stoa_maps_allow(bool allowed);
 
-/// The URI that the file was opened with; borrowed from `file`.
+/// The URI that the file was opened with, for messages: a password or signature in it is "***".
+/// Borrowed from `file`.
 STOA_API const char *stoa_file_uri(const stoa_file *file);
 
 /// Gives the handle back; what was not synced may be lost in a crash. NULL is allowed.

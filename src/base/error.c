@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/secret.h"
 #include "base/utf8.h"
 
 static void copy_name(char *target, const char *source) {
     (void)snprintf(target, STOA_ERROR_NAME_BYTES, "%s", source == NULL ? "" : source);
+    stoa_secret_mask(target, STOA_ERROR_NAME_BYTES);
     stoa_utf8_cut(target, STOA_ERROR_NAME_BYTES);
 }
 
@@ -34,6 +36,7 @@ stoa_status stoa_fail(stoa_error *err, stoa_status status, const char *format, .
     va_start(arguments, format);
     (void)vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    stoa_secret_mask(message, sizeof message);
     stoa_utf8_cut(message, sizeof message);
     stoa_error_clear(err);
     err->status = status;
@@ -50,6 +53,7 @@ void stoa_wrap(stoa_error *err, const char *format, ...) {
     va_start(arguments, format);
     (void)vsnprintf(context, sizeof context, format, arguments);
     va_end(arguments);
+    stoa_secret_mask(context, sizeof context);
     stoa_utf8_cut(context, sizeof context);
     char message[STOA_ERROR_MESSAGE_BYTES * 2];
     (void)snprintf(message, sizeof message, "%s: %s", context, err->message);

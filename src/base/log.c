@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/secret.h"
 #include "base/utf8.h"
 
 void stoa_log(const stoa_logger *logger, stoa_log_level level, const char *module,
@@ -18,6 +19,7 @@ void stoa_log(const stoa_logger *logger, stoa_log_level level, const char *modul
     va_start(arguments, format);
     (void)vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    stoa_secret_mask(message, sizeof message);
     stoa_utf8_cut(message, sizeof message);
     logger->function(logger->user, level, module, message);
 }

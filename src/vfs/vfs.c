@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/secret.h"
 #include "mem/resource.h"
 #include "vfs/registry.h"
 
@@ -24,6 +25,8 @@ static stoa_status find(stoa_fs_registry *registry, const char *uri, const stoa_
 
 static stoa_status explain(stoa_status status, const char *what, const char *uri, stoa_error *err) {
     if (status != STOA_OK) {
+        char shown[STOA_URI_SHOWN_BYTES];
+        uri = stoa_secret_show(uri, shown);
         stoa_wrap(err, "cannot %s '%s'", what, uri);
         stoa_error_set_file(err, uri, -1);
     }
@@ -61,8 +64,10 @@ static bool is_relieved(stoa_fs_registry *registry, stoa_status status, stoa_err
     return true;
 }
 
-/* The backend named the handle by its path; messages are to show the URI. */
+/* The backend named the handle by its path; messages are to show the URI, without its secrets. */
 static stoa_status name_file(stoa_file **file, const char *uri, stoa_error *err) {
+    char shown[STOA_URI_SHOWN_BYTES];
+    uri = stoa_secret_show(uri, shown);
     if (strcmp((*file)->uri, uri) == 0) {
         return STOA_OK;
     }
