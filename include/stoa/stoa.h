@@ -6,6 +6,7 @@
 #include <stoa/context.h>
 #include <stoa/database.h>
 #include <stoa/fs.h>
+#include <stoa/http.h>
 #include <stoa/load.h>
 #include <stoa/log.h>
 #include <stoa/memory.h>

@@ -340,6 +340,28 @@ done:
     return status;
 }
 
+/* Where nothing can be listed, no pattern can be looked for; there '?' begins a query and '[' is a
+ * letter like any other. A scheme that nobody registered is reported by whoever looks for the file. */
+static bool lists(stoa_fs_registry *registry, const char *pattern) {
+    stoa_fs *fs = NULL;
+    const char *path = NULL;
+    return stoa_fs_find(registry, pattern, &fs, &path, NULL) != STOA_OK ||
+           fs->operations->list != NULL;
+}
+
+static stoa_status tell_literal(stoa_fs_registry *registry, const stoa_context *context,
+                                const char *uri, stoa_glob_function function, void *user,
+                                stoa_error *err) {
+    stoa_file_info info;
+    if (strchr(uri, '*') != NULL) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "'%s': its file system offers no listing, so no pattern can be looked for",
+                         uri);
+    }
+    STOA_TRY(stoa_vfs_stat(registry, uri, context, &info, err));
+    return function(user, uri, &info, err);
+}
+
 stoa_status stoa_vfs_glob(stoa_fs_registry *registry, const char *pattern,
                           const stoa_context *context, stoa_pool *pool, stoa_glob_function function,
                           void *user, stoa_error *err) {
@@ -351,6 +373,9 @@ stoa_status stoa_vfs_glob(stoa_fs_registry *registry, const char *pattern,
     char *start = NULL;
     stoa_status status = STOA_OK;
 
+    if (!lists(registry, pattern)) {
+        return tell_literal(registry, context, pattern, function, user, err);
+    }
     if (!stoa_vfs_has_wildcard(pattern + root)) {
         return tell_one(registry, context, pattern, pool, function, user, err);
     }

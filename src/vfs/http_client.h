@@ -91,4 +91,26 @@ STOA_MUST_USE stoa_status stoa_http_perform(stoa_http_client *client,
                                             stoa_error *errors, const stoa_context *context,
                                             stoa_error *err);
 
+/// One answer that is read piece by piece, in order.
+typedef struct stoa_http_stream stoa_http_stream;
+
+/// Sends the request and waits for the answer's headers; `buffer` and `body_limit` are not looked
+/// at. Errors as stoa_http_perform.
+///
+/// Owns     The caller closes the stream. `request->method` lives as long.
+/// Threads  A stream is used by one thread at a time.
+STOA_MUST_USE stoa_status stoa_http_stream_open(stoa_http_client *client,
+                                                const stoa_http_request *request,
+                                                const stoa_context *context, stoa_http_stream **out,
+                                                stoa_error *err);
+/// Status and headers; the body of an answer that was not wanted, which then has no more. Borrowed.
+const stoa_http_response *stoa_http_stream_response(const stoa_http_stream *stream);
+/// Reads `size` bytes, or fewer at the end of the body and before a failure: 0 is the end. A failure
+/// is final.
+STOA_MUST_USE stoa_status stoa_http_stream_read(stoa_http_stream *stream, void *buffer, size_t size,
+                                                size_t *out_size, const stoa_context *context,
+                                                stoa_error *err);
+/// NULL is allowed.
+void stoa_http_stream_close(stoa_http_stream *stream);
+
 #endif

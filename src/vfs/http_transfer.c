@@ -46,7 +46,7 @@ static stoa_status begin_body(struct http_transfer *transfer) {
     size_t limit = request->body_limit > 0 ? request->body_limit : HTTP_FAILURE_BODY_BYTES;
     (void)transfer->curl->curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
                                             &length);
-    return length > 0 && (uint64_t)length <= limit
+    return transfer->sink == NULL && length > 0 && (uint64_t)length <= limit
                ? stoa_buffer_reserve_exact(body, (size_t)length, &transfer->error)
                : STOA_OK;
 }
@@ -63,9 +63,32 @@ static size_t take_other(struct http_transfer *transfer, const char *bytes, size
     return transfer->stopped ? CURL_WRITEFUNC_ERROR : size;
 }
 
+/* A piece that does not fit is kept; the next one waits in libcurl until the reader comes back. */
+static size_t take_stream(struct http_transfer *transfer, const char *bytes, size_t size) {
+    struct http_sink *sink = transfer->sink;
+    STOA_ASSERT(size <= sizeof sink->stash);
+    if (sink->room == 0 && size > 0) {
+        sink->is_paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    size_t part = size < sink->room ? size : sink->room;
+    memcpy(sink->to, bytes, part);
+    sink->to += part;
+    sink->room -= part;
+    if (part < size) {
+        memcpy(sink->stash, bytes + part, size - part);
+        sink->stash_begin = 0;
+        sink->stash_end = size - part;
+    }
+    return size;
+}
+
 static size_t take_wanted(struct http_transfer *transfer, const char *bytes, size_t size) {
     const stoa_http_request *request = transfer->request;
     stoa_http_response *response = transfer->response;
+    if (transfer->sink != NULL) {
+        return take_stream(transfer, bytes, size);
+    }
     if (request->buffer != NULL) {
         if (size > request->buffer_size - response->received) {
             return give_up(transfer, stoa_fail(&transfer->error, STOA_IO,
@@ -376,6 +399,12 @@ bool stoa_http_transfer_is_stalled(const struct http_transfer *transfer, int64_t
     }
     (void)transfer->curl->curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
     return ready_us > 0 && now_ns - (transfer->started_ns + ready_us * 1000) >= limit_ns;
+}
+
+stoa_status stoa_http_transfer_fail_stalled(struct http_transfer *transfer, stoa_error *err) {
+    transfer->response->is_repeatable = transfer->response->was_sent = true;
+    return stoa_fail(err, STOA_IO, "the server sent nothing for %" PRId64 " ms",
+                     transfer->settings->stall_timeout_ms);
 }
 
 /* What became of it -----------------------------------------------------------------------------*/

@@ -7,6 +7,7 @@
 #include "vfs/http_curl.h"
 
 enum {
+    HTTP_LOOK_MS = 100,                /* how often stalled transfers are looked for */
     HTTP_RECEIVE_BYTES = 256 * 1024,   /* what one read of a socket may bring */
     HTTP_FAILURE_BODY_BYTES = 65536,   /* kept of an answer that was not wanted */
     HTTP_HEADER_BYTES_MAX = 256 * 1024 /* all headers of one answer */
@@ -20,6 +21,15 @@ struct http_settings {
     void *open_socket_user;
 };
 
+/* Where the body of a stream goes: to the reader who waits, what is left of a piece into `stash`. */
+struct http_sink {
+    uint8_t *to; /* of the reader */
+    size_t room;
+    bool is_paused;
+    size_t stash_begin, stash_end;
+    uint8_t stash[CURL_MAX_WRITE_SIZE];
+};
+
 enum http_body { HTTP_BODY_UNKNOWN, HTTP_BODY_WANTED, HTTP_BODY_OTHER };
 
 struct http_transfer {
@@ -28,6 +38,7 @@ struct http_transfer {
     const stoa_http_request *request;
     stoa_http_response *response;
     stoa_pool *pool;
+    struct http_sink *sink; /* of a stream; NULL: the body goes where the request says */
     CURL *easy;
     struct curl_slist *headers;
     size_t index; /* of the request in its call */
@@ -50,6 +61,8 @@ STOA_MUST_USE stoa_status stoa_http_transfer_prepare(struct http_transfer *trans
                                                      const char *url, stoa_error *err);
 /// Whether no byte came or went for too long.
 bool stoa_http_transfer_is_stalled(const struct http_transfer *transfer, int64_t now_ns);
+/// Its failure then.
+stoa_status stoa_http_transfer_fail_stalled(struct http_transfer *transfer, stoa_error *err);
 /// What the transfer that libcurl ended with `code` came to. On STOA_OK `out_url` (from the pool) is
 /// where a redirect leads that is to be followed, or NULL.
 STOA_MUST_USE stoa_status stoa_http_transfer_finish(struct http_transfer *transfer, CURLcode code,

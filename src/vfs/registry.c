@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <stoa/http.h>
 #include <stoa/s3.h>
 
 #include "vfs/registry.h"
@@ -94,6 +95,7 @@ stoa_status stoa_fs_registry_create(stoa_pool *pool, stoa_fs_registry **out, sto
     STOA_CHECK(stoa_fs_s3_create(pool, NULL, &s3, err));
     STOA_CHECK(stoa_fs_register(registry, "s3", s3, err));
     s3 = (stoa_fs){0};
+    STOA_CHECK(stoa_fs_register_http(registry, NULL, err));
     *out = registry;
     registry = NULL;
 

@@ -108,7 +108,7 @@ typedef stoa_status (*stoa_glob_function)(void *user, const char *uri, const sto
 /// of the set, `**` as a whole part for any number of directories (links to directories are not
 /// followed there); '\\' takes the next character as it is. Names that begin with '.' match only a
 /// pattern part that does. No match is no error. A pattern without any of these names one file,
-/// which must exist.
+/// which must exist; so does any URI without a '*' where the file system cannot list (http).
 ///
 /// Errors   STOA_NOT_FOUND  a pattern without wildcards names nothing
 ///          STOA_INVALID    a '[' without its ']', or more than 64 parts

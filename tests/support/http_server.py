@@ -4,7 +4,7 @@
 Prints "port N" when it listens on 127.0.0.1, and ends when its standard input does. What it does
 with a request stands in the request's own query, so that a test sees its whole plan in one place:
 
-    /data?size=100000&cut=5000&key=a&times=1
+    /data?size=100000&cut=5000&id=a&times=1
 
 Byte i of a file is i modulo 251. The query knows:
 
@@ -27,13 +27,13 @@ Byte i of a file is i modulo 251. The query knows:
     header=N        with a header of N bytes
     encoding=TEXT   with a Content-Encoding
     basic=U:P, bearer=T   401 without that Authorization
-    key=TEXT        requests are counted by key
+    id=TEXT         requests are counted by it
     times=N         the faults above (status, cut, reset, delay, hang, shift, ...) hold for the first
-                    N requests of the key only
+                    N requests of the id only
     after=N         and not for the first N
     then_etag=TEXT  the ETag from then on
 
-/log?key=TEXT answers one line for each request of the key: method, range, If-Match, Authorization,
+/log?of=TEXT answers one line for each request of the id: method, range, If-Match, Authorization,
 other headers that begin with "X-", and the number of its connection.
 """
 import base64
@@ -111,7 +111,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """What the query asks for, without the faults that do not hold for this request."""
         self.split = urllib.parse.urlsplit(self.path)
         query = dict(urllib.parse.parse_qsl(self.split.query, keep_blank_values=True))
-        key = query.get("key", "")
+        key = query.get("id", "")
         with lock:
             counts[key] += 1
             number = counts[key]

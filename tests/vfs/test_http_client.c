@@ -119,14 +119,14 @@ static void many_ranges_fill_one_buffer_side_by_side(void **state) {
 static void a_connection_is_kept_between_calls(void **state) {
     (void)state;
     for (int i = 0; i < 3; i++) {
-        stoa_http_request request = get(url_at(&world, "/echo?key=kept"));
-        assert_answers(&request, 200, "/echo?key=kept");
+        stoa_http_request request = get(url_at(&world, "/echo?id=kept"));
+        assert_answers(&request, 200, "/echo?id=kept");
     }
     stoa_http_response response;
     stoa_http_request request = get(url_at(&world, "/log?of=kept"));
     const char *text = NULL;
     /* The same connection number stands at the end of each line. */
-    request.url = url_at(&world, "/f?key=kept");
+    request.url = url_at(&world, "/f?id=kept");
     assert_ok(perform(&request, &response), world.err);
     release(&response);
     request.url = url_at(&world, "/log?of=kept");
@@ -334,7 +334,7 @@ static void secrets_stay_with_their_host(void **state) {
     stoa_http_response response;
     const char *headers[] = {"Authorization: Bearer secret", "X-Token: secret", "Range: bytes=0-1"};
     stoa_http_request request = get(
-        url_at(&world, "/f?redirect=http://localhost:%d/f%%3Fkey=abroad%%26size=9",
+        url_at(&world, "/f?redirect=http://localhost:%d/f%%3Fid=abroad%%26size=9",
                world.server.port));
     request.headers = headers;
     request.header_count = 3;
@@ -342,12 +342,12 @@ static void secrets_stay_with_their_host(void **state) {
     assert_ok(perform(&request, &response), world.err);
     assert_int_equal(response.status_code, 206);
     release(&response);
-    request.url = url_at(&world, "/f?redirect=/f%%3Fkey=abroad%%26size=9");
+    request.url = url_at(&world, "/f?redirect=/f%%3Fid=abroad%%26size=9");
     assert_ok(perform(&request, &response), world.err);
     release(&response);
     /* A later request that begins where the redirect led is treated the same. */
     char start[URL_BYTES];
-    (void)snprintf(start, sizeof start, "http://localhost:%d/f?key=abroad&size=9",
+    (void)snprintf(start, sizeof start, "http://localhost:%d/f?id=abroad&size=9",
                    world.server.port);
     request.start_url = start;
     request.user = "me";
