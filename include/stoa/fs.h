@@ -175,7 +175,7 @@ struct stoa_fs {
 /// A set of file systems by scheme.
 typedef struct stoa_fs_registry stoa_fs_registry;
 
-/// A registry with "file", "memory", "http" and "https" in it (<stoa/http.h>). Each registry has a
+/// A registry with "file", "memory", "http", "https" (<stoa/http.h>) and "s3" (<stoa/s3.h>). Each has a
 /// memory file system of its own.
 STOA_API STOA_MUST_USE stoa_status stoa_fs_registry_create(stoa_pool *pool, stoa_fs_registry **out,
                                                            stoa_error *err);
