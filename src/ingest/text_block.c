@@ -14,12 +14,21 @@
 
 enum { READ_BYTES = 1 << 20, MARK_BYTES = 3 };
 
+/* Bytes behind the file's length are mapped and may not be touched. */
+static stoa_status set_length(stoa_text_block *block, size_t length, stoa_error *err) {
+    if (block->file_length == length) {
+        return STOA_OK;
+    }
+    if (ftruncate(block->descriptor, (off_t)length) != 0) {
+        return stoa_fail_errno(err, errno, "set the length of", "a file in memory");
+    }
+    block->file_length = length;
+    return STOA_OK;
+}
+
 stoa_status stoa_text_block_reserve(stoa_text_block *block, size_t capacity, stoa_error *err) {
     if (capacity <= block->capacity) {
-        /* The file may have been made shorter than its mapping. */
-        return ftruncate(block->descriptor, (off_t)block->capacity) == 0
-                   ? STOA_OK
-                   : stoa_fail_errno(err, errno, "lengthen", "a file in memory");
+        return set_length(block, block->capacity, err);
     }
     size_t old = block->capacity;
     int descriptor = block->descriptor;
@@ -47,13 +56,12 @@ stoa_status stoa_text_block_reserve(stoa_text_block *block, size_t capacity, sto
     block->descriptor = descriptor;
     block->bytes = bytes;
     block->capacity = capacity;
+    block->file_length = capacity;
     return STOA_OK;
 }
 
 stoa_status stoa_text_block_seal(stoa_text_block *block, stoa_error *err) {
-    return ftruncate(block->descriptor, (off_t)block->size) == 0
-               ? STOA_OK
-               : stoa_fail_errno(err, errno, "shorten", "a file in memory");
+    return set_length(block, block->size, err);
 }
 
 void stoa_text_block_release(stoa_text_block *block) {
@@ -232,6 +240,5 @@ stoa_status stoa_text_reader_next(stoa_text_reader *reader, stoa_text_block *blo
     block->size = whole;
     reader->is_first = false;
     reader->line += stoa_ingest_count_kernel(block->bytes, whole, reader->cut.end);
-    STOA_TRY(protect_mark(block, err));
-    return stoa_text_block_seal(block, err);
+    return protect_mark(block, err);
 }

@@ -12,6 +12,7 @@ typedef struct stoa_text_block {
     stoa_pool *pool;
     int descriptor;  /* of the file in memory, when `capacity` is not 0 */
     size_t capacity; /* mapped */
+    size_t file_length;
     uint8_t *bytes;
     size_t size;
     int64_t first_line;  /* of the file, from 1 */

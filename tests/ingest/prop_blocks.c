@@ -4,7 +4,9 @@
 #include "load_world.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "ingest/csv_value_kernel.h"
 #include "ingest/cut_kernel.h"
 #include "mem/buffer.h"
 
@@ -103,6 +105,116 @@ static void any_block_size_gives_the_same_csv(void **state) {
         load_world_drop(&world, "cut");
     }
     load_world_close(&world);
+}
+
+/* A field as programs write it, or nearly. */
+static void add_value(struct text *text, support_random *random, int column) {
+    static const char *const odd[] = {"",   "\"\"",  "-0", "007",        " 5",
+                                      "5 ", "\"8\"", "+4", "99999999999"};
+    char value[64];
+    if (support_random_below(random, 12) == 0) {
+        add(text, column < 2 ? odd[support_random_below(random, column == 1 ? 8 : 9)] : "");
+        return;
+    }
+    int64_t number = support_random_between(random, -1000000, 1000000);
+    switch (column) {
+    case 0:
+    case 1: (void)snprintf(value, sizeof value, "%lld", (long long)number); break;
+    case 2: {
+        static const char *const formats[] = {"%.2f", "%.17g", "%.9f", "%g", "%.20f"};
+        double scale = (double)support_random_between(random, 1, 1 << 30);
+        (void)snprintf(value, sizeof value, formats[support_random_below(random, 5)],
+                       (double)number * scale / 97.0);
+        break;
+    }
+    case 3:
+        (void)snprintf(value, sizeof value, "%04d-%02d-%02d", (int)(number & 1023) + 1600,
+                       (int)support_random_between(random, 1, 12),
+                       (int)support_random_between(random, 1, 28));
+        break;
+    default:
+        (void)snprintf(value, sizeof value, "2024-02-%02d%c%02d:%02d:%02d%s",
+                       (int)support_random_between(random, 1, 29), number % 2 == 0 ? ' ' : 'T',
+                       (int)support_random_between(random, 0, 23),
+                       (int)support_random_between(random, 0, 59),
+                       (int)support_random_between(random, 0, 59),
+                       number % 3 == 0   ? ""
+                       : number % 3 == 1 ? ".5"
+                                         : ".000123");
+    }
+    add(text, value);
+}
+
+static void make_values(struct text *text, support_random *random) {
+    static const struct dialect dialect = {",", "\n", "\"\""};
+    bool returns = support_random_below(random, 2) == 0;
+    text->size = 0;
+    add(text, returns ? "l,i,d,a,t,s\r\n" : "l,i,d,a,t,s\n");
+    uint64_t rows = 1 + support_random_below(random, 200);
+    for (uint64_t i = 0; i < rows; i++) {
+        for (int column = 0; column < 5; column++) {
+            add_value(text, random, column);
+            add(text, ",");
+        }
+        add_text_field(text, random, &dialect);
+        add(text, returns ? "\r\n" : "\n");
+        if (support_random_below(random, 50) == 0) {
+            add(text, returns ? "\r\n" : "\n");
+        }
+    }
+}
+
+static void rows_without_the_engine_are_the_engines(void **state) {
+    (void)state;
+    static struct text text;
+    static const char schema[] = "l long, i int, d double, a date, t timestamp, s string";
+    support_random random = support_random_open("prop_blocks plain");
+    load_world world;
+    const char *uri = "test:/t.csv";
+    load_world_open(&world, 2);
+    for (int round = 0; round < CSV_ROUNDS; round++) {
+        stoa_error err = STOA_ERROR_NONE;
+        stoa_load_options options = STOA_LOAD_DEFAULT;
+        stoa_ingest_tuning tuning = {.block_bytes = 300, .no_plain = true};
+        make_values(&text, &random);
+        load_world_put(&world, uri, text.bytes, text.size);
+        options.schema = schema;
+        assert_ok(stoa_ingest_load(world.db, "engine", &uri, 1, &options, &tuning, &world.report,
+                                   &err),
+                  err);
+        assert_ok(load_world_load(&world, "plain", uri, schema, NULL, 300, &err), err);
+        load_world_expect_same(&world, "engine", "plain");
+        load_world_drop(&world, "engine");
+        load_world_drop(&world, "plain");
+    }
+    load_world_close(&world);
+}
+
+static void doubles_are_the_nearest(void **state) {
+    (void)state;
+    support_random random = support_random_open("prop_blocks doubles");
+    for (int round = 0; round < 200000; round++) {
+        char digits[64];
+        char text[96];
+        double found = 0;
+        uint64_t number = support_random_u64(&random) >> support_random_below(&random, 64);
+        int size = snprintf(digits, sizeof digits, "%llu", (unsigned long long)number);
+        int point = (int)support_random_below(&random, (uint64_t)size + 1);
+        int zeros = (int)support_random_below(&random, 10);
+        size = point == 0 ? snprintf(text, sizeof text, "-0.%.*s%s", zeros, "0000000000", digits)
+               : point == size
+                   ? snprintf(text, sizeof text, "%s", digits)
+                   : snprintf(text, sizeof text, "%.*s.%s", point, digits, digits + point);
+        if (support_random_below(&random, 4) == 0) {
+            size += snprintf(text + size, sizeof text - (size_t)size, "e%d",
+                             (int)support_random_between(&random, -40, 40));
+        }
+        assert_true(stoa_csv_double_kernel((const uint8_t *)text, (size_t)size, &found));
+        double expected = strtod(text, NULL);
+        if (memcmp(&found, &expected, sizeof found) != 0) {
+            fail_msg("%s: expected %.17g but found %.17g", text, expected, found);
+        }
+    }
 }
 
 static void make_json(struct text *text, support_random *random) {
@@ -205,7 +317,9 @@ static void the_kernel_cuts_where_records_end(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_kernel_cuts_where_records_end),
+        cmocka_unit_test(doubles_are_the_nearest),
         cmocka_unit_test(any_block_size_gives_the_same_csv),
+        cmocka_unit_test(rows_without_the_engine_are_the_engines),
         cmocka_unit_test(any_block_size_gives_the_same_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,6 +194,26 @@ static void members_and_fractions_of_json_are_not_lost(void **state) {
     load_world_close(&world);
 }
 
+static void a_fraction_below_the_sample_is_not_rounded(void **state) {
+    (void)state;
+    load_world world;
+    stoa_error err = STOA_ERROR_NONE;
+    struct text text = {0};
+    load_world_open(&world, 2);
+    add(&text, "id,n\n");
+    for (int i = 0; i < 100000; i++) {
+        add(&text, i == 90000 ? "%d,%d.5\n" : i == 80000 ? "%d,%d.0\n" : "%d,%d\n", i, i);
+    }
+    put(&world, "test:/late.csv", &text);
+    assert_fails(load_world_load(&world, "t", "test:/late.csv", NULL, NULL, 0, &err), STOA_INVALID,
+                 "90000.5", err);
+    assert_int_equal(err.line, 90002);
+    assert_string_equal(err.column, "n");
+    assert_ok(load_world_load(&world, "t", "test:/late.csv", "id long, n double", NULL, 0, &err),
+              err);
+    load_world_close(&world);
+}
+
 /* What is asked for while it runs, from the thread that tells. */
 struct watcher {
     stoa_cancel *cancel;
@@ -252,6 +272,7 @@ int main(void) {
         cmocka_unit_test(a_record_may_be_longer_than_a_block_but_not_without_end),
         cmocka_unit_test(a_bad_line_of_json_is_told_by_its_number),
         cmocka_unit_test(members_and_fractions_of_json_are_not_lost),
+        cmocka_unit_test(a_fraction_below_the_sample_is_not_rounded),
         cmocka_unit_test(a_load_ends_at_its_token_and_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
