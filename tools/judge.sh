@@ -10,6 +10,7 @@ only=
 for word in "$@"; do
     if [[ $word == --quick ]]; then quick=yes; else only=$word; fi
 done
+export STOA_JUDGE_QUICK=$quick # what must be built first, for minutes, is then left out
 
 logs=build/judge
 mkdir -p "$logs"
