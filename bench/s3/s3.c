@@ -3,11 +3,15 @@
  *     bench_s3_s3 get URI BYTES    reads it into one buffer, by one read; prints seconds and the sum
  *     bench_s3_s3 put URI BYTES    writes so many random bytes, in pieces of 4 MiB, and syncs
  *
- * The clock runs from open to close. s3.py drives it, and its rivals. */
+ *
+ * Behind BYTES may stand how many connections at most and how many bytes a part has, to try others
+ * than the defaults. The clock runs from open to close. s3.py drives it, and its rivals. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <stoa/s3.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -35,13 +39,19 @@ int main(int count, char **words) {
     stoa_fs_registry *registry = NULL;
     stoa_file *file = NULL;
     void *memory = NULL;
-    size_t size = count == 4 ? (size_t)strtoull(words[3], NULL, 10) : 0;
+    size_t size = count >= 4 ? (size_t)strtoull(words[3], NULL, 10) : 0;
     if (size == 0) {
         (void)fprintf(stderr, "usage: bench_s3_s3 get|put URI BYTES\n");
         return 2;
     }
     check(stoa_pool_create(0, NULL, &pool, &err), &err);
     check(stoa_fs_registry_create(pool, &registry, &err), &err);
+    stoa_fs fs;
+    stoa_s3_options options = STOA_S3_DEFAULT;
+    options.connections = count > 4 ? atoi(words[4]) : 0;
+    options.part_bytes = count > 5 ? (size_t)strtoull(words[5], NULL, 10) : 0;
+    check(stoa_fs_s3_create(pool, &options, &fs, &err), &err);
+    check(stoa_fs_register(registry, "s3", fs, &err), &err);
     check(stoa_pool_allocate(pool, size, &memory, &err), &err);
     bool gets = strcmp(words[1], "get") == 0;
     /* Pages that were touched: the rivals' buffers are warm too. */

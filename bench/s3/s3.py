@@ -5,10 +5,11 @@ signed), which shares the processors with its clients. Runs alternate; printed a
 FULL=1: 1 GiB, else 256 MiB. boto3 reads into a buffer that is there and writes from one, with 2, 4,
 8 or 16 threads and parts of 8 or 16 MiB. rclone reads to a file or into a pipe, and writes from a
 file, with 4 or 8 streams and without checksums of its own; its start (the time for one byte) is
-taken off."""
+taken off. "cpu" is the processor time of the client alone, for one GiB."""
 import io
 import os
 import pathlib
+import resource
 import statistics
 import subprocess
 import sys
@@ -51,6 +52,12 @@ class Buffer:
         self.bytes[self.at:self.at + len(data)] = data
         self.at += len(data)
         return len(data)
+
+
+def used():
+    """Processor seconds of this process and its children so far."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(use.ru_utime + use.ru_stime for use in both)
 
 
 def clock(function):
@@ -100,8 +107,8 @@ class Bench:
         return seconds
 
     def rclone(self, *words, pipe=False):
-        command = ["rclone", *map(str, words), "--ignore-checksum", "--s3-disable-checksum",
-                   "--buffer-size", "32M", "--use-mmap", "-q"]
+        command = ["rclone", *map(str, words), "--ignore-checksum", "--ignore-times",
+                   "--s3-disable-checksum", "--buffer-size", "32M", "--use-mmap", "-q"]
         start = time.monotonic()
         child = subprocess.Popen(command, env=self.rclone_env, bufsize=0,
                                  stdout=subprocess.PIPE if pipe else subprocess.DEVNULL)
@@ -132,14 +139,19 @@ class Bench:
 
     def measure(self, verb, ways):
         times = {name: [] for name, _ in ways}
+        busy = dict(times)
         for _ in range(RUNS):
             for name, run in ways:
+                before = used()
                 times[name].append(run())
+                busy[name] = [*busy[name], used() - before]
         mine = SIZE / MIB / statistics.median(times["ours"])
         for name, _ in ways:
             rate = SIZE / MIB / statistics.median(times[name])
             spread = f"{SIZE / MIB / max(times[name]):.0f} to {SIZE / MIB / min(times[name]):.0f}"
             print(f"figure vfs.s3.{verb}.{name.split()[0]} {rate:.1f} MiB/s")
+            cpu = statistics.median(busy[name]) * (1 << 30) / SIZE
+            print(f"figure vfs.s3.{verb}.{name.split()[0]}.cpu {cpu:.2f} s/GiB")
             print(f"  {name}: {spread} MiB/s")
             if name != "ours":
                 print(f"ratio vfs.s3.{verb} {mine:.1f} MiB/s vs {name.split()[0]} {rate:.1f} = "
