@@ -8,7 +8,7 @@
 enum {
     INPUT_BYTES_FIRST = 64 << 10,
     INPUT_BYTES_MAX = 1 << 20, /* of one read; a block of a format may need more */
-    OUTPUT_BYTES = 128 << 10,  /* the piece that small reads are served from */
+    OUTPUT_BYTES = 256 << 10,  /* the piece that small reads are served from */
     DIRECT_BYTES_MAX = 1 << 20 /* unpacked between two looks at the token */
 };
 
