@@ -122,6 +122,8 @@ STOA_MUST_USE stoa_status stoa_sched_check_process(const stoa_sched *sched, stoa
 /// Counts a task as pending and puts it where a worker finds it, or (only when there is no memory,
 /// unless `may_run`) runs it here.
 void stoa_sched_spawn(stoa_sched *sched, const struct task *task, bool may_run);
+/// The same behind everything else that waits, never in the worker's own ring.
+void stoa_sched_spawn_last(stoa_sched *sched, const struct task *task);
 /// Whether there is anything to do for one that takes nothing below `lowest`.
 bool stoa_sched_has_work(const stoa_sched *sched, stoa_priority lowest);
 /// Asks everybody who has frames of their own to open some.

@@ -1,7 +1,10 @@
 /* Ranges: one counter that everybody who is free takes the next part from. Parts begin large and
- * shrink with what is left, so that all end together, but never below the grain. */
+ * shrink with what is left, so that all end together, but never below the grain. The caller takes
+ * parts like the others, so a range that is done before anybody wakes up costs no more than a loop. */
 #include "base/error.h"
 #include "sched/internal.h"
+
+enum { SHARES = 4, DETERMINISTIC_TASKS = 3 };
 
 struct range {
     stoa_range_function function;
@@ -42,27 +45,42 @@ static stoa_status run_parts(void *user, stoa_error *err) {
     return STOA_OK;
 }
 
+static stoa_status run_on(stoa_sched *sched, struct range *range, stoa_cancel *parent,
+                          int64_t tasks, stoa_error *err) {
+    stoa_group group;
+    STOA_TRY(stoa_group_init(&group, sched, STOA_FOREGROUND, parent, err));
+    bool entered = false;
+    struct worker *self = sched != NULL ? stoa_worker_enter(sched, &entered) : NULL;
+    range->cancel = stoa_group_cancel(&group);
+    for (int64_t i = 1; i < tasks; i++) {
+        stoa_group_spawn(&group, run_parts, range);
+    }
+    struct task own = {run_parts, range, &group};
+    stoa_group_run(&own);
+    stoa_status status = stoa_group_wait(&group, err);
+    if (entered) {
+        stoa_worker_leave(self);
+    }
+    return status;
+}
+
 stoa_status stoa_parallel_for(const stoa_context *context, int64_t count, int64_t grain,
                               stoa_range_function function, void *user, stoa_error *err) {
     stoa_sched *sched = context != NULL ? context->sched : NULL;
     stoa_cancel *parent = context != NULL ? context->cancel : NULL;
-    stoa_group group;
-    grain = grain < 1 ? 1 : grain;
-    int64_t tasks = stoa_sched_threads(sched);
-    tasks = tasks > (count - 1) / grain + 1 ? (count - 1) / grain + 1 : tasks;
     if (count <= 0) {
         return STOA_OK;
     }
-    STOA_TRY(stoa_group_init(&group, sched, STOA_FOREGROUND, parent, err));
+    grain = grain < 1 ? 1 : grain;
+    int64_t parts = (count - 1) / grain + 1;
+    int64_t threads = sched != NULL && sched->deterministic ? DETERMINISTIC_TASKS
+                                                            : stoa_sched_threads(sched);
+    int64_t tasks = threads < parts ? threads : parts;
     struct range range = {.function = function,
                           .user = user,
-                          .cancel = stoa_group_cancel(&group),
                           .count = count,
                           .grain = grain,
-                          .shares = tasks == 1 ? 1 : 4 * tasks};
+                          .shares = SHARES * tasks};
     atomic_init(&range.next, 0);
-    for (int64_t i = 0; i < tasks; i++) {
-        stoa_group_spawn(&group, run_parts, &range);
-    }
-    return stoa_group_wait(&group, err);
+    return run_on(sched, &range, parent, tasks, err);
 }

@@ -1,4 +1,5 @@
-/* Tasks within the library: groups, ranges, priorities. For everybody above. */
+/* Tasks within the library: groups, ranges, priorities, producers. For everybody above; fork.h has
+ * the finest grain. */
 #ifndef STOA_SCHED_SCHED_H
 #define STOA_SCHED_SCHED_H
 
@@ -51,5 +52,32 @@ typedef stoa_status (*stoa_range_function)(void *user, int64_t begin, int64_t en
 STOA_MUST_USE stoa_status stoa_parallel_for(const stoa_context *context, int64_t count,
                                             int64_t grain, stoa_range_function function, void *user,
                                             stoa_error *err);
+
+/// One client's tasks: they run in the order of submission, one at a time, and at most `in_flight`
+/// of them wait or run.
+typedef struct stoa_producer stoa_producer;
+
+/// `sched` NULL: tasks run within stoa_producer_submit. `parent` (nullable) is a token above.
+///
+/// Errors   STOA_INVALID  `in_flight` is below 1 or above 1,048,576
+///          STOA_NO_MEMORY, STOA_LIMIT
+/// Owns     The caller closes it, before the scheduler.
+STOA_MUST_USE stoa_status stoa_producer_create(stoa_sched *sched, stoa_pool *pool,
+                                               stoa_cancel *parent, int32_t in_flight,
+                                               stoa_producer **out, stoa_error *err);
+/// Waits while every place is taken, working meanwhile; so a task of the producer's does not submit
+/// to it. `user` lives until the task has run or the producer is closed.
+///
+/// Errors   the first failure of a task before; no task runs after it
+///          STOA_CANCELLED
+/// Threads  Any; each thread's tasks keep their order.
+STOA_MUST_USE stoa_status stoa_producer_submit(stoa_producer *producer, stoa_task_function function,
+                                               void *user, stoa_error *err);
+/// Waits for all that was submitted, working meanwhile.
+///
+/// Errors   the first failure of a task
+STOA_MUST_USE stoa_status stoa_producer_finish(stoa_producer *producer, stoa_error *err);
+/// Tasks that have not begun never do. NULL is allowed.
+void stoa_producer_close(stoa_producer *producer);
 
 #endif

@@ -440,12 +440,16 @@ static bool push(stoa_sched *sched, struct worker *self, const struct task *task
     return true;
 }
 
-void stoa_sched_spawn(stoa_sched *sched, const struct task *task, bool may_run) {
-    struct worker *self = stoa_worker_current(sched);
-    stoa_group *group = task->group;
+static void ensure_threads(stoa_sched *sched) {
     if (!atomic_load_explicit(&sched->started, memory_order_acquire)) {
         (void)stoa_sched_start(sched); /* without threads, who waits runs everything */
     }
+}
+
+void stoa_sched_spawn(stoa_sched *sched, const struct task *task, bool may_run) {
+    struct worker *self = stoa_worker_current(sched);
+    stoa_group *group = task->group;
+    ensure_threads(sched);
     if (may_run && !has_room(sched, self, group->priority)) {
         run_here(self, task);
         return;
@@ -454,6 +458,15 @@ void stoa_sched_spawn(stoa_sched *sched, const struct task *task, bool may_run) 
     if (!push(sched, self, task)) {
         run_here(self, task);
         stoa_group_end(group, 1);
+    }
+}
+
+void stoa_sched_spawn_last(stoa_sched *sched, const struct task *task) {
+    ensure_threads(sched);
+    (void)atomic_fetch_add_explicit(&task->group->pending, 1, memory_order_relaxed);
+    if (!push(sched, NULL, task)) {
+        run_here(stoa_worker_current(sched), task);
+        stoa_group_end(task->group, 1);
     }
 }
 

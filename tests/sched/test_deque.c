@@ -56,18 +56,22 @@ static bool can_go_on(const struct actor *actor) {
 
 static int choices[STEPS_MAX], options[STEPS_MAX], steps;
 
+static void prepare(int index, void (*play)(int thief)) {
+    struct actor *actor = &actors[index];
+    actor->play = play;
+    actor->waits_for = NULL;
+    actor->finished = false;
+    (void)getcontext(&actor->context);
+    actor->context.uc_stack.ss_sp = actor->stack;
+    actor->context.uc_stack.ss_size = STACK_BYTES;
+    actor->context.uc_link = NULL;
+    makecontext(&actor->context, (void (*)(void))enter_actor, 1, index);
+}
+
 /* One run. `choices` up to `known` are given; after them the first who can goes on. */
 static void run_once(int known, void (*owner)(int), void (*thief)(int)) {
     for (int i = 0; i < ACTORS; i++) {
-        struct actor *actor = &actors[i];
-        actor->play = i == 0 ? owner : thief;
-        actor->waits_for = NULL;
-        actor->finished = false;
-        (void)getcontext(&actor->context);
-        actor->context.uc_stack.ss_sp = actor->stack;
-        actor->context.uc_stack.ss_size = STACK_BYTES;
-        actor->context.uc_link = NULL;
-        makecontext(&actor->context, (void (*)(void))enter_actor, 1, i);
+        prepare(i, i == 0 ? owner : thief);
     }
     for (steps = 0;; steps++) {
         int ready[ACTORS], count = 0;

@@ -197,6 +197,99 @@ static void a_seed_is_an_order(void **state) {
     assert_int_equal(different, 9);
 }
 
+enum { SUBMITTED = 2000, IN_FLIGHT = 8 };
+
+struct client {
+    stoa_producer *producer;
+    atomic_int submitted; /* by whoever submits, before the call */
+    int begun;            /* one at a time: no lock */
+    int fail_at;
+    bool disorder;
+};
+
+struct numbered {
+    struct client *client;
+    int number;
+};
+
+static stoa_status in_order(void *user, stoa_error *error) {
+    const struct numbered *numbered = user;
+    struct client *client = numbered->client;
+    client->disorder |= client->begun++ != numbered->number;
+    client->disorder |= atomic_load(&client->submitted) - numbered->number > IN_FLIGHT + 1;
+    return numbered->number == client->fail_at
+               ? stoa_fail(error, STOA_CONFLICT, "number %d fails", numbered->number)
+               : STOA_OK;
+}
+
+static void submit_all(stoa_sched *sched, stoa_pool *pool, int fail_at) {
+    static struct numbered numbers[SUBMITTED];
+    struct client client = {.fail_at = fail_at};
+    stoa_status status = STOA_OK;
+    assert_ok(stoa_producer_create(sched, pool, NULL, IN_FLIGHT, &client.producer, &err), err);
+    for (int i = 0; i < SUBMITTED && status == STOA_OK; i++) {
+        numbers[i] = (struct numbered){&client, i};
+        atomic_store(&client.submitted, i + 1);
+        status = stoa_producer_submit(client.producer, in_order, &numbers[i], &err);
+    }
+    if (fail_at < 0) {
+        assert_ok(stoa_producer_finish(client.producer, &err), err);
+        assert_int_equal(client.begun, SUBMITTED);
+    } else {
+        assert_true(status == STOA_OK || status == STOA_CONFLICT);
+        assert_fails(stoa_producer_finish(client.producer, &err), STOA_CONFLICT, "number 700 fails",
+                     err);
+        assert_int_equal(client.begun, 701);
+    }
+    assert_false(client.disorder);
+    stoa_producer_close(client.producer);
+}
+
+static void a_client_is_served_in_order(void **state) {
+    (void)state;
+    stoa_pool *pool = support_pool_open();
+    for (int32_t threads = 0; threads <= 4; threads++) {
+        stoa_sched_options options = {.threads = threads};
+        stoa_sched *sched = threads == 0 ? NULL : scheduler(pool, &options);
+        submit_all(sched, pool, -1);
+        submit_all(sched, pool, 700);
+        stoa_sched_close(sched);
+    }
+    stoa_producer *producer = NULL;
+    assert_fails(stoa_producer_create(NULL, pool, NULL, 0, &producer, &err), STOA_INVALID,
+                 "in flight", err);
+    stoa_producer_close(NULL);
+    support_pool_close(pool);
+}
+
+static void a_client_that_waits_can_be_cancelled(void **state) {
+    (void)state;
+    stoa_pool *pool = support_pool_open();
+    stoa_sched_options options = {.threads = 1};
+    stoa_sched *sched = scheduler(pool, &options);
+    stoa_producer *producer = NULL;
+    stoa_cancel *cancel = NULL;
+    atomic_int held = 0, count = 0;
+    atomic_store(&go_on, false);
+    assert_ok(stoa_cancel_create(NULL, &cancel, &err), err);
+    assert_ok(stoa_producer_create(sched, pool, cancel, 2, &producer, &err), err);
+    assert_ok(stoa_producer_submit(producer, hold, &held, &err), err);
+    while (atomic_load(&held) == 0) {
+        pause_ms(1);
+    }
+    assert_ok(stoa_producer_submit(producer, count_one, &count, &err), err);
+    stoa_cancel_set_timeout(cancel, 20);
+    assert_fails(stoa_producer_submit(producer, count_one, &count, &err), STOA_CANCELLED,
+                 "deadline", err);
+    atomic_store(&go_on, true);
+    assert_fails(stoa_producer_finish(producer, &err), STOA_CANCELLED, "deadline", err);
+    assert_int_equal(count, 0);
+    stoa_producer_close(producer);
+    stoa_cancel_close(cancel);
+    stoa_sched_close(sched);
+    support_pool_close(pool);
+}
+
 static int64_t cpu_ns(void) {
     struct timespec used;
     (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
@@ -253,6 +346,8 @@ int main(void) {
         cmocka_unit_test(the_background_gets_through_endless_queries),
         cmocka_unit_test(the_foreground_runs_first),
         cmocka_unit_test(a_seed_is_an_order),
+        cmocka_unit_test(a_client_is_served_in_order),
+        cmocka_unit_test(a_client_that_waits_can_be_cancelled),
         cmocka_unit_test(who_has_nothing_to_do_sleeps),
         cmocka_unit_test(a_child_of_fork_may_not_use_it),
     };
