@@ -8,6 +8,11 @@ ingest.parquet   `stoa load` of an uncompressed Parquet file (written by PyArrow
 ingest.csv       `stoa load` of a CSV file against DuckDB's CREATE TABLE AS into a database file,
                  CHECKPOINT included.
 ingest.memory    the most resident memory of `stoa load` of the Parquet file, against DuckDB's COPY.
+                 ingest.memory.csv is that of the CSV file alone.
+ingest.load_scaling.*  a load on two threads against the same load on one, in turns: CSV, JSON Lines
+                 (a fifth of the rows) and Parquet. Ours against ours, so a figure and no ratio.
+load.cancel_latency.*  from the trigger of a token to the return of the load that carries it
+                 (cancel.c), with everything that the load had made removed.
 
 Files are in the page cache. Medians of runs that take turns; the spread is printed."""
 import importlib.metadata
@@ -39,17 +44,19 @@ print(time.perf_counter() - started)
 
 
 def make_data():
-    """The same rows as Parquet and as CSV, kept from run to run. Made by another process: the peak
-    memory of a child is never less than that of the process that started it."""
+    """The same rows as Parquet, as CSV and (some) as JSON Lines, kept from run to run. Made by
+    another process: the peak memory of a child is never less than that of the process that started
+    it."""
     parquet, csv = DATA / f"orders-{ROWS}.parquet", DATA / f"orders-{ROWS}.csv"
-    if not parquet.exists() or not csv.exists():
+    jsonl = DATA / f"orders-{ROWS // 5}.jsonl"
+    if not parquet.exists() or not csv.exists() or not jsonl.exists():
         subprocess.run([sys.executable, pathlib.Path(__file__).parent / "orders.py", str(ROWS),
-                        parquet, csv], check=True)
-    for path in (parquet, csv):
+                        parquet, csv, jsonl], check=True)
+    for path in (parquet, csv, jsonl):
         with open(path, "rb") as file:  # into the page cache
             while file.read(1 << 24):
                 pass
-    return parquet, csv
+    return parquet, csv, jsonl
 
 
 def fresh():
@@ -108,8 +115,29 @@ def compare(name, ours, rivals):
     return samples, best
 
 
+def scaling(name, path):
+    """One thread and two in turn; the medians' ratio, and the peak on two."""
+    samples = {1: [], 2: []}
+    for run in range(RUNS + 1):
+        for threads in samples:
+            sample = load(path, threads)
+            if run > 0:
+                samples[threads].append(sample)
+    one, two = (statistics.median(s[0] for s in samples[t]) for t in (1, 2))
+    print(f"# ingest.load_scaling.{name}: {one:.3f} s on one thread, {two:.3f} s on two")
+    print(f"figure ingest.load_scaling.{name} {one / two:.3f} x", flush=True)
+    return max(s[1] for s in samples[2])
+
+
+def cancel(path):
+    """How long a load goes on after it was told to end."""
+    fresh()
+    program = pathlib.Path(os.environ["STOA_BENCH_DIR"]) / "bench_ingest_cancel"
+    subprocess.run([program, path, WORK / "db", "2", "100" if FULL else "30"], check=True)
+
+
 def main():
-    parquet, csv = make_data()
+    parquet, csv, jsonl = make_data()
     print(f"rival duckdb {importlib.metadata.version('duckdb')}")
     print(f"figure ingest.rows {ROWS} rows")
     for threads in (1, 2):
@@ -137,6 +165,11 @@ def main():
                 lambda t=threads: load(csv, t),
                 {"duckdb": lambda t=threads: rival(statement, str(WORK / "out.duckdb"), t,
                                                    ".duckdb")})
+    peak = scaling("csv", csv)
+    print(f"figure ingest.memory.csv {peak / 1e6:.1f} MB")
+    scaling("jsonl", jsonl)
+    scaling("parquet", parquet)
+    cancel(csv)
     shutil.rmtree(WORK, ignore_errors=True)
 
 

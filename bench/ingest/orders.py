@@ -1,6 +1,7 @@
-"""Makes the orders rows as an uncompressed Parquet file (by PyArrow) and a CSV file (by DuckDB).
+"""Makes the orders rows as an uncompressed Parquet file (by PyArrow), a CSV file, and a fifth of them
+as JSON Lines (by DuckDB).
 
-usage: orders.py ROWS PARQUET CSV"""
+usage: orders.py ROWS PARQUET CSV JSONL"""
 import os
 import pathlib
 import subprocess
@@ -10,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-rows, parquet, csv = sys.argv[1], pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+rows, parquet, csv, jsonl = sys.argv[1], *map(pathlib.Path, sys.argv[2:])
 program = pathlib.Path(os.environ["STOA_BENCH_DIR"]) / "bench_ingest_orders_file"
 arrow = parquet.with_suffix(".arrow")
 subprocess.run([program, rows, arrow], check=True)
@@ -20,3 +21,6 @@ parquet.with_suffix(".part").rename(parquet)
 arrow.unlink()
 duckdb.execute(f"COPY (FROM '{parquet}') TO '{csv.with_suffix('.part')}' (FORMAT csv, HEADER)")
 csv.with_suffix(".part").rename(csv)
+duckdb.execute(f"COPY (FROM '{parquet}' LIMIT {int(rows) // 5}) TO '{jsonl.with_suffix('.part')}' "
+               "(FORMAT json)")
+jsonl.with_suffix(".part").rename(jsonl)

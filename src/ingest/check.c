@@ -6,7 +6,7 @@
  * - its Parquet reader turns decimals of more than 38 digits into doubles, and those are wrong, and
  *   it compares no page checksum.
  *
- * Called by source.c and inputs.c. */
+ * Called by source.c, csv.c and inputs.c. */
 #include "ingest/check.h"
 
 #include <stdio.h>
@@ -21,20 +21,7 @@
 #include "schema/schema.h"
 #include "vfs/vfs.h"
 
-enum {
-    CHUNK_BYTES = 1 << 18,
-    DEPTH_MAX = 1000,
-    CSV_BUFFER_BYTES_MIN = 1 << 21,
-    CSV_BUFFER_BYTES_MAX = 1 << 25
-};
-
-size_t stoa_ingest_csv_buffer_bytes(const stoa_pool *pool) {
-    size_t limit = stoa_pool_limit(pool);
-    size_t share = limit == 0 ? CSV_BUFFER_BYTES_MAX : limit / 32;
-    return share < CSV_BUFFER_BYTES_MIN   ? CSV_BUFFER_BYTES_MIN
-           : share > CSV_BUFFER_BYTES_MAX ? CSV_BUFFER_BYTES_MAX
-                                          : share;
-}
+enum { CHUNK_BYTES = 1 << 18, DEPTH_MAX = 1000 };
 
 struct nesting {
     int depth;
@@ -130,8 +117,8 @@ static stoa_status first_text(stoa_session *session, const char *sql, const stoa
     STOA_CHECK(stoa_stream_next(&stream, &batch, err));
     if (batch.release != NULL && batch.length > 0) {
         *out_found = true;
-        STOA_CHECK(stoa_arrow_value_print(schema.children[0], batch.children[0], 0,
-                                          STOA_PRINT_TEXT, out, err));
+        STOA_CHECK(stoa_arrow_value_print(schema.children[0], batch.children[0], 0, STOA_PRINT_TEXT,
+                                          out, err));
     }
 
 done:
@@ -197,65 +184,6 @@ static stoa_status fail_lost(const stoa_ingest_input *input, int64_t lost, int64
 stoa_status stoa_ingest_check_skipped(const stoa_ingest_input *input, const uint8_t *bytes,
                                       size_t size, int64_t skipped, stoa_error *err) {
     return fail_lost(input, first_lost_line(bytes, size, skipped), skipped, err);
-}
-
-static stoa_status check_lost_lines(const stoa_ingest_input *input, int64_t skipped,
-                                    const stoa_context *context, stoa_fs_registry *registry,
-                                    stoa_error *err) {
-    int64_t lost = 1;
-    if (input->kind.packing == STOA_PACKING_NONE) {
-        stoa_file *file = NULL;
-        void *bytes = NULL;
-        size_t size = 0;
-        STOA_TRY(stoa_pool_allocate(context->pool, CHUNK_BYTES, &bytes, err));
-        stoa_status status =
-            stoa_vfs_open(registry, input->path, STOA_OPEN_READ, context, &file, err);
-        if (status == STOA_OK) {
-            status = stoa_file_read_some(file, 0, bytes, CHUNK_BYTES, &size, err);
-        }
-        lost = status == STOA_OK ? first_lost_line(bytes, size, skipped) : 1;
-        stoa_file_close(file);
-        stoa_pool_free(context->pool, bytes, CHUNK_BYTES);
-        STOA_TRY(status);
-    }
-    return fail_lost(input, lost, skipped, err);
-}
-
-stoa_status stoa_ingest_check_csv(stoa_session *session, const stoa_ingest_input *input,
-                                  const stoa_context *context, stoa_fs_registry *registry,
-                                  stoa_error *err) {
-    const char *path = stoa_vfs_local_path(input->path);
-    const char *text = NULL;
-    bool found = false;
-    char tail[256];
-    stoa_buffer skipped;
-    if (path == NULL) {
-        return STOA_OK; /* refused by name when it is read */
-    }
-    size_t buffer_bytes = stoa_ingest_csv_buffer_bytes(context->pool);
-    (void)snprintf(tail, sizeof tail,
-                   ", comment = ''%s, compression = 'uncompressed', max_line_size = %zu, buffer_size = %zu)",
-                   input->kind.format == STOA_FORMAT_TSV ? ", delim = '\t'" : "",
-                   buffer_bytes / 2, buffer_bytes);
-    stoa_buffer_init(&skipped, context->pool);
-    stoa_error ignored = STOA_ERROR_NONE;
-    stoa_status status = ask(session, "SELECT SkipRows FROM sniff_csv(", path, tail, context,
-                             &skipped, &found, &ignored);
-    if (status == STOA_CANCELLED || status == STOA_NO_MEMORY) {
-        if (err != NULL) {
-            *err = ignored;
-        }
-    } else if (status == STOA_OK && found) {
-        STOA_CHECK(stoa_buffer_text(&skipped, &text, err));
-        int64_t count = strtoll(text, NULL, 10);
-        status = count > 0 ? check_lost_lines(input, count, context, registry, err) : STOA_OK;
-    } else {
-        status = STOA_OK; /* the reading itself says it better */
-    }
-
-done:
-    stoa_buffer_release(&skipped);
-    return status;
 }
 
 static stoa_status check_pages(const stoa_ingest_input *input, const stoa_context *context,

@@ -6,10 +6,6 @@
 
 #include <stoa/query.h>
 
-/// The bytes of the CSV reader's buffer, of which it holds several: 32 MiB, less in a small memory.
-/// A line may take half of it.
-size_t stoa_ingest_csv_buffer_bytes(const stoa_pool *pool);
-
 /// Reads a JSON text to its end and counts how deep its brackets nest; `out_mark_bytes` are those of
 /// a byte order mark at its start.
 ///
@@ -25,12 +21,6 @@ STOA_MUST_USE stoa_status stoa_ingest_check_json(stoa_file *file, const stoa_con
 STOA_MUST_USE stoa_status stoa_ingest_check_skipped(const stoa_ingest_input *input,
                                                     const uint8_t *bytes, size_t size,
                                                     int64_t skipped, stoa_error *err);
-
-/// The same for a file, asking the engine for the number.
-STOA_MUST_USE stoa_status stoa_ingest_check_csv(stoa_session *session,
-                                                const stoa_ingest_input *input,
-                                                const stoa_context *context,
-                                                stoa_fs_registry *registry, stoa_error *err);
 
 /// Errors   STOA_CORRUPT      a page fails its checksum, with file and byte
 ///          STOA_UNSUPPORTED  a decimal of more than 38 digits, which the engine reads as a wrong

@@ -246,8 +246,7 @@ done:
     load->guess_failed = status == STOA_INVALID && reading && load->schema_is_guessed &&
                          !run->inputs[0].all_rows && run->inputs[0].kind.format >= STOA_FORMAT_JSON;
     if (status == STOA_INVALID && reading) {
-        stoa_ingest_source_explain(load->database, run->inputs, run->count, load->target,
-                                   &load->context, err);
+        stoa_ingest_source_explain(run->inputs, run->count, err);
     } else if (status != STOA_OK && status != STOA_CANCELLED && err != NULL && run->count == 1 &&
                err->file[0] == '\0') {
         stoa_wrap(err, "loading '%s'", run->inputs[0].name);

@@ -12,11 +12,10 @@ typedef struct stoa_ingest_source {
     stoa_session *session; /* the engine's; NULL for Arrow */
     struct ArrowArrayStream stream;
     struct ArrowSchema schema;
-    bool rejects; /* the engine sets rows aside in a table of the session */
 } stoa_ingest_source;
 
-/// Opens inputs[0..count), all of one format. `target` (nullable) gives columns their types where
-/// texts leave them open; `rejects` asks for rows that do not fit to be set aside, not to fail.
+/// Opens inputs[0..count), all of one format, which is not CSV. `target` (nullable) gives columns
+/// their types where JSON leaves them open; `rejects` says that rows are to be set aside.
 ///
 /// Errors   STOA_UNSUPPORTED  `rejects` for a format that cannot set rows aside
 /// Owns     The caller releases `out`.
@@ -26,18 +25,8 @@ STOA_MUST_USE stoa_status stoa_ingest_source_open(stoa_database *database,
                                                   const stoa_context *context,
                                                   stoa_ingest_source *out, stoa_error *err);
 
-/// After the stream failed on a text: finds which line and column it was, and puts it into `err`.
-void stoa_ingest_source_explain(stoa_database *database, const stoa_ingest_input *inputs,
-                                size_t count, const stoa_schema *target,
-                                const stoa_context *context, stoa_error *err);
-
-/// Rows that were set aside: one JSON object a row with file, line, column, error and text. To be
-/// called after the stream has ended.
-typedef stoa_status (*stoa_ingest_reject_function)(void *user, const char *json, stoa_error *err);
-STOA_MUST_USE stoa_status stoa_ingest_source_rejects(stoa_ingest_source *source,
-                                                     const stoa_context *context,
-                                                     stoa_ingest_reject_function function,
-                                                     void *user, stoa_error *err);
+/// After the stream failed: puts the file into `err`.
+void stoa_ingest_source_explain(const stoa_ingest_input *inputs, size_t count, stoa_error *err);
 
 /// "… is not offered for JSON".
 stoa_status stoa_ingest_fail_json_rejects(stoa_error *err);

@@ -336,6 +336,13 @@ def test_deep_json_is_refused_when_packed(db):
           says=["deep.json.gz", "1000"])
 
 
+def test_packed_text_is_shown(db):
+    packed = gzip.compress(CSV.encode())
+    assert command.run("cat", write("shown.csv.gz", packed), "--format", "csv")[1] == \
+        command.run("cat", write("shown.csv", CSV), "--format", "csv")[1] != ""
+    assert "two" in ok("cat", write("shown.jsonl.gz", gzip.compress(b'{"a": "two"}\n')))
+
+
 def test_damaged_packed_files_are_refused(db):
     lines = "".join(f"{i},{i * i}\n" for i in range(50_000))
     packed = bytearray(gzip.compress(("a,b\n" + lines).encode()))
