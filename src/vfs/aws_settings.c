@@ -323,7 +323,7 @@ static stoa_status take_files(stoa_aws_settings *settings, const char *named, st
     profile.is_config = false;
     STOA_CHECK(read_profile(&profile, "AWS_SHARED_CREDENTIALS_FILE", "credentials", err));
     if (asked != NULL && !profile.is_found) {
-        status = stoa_fail(err, STOA_NOT_FOUND,
+        status = stoa_fail(err, STOA_INVALID,
                            "the profile '%s' is neither in AWS's config nor in its credentials "
                            "file",
                            asked);

@@ -23,9 +23,9 @@ typedef struct stoa_aws_settings {
 
 /// Gathers what `options` (nullable), the environment and the files say, in this order.
 ///
-/// Errors   STOA_INVALID    a setting is not what it should be, or there are no credentials; the
-///                          message names where they were looked for
-///          STOA_NOT_FOUND  a profile was asked for by name and is nowhere
+/// Errors   STOA_INVALID    a setting is not what it should be, there are no credentials (the
+///                          message names where they were looked for), or a profile was asked for
+///                          by name and is nowhere
 ///          STOA_UNSUPPORTED  the profile gets its credentials in a way that is not offered
 ///          STOA_IO         a file cannot be read
 /// Owns     The caller releases `out`, also on error.

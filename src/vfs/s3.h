@@ -127,6 +127,7 @@ struct s3_object {
     char etag[S3_ETAG_BYTES]; /* without its quotes; "" when it does not fit or is not told */
     char checksum[16];        /* CRC-32C of the whole, base64; "" when it is not told */
     char tag[S3_TAG_BYTES];   /* of the write that made it, when it was one of ours */
+    bool is_denied;           /* of a failure: the keys are good, but may not look at this object */
 };
 /* STOA_NOT_FOUND when there is none. */
 stoa_status stoa_s3_head(struct s3_fs *fs, const struct s3_name *name, const stoa_context *context,

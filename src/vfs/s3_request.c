@@ -353,6 +353,10 @@ static enum judgement judge(struct s3_fs *fs, struct s3_call *call, const struct
     if (status != STOA_OK) {
         call->status = status;
         call->error = *error;
+        if (status == STOA_NOT_FOUND) {
+            /* A library that is not installed is no object that is missing. */
+            call->status = stoa_fail(&call->error, STOA_IO, "%s", error->message);
+        }
         call->is_done = !call->response.is_repeatable;
         return call->is_done ? FAILED : AGAIN_LATER;
     }

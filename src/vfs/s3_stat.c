@@ -28,11 +28,12 @@ void stoa_s3_etag_copy(char out[S3_ETAG_BYTES], const char *value) {
 }
 
 static stoa_status ask_why(struct s3_fs *fs, const struct s3_name *name, stoa_status status,
-                           const stoa_context *context, stoa_error *err) {
+                           const stoa_context *context, bool *out_is_denied, stoa_error *err) {
     struct s3_call call = {.method = "GET", .name = name, .attempts_max = 1};
     stoa_error why = STOA_ERROR_NONE;
     stoa_s3_call_add_header(&call, "Range: bytes=0-0");
     stoa_status answer = stoa_s3_run_one(fs, &call, context, &why);
+    *out_is_denied = strcmp(call.refusal.code, "AccessDenied") == 0;
     if (answer != STOA_OK && call.refusal.code[0] != '\0') {
         status = answer;
         if (err != NULL) {
@@ -73,7 +74,7 @@ stoa_status stoa_s3_head(struct s3_fs *fs, const struct s3_name *name, const sto
         status = read_object(&call, out, err);
     } else if (status == STOA_IO &&
                (call.response.status_code == 403 || call.response.status_code == 400)) {
-        status = ask_why(fs, name, status, context, err);
+        status = ask_why(fs, name, status, context, &out->is_denied, err);
     }
     stoa_s3_call_release(&call, context);
     return status;

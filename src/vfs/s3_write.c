@@ -255,11 +255,12 @@ static const stoa_file_operations writing = {
     .close = close_writer,
 };
 
-/* That it is there already is better told now than after gigabytes; `sync` makes sure. */
+/* That it is there already is better told now than after gigabytes; `sync` makes sure. Who may write
+ * but not look, and who may not list what is missing, is told "AccessDenied" here. */
 static stoa_status check_absent(struct writer *writer, stoa_error *err) {
     struct s3_object object;
     stoa_status status = stoa_s3_head(writer->fs, &writer->name, &writer->context, &object, err);
-    if (status == STOA_NOT_FOUND) {
+    if (status == STOA_NOT_FOUND || (status == STOA_IO && object.is_denied)) {
         stoa_error_clear(err);
         return STOA_OK;
     }

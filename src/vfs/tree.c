@@ -47,6 +47,9 @@ stoa_status stoa_vfs_make_directories(stoa_fs_registry *registry, const char *ur
                                       const stoa_context *context, stoa_error *err) {
     stoa_pool *pool = stoa_fs_registry_pool(registry);
     stoa_file_info info;
+    if (stoa_vfs_has(registry, uri, STOA_FS_NO_DIRECTORIES)) {
+        return stoa_vfs_make_directory(registry, uri, context, err);
+    }
     if (stoa_vfs_stat(registry, uri, context, &info, NULL) == STOA_OK && info.is_directory) {
         return STOA_OK;
     }

@@ -217,7 +217,7 @@ static void mistakes_are_told_without_secrets(void **state) {
     struct world *world = *state;
     put_files(world);
     set("AWS_PROFILE", "nobody");
-    assert_fails(load(world, NULL), STOA_NOT_FOUND, "'nobody'", world->err);
+    assert_fails(load(world, NULL), STOA_INVALID, "'nobody'", world->err);
     set("AWS_PROFILE", "half");
     assert_fails(load(world, NULL), STOA_INVALID, "an access key id without", world->err);
     assert_null(strstr(world->err.message, "half-id"));

@@ -134,6 +134,35 @@ static void wrong_keys_are_told_apart(void **state) {
     denied(world, "AccessDenied");
 }
 
+static void who_may_write_but_not_look_can_create(void **state) {
+    s3_world *world = *state;
+    static const char denied[] = "9 0 HEAD . status 403:AccessDenied\n"
+                                 "9 0 GET . status 403:AccessDenied\n";
+    s3_world_plan(world, denied);
+    assert_ok(try_write(world, "f", STOA_OPEN_CREATE, "x", 1), world->err);
+    assert_true(try_write(world, "f", STOA_OPEN_CREATE, "y", 1) != STOA_OK);
+    s3_world_plan(world, "");
+    s3_world_assert_holds(world, "f", "x", 1);
+}
+
+static void settings_that_are_missing_are_no_missing_objects(void **state) {
+    s3_world *world = *state;
+    bool exists = true;
+    stoa_file *file = NULL;
+    world->options = (stoa_s3_options){.profile = "nobody"};
+    s3_world_register(world, "s3");
+    assert_fails(stoa_vfs_exists(world->registry, s3_world_at(world, "f"), NULL, &exists,
+                                 &world->err),
+                 STOA_INVALID, "'nobody'", world->err);
+    assert_fails(stoa_vfs_remove_tree(world->registry, s3_world_at(world, "f"), NULL, &world->err),
+                 STOA_INVALID, "'nobody'", world->err);
+    world->options = (stoa_s3_options)STOA_S3_DEFAULT;
+    s3_world_register(world, "s3");
+    assert_fails(stoa_vfs_open(world->registry, s3_world_at(world, "f"), STOA_OPEN_REPLACE, NULL,
+                               &file, &world->err),
+                 STOA_INVALID, "no credentials", world->err);
+}
+
 static void another_clock_is_followed(void **state) {
     s3_world *world = *state;
     s3_world_plan(world, "1 0 * . clock 7200\n");
@@ -466,6 +495,8 @@ int main(void) {
         TEST(what_passes_is_tried_again),
         TEST(what_does_not_pass_is_told_with_its_name),
         TEST(wrong_keys_are_told_apart),
+        TEST(who_may_write_but_not_look_can_create),
+        TEST(settings_that_are_missing_are_no_missing_objects),
         TEST(another_clock_is_followed),
         TEST(other_regions_are_found),
         TEST(lost_answers_are_no_conflicts),
