@@ -3,6 +3,7 @@
 #define STOA_H
 
 #include <stoa/arrow.h>
+#include <stoa/async.h>
 #include <stoa/context.h>
 #include <stoa/database.h>
 #include <stoa/fs.h>

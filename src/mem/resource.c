@@ -3,6 +3,7 @@
 #include "mem/resource.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,12 +16,13 @@ enum { FRAMES = 16, OWN_FRAMES = 2 };
 
 struct stoa_resource {
     stoa_pool *pool;
-    stoa_resources *resources; /* NULL: the registry is gone */
+    stoa_resources *_Atomic resources; /* NULL: released */
     stoa_resource *older;
     stoa_resource *newer;
     stoa_resource_kind kind;
     const char *name;
     stoa_resource_release release;
+    stoa_resource_release stop;
     void *owner;
 #if defined(STOA_ASSERTS)
     void *frames[FRAMES];
@@ -91,7 +93,7 @@ stoa_status stoa_resource_enter(stoa_pool *pool, stoa_resource_kind kind, const 
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof **out, &memory, err));
     stoa_resource *resource = memory;
     resource->pool = pool;
-    resource->resources = resources;
+    atomic_init(&resource->resources, resources);
     resource->kind = kind;
     resource->name = name == NULL ? "" : name;
     resource->release = release;
@@ -110,22 +112,39 @@ void stoa_resource_leave(stoa_resource *resource) {
     if (resource == NULL) {
         return;
     }
-    stoa_resources *resources = resource->resources;
+    /* A task may end while the registry releases it, and waits for it: the registry is there until
+     * then, but the entry may be out of its list by the time the lock is held. */
+    stoa_resources *resources = atomic_load_explicit(&resource->resources, memory_order_acquire);
     if (resources != NULL) {
         (void)pthread_mutex_lock(&resources->lock);
-        take_out(resources, resource);
+        if (atomic_load_explicit(&resource->resources, memory_order_relaxed) != NULL) {
+            take_out(resources, resource);
+        }
         (void)pthread_mutex_unlock(&resources->lock);
     }
     stoa_pool_free(resource->pool, resource, sizeof *resource);
 }
 
-void stoa_resource_rename(stoa_resource *resource, const char *name) {
-    if (resource == NULL || resource->resources == NULL) {
-        return;
+void stoa_resource_set_stop(stoa_resource *resource, stoa_resource_release stop) {
+    stoa_resources *resources =
+        resource == NULL ? NULL
+                         : atomic_load_explicit(&resource->resources, memory_order_acquire);
+    if (resources != NULL) {
+        (void)pthread_mutex_lock(&resources->lock);
+        resource->stop = stop;
+        (void)pthread_mutex_unlock(&resources->lock);
     }
-    (void)pthread_mutex_lock(&resource->resources->lock);
-    resource->name = name;
-    (void)pthread_mutex_unlock(&resource->resources->lock);
+}
+
+void stoa_resource_rename(stoa_resource *resource, const char *name) {
+    stoa_resources *resources = resource == NULL ? NULL
+                                                 : atomic_load_explicit(&resource->resources,
+                                                                        memory_order_acquire);
+    if (resources != NULL) {
+        (void)pthread_mutex_lock(&resources->lock);
+        resource->name = name;
+        (void)pthread_mutex_unlock(&resources->lock);
+    }
 }
 
 void stoa_resources_each(stoa_pool *pool, stoa_resource_function function, void *user) {
@@ -145,6 +164,19 @@ void stoa_resources_each(stoa_pool *pool, stoa_resource_function function, void 
 
 /* ---- closing ---- */
 
+/* All at once: one that is waited for may be helped by running another. */
+static void stop_all(stoa_resources *resources) {
+    (void)pthread_mutex_lock(&resources->lock);
+    for (int kind = 0; kind < STOA_RESOURCE_KIND_COUNT; kind++) {
+        for (stoa_resource *each = resources->newest[kind]; each != NULL; each = each->older) {
+            if (each->stop != NULL) {
+                each->stop(each->owner);
+            }
+        }
+    }
+    (void)pthread_mutex_unlock(&resources->lock);
+}
+
 static stoa_resource *take_newest(stoa_resources *resources, stoa_resource_kind last) {
     stoa_resource *found = NULL;
     (void)pthread_mutex_lock(&resources->lock);
@@ -153,7 +185,7 @@ static stoa_resource *take_newest(stoa_resources *resources, stoa_resource_kind 
     }
     if (found != NULL) {
         take_out(resources, found);
-        found->resources = NULL;
+        atomic_store_explicit(&found->resources, NULL, memory_order_release);
     }
     (void)pthread_mutex_unlock(&resources->lock);
     return found;
@@ -178,6 +210,7 @@ int64_t stoa_resources_release(stoa_resources *resources, stoa_resource_kind las
     if (resources == NULL) {
         return 0;
     }
+    stop_all(resources);
     while ((resource = take_newest(resources, last)) != NULL) {
         count++;
 #if defined(STOA_ASSERTS)

@@ -55,6 +55,9 @@ STOA_MUST_USE stoa_status stoa_resource_enter(stoa_pool *pool, stoa_resource_kin
 /// It is closed. NULL is allowed; so is one that its registry has released already, which is why
 /// every owner calls this once, whatever happened.
 void stoa_resource_leave(stoa_resource *resource);
+/// `stop` is called with the owner, under the registry's lock, before the first of what is open is
+/// released: it asks what runs to end, and returns at once. `resource` may be NULL.
+void stoa_resource_set_stop(stoa_resource *resource, stoa_resource_release stop);
 /// The owner's name has moved.
 void stoa_resource_rename(stoa_resource *resource, const char *name);
 

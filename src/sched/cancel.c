@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "mem/pool.h"
+#include "sched/sched.h"
 
 struct stoa_cancel {
     stoa_cancel *parent;
@@ -32,11 +33,16 @@ stoa_status stoa_cancel_create(stoa_cancel *parent, stoa_cancel **out, stoa_erro
     cancel->pool = pool;
     cancel->parent = parent;
     atomic_init(&cancel->references, 1);
-    if (parent != NULL) {
-        (void)atomic_fetch_add_explicit(&parent->references, 1, memory_order_relaxed);
-    }
+    (void)stoa_cancel_retain(parent);
     *out = cancel;
     return STOA_OK;
+}
+
+stoa_cancel *stoa_cancel_retain(stoa_cancel *cancel) {
+    if (cancel != NULL) {
+        (void)atomic_fetch_add_explicit(&cancel->references, 1, memory_order_relaxed);
+    }
+    return cancel;
 }
 
 void stoa_cancel_close(stoa_cancel *cancel) {

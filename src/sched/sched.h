@@ -43,6 +43,20 @@ stoa_cancel *stoa_group_cancel(stoa_group *group);
 ///          STOA_CANCELLED  the token kept a task from running
 STOA_MUST_USE stoa_status stoa_group_wait(stoa_group *group, stoa_error *err);
 
+/// What a call that goes on in the background is: `arguments` are its own copy; `context` is the one
+/// it was submitted with, with the future's own token, so that stoa_future_cancel reaches it. It is
+/// called in any case, perhaps with the token triggered: it gives back what its arguments own.
+typedef stoa_status (*stoa_async_function)(void *arguments, const stoa_context *context,
+                                           stoa_error *err);
+/// As stoa_sched_submit, with `size` bytes of arguments that are copied.
+STOA_MUST_USE stoa_status stoa_sched_submit_async(stoa_sched *sched, stoa_async_function function,
+                                                  const void *arguments, size_t size,
+                                                  const stoa_context *context, stoa_future **out,
+                                                  stoa_error *err);
+
+/// One more reference, for stoa_cancel_close. NULL gives NULL.
+stoa_cancel *stoa_cancel_retain(stoa_cancel *cancel);
+
 /// A part of a range: [begin, end).
 typedef stoa_status (*stoa_range_function)(void *user, int64_t begin, int64_t end, stoa_error *err);
 /// Calls `function` over all of [0, count) in parts of at least `grain` (the last one may be
