@@ -29,7 +29,8 @@ STOA_API STOA_MUST_USE stoa_status stoa_sched_create(stoa_pool *pool,
                                                      stoa_sched **out, stoa_error *err);
 /// Waits for tasks that were spawned, then for the threads. NULL is allowed.
 STOA_API void stoa_sched_close(stoa_sched *sched);
-/// How many threads work; 1 for NULL.
+/// How many threads work; 1 for NULL. In the deterministic mode the number that was asked for: work
+/// is split as if they were there.
 STOA_API int32_t stoa_sched_threads(const stoa_sched *sched);
 /// Grows or shrinks while tasks run; a thread that is to go ends its task first.
 STOA_API STOA_MUST_USE stoa_status stoa_sched_set_threads(stoa_sched *sched, int32_t threads,

@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "sched/internal.h"
 
-enum { SHARES = 4, DETERMINISTIC_TASKS = 3 };
+enum { SHARES = 4 };
 
 struct range {
     stoa_range_function function;
@@ -73,8 +73,7 @@ stoa_status stoa_parallel_for(const stoa_context *context, int64_t count, int64_
     }
     grain = grain < 1 ? 1 : grain;
     int64_t parts = (count - 1) / grain + 1;
-    int64_t threads = sched != NULL && sched->deterministic ? DETERMINISTIC_TASKS
-                                                            : stoa_sched_threads(sched);
+    int64_t threads = stoa_sched_threads(sched);
     int64_t tasks = threads < parts ? threads : parts;
     struct range range = {.function = function,
                           .user = user,

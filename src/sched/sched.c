@@ -140,7 +140,7 @@ stoa_status stoa_sched_create(stoa_pool *pool, const stoa_sched_options *options
     *out = NULL;
     STOA_TRY(choose_threads(options->threads, &threads, err));
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof(stoa_sched), &memory, err));
-    init(memory, pool, options, options->deterministic ? 1 : threads);
+    init(memory, pool, options, threads);
     *out = memory;
     return STOA_OK;
 }
@@ -177,13 +177,10 @@ stoa_status stoa_sched_set_threads(stoa_sched *sched, int32_t threads, stoa_erro
     int32_t chosen = 0;
     STOA_TRY(choose_threads(threads, &chosen, err));
     STOA_TRY(stoa_sched_check_process(sched, err));
-    if (sched->deterministic) {
-        return STOA_OK;
-    }
     (void)pthread_mutex_lock(&sched->lock);
     bool started = atomic_load_explicit(&sched->started, memory_order_relaxed);
     int32_t before = atomic_exchange_explicit(&sched->threads, chosen, memory_order_seq_cst);
-    int error = started ? start_missing(sched, chosen) : 0;
+    int error = started && !sched->deterministic ? start_missing(sched, chosen) : 0;
     if (error != 0) {
         atomic_store_explicit(&sched->threads, before, memory_order_seq_cst);
     }
