@@ -19,6 +19,7 @@
 #include "base/hash.h"
 #include "sched/sched.h"
 #include "table/internal.h"
+#include "vfs/registry.h"
 
 enum { DEFAULT_BUSY_MS = 10000, DEFAULT_GRACE_MS = 24 * 3600 * 1000 };
 
@@ -396,6 +397,7 @@ static stoa_status open_parts(stoa_database *database, const char *uri,
     if (database->file_systems == NULL) {
         STOA_TRY(stoa_fs_registry_create(database->pool, &database->own_file_systems, err));
         database->file_systems = database->own_file_systems;
+        stoa_fs_registry_set_logger(database->file_systems, &database->logger);
     }
     bool in_memory = strcmp(uri, ":memory:") == 0;
     database->is_remote = !in_memory && stoa_vfs_local_path(uri) == NULL;

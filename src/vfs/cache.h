@@ -28,7 +28,8 @@ typedef struct stoa_cache_options {
 /// Errors   STOA_NOT_FOUND  none of them is set
 STOA_MUST_USE stoa_status stoa_cache_directory(stoa_pool *pool, char **out, stoa_error *err);
 
-/// The size that STOA_CACHE_BYTES gives ("20GB"; "0" turns the cache off), or 10 GiB.
+/// How large the cache is to be: what STOA_CACHE_BYTES says ("20GB"), else 10 GiB when
+/// STOA_CACHE_DIR is set, else 0: no cache.
 ///
 /// Errors   STOA_INVALID  it is set to something else
 STOA_MUST_USE stoa_status stoa_cache_limit(uint64_t *out, stoa_error *err);
@@ -43,6 +44,8 @@ STOA_MUST_USE stoa_status stoa_cache_limit(uint64_t *out, stoa_error *err);
 /// Threads  Any.
 STOA_MUST_USE stoa_status stoa_cache_create(stoa_pool *pool, const stoa_cache_options *options,
                                             stoa_cache **out, stoa_error *err);
+/// Another logger, before the cache is shared.
+void stoa_cache_set_logger(stoa_cache *cache, const stoa_logger *logger);
 /// NULL is allowed.
 void stoa_cache_close(stoa_cache *cache);
 

@@ -73,8 +73,9 @@ stoa_status stoa_cache_directory(stoa_pool *pool, char **out, stoa_error *err) {
 
 stoa_status stoa_cache_limit(uint64_t *out, stoa_error *err) {
     const char *text = getenv("STOA_CACHE_BYTES");
+    const char *directory = getenv("STOA_CACHE_DIR");
     size_t limit = 0;
-    *out = DEFAULT_LIMIT_BYTES;
+    *out = directory != NULL && directory[0] != '\0' ? DEFAULT_LIMIT_BYTES : 0;
     if (text == NULL || text[0] == '\0') {
         return STOA_OK;
     }
@@ -123,6 +124,10 @@ stoa_status stoa_cache_create(stoa_pool *pool, const stoa_cache_options *options
     (void)pthread_mutex_init(&cache->lock, NULL);
     *out = cache;
     return STOA_OK;
+}
+
+void stoa_cache_set_logger(stoa_cache *cache, const stoa_logger *logger) {
+    cache->logger = *logger;
 }
 
 stoa_cache *stoa_cache_retain(stoa_cache *cache) {

@@ -1,11 +1,13 @@
 /* The set of file systems by scheme: a short list, filled before it is shared and only read
  * afterwards, so that it needs no lock. */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include <stoa/http.h>
 #include <stoa/s3.h>
 
+#include "vfs/cache.h"
 #include "vfs/registry.h"
 #include "vfs/uri.h"
 #include "vfs/vfs.h"
@@ -20,6 +22,7 @@ struct stoa_fs_registry {
     stoa_pool *pool;
     struct scheme *schemes;
     stoa_fs_watcher watcher;
+    stoa_cache *cache; /* of remote files; NULL: nobody asked for one */
 };
 
 static struct scheme *scheme_find(const stoa_fs_registry *registry, const char *name,
@@ -79,6 +82,34 @@ stoa_status stoa_fs_register(stoa_fs_registry *registry, const char *name, stoa_
     return STOA_OK;
 }
 
+/* Remote files are kept on the local disk only where the environment asks for it: nobody's disk fills
+ * by surprise. */
+static stoa_status add_cache(stoa_fs_registry *registry, stoa_error *err) {
+    static const char *const schemes[] = {"s3", "http", "https"};
+    stoa_cache_options options = {.directory = NULL};
+    char name[16];
+    STOA_TRY(stoa_cache_limit(&options.limit_bytes, err));
+    if (options.limit_bytes == 0) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_cache_create(registry->pool, &options, &registry->cache, err));
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        struct scheme *scheme = scheme_find(registry, schemes[i], strlen(schemes[i]));
+        stoa_fs cached;
+        (void)snprintf(name, sizeof name, "%s:", schemes[i]);
+        STOA_TRY(
+            stoa_fs_cached_create(registry->pool, scheme->fs, name, registry->cache, &cached, err));
+        scheme->fs = cached;
+    }
+    return STOA_OK;
+}
+
+void stoa_fs_registry_set_logger(stoa_fs_registry *registry, const stoa_logger *logger) {
+    if (registry->cache != NULL) {
+        stoa_cache_set_logger(registry->cache, logger);
+    }
+}
+
 stoa_status stoa_fs_registry_create(stoa_pool *pool, stoa_fs_registry **out, stoa_error *err) {
     stoa_status status = STOA_OK;
     stoa_fs memory_fs = {0};
@@ -96,6 +127,7 @@ stoa_status stoa_fs_registry_create(stoa_pool *pool, stoa_fs_registry **out, sto
     STOA_CHECK(stoa_fs_register(registry, "s3", s3, err));
     s3 = (stoa_fs){0};
     STOA_CHECK(stoa_fs_register_http(registry, NULL, err));
+    STOA_CHECK(add_cache(registry, err));
     *out = registry;
     registry = NULL;
 
@@ -118,6 +150,7 @@ void stoa_fs_registry_close(stoa_fs_registry *registry) {
         stoa_pool_free_string(pool, scheme->name);
         stoa_pool_free(pool, scheme, sizeof *scheme);
     }
+    stoa_cache_close(registry->cache);
     stoa_pool_free(pool, registry, sizeof *registry);
 }
 

@@ -3,9 +3,13 @@
 #define STOA_VFS_REGISTRY_H
 
 #include <stoa/fs.h>
+#include <stoa/log.h>
 
 /// The pool that the registry was made with.
 stoa_pool *stoa_fs_registry_pool(const stoa_fs_registry *registry);
+
+/// Who hears why remote files are not kept on the local disk. Before the registry is shared.
+void stoa_fs_registry_set_logger(stoa_fs_registry *registry, const stoa_logger *logger);
 
 /// Who wants to know what happens to files: told of each path that was opened for writing, put or
 /// removed, of both paths of a rename with all below them, and asked to give descriptors back when an

@@ -359,6 +359,12 @@ static void settings_come_from_the_environment(void **state) {
     assert_int_equal(setenv("STOA_CACHE_BYTES", "20MiB", 1), 0);
     assert_ok(stoa_cache_limit(&limit, &world->err), world->err);
     assert_int_equal(limit, 20 << 20);
+    assert_int_equal(unsetenv("STOA_CACHE_BYTES"), 0);
+    assert_ok(stoa_cache_limit(&limit, &world->err), world->err);
+    assert_int_equal(limit, 0);
+    assert_int_equal(setenv("STOA_CACHE_DIR", "/x", 1), 0);
+    assert_ok(stoa_cache_limit(&limit, &world->err), world->err);
+    assert_true(limit == UINT64_C(10) << 30);
     assert_int_equal(setenv("STOA_CACHE_BYTES", "much", 1), 0);
     assert_fails(stoa_cache_limit(&limit, &world->err), STOA_INVALID, "STOA_CACHE_BYTES",
                  world->err);
