@@ -9,6 +9,7 @@
 #include "mem/arena.h"
 #include "schema/schema.h"
 #include "table/internal.h"
+#include "vfs/stage.h"
 
 struct stoa_plan {
     _Atomic int32_t references;
@@ -26,8 +27,9 @@ struct stoa_plan {
     int32_t skipped_count;
     int64_t row_count;
     stoa_arena arena;     /* of the predicate */
-    pthread_mutex_t lock; /* guards `paths` */
+    pthread_mutex_t lock; /* guards `paths` and `stage` */
     char **paths;         /* of the splits' files, as the engine opens them; NULL: not asked yet */
+    stoa_stage *stage;    /* copies of files that are not local; NULL: none yet */
 };
 
 static void plan_release(stoa_plan *plan) {
@@ -39,6 +41,7 @@ static void plan_release(stoa_plan *plan) {
     for (int64_t i = 0; plan->paths != NULL && i < plan->parts.count; i++) {
         stoa_pool_free_string(pool, plan->paths[i]);
     }
+    stoa_stage_close(plan->stage);
     (void)pthread_mutex_destroy(&plan->lock);
     stoa_part_vector_release(&plan->parts);
     stoa_schema_close(plan->schema);
@@ -289,14 +292,31 @@ int32_t stoa_plan_skipped_count(const stoa_plan *plan) {
     return plan->skipped_count;
 }
 
+static stoa_status get_stage(stoa_plan *plan, stoa_error *err) {
+    const char *directory = NULL;
+    if (plan->stage != NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_database_temporary_directory(plan->database, &directory, err));
+    return stoa_stage_create(plan->database->file_systems, directory, plan->pool, &plan->stage,
+                             err);
+}
+
 /* Under the plan's lock, which is held while a file is fetched: whoever asks for it next waits. */
-static stoa_status find_path(stoa_plan *plan, const stoa_part *part, char **out, stoa_error *err) {
+static stoa_status find_path(stoa_plan *plan, const stoa_part *part, const stoa_context *context,
+                             char **out, stoa_error *err) {
     char *uri = NULL;
+    const char *local = NULL;
+    stoa_status status = STOA_OK;
     STOA_TRY(stoa_database_path(plan->database, part->path, &uri, err));
-    const char *local = stoa_vfs_local_path(uri);
-    stoa_status status = local == NULL
-                             ? stoa_fail(err, STOA_UNSUPPORTED, "'%s' is not a local file", uri)
-                             : stoa_pool_copy_string(plan->pool, local, out, err);
+    local = stoa_vfs_local_path(uri);
+    if (local == NULL) {
+        STOA_CHECK(get_stage(plan, err));
+        STOA_CHECK(stoa_stage_add(plan->stage, uri, false, context, &local, err));
+    }
+    STOA_CHECK(stoa_pool_copy_string(plan->pool, local, out, err));
+
+done:
     stoa_pool_free_string(plan->database->pool, uri);
     return status;
 }
@@ -307,13 +327,12 @@ stoa_status stoa_plan_parquet_path(stoa_plan *plan, int32_t split, const stoa_co
     const stoa_part *part = plan->parts.items[split];
     stoa_status status = STOA_OK;
     *out = NULL;
-    (void)context;
     if (part->path == NULL) {
         return stoa_fail(err, STOA_UNSUPPORTED, "the part lies in memory");
     }
     (void)pthread_mutex_lock(&plan->lock);
     if (plan->paths[split] == NULL) {
-        status = find_path(plan, part, &plan->paths[split], err);
+        status = find_path(plan, part, context, &plan->paths[split], err);
     }
     *out = plan->paths[split];
     (void)pthread_mutex_unlock(&plan->lock);
