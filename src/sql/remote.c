@@ -161,8 +161,12 @@ static stoa_status add_files(struct rewriting *rewriting, const char *uri, bool 
         return add_file(&finding, uri, &info, err);
     }
     STOA_TRY(stoa_vfs_glob(registry, uri, &view->context, view->pool, add_file, &finding, err));
-    return finding.count > 0 ? STOA_OK
-                             : stoa_fail(err, STOA_NOT_FOUND, "no file matches '%s'", uri);
+    if (finding.count == 0) {
+        stoa_fail(err, STOA_NOT_FOUND, "no file matches '%s'", uri);
+        stoa_error_set_file(err, uri, -1);
+        return STOA_NOT_FOUND;
+    }
+    return STOA_OK;
 }
 
 static bool ends_with(const char *uri, size_t length, const char *const *endings) {
