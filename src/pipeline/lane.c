@@ -132,6 +132,17 @@ static stoa_status carry(struct lane *lane, stoa_morsel *morsel, stoa_error *err
     return STOA_OK;
 }
 
+/* With one lane parts follow each other without a window to see to it. */
+static stoa_status check_next_part(struct run *run, const stoa_morsel *morsel, stoa_error *err) {
+    const int64_t wanted = run->source_number++;
+    if (morsel->part != wanted) {
+        return stoa_fail(err, STOA_INTERNAL,
+                         "a source gave part %" PRId64 " where part %" PRId64 " was to come",
+                         morsel->part, wanted);
+    }
+    return STOA_OK;
+}
+
 stoa_status stoa_lane_step_alone(struct lane *lane, bool *out_more, stoa_error *err) {
     struct run *run = lane->run;
     stoa_morsel morsel;
@@ -142,9 +153,13 @@ stoa_status stoa_lane_step_alone(struct lane *lane, bool *out_more, stoa_error *
             morsel.part = run->source_number++;
             morsel.index = 0;
             morsel.last = true;
+        } else if (lane->part < 0) {
+            status = check_next_part(run, &morsel, err);
         }
-        advance(lane, &morsel);
-        return carry(lane, &morsel, err);
+        if (status == STOA_OK) {
+            advance(lane, &morsel);
+            return carry(lane, &morsel, err);
+        }
     }
     stoa_arrow_array_release(&morsel.batch);
     return status;

@@ -29,7 +29,7 @@ static stoa_status read_all(const stoa_pipeline *pipeline, const stoa_context *c
 
 static stoa_status run(stoa_pool *pool, const struct how *how, stoa_error *err) {
     const stoa_sched_options options = {.threads = 3, .deterministic = !how->threads, .seed = 4};
-    const stoa_pipeline_options choice = {.ordered = how->ordered, .slice_rows = 30};
+    const stoa_pipeline_options choice = {.ordered = how->ordered, .lanes = 3, .slice_rows = 30};
     stoa_context context = {.pool = pool};
     struct world world;
     struct world_list expected = {0};

@@ -28,6 +28,17 @@ static void scene_close(struct scene *scene) {
     support_pool_close(scene->pool);
 }
 
+/* Three lanes where nothing else is said: a scheduler without threads would have one. */
+static stoa_pipeline scene_pipeline_of(struct world *world, const stoa_pipeline_options *options) {
+    stoa_pipeline_options chosen = *options;
+    chosen.lanes = chosen.lanes != 0 ? chosen.lanes : 3;
+    return world_pipeline(world, &chosen);
+}
+
+static stoa_pipeline scene_pipeline(struct scene *scene, const stoa_pipeline_options *options) {
+    return scene_pipeline_of(&scene->world, options);
+}
+
 static void options_are_checked(void **state) {
     (void)state;
     struct scene scene;
@@ -43,7 +54,7 @@ static void options_are_checked(void **state) {
                  {{.slice_rows = -1}, "a slice"},
                  {{.slice_ns = -1}, "a slice"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        stoa_pipeline pipeline = world_pipeline(&scene.world, &cases[i].options);
+        stoa_pipeline pipeline = scene_pipeline(&scene, &cases[i].options);
         assert_fails(stoa_pipeline_run(&pipeline, &scene.context, &err), STOA_INVALID,
                      cases[i].says, err);
     }
@@ -84,14 +95,16 @@ static void a_source_that_misnumbers_is_found_out(void **state) {
         {{.part = 0, .last = true}, {.part = INT64_MAX, .last = true}},
         {{.part = 0}, {.part = 1, .index = 1}}, /* changes parts */
     };
-    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+    const size_t count = sizeof lies / sizeof *lies;
+    for (size_t round = 0; round < 2 * count; round++) {
+        const size_t i = round % count;
         struct scene scene;
         stoa_error err = STOA_ERROR_NONE;
         scene_open(&scene, i);
         struct liar liar = {.world = &scene.world};
         memcpy(liar.says, lies[i], sizeof liar.says);
-        const stoa_pipeline_options options = {.ordered = true};
-        stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+        const stoa_pipeline_options options = {.ordered = true, .lanes = round < count ? 1 : 3};
+        stoa_pipeline pipeline = scene_pipeline(&scene, &options);
         pipeline.source = (stoa_pipeline_source){.state = &liar, .next = lie};
         const stoa_status status = stoa_pipeline_run(&pipeline, &scene.context, &err);
         assert_fails(status, STOA_INTERNAL, "part", err);
@@ -119,7 +132,7 @@ static void a_local_that_does_not_open_ends_the_run(void **state) {
         world_add_operator(&scene.world, WORLD_PASS);
         world_add_operator(&scene.world, WORLD_PASS);
         const stoa_pipeline_options options = {.ordered = i >= 3};
-        stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+        stoa_pipeline pipeline = scene_pipeline(&scene, &options);
         if (i % 3 == 0) {
             pipeline.source.open_local = refuse_local;
         } else if (i % 3 == 1) {
@@ -153,7 +166,7 @@ static void combine_and_finish_may_fail(void **state) {
         stoa_error err = STOA_ERROR_NONE;
         scene_open(&scene, (uint64_t)i);
         const stoa_pipeline_options options = {.ordered = i % 2 == 1};
-        stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+        stoa_pipeline pipeline = scene_pipeline(&scene, &options);
         if (i < 2) {
             pipeline.sink.finish = fail_finish;
         } else {
@@ -183,7 +196,7 @@ static void lanes_run_ahead_of_a_reader_by_the_window_at_most(void **state) {
                                                .lanes = 4,
                                                .window_morsels = window,
                                                .slice_rows = 1};
-        stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+        stoa_pipeline pipeline = scene_pipeline(&scene, &options);
         assert_ok(stoa_pipeline_stream(&pipeline, &scene.context, &schema, NULL, &stream, &err),
                   err);
         assert_int_equal(atomic_load(&scene.world.fetched), 0);
@@ -218,7 +231,7 @@ static void one_morsel_is_let_in_however_large_it_is(void **state) {
     stoa_error err = STOA_ERROR_NONE;
     scene_open(&scene, 5);
     const stoa_pipeline_options options = {.ordered = true, .lanes = 3, .window_bytes = 1};
-    stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+    stoa_pipeline pipeline = scene_pipeline(&scene, &options);
     assert_ok(stoa_pipeline_run(&pipeline, &scene.context, &err), err);
     assert_int_equal(world_expect(&scene.world, &expected), STOA_OK);
     assert_true(world_same(&scene.world.list, &expected));
@@ -244,7 +257,7 @@ static void foreign_morsels_are_charged_while_they_wait(void **state) {
     assert_ok(stoa_pool_create_child(scene.pool, "small", 512 << 10, &small, &err), err);
     scene.context.pool = small;
     const stoa_pipeline_options options = {.ordered = true};
-    stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+    stoa_pipeline pipeline = scene_pipeline(&scene, &options);
     pipeline.source.next = next_heavy;
     pipeline.source.foreign = true;
     assert_fails(stoa_pipeline_run(&pipeline, &scene.context, &err), STOA_LIMIT, "small", err);
@@ -280,7 +293,7 @@ static void lanes_give_their_thread_back(void **state) {
     scene.world.part_count = 400;
     struct neighbour neighbour = {&scene.world, -1};
     const stoa_pipeline_options options = {.lanes = 2, .slice_rows = 1};
-    stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+    stoa_pipeline pipeline = scene_pipeline(&scene, &options);
     assert_ok(stoa_group_init(&group, scene.sched, STOA_FOREGROUND, NULL, &err), err);
     stoa_group_spawn(&group, look_over, &neighbour);
     assert_ok(stoa_pipeline_run(&pipeline, &scene.context, &err), err);
@@ -313,7 +326,7 @@ static void progress_is_told_now_and_then(void **state) {
     scene.context.progress = watch;
     scene.context.progress_user = &watcher;
     const stoa_pipeline_options options = {.phase = "counting", .row_count_total = 9};
-    stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+    stoa_pipeline pipeline = scene_pipeline(&scene, &options);
     assert_ok(stoa_pipeline_run(&pipeline, &scene.context, &err), err);
     /* At once, and then not again within a quarter of a second. */
     assert_true(watcher.calls >= 1 && watcher.calls < atomic_load(&scene.world.fetched) / 2);
@@ -338,7 +351,7 @@ static void runs_are_cancelled_at_every_morsel(void **state) {
         scene.context.cancel = scene.world.cancel;
         scene.world.cancel_at = at;
         const stoa_pipeline_options options = {.ordered = at % 2 == 0, .slice_rows = 15};
-        stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+        stoa_pipeline pipeline = scene_pipeline(&scene, &options);
         const stoa_status status = stoa_pipeline_run(&pipeline, &scene.context, &err);
         const int64_t fetched = atomic_load(&scene.world.fetched);
         assert_int_equal(scene.world.finished, status == STOA_OK);
@@ -371,7 +384,7 @@ static void streams_are_cancelled_at_every_morsel(void **state) {
         scene.context.cancel = scene.world.cancel;
         scene.world.cancel_at = at;
         const stoa_pipeline_options options = {.ordered = at % 2 == 0};
-        stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+        stoa_pipeline pipeline = scene_pipeline(&scene, &options);
         assert_ok(stoa_pipeline_stream(&pipeline, &scene.context, &schema, NULL, &stream, &err),
                   err);
         do {
@@ -433,7 +446,7 @@ static void parts_are_read_at_once_and_in_order(void **state) {
         scene.world.source_fails.part = fails;
         expect_streams(&scene.world, &expected);
         const stoa_pipeline_options options = {.ordered = true, .slice_rows = 1};
-        stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+        stoa_pipeline pipeline = scene_pipeline(&scene, &options);
         stoa_pipeline_parts_source parts = {.open = open_part,
                                             .user = &scene.world,
                                             .part_count = scene.world.part_count};
@@ -459,7 +472,7 @@ static void no_parts_are_no_rows(void **state) {
     stoa_error err = STOA_ERROR_NONE;
     scene_open(&scene, 3);
     const stoa_pipeline_options options = {.ordered = true};
-    stoa_pipeline pipeline = world_pipeline(&scene.world, &options);
+    stoa_pipeline pipeline = scene_pipeline(&scene, &options);
     stoa_pipeline_parts_source parts = {.open = open_part, .user = &scene.world};
     pipeline.source = stoa_pipeline_source_of_parts(&parts);
     assert_ok(stoa_pipeline_run(&pipeline, &scene.context, &err), err);
@@ -511,8 +524,9 @@ static void a_sink_becomes_the_source_of_the_next_pipeline(void **state) {
     world_init(&last, scene.pool, 0);
     const stoa_pipeline_options unordered = {0}, ordered = {.ordered = true};
     /* The later step stands first. */
-    stoa_pipeline_step steps[2] = {{.pipeline = world_pipeline(&last, &ordered), .source_from = 1},
-                                   {.pipeline = world_pipeline(&scene.world, &unordered),
+    stoa_pipeline_step steps[2] = {{.pipeline = scene_pipeline_of(&last, &ordered),
+                                    .source_from = 1},
+                                   {.pipeline = scene_pipeline(&scene, &unordered),
                                     .source_from = -1}};
     steps[1].pipeline.sink.finish = sort_all;
     steps[1].pipeline.sink.make_source = make_sorted;
@@ -532,9 +546,8 @@ static void plans_that_cannot_run_are_refused(void **state) {
     scene_open(&scene, 3);
     const stoa_pipeline_options options = {0};
     static const int32_t zero[] = {0}, one[] = {1}, nine[] = {9};
-    stoa_pipeline_step steps[2] = {{.pipeline = world_pipeline(&scene.world, &options),
-                                    .source_from = 1},
-                                   {.pipeline = world_pipeline(&scene.world, &options),
+    stoa_pipeline_step steps[2] = {{.pipeline = scene_pipeline(&scene, &options), .source_from = 1},
+                                   {.pipeline = scene_pipeline(&scene, &options),
                                     .source_from = -1}};
     assert_fails(stoa_pipeline_run_plan(steps, 2, &scene.context, &err), STOA_INVALID,
                  "makes no source", err);
