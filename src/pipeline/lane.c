@@ -245,7 +245,7 @@ static void pause_lane(struct lane *lane) {
     }
     pthread_mutex_unlock(&run->lock);
     if (spawn) {
-        stoa_group_spawn(&run->group, lane_task, lane);
+        stoa_group_spawn_last(&run->group, lane_task, lane);
     }
 }
 

@@ -6,10 +6,12 @@
 #include <string.h>
 
 #include "arrow/stream.h"
+#include "mem/resource.h"
 #include "pipeline/run.h"
 
 struct pull {
-    struct run *run;
+    struct run *run; /* NULL once the database that it belongs to was closed */
+    stoa_resource *resource;
     stoa_pool *pool;
     stoa_pipeline_operator *operators;
     int32_t operator_count;
@@ -179,6 +181,9 @@ static stoa_status next_among(struct pull *pull, struct ArrowArray *out, stoa_er
 
 static stoa_status pull_next(void *state, struct ArrowArray *out, stoa_error *err) {
     struct pull *pull = state;
+    if (pull->run == NULL) {
+        return stoa_fail(err, STOA_INVALID, "the pipeline of this stream was closed");
+    }
     return pull->run->lane_count == 1 ? next_alone(pull, out, err) : next_among(pull, out, err);
 }
 
@@ -190,12 +195,21 @@ static void stop_lanes(struct run *run) {
     pthread_mutex_unlock(&run->lock);
 }
 
-static void pull_close(void *state) {
+/* Stops and waits: afterwards nobody uses source, operators or scheduler. */
+static void pull_end(void *state) {
     struct pull *pull = state;
     if (pull->run != NULL) {
         stop_lanes(pull->run);
         stoa_run_close(pull->run);
+        pull->run = NULL;
+        pull->item = NULL;
     }
+}
+
+static void pull_close(void *state) {
+    struct pull *pull = state;
+    stoa_resource_leave(pull->resource);
+    pull_end(pull);
     if (pull->owner.close != NULL) {
         pull->owner.close(pull->owner.user);
     }
@@ -217,7 +231,10 @@ static stoa_status open_pull(struct pull *pull, const stoa_pipeline *pipeline,
     }
     own.operators = pull->operators;
     own.sink = (stoa_pipeline_sink){0};
-    return stoa_run_create(&own, context, true, &pull->run, err);
+    STOA_TRY(stoa_run_create(&own, context, true, &pull->run, err));
+    /* Lanes end before the streams, sessions and files that they use, and before the scheduler. */
+    return stoa_resource_enter(pull->pool, STOA_RESOURCE_TASK, "pipeline", pull_end, pull,
+                               &pull->resource, err);
 }
 
 stoa_status stoa_pipeline_stream(const stoa_pipeline *pipeline, const stoa_context *context,

@@ -71,6 +71,15 @@ void stoa_group_spawn(stoa_group *group, stoa_task_function function, void *user
     stoa_sched_spawn(group->sched, &task, true);
 }
 
+void stoa_group_spawn_last(stoa_group *group, stoa_task_function function, void *user) {
+    struct task task = {function, user, group};
+    if (group->sched == NULL) {
+        stoa_group_run(&task);
+        return;
+    }
+    stoa_sched_spawn_last(group->sched, &task);
+}
+
 stoa_cancel *stoa_group_cancel(stoa_group *group) {
     return group->cancel;
 }

@@ -35,6 +35,8 @@ STOA_MUST_USE stoa_status stoa_group_init(stoa_group *group, stoa_sched *sched,
 /// From any thread, also from the group's own tasks. Where there is no room the task runs within
 /// the call, so callers hold no lock. After a failure: nothing is run.
 void stoa_group_spawn(stoa_group *group, stoa_task_function function, void *user);
+/// The same, behind all that waits already: for a task that gives its thread back and goes on later.
+void stoa_group_spawn_last(stoa_group *group, stoa_task_function function, void *user);
 /// The token that tasks of the group look at; borrowed.
 stoa_cancel *stoa_group_cancel(stoa_group *group);
 /// Waits for all tasks, running them meanwhile. Once; then the group is gone.

@@ -1,12 +1,14 @@
 /* stoa_scan: a table as a stream of batches, of exactly the rows and columns asked for.
  *
- * What lies in memory is streamed by the table module, batch by batch, without the engine. Parquet
- * files are read by the engine, whose reader skips row groups and pages by their statistics, with
- * the columns and the predicate as SQL. */
+ * What lies in memory is streamed by the table module, batch by batch, without the engine; where
+ * rows are to be picked out, on several threads. Parquet files are read by the engine, on its own
+ * threads, whose reader skips row groups and pages by their statistics, with the columns and the
+ * predicate as SQL. */
 #include <string.h>
 
 #include "arrow/array.h"
 #include "arrow/stream.h"
+#include "pipeline/pipeline.h"
 #include "schema/schema.h"
 #include "sql/detached.h"
 #include "sql/stored.h"
@@ -99,14 +101,19 @@ static stoa_status find_schema(struct request *request, stoa_error *err) {
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
+/* Splits are opened by whatever thread is free and come out in order. */
 struct memory_scan {
     stoa_plan *plan;
-    stoa_context context;
     stoa_pool *pool;
-    int32_t next_split;
+    stoa_pipeline_parts_source parts;
+    struct ArrowArrayStream rows;
     int64_t rows_left; /* INT64_MAX: no limit */
-    struct ArrowArrayStream part;
 };
+
+static stoa_status open_split(void *user, int64_t part, const stoa_context *context,
+                              struct ArrowArrayStream *out, stoa_error *err) {
+    return stoa_plan_open(user, (int32_t)part, context, out, err);
+}
 
 static stoa_status cut_to_limit(struct memory_scan *scan, struct ArrowArray *out, stoa_error *err) {
     if (out->length > scan->rows_left) {
@@ -123,31 +130,34 @@ static stoa_status cut_to_limit(struct memory_scan *scan, struct ArrowArray *out
 static stoa_status memory_next(void *state, struct ArrowArray *out, stoa_error *err) {
     struct memory_scan *scan = state;
     *out = (struct ArrowArray){0};
-    while (scan->rows_left > 0) {
-        if (scan->part.release == NULL) {
-            if (scan->next_split >= stoa_plan_split_count(scan->plan)) {
-                return STOA_OK;
-            }
-            STOA_TRY(
-                stoa_plan_open(scan->plan, scan->next_split++, &scan->context, &scan->part, err));
-        }
-        STOA_TRY(stoa_stream_next(&scan->part, out, err));
-        if (out->release == NULL) {
-            stoa_arrow_stream_release(&scan->part);
-        } else if (out->length == 0) {
-            stoa_arrow_array_release(out);
-        } else {
-            return cut_to_limit(scan, out, err);
-        }
+    if (scan->rows_left == 0) {
+        return STOA_OK;
     }
-    return STOA_OK;
+    STOA_TRY(stoa_stream_next(&scan->rows, out, err));
+    return out->release == NULL ? STOA_OK : cut_to_limit(scan, out, err);
 }
 
 static void memory_close(void *state) {
     struct memory_scan *scan = state;
-    stoa_arrow_stream_release(&scan->part);
+    stoa_arrow_stream_release(&scan->rows);
     stoa_plan_close(scan->plan);
     stoa_pool_free(scan->pool, scan, sizeof *scan);
+}
+
+/* Whole batches cost nothing to hand out: only a predicate is work for more than one thread. */
+static stoa_status open_memory(struct memory_scan *scan, const struct request *request,
+                               struct ArrowSchema *schema, stoa_error *err) {
+    stoa_context context = request->context;
+    context.progress = NULL; /* scans report none: their reader knows what it took */
+    context.sched = request->plan.predicate != NULL ? context.sched : NULL;
+    scan->parts = (stoa_pipeline_parts_source){.open = open_split,
+                                               .user = scan->plan,
+                                               .part_count = stoa_plan_split_count(scan->plan)};
+    const stoa_pipeline pipeline = {.source = stoa_pipeline_source_of_parts(&scan->parts),
+                                    .options = {.ordered = true}};
+    struct ArrowSchema inner = {0}; /* nobody asks the stream within for its schema */
+    STOA_TRY(stoa_pipeline_stream(&pipeline, &context, &inner, NULL, &scan->rows, err));
+    return stoa_schema_to_arrow(scan->pool, stoa_plan_schema(scan->plan), schema, err);
 }
 
 /* Takes `plan`. */
@@ -163,10 +173,9 @@ static stoa_status stream_memory(struct request *request, stoa_plan *plan,
         return status;
     }
     scan->plan = plan;
-    scan->context = request->context;
     scan->pool = pool;
     scan->rows_left = request->plan.limit > 0 ? request->plan.limit : INT64_MAX;
-    status = stoa_schema_to_arrow(pool, stoa_plan_schema(plan), &schema, err);
+    status = open_memory(scan, request, &schema, err);
     if (status != STOA_OK) {
         memory_close(scan);
         return status;

@@ -38,7 +38,7 @@ static void handles_outlive_their_database(void **state) {
         stoa_session *session = NULL, *reading = NULL;
         stoa_transaction *transaction = NULL;
         stoa_sink *sink = NULL;
-        struct ArrowArrayStream rows = {0}, scan = {0}, more = {0};
+        struct ArrowArrayStream rows = {0}, scan = {0}, picked = {0}, more = {0};
         struct ArrowArray batch = {0};
         int64_t count = 0;
         assert_ok(stoa_session_open(database, &session, &err), err);
@@ -49,6 +49,12 @@ static void handles_outlive_their_database(void **state) {
         assert_ok(stoa_session_run(reading, "select * from t", NULL, &rows, NULL, &err), err);
         assert_ok(stoa_scan(database, "t", NULL, &scan, &err), err);
         assert_ok(stoa_stream_next(&scan, &batch, &err), err);
+        stoa_arrow_array_release(&batch);
+        /* Lanes of the database's threads are at this one. */
+        assert_ok(stoa_scan(database, "t", &(stoa_scan_options){.where = "n > 5 or n = 1"},
+                            &picked, &err),
+                  err);
+        assert_ok(stoa_stream_next(&picked, &batch, &err), err);
         stoa_arrow_array_release(&batch);
         assert_ok(stoa_transaction_begin(database, &transaction, &err), err);
         assert_ok(stoa_sink_open(database, "t",
@@ -62,12 +68,14 @@ static void handles_outlive_their_database(void **state) {
         assert_non_null(strstr(log, "was closed with"));
         assert_fails(stoa_stream_next(&rows, &batch, &err), STOA_INVALID, "was closed", err);
         assert_fails(stoa_stream_next(&scan, &batch, &err), STOA_INVALID, "was closed", err);
+        assert_fails(stoa_stream_next(&picked, &batch, &err), STOA_INVALID, "was closed", err);
         assert_fails(stoa_session_run(session, "select 1", NULL, &more, NULL, &err), STOA_INVALID,
                      "database was closed", err);
         assert_fails(stoa_transaction_commit(transaction, &err), STOA_INVALID, "over", err);
         assert_fails(stoa_sink_commit(sink, &count, &err), STOA_INVALID, NULL, err);
         stoa_arrow_stream_release(&rows);
         stoa_arrow_stream_release(&scan);
+        stoa_arrow_stream_release(&picked);
         stoa_session_close(session);
         stoa_session_close(reading);
         stoa_sink_close(sink);

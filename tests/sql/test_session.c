@@ -447,6 +447,31 @@ static void a_scan_gives_columns_and_rows_asked_for(void **state) {
     assert_fails(stoa_scan(world.db, "u", NULL, &stream, &err), STOA_NOT_FOUND, "'u'", err);
 }
 
+/* Parts in memory are filtered by several threads and come out in their order. */
+static void a_scan_of_many_parts_keeps_their_order(void **state) {
+    (void)state;
+    char expected[2048] = "";
+    size_t length = 0;
+    sql_expect(&world, "CREATE TABLE t (a BIGINT)", "");
+    for (int i = 0; i < 60; i++) {
+        char sql[96];
+        snprintf(sql, sizeof sql, "INSERT INTO t SELECT %d + i FROM range(10) r(i)", 10 * i);
+        sql_expect(&world, sql, "");
+        length += (size_t)snprintf(expected + length, sizeof expected - length, "%d\n%d\n",
+                                   10 * i + 3, 10 * i + 7);
+    }
+    char where[2048] = "a in (-1";
+    for (int i = 0; i < 60; i++) {
+        snprintf(where + strlen(where), sizeof where - strlen(where), ", %d, %d", 10 * i + 3,
+                 10 * i + 7);
+    }
+    strcat(where, ")");
+    for (int round = 0; round < 10; round++) {
+        scan_text(&(stoa_scan_options){.where = where}, expected);
+    }
+    scan_text(&(stoa_scan_options){.where = where, .limit = 3}, "3\n7\n13\n");
+}
+
 static void other_modules_run_queries_of_their_own(void **state) {
     (void)state;
     stoa_error err = STOA_ERROR_NONE;
@@ -522,6 +547,8 @@ int main(void) {
         ONE(a_deadline_cancels_between_batches),
         ONE(progress_is_told),
         BOTH(a_scan_gives_columns_and_rows_asked_for),
+        {"a_scan_of_many_parts_keeps_their_order", a_scan_of_many_parts_keeps_their_order,
+         in_memory, end, NULL},
         ONE(other_modules_run_queries_of_their_own),
         ONE(the_engine_keeps_to_its_budget),
     };
