@@ -433,6 +433,18 @@ static stoa_status fs_list(void *state, const char *path, const stoa_context *co
     return inner->operations->list(inner->state, path, context, function, user, err);
 }
 
+static stoa_status fs_list_tree(void *state, const char *path, const stoa_context *context,
+                                stoa_list_function function, void *user, stoa_error *err) {
+    const stoa_fs *inner = &((struct cached_fs *)state)->inner;
+    return inner->operations->list_tree(inner->state, path, context, function, user, err);
+}
+
+static stoa_status fs_remove_tree(void *state, const char *path, const stoa_context *context,
+                                  stoa_error *err) {
+    const stoa_fs *inner = &((struct cached_fs *)state)->inner;
+    return inner->operations->remove_tree(inner->state, path, context, err);
+}
+
 static stoa_status fs_make_directory(void *state, const char *path, const stoa_context *context,
                                      stoa_error *err) {
     const stoa_fs *inner = &((struct cached_fs *)state)->inner;
@@ -503,6 +515,8 @@ stoa_status stoa_fs_cached_create(stoa_pool *pool, stoa_fs inner, const char *na
         .sync_directory = behind->sync_directory == NULL ? NULL : fs_sync_directory,
         .lock = behind->lock == NULL ? NULL : fs_lock,
         .put_if = behind->put_if == NULL ? NULL : fs_put_if,
+        .list_tree = behind->list_tree == NULL ? NULL : fs_list_tree,
+        .remove_tree = behind->remove_tree == NULL ? NULL : fs_remove_tree,
         .close = fs_close,
         .features = behind->features,
     };

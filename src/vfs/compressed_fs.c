@@ -166,6 +166,18 @@ static stoa_status fs_list(void *state, const char *path, const stoa_context *co
     return inner->operations->list(inner->state, path, context, function, user, err);
 }
 
+static stoa_status fs_list_tree(void *state, const char *path, const stoa_context *context,
+                                stoa_list_function function, void *user, stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->list_tree(inner->state, path, context, function, user, err);
+}
+
+static stoa_status fs_remove_tree(void *state, const char *path, const stoa_context *context,
+                                  stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->remove_tree(inner->state, path, context, err);
+}
+
 static stoa_status fs_make_directory(void *state, const char *path, const stoa_context *context,
                                      stoa_error *err) {
     const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
@@ -239,6 +251,8 @@ static stoa_fs_operations offered(const stoa_fs_operations *inner) {
         .sync_directory = inner->sync_directory == NULL ? NULL : fs_sync_directory,
         .lock = inner->lock == NULL ? NULL : fs_lock,
         .put_if = inner->put_if == NULL ? NULL : fs_put_if,
+        .list_tree = inner->list_tree == NULL ? NULL : fs_list_tree,
+        .remove_tree = inner->remove_tree == NULL ? NULL : fs_remove_tree,
         .close = fs_close,
         .features = inner->features,
     };

@@ -235,6 +235,24 @@ static stoa_status fs_list(void *state, const char *path, const stoa_context *co
     return count(counted, STOA_COUNTED_LIST, start, 0, status);
 }
 
+static stoa_status fs_list_tree(void *state, const char *path, const stoa_context *context,
+                                stoa_list_function function, void *user, stoa_error *err) {
+    stoa_counted *counted = state;
+    int64_t start = stoa_clock_monotonic_ns();
+    stoa_status status = counted->inner.operations->list_tree(counted->inner.state, path, context,
+                                                              function, user, err);
+    return count(counted, STOA_COUNTED_LIST, start, 0, status);
+}
+
+static stoa_status fs_remove_tree(void *state, const char *path, const stoa_context *context,
+                                  stoa_error *err) {
+    stoa_counted *counted = state;
+    int64_t start = stoa_clock_monotonic_ns();
+    stoa_status status = counted->inner.operations->remove_tree(counted->inner.state, path, context,
+                                                                err);
+    return count(counted, STOA_COUNTED_REMOVE, start, 0, status);
+}
+
 static stoa_status fs_make_directory(void *state, const char *path, const stoa_context *context,
                                      stoa_error *err) {
     stoa_counted *counted = state;
@@ -308,6 +326,8 @@ stoa_status stoa_fs_counted_create(stoa_pool *pool, stoa_fs inner, stoa_fs *out,
         .sync_directory = behind->sync_directory == NULL ? NULL : fs_sync_directory,
         .lock = behind->lock == NULL ? NULL : fs_lock,
         .put_if = behind->put_if == NULL ? NULL : fs_put_if,
+        .list_tree = behind->list_tree == NULL ? NULL : fs_list_tree,
+        .remove_tree = behind->remove_tree == NULL ? NULL : fs_remove_tree,
         .close = fs_close,
         .features = behind->features,
     };

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vfs/cache.h"
+#include "vfs/counted.h"
 #include "vfs/s3.h"
 
 enum { MIB = 1 << 20, PART = 5 * MIB };
@@ -391,6 +393,40 @@ static void deep_patterns_are_one_listing(void **state) {
     assert_int_equal(count_matches(world, "none/**"), 0);
 }
 
+/* Cached and counted, it is the same few requests. */
+static void what_stands_before_s3_passes_trees_on(void **state) {
+    s3_world *world = *state;
+    char directory[SUPPORT_PATH_BYTES], pattern[S3_URI_BYTES + 16];
+    stoa_cache *cache = NULL;
+    stoa_counted *counted = NULL;
+    stoa_fs fs, before;
+    int count = 0;
+    support_temp_directory(directory);
+    s3_world_put(world, "t/x=1/a", "x", 1);
+    s3_world_put(world, "t/x=2/b", "x", 1);
+    const stoa_cache_options options = {.directory = directory};
+    assert_ok(stoa_cache_create(world->pool, &options, &cache, &world->err), world->err);
+    assert_ok(stoa_fs_s3_create(world->pool, &world->options, &fs, &world->err), world->err);
+    assert_ok(stoa_fs_cached_create(world->pool, fs, "s3:", cache, &before, &world->err),
+              world->err);
+    assert_ok(stoa_fs_counted_create(world->pool, before, &fs, &counted, &world->err), world->err);
+    assert_ok(stoa_fs_register(world->registry, "stack", fs, &world->err), world->err);
+    s3_world_plan(world, "");
+    (void)snprintf(pattern, sizeof pattern, "stack%s/t/**", strchr(world->base, ':'));
+    assert_ok(stoa_vfs_glob(world->registry, pattern, NULL, world->pool, count_file, &count,
+                            &world->err),
+              world->err);
+    assert_int_equal(count, 2);
+    assert_asked(world, "GET ", 1);
+    pattern[strlen(pattern) - 3] = '\0';
+    assert_ok(stoa_vfs_remove_tree(world->registry, pattern, NULL, &world->err), world->err);
+    assert_asked(world, "POST ", 1);
+    assert_false(exists(world, "t"));
+    /* Before the cache, what uses it. */
+    s3_world_register(world, "stack");
+    stoa_cache_close(cache);
+}
+
 static void trees_are_removed_by_the_thousand(void **state) {
     s3_world *world = *state;
     enum { FILES = 1203 };
@@ -490,6 +526,7 @@ int main(void) {
         TEST(large_objects_are_copied_in_parts),
         TEST(versions_guard_replacement),
         TEST(deep_patterns_are_one_listing),
+        TEST(what_stands_before_s3_passes_trees_on),
         TEST(trees_are_removed_by_the_thousand),
         TEST(a_marker_of_a_directory_is_no_file),
         TEST(files_outlive_their_registry),
