@@ -28,7 +28,7 @@ static void run_child(const char *const *argv, const int input[2], const int out
     _exit(EXIT_NOT_FOUND);
 }
 
-static int read_port(int output) {
+static void read_ports(int output, int ports[4]) {
     char line[64] = "";
     size_t size = 0;
     while (size + 1 < sizeof line && strchr(line, '\n') == NULL) {
@@ -37,11 +37,11 @@ static int read_port(int output) {
             continue;
         }
         if (got <= 0) {
-            return 0;
+            return;
         }
         size++;
     }
-    return strncmp(line, "port ", 5) == 0 ? atoi(line + 5) : 0;
+    (void)sscanf(line, "port %5d %5d %5d %5d", &ports[0], &ports[1], &ports[2], &ports[3]);
 }
 
 void support_server_open(support_server *server, const char *const *argv) {
@@ -59,7 +59,9 @@ void support_server_open(support_server *server, const char *const *argv) {
     (void)close(input[0]);
     (void)close(output[1]);
     server->input = input[1];
-    server->port = read_port(output[0]);
+    memset(server->ports, 0, sizeof server->ports);
+    read_ports(output[0], server->ports);
+    server->port = server->ports[0];
     (void)close(output[0]);
     if (server->port == 0) {
         int status = 0;

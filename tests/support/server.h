@@ -6,11 +6,12 @@
 
 typedef struct support_server {
     pid_t process;
-    int input; /* the server ends when this is closed, also by our death */
-    int port;
+    int input;    /* the server ends when this is closed, also by our death */
+    int port;     /* the first of them */
+    int ports[4]; /* 0 where there are fewer */
 } support_server;
 
-/// Starts a program (argv, NULL at the end) that prints "port N" when it listens and ends with its
+/// Starts a program (argv, NULL at the end) that prints "port N…" when it listens and ends with its
 /// standard input; the system chooses the port. The test is left out (exit status 77) where the
 /// program is not installed.
 void support_server_open(support_server *server, const char *const *argv);
