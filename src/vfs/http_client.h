@@ -18,9 +18,7 @@ typedef struct stoa_http_options {
     int64_t stall_timeout_ms;   /* no byte for so long is an error; 0: 30 s */
     int32_t connections;        /* requests of one call that run at a time; 0: 16, at most 64 */
     const char *ca_file;        /* PEM; NULL: STOA_CA_FILE, else SSL_CERT_FILE, else the system's */
-    /* Gives a connected socket in place of each connection that would be made; NULL: none. */
-    int (*open_socket)(void *user);
-    void *open_socket_user;
+    int32_t connect_port;       /* for tests: all connections go to this port of loopback; 0: no */
 } stoa_http_options;
 
 /// A client keeps connections open between requests. Cheap: libcurl is opened at the first request.

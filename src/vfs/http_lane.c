@@ -1,6 +1,7 @@
 /* Clients and their lanes: libcurl's multi interface, driven by whoever calls. */
 #include "vfs/http_lane.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 enum {
@@ -189,8 +190,10 @@ stoa_status stoa_http_client_create(stoa_pool *pool, const stoa_http_options *op
                                               : CONNECT_TIMEOUT_MS;
     client->settings.stall_timeout_ms = options->stall_timeout_ms > 0 ? options->stall_timeout_ms
                                                                       : STALL_TIMEOUT_MS;
-    client->settings.open_socket = options->open_socket;
-    client->settings.open_socket_user = options->open_socket_user;
+    if (options->connect_port != 0) {
+        (void)snprintf(client->settings.connect_to, sizeof client->settings.connect_to,
+                       "::127.0.0.1:%d", options->connect_port);
+    }
     *out = client;
     return STOA_OK;
 }

@@ -202,20 +202,6 @@ static int on_seek(void *user, curl_off_t offset, int origin) {
     return CURL_SEEKFUNC_OK;
 }
 
-static curl_socket_t on_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *to) {
-    const struct http_settings *settings = user;
-    (void)purpose;
-    (void)to;
-    return settings->open_socket(settings->open_socket_user);
-}
-
-static int on_socket_made(void *user, curl_socket_t socket, curlsocktype purpose) {
-    (void)user;
-    (void)socket;
-    (void)purpose;
-    return CURL_SOCKOPT_ALREADY_CONNECTED;
-}
-
 /* What libcurl is told --------------------------------------------------------------------------*/
 
 /* Only a lack of memory fails here; the first failure is kept in `code`. */
@@ -271,13 +257,18 @@ static bool gives_header(const stoa_http_request *request, const char *name) {
     return false;
 }
 
-static stoa_status add_header(struct http_transfer *transfer, const char *line, stoa_error *err) {
-    struct curl_slist *list = transfer->curl->curl_slist_append(transfer->headers, line);
-    if (list == NULL) {
+static stoa_status add_line(const struct http_transfer *transfer, struct curl_slist **list,
+                            const char *line, stoa_error *err) {
+    struct curl_slist *longer = transfer->curl->curl_slist_append(*list, line);
+    if (longer == NULL) {
         return stoa_fail(err, STOA_NO_MEMORY, "no memory for a header");
     }
-    transfer->headers = list;
+    *list = longer;
     return STOA_OK;
+}
+
+static stoa_status add_header(struct http_transfer *transfer, const char *line, stoa_error *err) {
+    return add_line(transfer, &transfer->headers, line, err);
 }
 
 static stoa_status add_headers(struct http_transfer *transfer, bool with_secrets, stoa_error *err) {
@@ -334,11 +325,7 @@ static void set_transport(struct setter *setter, const struct http_settings *set
         set_pointer(setter, CURLOPT_CAINFO, settings->ca_file);
         set_pointer(setter, CURLOPT_CAPATH, NULL);
     }
-    if (settings->open_socket != NULL) {
-        SET_FUNCTION(setter, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-        set_pointer(setter, CURLOPT_OPENSOCKETDATA, settings);
-        SET_FUNCTION(setter, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
-    }
+    set_pointer(setter, CURLOPT_CONNECT_TO, setter->transfer->connect_to);
 }
 
 static void set_callbacks(struct setter *setter, struct http_transfer *transfer) {
@@ -387,6 +374,9 @@ stoa_status stoa_http_transfer_prepare(struct http_transfer *transfer, const cha
                                            &with_secrets, err));
     }
     STOA_TRY(add_headers(transfer, with_secrets, err));
+    if (transfer->settings->connect_to[0] != '\0') {
+        STOA_TRY(add_line(transfer, &transfer->connect_to, transfer->settings->connect_to, err));
+    }
     return set_all(transfer, url, with_secrets, err);
 }
 
@@ -526,8 +516,7 @@ stoa_status stoa_http_transfer_finish(struct http_transfer *transfer, CURLcode c
 }
 
 void stoa_http_transfer_release(struct http_transfer *transfer) {
-    if (transfer->headers != NULL) {
-        transfer->curl->curl_slist_free_all(transfer->headers);
-        transfer->headers = NULL;
-    }
+    transfer->curl->curl_slist_free_all(transfer->headers);
+    transfer->curl->curl_slist_free_all(transfer->connect_to);
+    transfer->headers = transfer->connect_to = NULL;
 }

@@ -16,9 +16,8 @@ enum {
 struct http_settings {
     int64_t connect_timeout_ms;
     int64_t stall_timeout_ms;
-    char *ca_file; /* NULL: libcurl's */
-    int (*open_socket)(void *user);
-    void *open_socket_user;
+    char *ca_file;       /* NULL: libcurl's */
+    char connect_to[32]; /* as libcurl takes it; "": where a URL leads */
 };
 
 /* Where the body of a stream goes: to the reader who waits, what is left of a piece into `stash`. */
@@ -41,7 +40,8 @@ struct http_transfer {
     struct http_sink *sink; /* of a stream; NULL: the body goes where the request says */
     CURL *easy;
     struct curl_slist *headers;
-    size_t index; /* of the request in its call */
+    struct curl_slist *connect_to; /* NULL: where the URL leads */
+    size_t index;                  /* of the request in its call */
     int redirects;
     size_t uploaded;
     int64_t started_ns;
