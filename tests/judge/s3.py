@@ -76,6 +76,19 @@ def run_tests(program):
         print(text[-4000:])
 
 
+def run_command_tests():
+    """The command with a database on the real server."""
+    global passed, total
+    environment = dict(os.environ, STOA_TEST_S3="real", STOA_TEST_S3_BUCKET=BUCKET)
+    done = subprocess.run([sys.executable, oracle.SOURCE / "tests/e2e/test_object_store.py"],
+                          env=environment, capture_output=True, text=True, check=False)
+    good, bad = map(int, re.search(r"(\d+) passed, (\d+) failed", done.stdout).groups())
+    passed += good
+    total += good + bad
+    if bad:
+        print(done.stdout[-4000:])
+
+
 def exchange_with_boto3():
     s3 = client()
     for i, size in enumerate(SIZES):
@@ -118,6 +131,7 @@ def main():
     make_bucket()
     for program in ("test_vfs_s3", "test_vfs_s3_contract"):
         run_tests(program)
+    run_command_tests()
     if boto3:
         exchange_with_boto3()
     else:
