@@ -398,7 +398,13 @@ stoa_status stoa_http_file_open(struct http_target *target, struct http_probe *p
         .close = http_close,
     };
     void *memory = NULL;
-    STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(struct http_file), &memory, err));
+    stoa_status status = stoa_pool_allocate_array(context->pool, 1, sizeof(struct http_file),
+                                                  &memory, err);
+    if (status != STOA_OK) {
+        stoa_pool_free_string(target->pool, probe->final_url);
+        stoa_http_target_release(target);
+        return status;
+    }
     struct http_file *file = memory;
     (void)pthread_mutex_init(&file->lock, NULL);
     (void)pthread_mutex_init(&file->inorder.lock, NULL);
@@ -412,9 +418,9 @@ stoa_status stoa_http_file_open(struct http_target *target, struct http_probe *p
     file->start_url = probe->final_url;
     *target = (struct http_target){0};
     probe->final_url = NULL;
-    stoa_status status = context->cancel == NULL
-                             ? STOA_OK
-                             : stoa_cancel_create(context->cancel, &file->context.cancel, err);
+    if (context->cancel != NULL) {
+        status = stoa_cancel_create(context->cancel, &file->context.cancel, err);
+    }
     if (status == STOA_OK) {
         char shown[STOA_URI_SHOWN_BYTES];
         status = stoa_file_create(context->pool, stoa_secret_show(file->target.url, shown),

@@ -149,12 +149,16 @@ static stoa_status hold(struct http_file *file, uint64_t wanted, stoa_error *err
     while (inorder->holds && held->size < wanted && !inorder->has_ended) {
         size_t got = 0;
         size_t step = wanted - held->size < STEP_BYTES ? (size_t)(wanted - held->size) : STEP_BYTES;
-        if (held->size + step > HELD_BYTES_MAX ||
-            stoa_buffer_reserve(held, step, NULL) != STOA_OK) {
+        stoa_status status = held->size + step > HELD_BYTES_MAX
+                                 ? STOA_LIMIT
+                                 : stoa_buffer_reserve(held, step, err);
+        if (status == STOA_LIMIT) {
+            stoa_error_clear(err);
             stop_holding(inorder);
             return STOA_OK;
         }
-        stoa_status status = read_next(file, held->data + held->size, step, &got, err);
+        STOA_TRY(status);
+        status = read_next(file, held->data + held->size, step, &got, err);
         held->size += got;
         STOA_TRY(status);
     }
