@@ -11,6 +11,7 @@ enum { BLOCK_BYTES = 64 };
 struct text {
     char *bytes;
     size_t size;
+    size_t capacity;
 };
 
 static void add(struct text *text, const char *format, ...) {
@@ -20,8 +21,11 @@ static void add(struct text *text, const char *format, ...) {
     int size = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     assert_in_range(size, 0, sizeof line - 1);
-    text->bytes = realloc(text->bytes, text->size + (size_t)size);
-    assert_non_null(text->bytes);
+    if (text->size + (size_t)size > text->capacity) {
+        text->capacity = 2 * (text->capacity + sizeof line);
+        text->bytes = realloc(text->bytes, text->capacity);
+        assert_non_null(text->bytes);
+    }
     memcpy(text->bytes + text->size, line, (size_t)size);
     text->size += (size_t)size;
 }
