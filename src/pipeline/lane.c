@@ -15,7 +15,7 @@ static stoa_status open_local(stoa_status (*open)(void *, const stoa_context *, 
                                                   stoa_error *),
                               void *state, const struct run *run, void **out, stoa_error *err) {
     *out = NULL;
-    return open == NULL ? STOA_OK : open(state, &run->context, out, err);
+    return open == NULL ? STOA_OK : open(state, &run->local_context, out, err);
 }
 
 stoa_status stoa_lane_open_sink(struct lane *lane, stoa_error *err) {

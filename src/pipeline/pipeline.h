@@ -42,7 +42,9 @@ typedef struct stoa_pipeline_source {
     /// pipeline's pool.
     bool foreign;
     /// Makes the state of one lane, on first use. `context` has the pipeline's pool and its token,
-    /// which is triggered when the pipeline stops early; it is valid until close_local. Nullable.
+    /// which is triggered when the pipeline stops early, and no scheduler: a stage of a stream that
+    /// waited for tasks could find itself running one that waits for the stream. It is valid until
+    /// close_local. Nullable.
     stoa_status (*open_local)(void *state, const stoa_context *context, void **out_local,
                               stoa_error *err);
     /// Gives the next morsel, or sets `*out_more` (true before) to false: there is none for this

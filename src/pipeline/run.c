@@ -85,6 +85,8 @@ static stoa_status open_run(struct run *run, stoa_error *err) {
                                  NULL, err));
         run->grouped = true;
     }
+    run->local_context = run->context;
+    run->local_context.sched = NULL;
     return STOA_OK;
 }
 

@@ -62,8 +62,9 @@ struct run {
     pthread_mutex_t lock;
     pthread_cond_t changed; /* something that a stream's reader waits for */
     stoa_pipeline pipeline;
-    stoa_context context; /* with the token of this run */
-    stoa_cancel *cancel;  /* the same; NULL: the caller's own is used */
+    stoa_context context;       /* with the token of this run */
+    stoa_context local_context; /* the same without scheduler */
+    stoa_cancel *cancel;        /* the same; NULL: the caller's own is used */
     stoa_pool *pool;
     bool pull;     /* morsels wait for a stream's reader */
     bool windowed; /* morsels go through the window: ordered or pull, and more than one lane */
