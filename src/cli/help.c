@@ -69,6 +69,8 @@ void stoa_cli_help(FILE *out) {
                 "  STOA_LOG          error, warn (default), info or debug\n"
                 "  STOA_MAPS         off: local files are never mapped\n"
                 "  STOA_DIRECT_WRITES  MiB of a file, then past the page cache (1024), or off\n"
+                "  STOA_CACHE_BYTES  keep so much of remote files on the local disk (0)\n"
+                "  STOA_CACHE_DIR    where\n"
                 "  NO_COLOR          no colours\n"
                 "\nexit codes: 0 done, 1 the work failed, 2 wrong usage, 3 input or output failed,\n"
                 "4 corrupt data found, 130 interrupted.\n",
@@ -239,6 +241,6 @@ int stoa_cli_manual(const stoa_cli_arguments *arguments) {
     (void)fputs(".SH EXIT STATUS\n0 done; 1 the work failed; 2 wrong usage; 3 input or output "
                 "failed; 4 corrupt data found; 130 interrupted.\n"
                 ".SH ENVIRONMENT\nSTOA_MEMORY, STOA_THREADS, STOA_DUCKDB_DIR, STOA_LOG, "
-                "STOA_MAPS, STOA_DIRECT_WRITES, NO_COLOR.\n", out);
+                "STOA_MAPS, STOA_DIRECT_WRITES, STOA_CACHE_BYTES, STOA_CACHE_DIR, NO_COLOR.\n", out);
     return STOA_EXIT_OK;
 }
