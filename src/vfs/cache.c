@@ -19,7 +19,7 @@
 #include "vfs/cache_store.h"
 
 enum { RUN_BLOCKS_MAX = 32 };
-#define RUN_BYTES_MAX ((size_t)16 << 20)
+#define RUN_BYTES_MAX ((size_t)32 << 20)
 
 enum block_state { BLOCK_UNKNOWN = 0, BLOCK_BUSY, BLOCK_CHECKED };
 

@@ -16,7 +16,8 @@
 #include "vfs/compressed.h"
 #include "vfs/uri.h"
 
-enum { COPY_BYTES = 1 << 20, PART_BYTES_MAX = 200 };
+/* A large read is many requests at a time to a store; a small one is what a small budget affords. */
+enum { COPY_BYTES_MAX = 32 << 20, COPY_BYTES_MIN = 1 << 20, PART_BYTES_MAX = 200 };
 
 struct staged {
     char *uri;
@@ -163,26 +164,42 @@ static stoa_status make_name(stoa_stage *stage, const char *uri, stoa_packing pa
 
 /* ---- content ---- */
 
-static stoa_status copy_content(stoa_stage *stage, stoa_file *from, const char *path,
+/* As much as the budget has, up to the size of the file where it is known. */
+static stoa_status allocate_copy(stoa_stage *stage, uint64_t size, void **out, size_t *out_bytes,
+                                 stoa_error *err) {
+    *out_bytes = COPY_BYTES_MAX;
+    while (*out_bytes > COPY_BYTES_MIN && *out_bytes / 2 >= size) {
+        *out_bytes /= 2;
+    }
+    while (*out_bytes > COPY_BYTES_MIN) {
+        if (stoa_pool_allocate(stage->pool, *out_bytes, out, NULL) == STOA_OK) {
+            return STOA_OK;
+        }
+        *out_bytes /= 2;
+    }
+    return stoa_pool_allocate(stage->pool, *out_bytes, out, err);
+}
+
+static stoa_status copy_content(stoa_stage *stage, stoa_file *from, uint64_t size, const char *path,
                                 const stoa_context *context, stoa_error *err) {
     stoa_file *to = NULL;
     void *buffer = NULL;
     uint64_t offset = 0;
-    size_t got = COPY_BYTES;
+    size_t bytes = 0, got = 0;
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_pool_allocate(stage->pool, COPY_BYTES, &buffer, err));
+    STOA_CHECK(allocate_copy(stage, size, &buffer, &bytes, err));
     STOA_CHECK(stoa_vfs_open(stage->registry, path, STOA_OPEN_CREATE, context, &to, err));
     stoa_file_advise(to, 0, 0, STOA_ADVICE_WILL_NEED); /* it is read next, and removed */
-    while (got == COPY_BYTES) {
+    do {
         STOA_CHECK(stoa_cancel_check(context->cancel, err));
-        STOA_CHECK(stoa_file_read_some(from, offset, buffer, COPY_BYTES, &got, err));
+        STOA_CHECK(stoa_file_read_some(from, offset, buffer, bytes, &got, err));
         STOA_CHECK(stoa_file_write(to, buffer, got, err));
         offset += got;
-    }
+    } while (got == bytes);
 
 done:
     stoa_file_close(to);
-    stoa_pool_free(stage->pool, buffer, COPY_BYTES);
+    stoa_pool_free(stage->pool, buffer, bytes);
     return status;
 }
 
@@ -223,7 +240,12 @@ static stoa_status place(stoa_stage *stage, stoa_file **file, const char *uri, b
         out->pin = *file;
         *file = NULL;
     } else {
-        STOA_CHECK(copy_content(stage, *file, path, context, err));
+        /* A packed file may be of any size inside; another may not know its own. */
+        uint64_t size = UINT64_MAX;
+        if (!unpacks && (*file)->operations->size != NULL) {
+            STOA_CHECK(stoa_file_size(*file, &size, err));
+        }
+        STOA_CHECK(copy_content(stage, *file, size, path, context, err));
     }
 
 done:
