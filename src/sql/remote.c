@@ -230,6 +230,25 @@ static stoa_status rewrite_file(struct rewriting *rewriting, const char *uri, bo
     return stoa_sql_text_add(out, in_list ? "" : "]", err);
 }
 
+/* What a view, a macro or a prepared statement names is read later, when the copy is gone. */
+static stoa_status refuse_in_what_stays(const struct rewriting *rewriting, const char *uri,
+                                        stoa_error *err) {
+    static const char *const kinds[] = {"VIEW", "MACRO", "FUNCTION", NULL};
+    const struct tokens *tokens = rewriting->tokens;
+    bool stays = stoa_sql_token_is(tokens, 0, "PREPARE");
+    for (int32_t i = 1; stoa_sql_token_is(tokens, 0, "CREATE") && i < tokens->count && !stays &&
+                        !stoa_sql_token_is(tokens, i, "AS");
+         i++) {
+        stays = is_one_of(tokens, i, kinds);
+    }
+    return !stays
+               ? STOA_OK
+               : stoa_fail(err, STOA_UNSUPPORTED,
+                           "'%s' is fetched for one statement and cannot be named in what stays: "
+                           "create a table of it",
+                           uri);
+}
+
 static stoa_status rewrite_string(struct rewriting *rewriting, int32_t index, bool is_table,
                                   stoa_error *err) {
     const struct token *token = &rewriting->tokens->items[index];
@@ -237,6 +256,9 @@ static stoa_status rewrite_string(struct rewriting *rewriting, int32_t index, bo
     stoa_status status = find_uri(rewriting, index, &uri, err);
     if (status == STOA_OK && uri == NULL) {
         return STOA_OK;
+    }
+    if (status == STOA_OK) {
+        status = refuse_in_what_stays(rewriting, uri, err);
     }
     if (status == STOA_OK) {
         status = stoa_sql_text_piece(rewriting->out, rewriting->copied, token->begin, err);

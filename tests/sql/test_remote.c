@@ -169,6 +169,16 @@ static void uris_meet_tables_and_make_them(void **state) {
     sql_expect(world, "SELECT count(*) FROM t", "4\n");
 }
 
+static void what_stays_names_no_uri(void **state) {
+    sql_world *world = *state;
+    sql_fails(world, "CREATE TEMP VIEW v AS SELECT * FROM 'memory:/d/one.csv'", STOA_UNSUPPORTED,
+              "'memory:/d/one.csv' is fetched for one statement");
+    sql_fails(world, "CREATE TEMP MACRO m() AS TABLE SELECT * FROM 'memory:/d/one.csv'",
+              STOA_UNSUPPORTED, "create a table of it");
+    sql_expect(world, "CREATE TEMP TABLE t AS SELECT * FROM 'memory:/d/one.csv'", NULL);
+    sql_expect(world, "SELECT sum(a) FROM t", "3\n");
+}
+
 static int count_staged(const char *directory) {
     DIR *opened = opendir(directory);
     int count = 0;
@@ -208,6 +218,7 @@ int main(void) {
         TEST(parquet_is_known_by_ending_and_by_content),
         TEST(failures_name_the_uri_and_its_place),
         TEST(uris_meet_tables_and_make_them),
+        TEST(what_stays_names_no_uri),
         TEST(nothing_is_left_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
