@@ -19,11 +19,36 @@ void stoa_digits_pad(uint64_t value, size_t count, char *out) {
     }
 }
 
+/* From the number of bits: 1233 / 4096 is a little more than log10(2), so the guess is right or one too
+ * many. */
+static size_t count_digits(uint64_t value) {
+    static const uint64_t powers[] = {1u,
+                                      10u,
+                                      100u,
+                                      1000u,
+                                      10000u,
+                                      100000u,
+                                      1000000u,
+                                      10000000u,
+                                      100000000u,
+                                      1000000000u,
+                                      10000000000u,
+                                      100000000000u,
+                                      1000000000000u,
+                                      10000000000000u,
+                                      100000000000000u,
+                                      1000000000000000u,
+                                      10000000000000000u,
+                                      100000000000000000u,
+                                      1000000000000000000u,
+                                      10000000000000000000u};
+    value |= 1; /* 0 has one digit too; no other number changes its count */
+    const size_t guess = (size_t)(64 - __builtin_clzll(value)) * 1233 >> 12;
+    return guess + (value >= powers[guess]);
+}
+
 size_t stoa_digits_print(uint64_t value, char *out) {
-    size_t count = 1;
-    for (uint64_t rest = value; rest >= 10; rest /= 10) {
-        count++;
-    }
+    const size_t count = count_digits(value);
     stoa_digits_pad(value, count, out);
     return count;
 }
