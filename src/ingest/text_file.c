@@ -127,6 +127,52 @@ static bool same_columns(const stoa_schema *left, const stoa_schema *right) {
     return stoa_type_equal(&left->root, &right->root, false);
 }
 
+static bool is_number(const stoa_type *type) {
+    return type->kind == STOA_TYPE_LONG || type->kind == STOA_TYPE_DOUBLE;
+}
+
+static bool is_day(const stoa_type *type) {
+    return type->kind == STOA_TYPE_DATE || type->kind == STOA_TYPE_TIMESTAMP;
+}
+
+/* True when texts of both types can be read as what the engine calls their common type. */
+static bool agree(const stoa_type *left, const stoa_type *right) {
+    return stoa_type_equal(left, right, false) || (is_number(left) && is_number(right)) ||
+           (is_day(left) && is_day(right));
+}
+
+/* The engine has a common type for any two (a number and a date make a date); texts of such columns
+ * are strings. */
+static stoa_status settle(stoa_text_source *source, stoa_error *err) {
+    static const stoa_type string = {.kind = STOA_TYPE_STRING};
+    stoa_arena arena;
+    void *memory = NULL;
+    const stoa_schema *settled = NULL;
+    int32_t count = source->schema->root.child_count;
+    stoa_arena_init(&arena, source->context->pool);
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_arena_allocate_array(&arena, (size_t)count, sizeof(stoa_field), &memory, err));
+    stoa_field *fields = memory;
+    for (int32_t i = 0; i < count; i++) {
+        const stoa_type *first = NULL;
+        fields[i] = source->schema->root.children[i];
+        for (size_t k = 0; k < source->file_count; k++) {
+            const stoa_field *found = stoa_schema_column(source->files[k].found, fields[i].name);
+            if (found != NULL && first != NULL && !agree(first, &found->type)) {
+                fields[i].type = string;
+            }
+            first = first == NULL && found != NULL ? &found->type : first;
+        }
+    }
+    STOA_CHECK(stoa_schema_create(source->context->pool, fields, count, false, &settled, err));
+    stoa_schema_close(source->schema);
+    source->schema = settled;
+
+done:
+    stoa_arena_release(&arena);
+    return status;
+}
+
 stoa_status stoa_text_unite(stoa_text_source *source, stoa_error *err) {
     const char *text = NULL;
     stoa_buffer sql;
@@ -151,6 +197,7 @@ stoa_status stoa_text_unite(stoa_text_source *source, stoa_error *err) {
     STOA_CHECK(stoa_buffer_append_text(&sql, " LIMIT 0", err));
     STOA_CHECK(stoa_buffer_text(&sql, &text, err));
     STOA_CHECK(stoa_ingest_describe(source->session, text, source->context, &source->schema, err));
+    status = source->json ? STOA_OK : settle(source, err);
 
 done:
     stoa_buffer_release(&sql);

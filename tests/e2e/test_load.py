@@ -124,6 +124,17 @@ def test_globs_keep_the_order_of_names(db):
     assert rows(db, "select * from t") == [["0", "0"], ["1", "1"], ["2", "2"]]
 
 
+def test_files_with_other_columns_are_united_by_name(db):
+    write("mixed/a.csv", "a,b\n1,x\n2,y\n")
+    write("mixed/b.csv", "b;c;a\nz;1.5;7.25\n")
+    write("mixed/c.csv", "c,a,d\n2024-01-01,foo,3\n")
+    ok("load", db, "two", oracle.TMP / "mixed/a.csv", oracle.TMP / "mixed/b.csv")
+    assert rows(db, "from two") == [["1.0", "x", ""], ["2.0", "y", ""], ["7.25", "z", "1.5"]]
+    ok("load", db, "all", oracle.TMP / "mixed/*.csv")
+    assert rows(db, 'from "all"') == [["1", "x", "", ""], ["2", "y", "", ""],
+                                      ["7.25", "z", "1.5", ""], ["foo", "", "2024-01-01", "3"]]
+
+
 def test_append_overwrite_create(db):
     path = write("t.csv", CSV)
     ok("load", db, "t", path)
