@@ -10,7 +10,7 @@ BASE_PACKAGES=(
 )
 
 # Real servers for the tests of HTTP, and the tools that make their inputs.
-TEST_PACKAGES=(nginx-light openssl bzip2 xz-utils zstd lz4)
+TEST_PACKAGES=(nginx-light openssl bzip2 xz-utils zstd lz4 python3-boto3)
 
 DUCKDB_VERSION=1.5.6
 DUCKDB_PACKAGE=@duckdb/node-bindings-linux-x64

@@ -206,6 +206,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def handle_request(self):
         store = self.server.store
         length = self.headers.get("Content-Length")
+        if self.path.startswith("http://"):  # asked as a proxy
+            self.path = "/" + self.path.split("/", 3)[3]
         action, argument = store.fault(self.command, self.path)
         store.note(f"{self.command} {self.path}{' ! ' + action if action else ''}")
         if action == "reset":

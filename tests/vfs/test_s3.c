@@ -493,6 +493,35 @@ static void files_outlive_their_registry(void **state) {
     stoa_file_close(file);
 }
 
+/* No name server knows these hosts: the server of the tests answers as the proxy. */
+static void buckets_may_be_hosts(void **state) {
+    s3_world *world = *state;
+    if (world->is_real) {
+        skip();
+    }
+    assert_int_equal(setenv("http_proxy", world->endpoint, 1), 0);
+    world->options.endpoint = "http://s3.test:80";
+    world->options.addressing = STOA_S3_ADDRESSING_VIRTUAL;
+    s3_world_register(world, "s3");
+    s3_world_plan(world, "");
+    s3_world_put(world, "x=1/f g", "text", 4);
+    s3_world_assert_holds(world, "x=1/f g", "text", 4);
+    assert_asked(world, "PUT /base/x%3D1/f%20g", 1);
+    assert_int_equal(count_matches(world, "**"), 1);
+    assert_ok(stoa_vfs_rename(world->registry, s3_world_at(world, "x=1/f g"),
+                              s3_world_at(world, "b"), NULL, &world->err),
+              world->err);
+    assert_ok(stoa_vfs_remove_tree(world->registry, world->base, NULL, &world->err), world->err);
+    /* What is no host name is a part of the path. */
+    bool there = true;
+    s3_world_plan(world, "");
+    assert_ok(stoa_vfs_exists(world->registry, "s3://Under_score/f", NULL, &there, &world->err),
+              world->err);
+    assert_false(there);
+    assert_asked(world, "HEAD /Under_score/f", 1);
+    assert_int_equal(unsetenv("http_proxy"), 0);
+}
+
 static void options_out_of_range_are_refused(void **state) {
     s3_world *world = *state;
     stoa_fs fs;
@@ -530,6 +559,7 @@ int main(void) {
         TEST(trees_are_removed_by_the_thousand),
         TEST(a_marker_of_a_directory_is_no_file),
         TEST(files_outlive_their_registry),
+        TEST(buckets_may_be_hosts),
         TEST(options_out_of_range_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
