@@ -38,7 +38,8 @@ stoa_packing stoa_packing_of_name(const char *name, size_t *out_stem_length);
 /// where there is none from the start. The handle's size is what the format says in a place that
 /// can be trusted, and found by unpacking once where it says nothing. A pipe is read in order only,
 /// and has no size. Everything that the formats let check is checked (lengths, checksums, that
-/// nothing else stands behind the last frame); the end of a file inside a frame is an error.
+/// nothing else stands behind the last frame); the end of a file inside a frame is an error. Frames
+/// that are whole and stand before what is wrong are read.
 ///
 /// Units    Decoders may use 160 MiB each; a file that needs more is refused. At most four
 ///          positions of one handle are decoded at once.

@@ -83,6 +83,7 @@ stoa_status stoa_cursor_start(struct stoa_cursor *cursor, const struct unpack_po
     cursor->need = 0;
     cursor->next_point = 0;
     cursor->has_ended = false;
+    stoa_error_clear(&cursor->damage);
     stoa_buffer_clear(&cursor->output);
     cursor->is_broken = false;
     return STOA_OK;
@@ -275,20 +276,43 @@ static stoa_status check_frame(struct compressed_file *file, struct stoa_cursor 
     return STOA_OK;
 }
 
-/* Unpacks up to `size` bytes, at least one unless the file ends. */
-static stoa_status cursor_unpack(struct compressed_file *file, struct stoa_cursor *cursor,
-                                 uint8_t *out, size_t size, size_t *out_made, stoa_error *err) {
-    size_t done = 0;
+/* Up to `size` bytes. `*out_whole` is where the last frame ended that was unpacked to its end. */
+static stoa_status cursor_unpack_some(struct compressed_file *file, struct stoa_cursor *cursor,
+                                      uint8_t *out, size_t size, size_t *out_made,
+                                      size_t *out_whole, stoa_error *err) {
     *out_made = 0;
-    while (done < size && !cursor->has_ended) {
+    *out_whole = 0;
+    while (*out_made < size && !cursor->has_ended) {
         size_t made = 0;
-        STOA_TRY(cursor_advance(file, cursor, out + done, size - done, &made, err));
-        done += made;
+        STOA_TRY(cursor_advance(file, cursor, out + *out_made, size - *out_made, &made, err));
+        *out_made += made;
+        *out_whole = cursor->unpacker->between ? *out_made : *out_whole;
     }
     STOA_TRY(check_frame(file, cursor, err));
-    STOA_TRY(check_end(file, cursor, err));
-    *out_made = done;
-    return STOA_OK;
+    return check_end(file, cursor, err);
+}
+
+/* Unpacks up to `size` bytes, at least one unless the file ends. What stands in whole frames before a
+ * wrong one is still given; the next call says what is wrong. */
+static stoa_status cursor_unpack(struct compressed_file *file, struct stoa_cursor *cursor,
+                                 uint8_t *out, size_t size, size_t *out_made, stoa_error *err) {
+    uint64_t start = cursor->plain;
+    size_t made = 0;
+    size_t whole = 0;
+    stoa_status status = cursor->damage.status;
+    if (status == STOA_OK) {
+        status = cursor_unpack_some(file, cursor, out, size, &made, &whole, &cursor->damage);
+    }
+    if (status == STOA_CORRUPT && whole > 0) {
+        made = whole;
+        cursor->plain = start + whole;
+        status = STOA_OK;
+    }
+    if (status != STOA_OK && err != NULL) {
+        *err = cursor->damage;
+    }
+    *out_made = status == STOA_OK ? made : 0;
+    return status;
 }
 
 /* The piece that was unpacked last ends where the cursor stands. */

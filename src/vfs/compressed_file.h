@@ -51,6 +51,7 @@ struct stoa_cursor {
     uint64_t next_point;
     uint64_t last_use;
     stoa_buffer output; /* the piece that ends at `plain` */
+    stoa_error damage;  /* what is wrong behind `plain`, for who reads on */
 };
 
 STOA_MUST_USE stoa_status stoa_cursor_create(struct compressed_file *file, struct stoa_cursor **out,
