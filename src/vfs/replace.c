@@ -8,23 +8,27 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "vfs/compressed.h"
 #include "vfs/registry.h"
 #include "vfs/uri.h"
 #include "vfs/vfs.h"
 
 /* Distinct within the process by the address of a local and the clock, between processes by the
- * process id; files are opened with STOA_OPEN_CREATE, so that a clash is an error and no loss. */
+ * process id; files are opened with STOA_OPEN_CREATE, so that a clash is an error and no loss. An ending
+ * that stands for a compression is kept: file systems that pack go by it. */
 stoa_status stoa_vfs_temporary_name(stoa_pool *pool, const char *uri, char **out, stoa_error *err) {
     size_t directory_length = stoa_uri_name_offset(uri);
+    size_t stem_length = 0;
     uint64_t number = stoa_hash_u64((uint64_t)stoa_clock_monotonic_ns()) ^
                       stoa_hash_u64((uint64_t)(uintptr_t)out + 1) ^
                       stoa_hash_u64((uint64_t)getpid() << 32);
     stoa_buffer text = {.pool = pool};
     stoa_status status = STOA_OK;
     *out = NULL;
+    (void)stoa_packing_of_name(uri, &stem_length);
     STOA_CHECK(stoa_buffer_append(&text, uri, directory_length, err));
-    STOA_CHECK(
-        stoa_buffer_append_format(&text, err, STOA_VFS_TEMPORARY_PREFIX "%016" PRIx64, number));
+    STOA_CHECK(stoa_buffer_append_format(&text, err, STOA_VFS_TEMPORARY_PREFIX "%016" PRIx64 "%s",
+                                         number, uri + stem_length));
     STOA_CHECK(stoa_pool_copy_text(pool, (const char *)text.data, text.size, out, err));
 
 done:

@@ -79,7 +79,8 @@ STOA_MUST_USE stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *
 #define STOA_VFS_TEMPORARY_PREFIX ".stoa-tmp-"
 
 /// A name of its own beside `uri`, beginning with STOA_VFS_TEMPORARY_PREFIX, for what is renamed
-/// over `uri` when it is finished. From `pool` (stoa_pool_free_string).
+/// over `uri` when it is finished. It ends in the same compression (".gz", ".zst", …), if in one.
+/// From `pool` (stoa_pool_free_string).
 STOA_MUST_USE stoa_status stoa_vfs_temporary_name(stoa_pool *pool, const char *uri, char **out,
                                                   stoa_error *err);
 /// The directory that holds `uri` ("." for a bare local name). From `pool`.

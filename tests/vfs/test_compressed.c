@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <stoa/context.h>
 
@@ -187,6 +188,62 @@ static void files_are_put_packed(void **state) {
     stoa_buffer_release(&back);
 }
 
+static void replaced_files_are_packed_too(void **state) {
+    struct world *world = *state;
+    stoa_buffer back;
+    for (size_t size = 5000; size < 5002; size++) {
+        assert_ok(stoa_vfs_replace(world->base.registry, "packed:/f.gz", NULL, world->plain, size,
+                                   &world->err),
+                  world->err);
+        assert_int_equal(packing_at(world, "test:/f.gz"), STOA_PACKING_GZIP);
+        assert_ok(stoa_vfs_read_all(world->base.registry, "packed:/f.gz", NULL, 9999,
+                                    world->base.pool, &back, &world->err),
+                  world->err);
+        assert_int_equal(back.size, size);
+        assert_memory_equal(back.data, world->plain, size);
+        stoa_buffer_release(&back);
+    }
+}
+
+/* One member, as zlib makes it. */
+static size_t deflate_member(const uint8_t *in, size_t size, uint8_t *out, size_t room) {
+    z_stream stream = {0};
+    assert_int_equal(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY), Z_OK);
+    stream.next_in = (Bytef *)(uintptr_t)in;
+    stream.avail_in = (uInt)size;
+    stream.next_out = out;
+    stream.avail_out = (uInt)room;
+    assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+    (void)deflateEnd(&stream);
+    return room - stream.avail_out;
+}
+
+/* zlib makes one block of so many zeros. A place to begin with is wanted from 2 MiB on, and the first
+ * that comes is the end of the block and of its member: a state that is saved there leads nowhere. */
+static void a_member_may_end_where_a_place_is_wanted(void **state) {
+    enum { SECOND_BYTES = 1000 };
+    struct world *world = *state;
+    uint8_t packed[16384];
+    uint8_t back[SECOND_BYTES];
+    uint64_t size = 0;
+    memset(world->plain, 0, PLAIN_BYTES);
+    for (size_t first = 1; first <= PLAIN_BYTES; first += PLAIN_BYTES - 1) {
+        size_t packed_bytes = deflate_member(world->plain, first, packed, sizeof packed / 2);
+        packed_bytes += deflate_member(world->plain, SECOND_BYTES, packed + packed_bytes,
+                                       sizeof packed / 2);
+        assert_ok(stoa_vfs_replace(world->base.registry, "test:/f", NULL, packed, packed_bytes,
+                                   &world->err),
+                  world->err);
+        stoa_file *file = open_file(world, "packed:/f", STOA_OPEN_READ);
+        assert_ok(stoa_file_size(file, &size, &world->err), world->err);
+        assert_int_equal(size, first + SECOND_BYTES);
+        assert_ok(stoa_file_read(file, 0, back, 1, &world->err), world->err);
+        assert_ok(stoa_file_read(file, first, back, SECOND_BYTES, &world->err), world->err);
+        assert_memory_equal(back, world->plain, SECOND_BYTES);
+        stoa_file_close(file);
+    }
+}
+
 /* Makes of "test:/f" what `change` makes of its bytes. */
 static void damage(struct world *world, const char *uri, size_t cut, size_t flip) {
     stoa_buffer bytes;
@@ -365,6 +422,8 @@ int main(void) {
         TEST(the_ending_of_a_name_packs_and_the_content_unpacks),
         TEST(only_what_can_be_written_is),
         TEST(files_are_put_packed),
+        TEST(replaced_files_are_packed_too),
+        TEST(a_member_may_end_where_a_place_is_wanted),
         TEST(damage_is_named_with_its_place),
         TEST(the_last_read_looks_at_the_checksum),
         TEST(a_wrong_seek_table_is_found_out),

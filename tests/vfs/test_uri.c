@@ -91,8 +91,24 @@ static void temporary_names_stand_beside_and_differ(void **state) {
     assert_ok(stoa_vfs_temporary_name(pool, "s3://bucket/dir/f", &second, &err), err);
     assert_memory_equal(first, prefix, sizeof prefix - 1);
     assert_string_not_equal(first, second);
+    assert_int_equal(strlen(first), sizeof prefix - 1 + 16);
     stoa_pool_free_string(pool, first);
     stoa_pool_free_string(pool, second);
+    support_pool_close(pool);
+}
+
+static void temporary_names_keep_the_ending_of_a_compression(void **state) {
+    (void)state;
+    stoa_pool *pool = support_pool_open();
+    char *name = NULL;
+    assert_ok(stoa_vfs_temporary_name(pool, "dir.gz/f.csv.zst", &name, &err), err);
+    assert_memory_equal(name, "dir.gz/" STOA_VFS_TEMPORARY_PREFIX, 17);
+    assert_string_equal(name + strlen(name) - 4, ".zst");
+    assert_null(strstr(name, ".csv"));
+    stoa_pool_free_string(pool, name);
+    assert_ok(stoa_vfs_temporary_name(pool, "dir.gz/f", &name, &err), err);
+    assert_null(strstr(name + 7, ".gz"));
+    stoa_pool_free_string(pool, name);
     support_pool_close(pool);
 }
 
@@ -157,6 +173,7 @@ int main(void) {
         cmocka_unit_test(joining_puts_one_slash_between),
         cmocka_unit_test(parents_stop_at_the_root),
         cmocka_unit_test(temporary_names_stand_beside_and_differ),
+        cmocka_unit_test(temporary_names_keep_the_ending_of_a_compression),
         cmocka_unit_test(file_systems_are_found_by_scheme),
         cmocka_unit_test(schemes_that_cannot_be_written_are_refused),
         cmocka_unit_test(renames_stay_within_a_file_system),
