@@ -1,5 +1,6 @@
 """Compressed files made by the formats' own commands and by Python are read as the plain bytes:
-in order, at any offset, through a pipe; cut off or changed they are errors that name the place."""
+in order, at any offset, through a pipe; cut off or changed they are errors that name the place.
+What is written is read by those commands, and by Python, as the bytes that were packed."""
 import bz2
 import gzip
 import lzma
@@ -173,8 +174,58 @@ def check_damage(packing, name, packed, plain):
         assert status == 1 or found == plain or words.startswith("none"), (packing, name, words)
 
 
+def bgzip_blocks(packed):
+    """Goes through a file as BGZF readers do: each member says its size, and the last is empty."""
+    at, last = 0, b"?"
+    while at < len(packed):
+        assert packed[at:at + 16] == b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0", at
+        size = struct.unpack_from("<H", packed, at + 16)[0] + 1
+        last = gzip.decompress(packed[at:at + size])
+        at += size
+    assert at == len(packed) and last == b""
+
+
+def check_seek_table(packed, plain):
+    """The frames that the table tells of are frames, each with as many bytes."""
+    count, flags, magic = struct.unpack("<IBI", packed[-9:])
+    assert magic == 0x8F92EAB1 and flags == 0
+    table = packed[len(packed) - 17 - 8 * count:]
+    assert struct.unpack_from("<II", table) == (0x184D2A5E, 8 * count + 9)
+    at = done = 0
+    for i in range(count):
+        packed_bytes, plain_bytes = struct.unpack_from("<II", table, 8 + 8 * i)
+        frame = packed[at:at + packed_bytes]
+        assert packed_by("zstd", "-dc")(frame) == plain[done:done + plain_bytes], i
+        at, done = at + packed_bytes, done + plain_bytes
+    assert at == len(packed) - len(table) and done == len(plain)
+
+
+def check_writes(plain):
+    readers = {
+        ".gz": (packed_by("gzip", "-dc"), gzip.decompress),
+        ".zst": (packed_by("zstd", "-dc"),),
+        ".lz4": (packed_by("lz4", "-dc"),),
+    }
+    for size in (0, 1, 65279, 65280, 65281, 1 << 20, (1 << 20) + 1, len(plain)):
+        plain_path = write("plain", plain[:size])
+        for how in ("parts", "append", "replace", "put"):
+            for ending, tools in readers.items():
+                path = oracle.TMP / f"written-{how}-{size}{ending}"
+                status, _, words = run("write", path, plain_path, size + len(how), how)
+                assert status == 0, (how, size, ending, words)
+                packed = path.read_bytes()
+                for tool in tools:
+                    assert tool(packed) == plain[:size], (how, size, ending)
+                if ending == ".gz":
+                    bgzip_blocks(packed)
+                if ending == ".zst" and size > 0:
+                    check_seek_table(packed, plain[:size])
+                path.unlink()
+
+
 def main():
     plain = sample(3_300_000)
+    check_writes(plain)
     for size in (0, 1, 70_000, len(plain)):
         plain_path = write("plain", plain[:size])
         for packing, packers in PACKERS.items():
