@@ -112,9 +112,8 @@ static stoa_status find_uri(const struct rewriting *rewriting, int32_t index, co
 /* ---- files ---- */
 
 struct finding {
-    struct rewriting *rewriting;
-    bool unpacks;
-    size_t count;
+    struct view *view;
+    stoa_buffer uris; /* of const char *, in the view's arena */
 };
 
 static stoa_status get_stage(struct view *view, stoa_stage **out, stoa_error *err) {
@@ -128,45 +127,59 @@ static stoa_status get_stage(struct view *view, stoa_stage **out, stoa_error *er
     return STOA_OK;
 }
 
-static stoa_status add_file(void *user, const char *uri, const stoa_file_info *info,
-                            stoa_error *err) {
+static stoa_status note_file(void *user, const char *uri, const stoa_file_info *info,
+                             stoa_error *err) {
     struct finding *finding = user;
-    struct view *view = finding->rewriting->view;
-    struct sql_text *out = finding->rewriting->out;
-    stoa_stage *stage = NULL;
-    const char *path = NULL;
+    const char *copy = NULL;
     if (info->is_directory) {
         return stoa_fail(err, STOA_INVALID, "'%s' is a directory", uri);
     }
-    STOA_TRY(get_stage(view, &stage, err));
-    STOA_TRY(stoa_stage_add(stage, uri, finding->unpacks, &view->context, &path, err));
-    STOA_TRY(stoa_sql_text_add(out, finding->count++ == 0 ? "" : ", ", err));
-    return stoa_sql_text_literal(out, path, err);
+    STOA_TRY(stoa_arena_copy_text(&finding->view->arena, uri, strlen(uri), &copy, err));
+    return stoa_buffer_append(&finding->uris, &copy, sizeof copy, err);
 }
 
-/* Appends the files that `uri` means, as literals with commas between. */
-static stoa_status add_files(struct rewriting *rewriting, const char *uri, bool unpacks,
-                             stoa_error *err) {
-    struct finding finding = {.rewriting = rewriting, .unpacks = unpacks};
-    struct view *view = rewriting->view;
+/* The files that `uri` means. */
+static stoa_status find_files(struct finding *finding, const char *uri, stoa_error *err) {
+    struct view *view = finding->view;
     stoa_fs_registry *registry = stoa_database_file_systems(view->database);
-    stoa_file_info info;
-    if (!stoa_vfs_has_wildcard(uri)) {
-        info = (stoa_file_info){0};
-        return add_file(&finding, uri, &info, err);
-    }
+    stoa_file_info info = {0};
     /* A file whose name has wildcard characters is that file ("?" begins a query over HTTP). */
-    if (stoa_vfs_stat(registry, uri, &view->context, &info, NULL) == STOA_OK &&
-        !info.is_directory) {
-        return add_file(&finding, uri, &info, err);
+    if (!stoa_vfs_has_wildcard(uri) ||
+        (stoa_vfs_stat(registry, uri, &view->context, &info, NULL) == STOA_OK &&
+         !info.is_directory)) {
+        return note_file(finding, uri, &info, err);
     }
-    STOA_TRY(stoa_vfs_glob(registry, uri, &view->context, view->pool, add_file, &finding, err));
-    if (finding.count == 0) {
+    STOA_TRY(stoa_vfs_glob(registry, uri, &view->context, view->pool, note_file, finding, err));
+    if (finding->uris.size == 0) {
         stoa_fail(err, STOA_NOT_FOUND, "no file matches '%s'", uri);
         stoa_error_set_file(err, uri, -1);
         return STOA_NOT_FOUND;
     }
     return STOA_OK;
+}
+
+/* Appends the files that `uri` means, as literals with commas between. */
+static stoa_status add_files(struct rewriting *rewriting, const char *uri, bool unpacks,
+                             stoa_error *err) {
+    struct view *view = rewriting->view;
+    struct finding finding = {.view = view, .uris = {.pool = view->pool}};
+    stoa_stage *stage = NULL;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(find_files(&finding, uri, err));
+    const char *const *uris = (const char *const *)(const void *)finding.uris.data;
+    size_t count = finding.uris.size / sizeof *uris;
+    STOA_CHECK(get_stage(view, &stage, err));
+    STOA_CHECK(stoa_stage_add_all(stage, uris, count, unpacks, &view->context, err));
+    for (size_t i = 0; i < count; i++) {
+        const char *path = NULL;
+        STOA_CHECK(stoa_stage_add(stage, uris[i], unpacks, &view->context, &path, err));
+        STOA_CHECK(stoa_sql_text_add(rewriting->out, i == 0 ? "" : ", ", err));
+        STOA_CHECK(stoa_sql_text_literal(rewriting->out, path, err));
+    }
+
+done:
+    stoa_buffer_release(&finding.uris);
+    return status;
 }
 
 static bool ends_with(const char *uri, size_t length, const char *const *endings) {

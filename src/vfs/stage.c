@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "sched/sched.h"
 #include "vfs/cache.h"
 #include "vfs/compressed.h"
 #include "vfs/uri.h"
@@ -59,6 +60,15 @@ stoa_status stoa_stage_create(stoa_fs_registry *registry, const char *directory,
     return STOA_OK;
 }
 
+static void forget_from(stoa_stage *stage, size_t first) {
+    for (size_t i = first; i < count_files(stage); i++) {
+        stoa_file_close(file_at(stage, i)->pin);
+        stoa_pool_free_string(stage->pool, file_at(stage, i)->uri);
+        stoa_pool_free_string(stage->pool, file_at(stage, i)->path);
+    }
+    stage->files.size = first * sizeof(struct staged);
+}
+
 void stoa_stage_close(stoa_stage *stage) {
     if (stage == NULL) {
         return;
@@ -67,11 +77,7 @@ void stoa_stage_close(stoa_stage *stage) {
     if (stage->directory != NULL) {
         STOA_IGNORE(stoa_vfs_remove_tree(stage->registry, stage->directory, NULL, NULL));
     }
-    for (size_t i = 0; i < count_files(stage); i++) {
-        stoa_file_close(file_at(stage, i)->pin);
-        stoa_pool_free_string(stage->pool, file_at(stage, i)->uri);
-        stoa_pool_free_string(stage->pool, file_at(stage, i)->path);
-    }
+    forget_from(stage, 0);
     stoa_buffer_release(&stage->files);
     stoa_pool_free_string(stage->pool, stage->directory);
     stoa_pool_free_string(stage->pool, stage->parent);
@@ -130,12 +136,12 @@ static size_t path_length(const char *uri, size_t from) {
 
 /* <stage>/<number>/<the parts of the URI behind its scheme and authority><ending>, with the
  * directories made. */
-static stoa_status make_name(stoa_stage *stage, const char *uri, stoa_packing packing,
-                             bool unpacked, stoa_buffer *text, const char **out, stoa_error *err) {
+static stoa_status make_name(const stoa_stage *stage, size_t number, const char *uri,
+                             stoa_packing packing, bool unpacked, stoa_buffer *text,
+                             const char **out, stoa_error *err) {
     size_t root = stoa_uri_root_offset(uri);
     size_t end = root + path_length(uri, root);
-    STOA_TRY(make_stage_directory(stage, err));
-    STOA_TRY(stoa_buffer_append_format(text, err, "%s/%zu", stage->directory, count_files(stage)));
+    STOA_TRY(stoa_buffer_append_format(text, err, "%s/%zu", stage->directory, number));
     size_t stem = text->size;
     for (size_t at = root; at < end;) {
         size_t size = strcspn(uri + at, "/");
@@ -217,8 +223,9 @@ static bool is_known_to_others(stoa_packing packing) {
 }
 
 /* A link to the cache's copy, or a copy. `*file` is taken when it is to stay open. */
-static stoa_status place(stoa_stage *stage, stoa_file **file, const char *uri, bool unpack,
-                         const stoa_context *context, struct staged *out, stoa_error *err) {
+static stoa_status place(stoa_stage *stage, size_t number, stoa_file **file, bool unpack,
+                         const stoa_context *context, stoa_error *err) {
+    struct staged *out = file_at(stage, number);
     stoa_packing packing = STOA_PACKING_NONE;
     const char *cached = NULL, *path = NULL;
     stoa_buffer text = {.pool = stage->pool};
@@ -227,8 +234,7 @@ static stoa_status place(stoa_stage *stage, stoa_file **file, const char *uri, b
         STOA_CHECK(recognise(*file, &packing, err));
     }
     bool unpacks = !is_known_to_others(packing);
-    STOA_CHECK(make_name(stage, uri, packing, unpacks, &text, &path, err));
-    STOA_CHECK(stoa_pool_copy_string(stage->pool, path, &out->path, err));
+    STOA_CHECK(make_name(stage, number, out->uri, packing, unpacks, &text, &path, err));
     if (unpacks) {
         stoa_file *packed = *file;
         *file = NULL;
@@ -236,6 +242,7 @@ static stoa_status place(stoa_stage *stage, stoa_file **file, const char *uri, b
     } else {
         STOA_CHECK(stoa_cached_file_path(*file, &cached, err));
     }
+    (void)unlink(path); /* of an attempt that failed */
     if (cached != NULL && symlink(cached, path) == 0) {
         out->pin = *file;
         *file = NULL;
@@ -247,16 +254,36 @@ static stoa_status place(stoa_stage *stage, stoa_file **file, const char *uri, b
         }
         STOA_CHECK(copy_content(stage, *file, size, path, context, err));
     }
+    STOA_CHECK(stoa_pool_copy_string(stage->pool, path, &out->path, err));
 
 done:
     stoa_buffer_release(&text);
     return status;
 }
 
-static void staged_release(const stoa_stage *stage, struct staged *staged) {
-    stoa_file_close(staged->pin);
-    stoa_pool_free_string(stage->pool, staged->uri);
-    stoa_pool_free_string(stage->pool, staged->path);
+/* ---- fetching ---- */
+
+struct fetching {
+    stoa_stage *stage;
+    size_t first; /* of the files that are new */
+    bool unpack;
+    const stoa_context *context;
+};
+
+/* Each part has files of its own; the list does not move meanwhile. */
+static stoa_status fetch_files(void *user, int64_t begin, int64_t end, stoa_error *err) {
+    const struct fetching *fetching = user;
+    stoa_stage *stage = fetching->stage;
+    for (int64_t i = begin; i < end; i++) {
+        size_t number = fetching->first + (size_t)i;
+        stoa_file *file = NULL;
+        STOA_TRY(stoa_vfs_open(stage->registry, file_at(stage, number)->uri, STOA_OPEN_READ,
+                               fetching->context, &file, err));
+        stoa_status status = place(stage, number, &file, fetching->unpack, fetching->context, err);
+        stoa_file_close(file);
+        STOA_TRY(status);
+    }
+    return STOA_OK;
 }
 
 static const char *find_staged(const stoa_stage *stage, const char *uri) {
@@ -268,29 +295,52 @@ static const char *find_staged(const stoa_stage *stage, const char *uri) {
     return NULL;
 }
 
-stoa_status stoa_stage_add(stoa_stage *stage, const char *uri, bool unpack,
-                           const stoa_context *context, const char **out, stoa_error *err) {
-    const char *local = stoa_vfs_local_path(uri);
-    *out = local != NULL ? local : find_staged(stage, uri);
-    if (*out != NULL) {
-        return STOA_OK;
+static stoa_status list_new(stoa_stage *stage, const char *const *uris, size_t count,
+                            stoa_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        struct staged staged = {0};
+        if (stoa_vfs_local_path(uris[i]) != NULL || find_staged(stage, uris[i]) != NULL) {
+            continue;
+        }
+        STOA_TRY(stoa_pool_copy_string(stage->pool, uris[i], &staged.uri, err));
+        stoa_status status = stoa_buffer_append(&stage->files, &staged, sizeof staged, err);
+        if (status != STOA_OK) {
+            stoa_pool_free_string(stage->pool, staged.uri);
+            return status;
+        }
     }
+    return STOA_OK;
+}
+
+stoa_status stoa_stage_add_all(stoa_stage *stage, const char *const *uris, size_t count,
+                               bool unpack, const stoa_context *context, stoa_error *err) {
     stoa_context own = *context;
+    size_t first = count_files(stage);
     own.pool = own.pool == NULL ? stage->pool : own.pool;
-    struct staged staged = {0};
-    stoa_file *file = NULL;
+    struct fetching fetching = {stage, first, unpack, &own};
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_pool_copy_string(stage->pool, uri, &staged.uri, err));
-    STOA_CHECK(stoa_vfs_open(stage->registry, uri, STOA_OPEN_READ, &own, &file, err));
-    STOA_CHECK(place(stage, &file, uri, unpack, &own, &staged, err));
-    STOA_CHECK(stoa_buffer_append(&stage->files, &staged, sizeof staged, err));
-    *out = staged.path;
-    staged = (struct staged){0};
+    STOA_CHECK(list_new(stage, uris, count, err));
+    if (count_files(stage) > first) {
+        STOA_CHECK(make_stage_directory(stage, err));
+        STOA_CHECK(stoa_parallel_for(&own, (int64_t)(count_files(stage) - first), 1, fetch_files,
+                                     &fetching, err));
+    }
 
 done:
-    stoa_file_close(file);
-    staged_release(stage, &staged);
+    if (status != STOA_OK) {
+        forget_from(stage, first); /* the files go with the stage */
+    }
     return status;
+}
+
+stoa_status stoa_stage_add(stoa_stage *stage, const char *uri, bool unpack,
+                           const stoa_context *context, const char **out, stoa_error *err) {
+    *out = stoa_vfs_local_path(uri);
+    if (*out == NULL) {
+        STOA_TRY(stoa_stage_add_all(stage, &uri, 1, unpack, context, err));
+        *out = find_staged(stage, uri);
+    }
+    return STOA_OK;
 }
 
 /* ---- messages ---- */

@@ -28,6 +28,12 @@ STOA_MUST_USE stoa_status stoa_stage_add(stoa_stage *stage, const char *uri, boo
                                          const stoa_context *context, const char **out,
                                          stoa_error *err);
 
+/// The same for many, several at a time where the context has a scheduler; stoa_stage_add then gives
+/// their paths at once. On error none of them is staged that was not before.
+STOA_MUST_USE stoa_status stoa_stage_add_all(stoa_stage *stage, const char *const *uris,
+                                             size_t count, bool unpack, const stoa_context *context,
+                                             stoa_error *err);
+
 /// Puts the URIs in place of the local paths in a message.
 void stoa_stage_explain(const stoa_stage *stage, stoa_error *err);
 

@@ -3,6 +3,11 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
+
+#include <stoa/sched.h>
+
+#include "vfs/stage.h"
 
 enum { THREADS = 4, SIZE = 60 * CACHE_BLOCK + 77 };
 
@@ -132,11 +137,49 @@ static void who_waits_for_a_block_can_be_cancelled(void **state) {
     test_free(world);
 }
 
+static void many_files_are_staged_at_once(void **state) {
+    enum { FILES = 40 };
+    (void)state;
+    struct cache_world *world = test_calloc(1, sizeof *world);
+    char uris[FILES][32], directory[SUPPORT_PATH_BYTES];
+    const char *list[FILES], *path = NULL;
+    stoa_sched *sched = NULL;
+    stoa_stage *stage = NULL;
+    support_temp_directory(world->directory);
+    support_temp_directory(directory);
+    cache_world_open(world, 64 << 20);
+    stoa_error *err = &world->err;
+    for (int i = 0; i < FILES; i++) {
+        (void)snprintf(uris[i], sizeof uris[i], "cached:/%d.csv", i);
+        cache_world_put(world, uris[i], 3 * CACHE_BLOCK + (size_t)i, (uint64_t)i);
+        list[i] = uris[i];
+    }
+    assert_ok(stoa_sched_create(world->pool, &(stoa_sched_options){.threads = 4}, &sched, err),
+              *err);
+    const stoa_context context = {.pool = world->pool, .sched = sched};
+    assert_ok(stoa_stage_create(world->registry, directory, world->pool, &stage, err), *err);
+    assert_ok(stoa_stage_add_all(stage, list, FILES, true, &context, err), *err);
+    for (int i = 0; i < FILES; i++) {
+        assert_ok(stoa_stage_add(stage, list[i], true, &context, &path, err), *err);
+        cache_world_check(world, path, 3 * CACHE_BLOCK + (size_t)i, (uint64_t)i);
+    }
+    assert_ok(stoa_vfs_remove(world->registry, uris[7], NULL, err), *err);
+    stoa_stage_close(stage);
+    assert_ok(stoa_stage_create(world->registry, directory, world->pool, &stage, err), *err);
+    assert_fails(stoa_stage_add_all(stage, list, FILES, true, &context, err), STOA_NOT_FOUND,
+                 "'cached:/7.csv'", *err);
+    stoa_stage_close(stage);
+    stoa_sched_close(sched);
+    cache_world_close(world);
+    test_free(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_with_one_handle_fetch_each_block_once),
         cmocka_unit_test(threads_with_handles_of_their_own_fetch_each_block_once),
         cmocka_unit_test(who_waits_for_a_block_can_be_cancelled),
+        cmocka_unit_test(many_files_are_staged_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
