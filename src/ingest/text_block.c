@@ -102,6 +102,12 @@ static stoa_status protect_mark(stoa_text_block *block, stoa_error *err) {
     return STOA_OK;
 }
 
+void stoa_text_reader_release(stoa_text_reader *reader) {
+    stoa_file_close(reader->file);
+    stoa_buffer_release(&reader->rest);
+    *reader = (stoa_text_reader){0};
+}
+
 stoa_status stoa_text_reader_open(stoa_fs_registry *registry, const stoa_ingest_input *input,
                                   const stoa_context *context, size_t block_bytes,
                                   stoa_text_reader *out, stoa_error *err) {
@@ -115,15 +121,16 @@ stoa_status stoa_text_reader_open(stoa_fs_registry *registry, const stoa_ingest_
     stoa_buffer_init(&out->rest, context->pool);
     stoa_file *file = NULL;
     stoa_packing packing;
-    STOA_TRY(stoa_vfs_open(registry, input->path, STOA_OPEN_READ, context, &file, err));
-    STOA_TRY(stoa_compressed_open(context, file, &packing, &out->file, err));
-    return skip_mark(out, err);
-}
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_vfs_open(registry, input->path, STOA_OPEN_READ, context, &file, err));
+    STOA_CHECK(stoa_compressed_open(context, file, &packing, &out->file, err));
+    status = skip_mark(out, err);
 
-void stoa_text_reader_release(stoa_text_reader *reader) {
-    stoa_file_close(reader->file);
-    stoa_buffer_release(&reader->rest);
-    *reader = (stoa_text_reader){0};
+done:
+    if (status != STOA_OK) {
+        stoa_text_reader_release(out);
+    }
+    return status;
 }
 
 /* Reads until the block holds `size` bytes or the file ends. */
