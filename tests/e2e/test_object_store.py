@@ -83,8 +83,9 @@ def test_everything_that_a_directory_does(path):
 
 def test_nobody_loses_an_append(path):
     db = f"{ROOT}/{path.name}"
-    command.ok("load", db, "t", rows_file())
-    loads = [subprocess.Popen([os.environ["STOA_BIN"], "load", db, "t", rows_file(), "--mode",
+    data = rows_file()  # once: writing it again would empty it under those that read
+    command.ok("load", db, "t", data)
+    loads = [subprocess.Popen([os.environ["STOA_BIN"], "load", db, "t", data, "--mode",
                                "append"], stderr=subprocess.PIPE, text=True) for _ in range(6)]
     for load in loads:
         _, err = load.communicate(timeout=120)
