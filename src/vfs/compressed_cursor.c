@@ -61,6 +61,16 @@ static size_t input_left(const struct stoa_cursor *cursor) {
     return cursor->input.size - cursor->input_taken;
 }
 
+/* A frame begins at the point. */
+static void expect_checksum(struct stoa_cursor *cursor, const struct unpack_point *point) {
+    cursor->has_checksum = point->has_checksum;
+    cursor->checksum_wanted = point->checksum;
+    cursor->frame_plain = point->plain;
+    if (cursor->has_checksum) {
+        (void)XXH64_reset(&cursor->checksum, 0);
+    }
+}
+
 /* Packed bytes that were fetched already and lie behind the point are not fetched again. */
 stoa_status stoa_cursor_start(struct stoa_cursor *cursor, const struct unpack_point *point,
                               stoa_error *err) {
@@ -83,6 +93,7 @@ stoa_status stoa_cursor_start(struct stoa_cursor *cursor, const struct unpack_po
     cursor->need = 0;
     cursor->next_point = 0;
     cursor->has_ended = false;
+    expect_checksum(cursor, point);
     stoa_error_clear(&cursor->damage);
     stoa_buffer_clear(&cursor->output);
     cursor->is_broken = false;
@@ -140,8 +151,15 @@ static void add_point(struct compressed_file *file, struct stoa_cursor *cursor,
     (void)pthread_mutex_unlock(&file->lock);
 }
 
-/* A frame has ended: if the file has a table, then where that says. */
-static stoa_status check_table(struct compressed_file *file, const struct stoa_cursor *cursor,
+/* A frame without bytes says nothing: its point is the next one's. */
+static bool fits_checksum(const struct stoa_cursor *cursor) {
+    return !cursor->has_checksum || cursor->plain == cursor->frame_plain ||
+           (uint32_t)XXH64_digest(&cursor->checksum) == cursor->checksum_wanted;
+}
+
+/* A frame has ended: if the file has a table, then where that says, and with the bytes that it tells
+ * the checksum of. */
+static stoa_status check_table(struct compressed_file *file, struct stoa_cursor *cursor,
                                stoa_error *err) {
     (void)pthread_mutex_lock(&file->lock);
     struct unpack_point point = stoa_unpack_index_find(&file->index, cursor->plain);
@@ -150,11 +168,24 @@ static stoa_status check_table(struct compressed_file *file, const struct stoa_c
                      (point.plain == cursor->plain && point.saved == NULL &&
                       point.packed > cursor->packed));
     (void)pthread_mutex_unlock(&file->lock);
-    return is_wrong ? stoa_fail(err, STOA_CORRUPT,
-                                "the %s before packed byte %" PRIu64 " ends at byte %" PRIu64
-                                ", and not where the file's table says",
-                                cursor->unpacker->kind->frame, cursor->packed, cursor->plain)
-                    : STOA_OK;
+    if (is_wrong) {
+        return stoa_fail(err, STOA_CORRUPT,
+                         "the %s before packed byte %" PRIu64 " ends at byte %" PRIu64
+                         ", and not where the file's table says",
+                         cursor->unpacker->kind->frame, cursor->packed, cursor->plain);
+    }
+    if (!fits_checksum(cursor)) {
+        return stoa_fail(err, STOA_CORRUPT,
+                         "the %s before packed byte %" PRIu64
+                         " has other bytes than those of the checksum in the file's table",
+                         cursor->unpacker->kind->frame, cursor->packed);
+    }
+    if (point.plain == cursor->plain) {
+        expect_checksum(cursor, &point);
+    } else {
+        cursor->has_checksum = false;
+    }
+    return STOA_OK;
 }
 
 /* On to the point that stands at the cursor's byte, or to the end. */
@@ -201,6 +232,9 @@ static stoa_status cursor_step(struct compressed_file *file, struct stoa_cursor 
     cursor->packed += taken;
     cursor->plain += *out_made;
     cursor->need = io.need;
+    if (cursor->has_checksum) {
+        (void)XXH64_update(&cursor->checksum, out, *out_made);
+    }
     if (io.stop == UNPACK_MOVE) {
         return cursor_move(file, cursor, err);
     }

@@ -2,7 +2,9 @@
 #ifndef STOA_VFS_COMPRESSED_FILE_H
 #define STOA_VFS_COMPRESSED_FILE_H
 
+#define XXH_STATIC_LINKING_ONLY /* the size of its state */
 #include <pthread.h>
+#include <xxhash.h>
 
 #include "mem/buffer.h"
 #include "vfs/compressed.h"
@@ -49,6 +51,10 @@ struct stoa_cursor {
     uint64_t plain;  /* the byte that is unpacked next */
     uint64_t packed; /* the packed byte that is looked at next */
     uint64_t next_point;
+    bool has_checksum; /* a table has one of the frame that began at `frame_plain` */
+    uint32_t checksum_wanted;
+    uint64_t frame_plain;
+    XXH64_state_t checksum; /* of the frame so far; when has_checksum */
     uint64_t last_use;
     stoa_buffer output; /* the piece that ends at `plain` */
     stoa_error damage;  /* what is wrong behind `plain`, for who reads on */

@@ -144,7 +144,7 @@ static stoa_status pack_gzip(stoa_packer *packer, const uint8_t *bytes, size_t s
 
 static stoa_status add_entry(stoa_packer *packer, uint64_t packed, uint64_t plain,
                              stoa_error *err) {
-    struct seek_entry entry = {(uint32_t)packed, (uint32_t)plain};
+    struct seek_entry entry = {(uint32_t)packed, (uint32_t)plain, 0};
     size_t count = packer->entries.size / sizeof entry;
     packer->has_table = packer->has_table && count < ENTRIES_MAX && packed <= UINT32_MAX;
     return packer->has_table ? stoa_buffer_append(&packer->entries, &entry, sizeof entry, err)
@@ -248,6 +248,7 @@ stoa_status stoa_packer_end(stoa_packer *packer, stoa_buffer *out, stoa_error *e
 stoa_status stoa_packer_append_to(stoa_packer *packer, stoa_file *file, uint64_t size,
                                   stoa_error *err) {
     uint64_t table_bytes = 0;
+    bool has_checksums = false;
     if (size == 0) {
         return STOA_OK;
     }
@@ -256,7 +257,8 @@ stoa_status stoa_packer_append_to(stoa_packer *packer, stoa_file *file, uint64_t
     if (packer->packing != STOA_PACKING_ZSTD) {
         return STOA_OK;
     }
-    stoa_status status = stoa_seek_table_read(file, size, &packer->entries, &table_bytes, err);
+    stoa_status status = stoa_seek_table_read(file, size, &packer->entries, &table_bytes,
+                                              &has_checksums, err);
     if (status == STOA_NOT_FOUND) {
         stoa_error_clear(err);
         packer->has_table = false;

@@ -26,8 +26,9 @@ static stoa_status read_entries(const uint8_t *bytes, size_t count, size_t entry
     uint64_t packed = 0;
     STOA_TRY(stoa_buffer_reserve_exact(out, count * sizeof(struct seek_entry), err));
     for (size_t i = 0; i < count; i++) {
-        struct seek_entry entry = {stoa_load_u32(bytes + i * entry_bytes),
-                                   stoa_load_u32(bytes + i * entry_bytes + 4)};
+        const uint8_t *from = bytes + i * entry_bytes;
+        struct seek_entry entry = {stoa_load_u32(from), stoa_load_u32(from + 4),
+                                   entry_bytes > ENTRY_BYTES ? stoa_load_u32(from + 8) : 0};
         packed += entry.packed_bytes;
         STOA_TRY(stoa_buffer_append(out, &entry, sizeof entry, err));
     }
@@ -35,16 +36,19 @@ static stoa_status read_entries(const uint8_t *bytes, size_t count, size_t entry
 }
 
 stoa_status stoa_seek_table_read(stoa_file *file, uint64_t file_size, stoa_buffer *out,
-                                 uint64_t *out_table_bytes, stoa_error *err) {
+                                 uint64_t *out_table_bytes, bool *out_has_checksums,
+                                 stoa_error *err) {
     uint8_t footer[FOOTER_BYTES];
     void *table = NULL;
     stoa_buffer_clear(out);
+    *out_has_checksums = false;
     if (file_size < FRAME_HEADER_BYTES + FOOTER_BYTES) {
         return no_table(err);
     }
     STOA_TRY(stoa_file_read(file, file_size - FOOTER_BYTES, footer, FOOTER_BYTES, err));
     size_t count = stoa_load_u32(footer);
-    size_t entry_bytes = ENTRY_BYTES + ((footer[4] & FLAG_CHECKSUMS) != 0 ? CHECKSUM_BYTES : 0);
+    bool has_checksums = (footer[4] & FLAG_CHECKSUMS) != 0;
+    size_t entry_bytes = ENTRY_BYTES + (has_checksums ? CHECKSUM_BYTES : 0);
     uint64_t size = FRAME_HEADER_BYTES + (uint64_t)count * entry_bytes + FOOTER_BYTES;
     if (stoa_load_u32(footer + 5) != FOOTER_MAGIC || (footer[4] & FLAGS_RESERVED) != 0 ||
         count > ENTRIES_MAX || size > file_size) {
@@ -63,6 +67,7 @@ stoa_status stoa_seek_table_read(stoa_file *file, uint64_t file_size, stoa_buffe
     }
     stoa_pool_free(out->pool, table, (size_t)size);
     *out_table_bytes = size;
+    *out_has_checksums = has_checksums;
     return status;
 }
 
@@ -75,6 +80,12 @@ stoa_status stoa_seek_table_write(const stoa_buffer *entries, stoa_buffer *out, 
     stoa_store_u32(footer, (uint32_t)count);
     stoa_store_u32(footer + 5, FOOTER_MAGIC);
     STOA_TRY(stoa_buffer_append(out, header, sizeof header, err));
-    STOA_TRY(stoa_buffer_append(out, entries->data, count * sizeof(struct seek_entry), err));
+    for (size_t i = 0; i < count; i++) {
+        const struct seek_entry *entry = (const struct seek_entry *)entries->data + i;
+        uint8_t bytes[ENTRY_BYTES];
+        stoa_store_u32(bytes, entry->packed_bytes);
+        stoa_store_u32(bytes + 4, entry->plain_bytes);
+        STOA_TRY(stoa_buffer_append(out, bytes, sizeof bytes, err));
+    }
     return stoa_buffer_append(out, footer, sizeof footer, err);
 }

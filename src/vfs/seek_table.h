@@ -14,16 +14,17 @@
 struct seek_entry {
     uint32_t packed_bytes;
     uint32_t plain_bytes;
+    uint32_t checksum; /* of the plain bytes: the low half of their XXH64; only when there are such */
 };
 
 /// Reads the table of a file of `file_size` bytes. `*out` is its entries, one behind the other in a
-/// buffer that the caller initialised with a pool. Checksums are passed over: frames have their own.
+/// buffer that the caller initialised with a pool.
 ///
 /// Errors   STOA_NOT_FOUND  there is no table, or one that does not fit the file: readers do without
 ///          STOA_IO, …      the file cannot be read
 STOA_MUST_USE stoa_status stoa_seek_table_read(stoa_file *file, uint64_t file_size,
                                                stoa_buffer *out, uint64_t *out_table_bytes,
-                                               stoa_error *err);
+                                               bool *out_has_checksums, stoa_error *err);
 /// Appends a table without checksums for the entries in `entries`.
 STOA_MUST_USE stoa_status stoa_seek_table_write(const stoa_buffer *entries, stoa_buffer *out,
                                                 stoa_error *err);

@@ -5,7 +5,7 @@
 
 enum {
     POINTS_FIRST = 16,
-    POINTS_MAX = 1 << 20,      /* 32 MiB of array */
+    POINTS_MAX = 1 << 20,      /* 40 MiB of array */
     PLAIN_SPAN = 64 << 10,     /* between points without a state */
     SAVED_SPAN = 2 << 20,      /* between points with one, at first */
     SAVED_BYTES_MAX = 16 << 20 /* all states together */
@@ -87,6 +87,9 @@ stoa_status stoa_unpack_index_load(struct unpack_index *index, struct unpack_poi
                                    stoa_error *err) {
     bool is_new = index->count == 0 || point.plain > index->points[index->count - 1].plain;
     stoa_status status = is_new ? make_room(index, err) : STOA_OK;
+    if (!is_new) {
+        index->points[index->count - 1].checksum = point.checksum;
+    }
     if (!is_new || status != STOA_OK) {
         stoa_pool_free(index->pool, point.saved, point.saved_bytes);
         return status;

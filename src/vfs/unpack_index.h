@@ -5,12 +5,14 @@
 #include "mem/pool.h"
 
 /* A place: the plain byte that comes next, the packed byte to go on with, and the decoder's state
- * there (NULL: none is needed). */
+ * there (NULL: none is needed). `checksum` is what a table says of the frame that begins there. */
 struct unpack_point {
     uint64_t plain;
     uint64_t packed;
     void *saved; /* from the index's pool */
     size_t saved_bytes;
+    uint32_t checksum; /* the low half of the XXH64 of its plain bytes */
+    bool has_checksum;
 };
 
 struct unpack_index {
@@ -30,8 +32,9 @@ struct unpack_point stoa_unpack_index_find(const struct unpack_index *index, uin
 /// dropped. An index is only a help: without memory for a point it goes without it. What states
 /// may take is bounded: when it is used up, every second one goes and the span doubles.
 void stoa_unpack_index_add(struct unpack_index *index, struct unpack_point point);
-/// Adds a point of a table that the file brought along; one at the same plain byte as the last stands
-/// for a frame without bytes, and is left out. `point.saved` moves, also on error.
+/// Adds a point of a table that the file brought along. When it stands at the same plain byte as the
+/// last, that was a frame without bytes: unpacking begins there, and the checksum is the new one's.
+/// `point.saved` moves, also on error.
 STOA_MUST_USE stoa_status stoa_unpack_index_load(struct unpack_index *index,
                                                  struct unpack_point point, stoa_error *err);
 /// Whether a point with a state (or without one) at `plain` would be worth keeping.

@@ -66,13 +66,17 @@ static stoa_status zstd_load(struct unpacker *unpacker, const stoa_context *cont
                              uint64_t *out_size, stoa_error *err) {
     stoa_buffer entries;
     uint64_t table_bytes = 0;
+    bool has_checksums = false;
     struct unpack_point point = {0};
     stoa_status status = STOA_OK;
     (void)unpacker;
     stoa_buffer_init(&entries, context->pool);
-    STOA_CHECK(stoa_seek_table_read(packed, packed_size, &entries, &table_bytes, err));
+    STOA_CHECK(
+        stoa_seek_table_read(packed, packed_size, &entries, &table_bytes, &has_checksums, err));
     for (size_t i = 0; i * sizeof(struct seek_entry) < entries.size; i++) {
         const struct seek_entry *entry = (const struct seek_entry *)entries.data + i;
+        point.has_checksum = has_checksums;
+        point.checksum = entry->checksum;
         STOA_CHECK(stoa_unpack_index_load(out, point, err));
         point.packed += entry->packed_bytes;
         point.plain += entry->plain_bytes;

@@ -10,6 +10,7 @@ import subprocess
 import zlib
 
 import oracle
+import xxhash
 
 TOOL = oracle.tool("tool_vfs_compressed")
 RANDOM = random.Random(20)
@@ -65,15 +66,16 @@ def skippable(number, content):
 
 
 def seekable(checksums):
-    """zstd's seekable format: frames and their table, with checksums in it (which are passed over)
-    or without."""
+    """zstd's seekable format: frames and their table, with checksums in it or in the frames."""
     def pack(data):
         out, table, count = b"", b"", 0
-        compress = packed_by("zstd", "-c")
+        compress = packed_by("zstd", "--no-check" if checksums else "--check", "-c")
         for i in range(0, len(data), 300_000):
-            frame = compress(data[i:i + 300_000])
-            table += struct.pack("<II", len(frame), len(data[i:i + 300_000]))
-            table += b"sums" if checksums else b""
+            part = data[i:i + 300_000]
+            frame = compress(part)
+            table += struct.pack("<II", len(frame), len(part))
+            if checksums:
+                table += struct.pack("<I", xxhash.xxh64_intdigest(part) & 0xFFFFFFFF)
             out += frame
             count += 1
         footer = struct.pack("<IBI", count, 0x80 if checksums else 0, 0x8F92EAB1)

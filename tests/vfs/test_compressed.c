@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 #include <zlib.h>
 
 #include <stoa/context.h>
 
+#include "base/bytes.h"
 #include "vfs/compressed.h"
 #include "vfs/unpack_index.h"
 
@@ -336,6 +338,61 @@ static void a_wrong_seek_table_is_found_out(void **state) {
     stoa_file_close(file);
 }
 
+/* What the packed file system writes, with checksums in its table; `wrong` (0: none) is not right. */
+static void write_with_checksums(struct world *world, size_t wrong) {
+    enum { FRAMES = 4, FOOTER_BYTES = 9 };
+    stoa_buffer bytes;
+    uint64_t plain = 0;
+    assert_ok(stoa_vfs_read_all(world->base.registry, "test:/f.zst", NULL, PLAIN_BYTES,
+                                world->base.pool, &bytes, &world->err),
+              world->err);
+    uint8_t *entry = bytes.data + bytes.size - FOOTER_BYTES - FRAMES * 8;
+    uint8_t table[8 + FRAMES * 12 + FOOTER_BYTES] = "\x5E\x2A\x4D\x18";
+    stoa_store_u32(table + 4, sizeof table - 8);
+    for (size_t i = 0; i < FRAMES; i++, entry += 8) {
+        uint8_t *to = table + 8 + i * 12;
+        uint32_t size = stoa_load_u32(entry + 4);
+        memcpy(to, entry, 8);
+        stoa_store_u32(to + 8, (uint32_t)XXH64(world->plain + plain, size, 0) ^ (i + 1 == wrong));
+        plain += size;
+    }
+    memcpy(table + sizeof table - FOOTER_BYTES, entry, FOOTER_BYTES);
+    table[sizeof table - 5] = 0x80;
+    bytes.size -= FOOTER_BYTES + FRAMES * 8 + 8;
+    assert_ok(stoa_buffer_append(&bytes, table, sizeof table, &world->err), world->err);
+    assert_ok(stoa_vfs_replace(world->base.registry, "test:/g.zst", NULL, bytes.data, bytes.size,
+                               &world->err),
+              world->err);
+    stoa_buffer_release(&bytes);
+}
+
+/* Three frames, and between the first two of them the table that was the file's end once. */
+static void the_checksums_of_a_seek_table_are_looked_at(void **state) {
+    enum { FRAME_BYTES = 1 << 20 };
+    struct world *world = *state;
+    uint8_t byte;
+    uint64_t size = 0;
+    write_plain(world, "packed:/f.zst", STOA_OPEN_CREATE, FRAME_BYTES);
+    stoa_file *file = open_file(world, "packed:/f.zst", STOA_OPEN_APPEND);
+    assert_ok(stoa_file_write(file, world->plain + FRAME_BYTES, FRAME_BYTES * 2, &world->err),
+              world->err);
+    stoa_file_close(file);
+    for (size_t wrong = 0; wrong <= 4; wrong++) {
+        write_with_checksums(world, wrong);
+        file = open_file(world, "packed:/g.zst", STOA_OPEN_READ);
+        assert_ok(stoa_file_size(file, &size, &world->err), world->err);
+        assert_int_equal(size, FRAME_BYTES * 3);
+        for (size_t frame = 3; frame-- > 0;) {
+            size_t entry = frame == 0 ? 1 : frame + 2; /* the second tells of the old table */
+            stoa_status status = stoa_file_read(file, (frame + 1) * FRAME_BYTES - 1, &byte, 1,
+                                                &world->err);
+            assert_int_equal(status, entry == wrong ? STOA_CORRUPT : STOA_OK);
+            assert_true(status == STOA_OK || strstr(world->err.message, "checksum") != NULL);
+        }
+        stoa_file_close(file);
+    }
+}
+
 static void a_failure_of_the_moment_passes(void **state) {
     struct world *world = *state;
     uint8_t back[1000];
@@ -427,6 +484,7 @@ int main(void) {
         TEST(damage_is_named_with_its_place),
         TEST(the_last_read_looks_at_the_checksum),
         TEST(a_wrong_seek_table_is_found_out),
+        TEST(the_checksums_of_a_seek_table_are_looked_at),
         TEST(a_failure_of_the_moment_passes),
         TEST(a_token_ends_a_long_way),
         TEST(pipes_are_read_in_order),
