@@ -176,7 +176,11 @@ struct stoa_fs {
 typedef struct stoa_fs_registry stoa_fs_registry;
 
 /// A registry with "file", "memory", "http", "https" (<stoa/http.h>) and "s3" (<stoa/s3.h>). Each has a
-/// memory file system of its own.
+/// memory file system of its own. Where the environment has STOA_CACHE_BYTES ("20GB") or
+/// STOA_CACHE_DIR, what is read from the remote ones is kept in a cache on the local disk.
+///
+/// Errors   STOA_INVALID  STOA_CACHE_BYTES is no size
+///          STOA_NO_MEMORY, STOA_LIMIT
 STOA_API STOA_MUST_USE stoa_status stoa_fs_registry_create(stoa_pool *pool, stoa_fs_registry **out,
                                                            stoa_error *err);
 /// Closes every file system in it. NULL is allowed.

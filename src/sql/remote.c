@@ -243,23 +243,22 @@ static stoa_status rewrite_file(struct rewriting *rewriting, const char *uri, bo
     return stoa_sql_text_add(out, in_list ? "" : "]", err);
 }
 
-/* What a view, a macro or a prepared statement names is read later, when the copy is gone. */
+/* What a view or a macro names is read later, when the copy is gone. */
 static stoa_status refuse_in_what_stays(const struct rewriting *rewriting, const char *uri,
                                         stoa_error *err) {
     static const char *const kinds[] = {"VIEW", "MACRO", "FUNCTION", NULL};
+    static const char *const others[] = {"TABLE", "AS", NULL}; /* whatever its name is */
     const struct tokens *tokens = rewriting->tokens;
-    bool stays = stoa_sql_token_is(tokens, 0, "PREPARE");
-    for (int32_t i = 1; stoa_sql_token_is(tokens, 0, "CREATE") && i < tokens->count && !stays &&
-                        !stoa_sql_token_is(tokens, i, "AS");
-         i++) {
-        stays = is_one_of(tokens, i, kinds);
+    bool creates = stoa_sql_token_is(tokens, 0, "CREATE");
+    for (int32_t i = 1; creates && i < tokens->count && !is_one_of(tokens, i, others); i++) {
+        if (is_one_of(tokens, i, kinds)) {
+            return stoa_fail(err, STOA_UNSUPPORTED,
+                             "'%s' is fetched for one statement and cannot be named in what stays: "
+                             "create a table of it",
+                             uri);
+        }
     }
-    return !stays
-               ? STOA_OK
-               : stoa_fail(err, STOA_UNSUPPORTED,
-                           "'%s' is fetched for one statement and cannot be named in what stays: "
-                           "create a table of it",
-                           uri);
+    return STOA_OK;
 }
 
 static stoa_status rewrite_string(struct rewriting *rewriting, int32_t index, bool is_table,

@@ -177,6 +177,7 @@ static void what_stays_names_no_uri(void **state) {
               STOA_UNSUPPORTED, "create a table of it");
     sql_expect(world, "CREATE TEMP TABLE t AS SELECT * FROM 'memory:/d/one.csv'", NULL);
     sql_expect(world, "SELECT sum(a) FROM t", "3\n");
+    sql_expect(world, "CREATE TEMP TABLE view AS SELECT * FROM 'memory:/d/two.csv'", NULL);
 }
 
 static int count_staged(const char *directory) {
