@@ -4,6 +4,8 @@ import gzip
 import http.server
 import os
 import pathlib
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -137,6 +139,27 @@ def test_cache(_):
                                  env={**off, "STOA_CACHE_BYTES": "a lot"})
     assert status != 0 and "STOA_CACHE_BYTES" in err, err
     server.shutdown()
+
+
+def test_interrupt(_):
+    """Ctrl-C ends the wait for a server that does not answer, and nothing is left."""
+    place = oracle.TMP / "interrupted"
+    place.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}/x.csv"
+        process = subprocess.Popen(
+            [os.environ["STOA_BIN"], "sql", ":memory:", f"select * from '{uri}'"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, "TMPDIR": str(place)})
+        try:
+            connection, _ = silent.accept()
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=60)
+            connection.close()
+        finally:
+            process.kill()
+    assert process.returncode == 130, (process.returncode, err)
+    assert list(place.rglob("staged-*")) == [], list(place.rglob("*"))
 
 
 def start_s3():
