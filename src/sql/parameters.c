@@ -22,7 +22,7 @@ void stoa_statement_close(stoa_statement *statement) {
     }
     stoa_session *session = statement->session;
     for (int64_t i = 0; i < statement->parameter_count; i++) {
-        session->engine->api->destroy_value(&statement->parameters[i].value);
+        session->api->destroy_value(&statement->parameters[i].value);
     }
     stoa_sql_tokens_release(&statement->tokens);
     stoa_pool_free(statement->pool, statement->sql, statement->size + 1);
@@ -190,27 +190,27 @@ static stoa_status set_value(stoa_statement *statement, int64_t index, duckdb_va
     }
     stoa_status status = slot(statement, index, &parameter, err);
     if (status != STOA_OK) {
-        statement->session->engine->api->destroy_value(&value);
+        statement->session->api->destroy_value(&value);
         return status;
     }
-    statement->session->engine->api->destroy_value(&parameter->value);
+    statement->session->api->destroy_value(&parameter->value);
     parameter->value = value;
     return STOA_OK;
 }
 
 stoa_status stoa_statement_bind_i64(stoa_statement *statement, int64_t index, int64_t value,
                                     stoa_error *err) {
-    return set_value(statement, index, statement->session->engine->api->create_int64(value), err);
+    return set_value(statement, index, statement->session->api->create_int64(value), err);
 }
 
 stoa_status stoa_statement_bind_f64(stoa_statement *statement, int64_t index, double value,
                                     stoa_error *err) {
-    return set_value(statement, index, statement->session->engine->api->create_double(value), err);
+    return set_value(statement, index, statement->session->api->create_double(value), err);
 }
 
 stoa_status stoa_statement_bind_text(stoa_statement *statement, int64_t index, const char *value,
                                      stoa_error *err) {
-    const struct duckdb_api *api = statement->session->engine->api;
+    const struct duckdb_api *api = statement->session->api;
     if (value == NULL) {
         return set_value(statement, index, api->create_null_value(), err);
     }
@@ -225,7 +225,7 @@ stoa_status stoa_statement_bind(stoa_statement *statement, int64_t index,
         return stoa_fail(err, STOA_INVALID, "parameter %lld: expected a row but found none",
                          (long long)index);
     }
-    stoa_status status = stoa_sql_parameter_value(statement->session->engine->api, schema, value,
+    stoa_status status = stoa_sql_parameter_value(statement->session->api, schema, value,
                                                   &engine_value, err);
     if (status != STOA_OK) {
         stoa_wrap(err, "parameter %lld", (long long)index);

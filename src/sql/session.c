@@ -36,6 +36,7 @@ static stoa_status open_on(struct engine *engine, stoa_session **out, stoa_error
     atomic_init(&session->references, 1);
     session->database = database;
     session->engine = engine;
+    session->api = engine->api;
     session->pool = pool;
     stoa_buffer_init(&session->report, pool);
     stoa_status status = stoa_sql_engine_connect(engine, &session->connection, err);
@@ -64,7 +65,8 @@ stoa_status stoa_sql_session_open_single(stoa_database *database, stoa_session *
     *out = NULL;
     STOA_TRY(stoa_sql_engine_get_single(database, &engine, err));
     STOA_TRY(open_on(engine, out, err));
-    (*out)->has_temporary = true; /* a reader may keep its rejects in tables that only DuckDB knows */
+    (*out)->has_temporary =
+        true; /* a reader may keep its rejects in tables that only DuckDB knows */
     return STOA_OK;
 }
 

@@ -14,6 +14,7 @@ struct stoa_session {
     atomic_int references; /* the handle, its statements and its open stream */
     stoa_database *database;
     struct engine *engine;
+    const struct duckdb_api *api; /* the engine's; statements use it when the engine is closed */
     stoa_pool *pool;
     duckdb_connection connection;
     stoa_transaction *transaction; /* between BEGIN and COMMIT */

@@ -36,6 +36,7 @@ static void handles_outlive_their_database(void **state) {
         stoa_pool *pool = support_pool_open();
         stoa_database *database = open_logged(pool, uris[i], log);
         stoa_session *session = NULL, *reading = NULL;
+        stoa_statement *statement = NULL;
         stoa_transaction *transaction = NULL;
         stoa_sink *sink = NULL;
         struct ArrowArrayStream rows = {0}, scan = {0}, picked = {0}, more = {0};
@@ -43,6 +44,8 @@ static void handles_outlive_their_database(void **state) {
         int64_t count = 0;
         assert_ok(stoa_session_open(database, &session, &err), err);
         run(session, "create table t as select range as n from range(10000)");
+        assert_ok(stoa_session_prepare(session, "select ? || n from t", &statement, &err), err);
+        assert_ok(stoa_statement_bind_text(statement, 1, "a text that takes memory", &err), err);
         run(session, "begin");
         run(session, "delete from t where n = 1");
         assert_ok(stoa_session_open(database, &reading, &err), err);
@@ -51,8 +54,8 @@ static void handles_outlive_their_database(void **state) {
         assert_ok(stoa_stream_next(&scan, &batch, &err), err);
         stoa_arrow_array_release(&batch);
         /* Lanes of the database's threads are at this one. */
-        assert_ok(stoa_scan(database, "t", &(stoa_scan_options){.where = "n > 5 or n = 1"},
-                            &picked, &err),
+        assert_ok(stoa_scan(database, "t", &(stoa_scan_options){.where = "n > 5 or n = 1"}, &picked,
+                            &err),
                   err);
         assert_ok(stoa_stream_next(&picked, &batch, &err), err);
         stoa_arrow_array_release(&batch);
@@ -71,6 +74,9 @@ static void handles_outlive_their_database(void **state) {
         assert_fails(stoa_stream_next(&picked, &batch, &err), STOA_INVALID, "was closed", err);
         assert_fails(stoa_session_run(session, "select 1", NULL, &more, NULL, &err), STOA_INVALID,
                      "database was closed", err);
+        assert_ok(stoa_statement_bind_text(statement, 1, "another text, of no use", &err), err);
+        assert_fails(stoa_statement_run(statement, NULL, &more, NULL, &err), STOA_INVALID,
+                     "database was closed", err);
         assert_fails(stoa_transaction_commit(transaction, &err), STOA_INVALID, "over", err);
         assert_fails(stoa_sink_commit(sink, &count, &err), STOA_INVALID, NULL, err);
         stoa_arrow_stream_release(&rows);
@@ -78,6 +84,7 @@ static void handles_outlive_their_database(void **state) {
         stoa_arrow_stream_release(&picked);
         stoa_session_close(session);
         stoa_session_close(reading);
+        stoa_statement_close(statement);
         stoa_sink_close(sink);
         stoa_transaction_close(transaction);
         support_pool_close(pool);
