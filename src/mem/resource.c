@@ -22,7 +22,8 @@ struct stoa_resource {
     stoa_resource_kind kind;
     const char *name;
     stoa_resource_release release;
-    stoa_resource_release stop;
+    stoa_resource_release stop; /* NULL, as `hold`, where nobody else lets go of the owner */
+    stoa_resource_release hold;
     void *owner;
 #if defined(STOA_ASSERTS)
     void *frames[FRAMES];
@@ -38,7 +39,8 @@ struct stoa_resources {
 };
 
 const char *stoa_resource_kind_name(stoa_resource_kind kind) {
-    static const char *const names[] = {"task", "stream", "sink", "session", "transaction", "file"};
+    static const char *const names[] = {"task",    "pipeline",    "stream", "sink",
+                                        "session", "transaction", "file"};
     return names[kind];
 }
 
@@ -125,13 +127,15 @@ void stoa_resource_leave(stoa_resource *resource) {
     stoa_pool_free(resource->pool, resource, sizeof *resource);
 }
 
-void stoa_resource_set_stop(stoa_resource *resource, stoa_resource_release stop) {
-    stoa_resources *resources =
-        resource == NULL ? NULL
-                         : atomic_load_explicit(&resource->resources, memory_order_acquire);
+void stoa_resource_set_running(stoa_resource *resource, stoa_resource_release stop,
+                               stoa_resource_release hold) {
+    stoa_resources *resources = resource == NULL ? NULL
+                                                 : atomic_load_explicit(&resource->resources,
+                                                                        memory_order_acquire);
     if (resources != NULL) {
         (void)pthread_mutex_lock(&resources->lock);
         resource->stop = stop;
+        resource->hold = hold;
         (void)pthread_mutex_unlock(&resources->lock);
     }
 }
@@ -177,7 +181,9 @@ static void stop_all(stoa_resources *resources) {
     (void)pthread_mutex_unlock(&resources->lock);
 }
 
-static stoa_resource *take_newest(stoa_resources *resources, stoa_resource_kind last) {
+/* A copy: once the entry is out of its list, and the lock let go, its owner's leave frees it, which
+ * for a task may be at any time and on any thread. */
+static bool take_newest(stoa_resources *resources, stoa_resource_kind last, stoa_resource *out) {
     stoa_resource *found = NULL;
     (void)pthread_mutex_lock(&resources->lock);
     for (int kind = 0; kind <= (int)last && found == NULL; kind++) {
@@ -185,10 +191,14 @@ static stoa_resource *take_newest(stoa_resources *resources, stoa_resource_kind 
     }
     if (found != NULL) {
         take_out(resources, found);
+        if (found->hold != NULL) {
+            found->hold(found->owner);
+        }
+        *out = *found;
         atomic_store_explicit(&found->resources, NULL, memory_order_release);
     }
     (void)pthread_mutex_unlock(&resources->lock);
-    return found;
+    return found != NULL;
 }
 
 #if defined(STOA_ASSERTS)
@@ -206,27 +216,26 @@ static void report(const stoa_resource *resource, const stoa_logger *logger, con
 int64_t stoa_resources_release(stoa_resources *resources, stoa_resource_kind last,
                                const stoa_logger *logger, const char *owner_name) {
     int64_t count = 0;
-    stoa_resource *resource;
+    stoa_resource resource;
     if (resources == NULL) {
         return 0;
     }
     stop_all(resources);
-    while ((resource = take_newest(resources, last)) != NULL) {
+    while (take_newest(resources, last, &resource)) {
         count++;
 #if defined(STOA_ASSERTS)
-        report(resource, logger, owner_name);
+        report(&resource, logger, owner_name);
 #endif
-        /* Releasing may close what it holds, which leaves the registry by itself. The entry is gone
-         * with its owner's leave, perhaps within the call: it is not looked at any more. */
-        if (resource->release != NULL) {
-            resource->release(resource->owner);
+        /* Releasing may close what it holds, which leaves the registry by itself. */
+        if (resource.release != NULL) {
+            resource.release(resource.owner);
         }
     }
 #if !defined(STOA_ASSERTS)
     if (count > 0) {
         stoa_log(logger, STOA_LOG_WARN, "mem",
                  "%s was closed with %" PRId64 " of its streams, sinks, sessions, transactions, "
-                 "files or tasks open",
+                 "files, pipelines or tasks open",
                  owner_name, count);
     }
 #endif

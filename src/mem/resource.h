@@ -12,7 +12,8 @@
 
 /// In the order in which they are released: each kind may use those after it.
 typedef enum stoa_resource_kind {
-    STOA_RESOURCE_TASK,
+    STOA_RESOURCE_TASK,     /* a call in the background; it may use any of the others */
+    STOA_RESOURCE_PIPELINE, /* lanes on other threads, for a stream */
     STOA_RESOURCE_STREAM,
     STOA_RESOURCE_SINK,
     STOA_RESOURCE_SESSION,
@@ -55,9 +56,12 @@ STOA_MUST_USE stoa_status stoa_resource_enter(stoa_pool *pool, stoa_resource_kin
 /// It is closed. NULL is allowed; so is one that its registry has released already, which is why
 /// every owner calls this once, whatever happened.
 void stoa_resource_leave(stoa_resource *resource);
-/// `stop` is called with the owner, under the registry's lock, before the first of what is open is
-/// released: it asks what runs to end, and returns at once. `resource` may be NULL.
-void stoa_resource_set_stop(stoa_resource *resource, stoa_resource_release stop);
+/// For an owner that another thread may let go of while the registry releases it. `stop` is called
+/// before the first of what is open is released: it asks what runs to end. `hold` is called when the
+/// owner is about to be released, and keeps it until its release function lets go of it. Both are
+/// called with the owner, under the registry's lock, and return at once. `resource` may be NULL.
+void stoa_resource_set_running(stoa_resource *resource, stoa_resource_release stop,
+                               stoa_resource_release hold);
 /// The owner's name has moved.
 void stoa_resource_rename(stoa_resource *resource, const char *name);
 

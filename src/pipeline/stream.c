@@ -233,7 +233,7 @@ static stoa_status open_pull(struct pull *pull, const stoa_pipeline *pipeline,
     own.sink = (stoa_pipeline_sink){0};
     STOA_TRY(stoa_run_create(&own, context, true, &pull->run, err));
     /* Lanes end before the streams, sessions and files that they use, and before the scheduler. */
-    return stoa_resource_enter(pull->pool, STOA_RESOURCE_TASK, "pipeline", pull_end, pull,
+    return stoa_resource_enter(pull->pool, STOA_RESOURCE_PIPELINE, "", pull_end, pull,
                                &pull->resource, err);
 }
 

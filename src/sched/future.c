@@ -51,10 +51,17 @@ static stoa_status run_future(void *user, stoa_error *err) {
     return STOA_OK;
 }
 
-/* Its database is being closed. The task's own hold on the future ends after this has seen the end,
- * or before: the handle is still there, since whoever has it may not close it now. */
+/* Its database is being closed. The handle may be given up already, and the task's own hold ends with
+ * the task: so the registry has taken one for this. */
 static void end_future(void *owner) {
     STOA_IGNORE(stoa_future_wait(owner, -1, NULL));
+    future_release(owner);
+}
+
+/* The entry is in the registry's list, so the task has not let go. */
+static void hold_future(void *owner) {
+    stoa_future *future = owner;
+    (void)atomic_fetch_add_explicit(&future->references, 1, memory_order_relaxed);
 }
 
 static void stop_future(void *owner) {
@@ -90,14 +97,16 @@ stoa_status stoa_sched_submit_async(stoa_sched *sched, stoa_async_function funct
         stoa_pool_free(pool, future, bytes);
         return status;
     }
-    status = stoa_resource_enter(pool, STOA_RESOURCE_TASK, "", end_future, future,
+    /* Where the scheduler is at home, whosever pool it is that the call is charged to: the end of
+     * the scheduler's database is the end of its tasks. */
+    status = stoa_resource_enter(sched->pool, STOA_RESOURCE_TASK, "", end_future, future,
                                  &future->resource, err);
     if (status != STOA_OK) {
         stoa_cancel_close(future->cancel);
         stoa_pool_free(pool, future, bytes);
         return status;
     }
-    stoa_resource_set_stop(future->resource, stop_future);
+    stoa_resource_set_running(future->resource, stop_future, hold_future);
     future->context = context != NULL ? *context : (stoa_context){0};
     future->context.cancel = future->cancel;
     *out = future;
@@ -144,7 +153,8 @@ stoa_status stoa_future_wait(stoa_future *future, int64_t timeout_ms, stoa_error
          __builtin_add_overflow(until_ns, stoa_clock_monotonic_ns(), &until_ns))) {
         until_ns = 0;
     }
-    if (!wait_until(future, until_ns)) {
+    /* The scheduler of one that is done may be closed. */
+    if (!stoa_future_is_done(future) && !wait_until(future, until_ns)) {
         return stoa_fail(err, STOA_LOCKED, "the task has not ended after %" PRId64 " ms",
                          timeout_ms);
     }

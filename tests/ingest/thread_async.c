@@ -211,12 +211,64 @@ static void closing_ends_what_runs(void **state) {
     support_pool_close(pool);
 }
 
+static stoa_status spin_a_little(void *user, stoa_error *err) {
+    (void)user;
+    (void)err;
+    for (volatile int i = 0; i < 3000; i++) {
+    }
+    return STOA_OK;
+}
+
+/* Handles that are given up while calls run: the calls end in any order with the database. */
+static void closing_ends_what_nobody_waits_for(void **state) {
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_pool *pool = support_pool_open(), *other = support_pool_open();
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        stoa_database *database = open_memory(pool);
+        stoa_context context = {.pool = round % 2 == 0 ? stoa_database_pool(database) : other};
+        for (int i = 0; i < 1 + round % 16; i++) {
+            stoa_future *future = NULL;
+            assert_ok(stoa_sched_submit(stoa_database_sched(database), spin_a_little, NULL,
+                                        &context, &future, &err),
+                      err);
+            stoa_future_close(future);
+        }
+        stoa_database_close(database);
+    }
+    support_pool_close(pool);
+    support_pool_close(other);
+}
+
+/* A call that is charged to a pool of the caller's is the database's all the same. */
+static void closing_ends_calls_of_other_pools(void **state) {
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_pool *pool = support_pool_open(), *other = support_pool_open();
+    stoa_database *database = open_memory(pool);
+    stoa_context context = {.pool = other};
+    stoa_future *future = NULL;
+    struct ArrowArrayStream rows;
+    (void)state;
+    assert_ok(stoa_query_async(database,
+                               "create table t as select sum(a.range * b.range) as n "
+                               "from range(3000000) a, range(3000000) b",
+                               &context, &rows, &future, &err),
+              err);
+    stoa_database_close(database);
+    assert_fails(stoa_future_wait(future, -1, &err), STOA_CANCELLED, NULL, err);
+    stoa_future_close(future);
+    support_pool_close(pool);
+    support_pool_close(other);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_whole_way_in_and_out),
         cmocka_unit_test(rows_are_written_and_committed),
         cmocka_unit_test(a_future_ends_its_call),
         cmocka_unit_test(closing_ends_what_runs),
+        cmocka_unit_test(closing_ends_what_nobody_waits_for),
+        cmocka_unit_test(closing_ends_calls_of_other_pools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
