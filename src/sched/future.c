@@ -140,9 +140,11 @@ static bool wait_until(stoa_future *future, int64_t until_ns) {
         return stoa_sched_help(sched, NULL, &future->pending, STOA_FOREGROUND, until_ns);
     }
     bool in_time = true;
+    stoa_park_begin_search(sched);
     while (!stoa_future_is_done(future) && in_time) {
         in_time = stoa_park_sleep(sched, NULL, &future->pending, STOA_FOREGROUND, until_ns);
     }
+    stoa_park_end_search(sched);
     return stoa_future_is_done(future);
 }
 

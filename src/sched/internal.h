@@ -15,6 +15,7 @@ enum {
     STOA_THREADS_MAX = 1024,
     STOA_GUESTS_MAX = 64, /* outside threads that work while they wait */
     STOA_PRIORITIES = 2,
+    STOA_DEPTH_MAX = 48, /* waits within waits that still run just anything */
     STOA_FORK_PLACES = 4096,
     STOA_RING_PLACES = 1024,
     STOA_LINE_BYTES = 64
@@ -159,8 +160,8 @@ void stoa_park_notify_all(stoa_sched *sched);
 void stoa_park_begin_search(stoa_sched *sched);
 /// Who was searching has found something. Another one goes on where there is more.
 void stoa_park_end_search(stoa_sched *sched);
-/// Sleeps, unless there is reason not to; the caller counts as searching before and after. False:
-/// the clock shows `until_ns`.
+/// Sleeps, unless there is reason not to; the caller counts as searching before and after
+/// (stoa_park_begin_search). `worker` NULL: runs nothing. False: the clock shows `until_ns`.
 bool stoa_park_sleep(stoa_sched *sched, struct worker *worker, const _Atomic int64_t *pending,
                      stoa_priority lowest, int64_t until_ns);
 /// Whether a thread's number is beyond those that may work now.

@@ -3,7 +3,8 @@
  * `idle` counts who sleeps and who searches. Who adds work looks at it afterwards; who falls asleep
  * writes itself down in it first and looks for work afterwards. Both orders are sequentially
  * consistent, so at least one of the two sees the other. While somebody searches, nobody is woken:
- * the searcher finds the work, and wakes the next one when there is more. */
+ * the searcher finds the work, and wakes the next one when there is more; or it falls asleep, and wakes
+ * one for what is there that it may not do. */
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -83,7 +84,7 @@ static _Atomic uint32_t *wake(stoa_sched *sched, struct sleeper *sleeper) {
     return word;
 }
 
-void stoa_park_notify(stoa_sched *sched, stoa_priority priority) {
+static void notify_but(stoa_sched *sched, stoa_priority priority, const struct worker *but) {
     uint64_t idle = atomic_load_explicit(&sched->idle, memory_order_seq_cst);
     if (__builtin_expect(sleeping(idle) == 0 || searching(idle) != 0, 1)) {
         return;
@@ -91,7 +92,7 @@ void stoa_park_notify(stoa_sched *sched, stoa_priority priority) {
     _Atomic uint32_t *word = NULL;
     (void)pthread_mutex_lock(&sched->park_lock);
     struct sleeper *sleeper = sched->sleepers;
-    while (sleeper != NULL && !may_run(sleeper, priority)) {
+    while (sleeper != NULL && (!may_run(sleeper, priority) || sleeper->worker == but)) {
         sleeper = sleeper->next;
     }
     if (sleeper != NULL) {
@@ -100,6 +101,18 @@ void stoa_park_notify(stoa_sched *sched, stoa_priority priority) {
     (void)pthread_mutex_unlock(&sched->park_lock);
     if (word != NULL) {
         futex_wake(word);
+    }
+}
+
+void stoa_park_notify(stoa_sched *sched, stoa_priority priority) {
+    notify_but(sched, priority, NULL);
+}
+
+static void notify_of_work(stoa_sched *sched, const struct worker *but) {
+    if (stoa_sched_has_work(sched, STOA_FOREGROUND)) {
+        notify_but(sched, STOA_FOREGROUND, but);
+    } else if (stoa_sched_has_work(sched, STOA_BACKGROUND)) {
+        notify_but(sched, STOA_BACKGROUND, but);
     }
 }
 
@@ -141,11 +154,7 @@ void stoa_park_begin_search(stoa_sched *sched) {
 void stoa_park_end_search(stoa_sched *sched) {
     uint64_t idle = atomic_fetch_sub_explicit(&sched->idle, SEARCHING, memory_order_seq_cst);
     if (searching(idle) == 1 && sleeping(idle) > 0) {
-        if (stoa_sched_has_work(sched, STOA_FOREGROUND)) {
-            stoa_park_notify(sched, STOA_FOREGROUND);
-        } else if (stoa_sched_has_work(sched, STOA_BACKGROUND)) {
-            stoa_park_notify(sched, STOA_BACKGROUND);
-        }
+        notify_of_work(sched, NULL);
     }
 }
 
@@ -172,17 +181,10 @@ static bool has_reason(const stoa_sched *sched, const struct sleeper *sleeper) {
     return stoa_sched_has_work(sched, sleeper->lowest);
 }
 
-/* A guest that sleeps leaves its place to a thread, which may find work that the guest may not do;
- * and a thread that became surplus while it searched has kept others from being woken. */
+/* A guest that sleeps leaves its place to a thread. */
 static void give_place(stoa_sched *sched, struct worker *worker) {
-    if (worker == NULL || (worker->number >= 0 && !stoa_worker_is_surplus(worker))) {
-        return;
-    }
-    if (worker->number < 0) {
+    if (worker != NULL && worker->number < 0) {
         (void)atomic_fetch_sub_explicit(&sched->guests, 1, memory_order_seq_cst);
-    }
-    if (stoa_sched_has_work(sched, STOA_BACKGROUND)) {
-        stoa_park_notify(sched, STOA_BACKGROUND);
     }
 }
 
@@ -200,7 +202,13 @@ bool stoa_park_sleep(stoa_sched *sched, struct worker *worker, const _Atomic int
     list(sched, &self);
     (void)pthread_mutex_unlock(&sched->park_lock);
     give_place(sched, worker);
-    if (!has_reason(sched, &self)) {
+    bool awake = has_reason(sched, &self);
+    /* While this thread counted as searching nobody was woken, not even for what it may not do: work
+     * of a lower priority, anybody else's when it is deep within waits, any at all without a place. */
+    if (!awake || (worker != NULL && worker->depth > STOA_DEPTH_MAX)) {
+        notify_of_work(sched, worker);
+    }
+    if (!awake) {
         while (in_time && atomic_load_explicit(&self.word, memory_order_acquire) == 0) {
             in_time = futex_sleep(&self.word, until_ns);
         }

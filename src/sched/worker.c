@@ -15,12 +15,11 @@
 #include "sched/internal.h"
 
 enum {
-    TURNS = 61,        /* one in so many begins at the other end */
-    BATCH = 32,        /* tasks that move from a queue or a ring at once */
-    SEARCHES = 64,     /* rounds of looking for work before sleeping */
-    PAUSES = 8,        /* of the processor, between two rounds */
-    QUEUE_ROOM = 4096, /* outside tasks that wait before whoever spawns more runs them */
-    DEPTH_MAX = 48     /* waits within waits that still run just anything */
+    TURNS = 61,       /* one in so many begins at the other end */
+    BATCH = 32,       /* tasks that move from a queue or a ring at once */
+    SEARCHES = 64,    /* rounds of looking for work before sleeping */
+    PAUSES = 8,       /* of the processor, between two rounds */
+    QUEUE_ROOM = 4096 /* outside tasks that wait before whoever spawns more runs them */
 };
 
 /* What this thread is; a guest remembers what it was before. Only this file reads it. */
@@ -258,6 +257,7 @@ static void run(struct worker *self, const struct work *work) {
         return;
     }
     if (work->frame != NULL) {
+        count_ended(self); /* it may take long, and be found before everything else */
         run_frame(self, work->frame);
         return;
     }
@@ -325,8 +325,8 @@ static bool search_find(struct search *search, struct work *out) {
     if (search->frame != NULL && find_at_thief(search, out)) {
         return true;
     }
-    return self->depth > DEPTH_MAX ? find_near(self, search->group, out)
-                                   : find(self, search->lowest, out);
+    return self->depth > STOA_DEPTH_MAX ? find_near(self, search->group, out)
+                                        : find(self, search->lowest, out);
 }
 
 static void search_end(struct search *search) {
@@ -414,7 +414,7 @@ static bool has_room(stoa_sched *sched, struct worker *self, stoa_priority prior
     }
     if (self != NULL) {
         uint64_t ends = atomic_load_explicit(&self->ring.ends, memory_order_relaxed);
-        return stoa_deque_count(ends) < STOA_RING_PLACES || self->depth > DEPTH_MAX;
+        return stoa_deque_count(ends) < STOA_RING_PLACES || self->depth > STOA_DEPTH_MAX;
     }
     return atomic_load_explicit(&sched->queues[priority].count, memory_order_relaxed) < QUEUE_ROOM;
 }

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -241,6 +242,96 @@ static void a_future_can_be_waited_for_again(void **state) {
     support_pool_close(pool);
 }
 
+static void *wait_a_minute(void *user) {
+    stoa_error own = STOA_ERROR_NONE;
+    assert_fails(stoa_future_wait(user, 60000, &own), STOA_NOT_FOUND, "nothing there", own);
+    return NULL;
+}
+
+/* Who waits for so long and no longer runs nothing, and others are woken for what comes. */
+static void a_wait_with_an_end_keeps_nobody_asleep(void **state) {
+    (void)state;
+    stoa_pool *pool = support_pool_open();
+    stoa_sched *sched = scheduler(pool, 2);
+    stoa_future *slow = NULL;
+    pthread_t waiter;
+    atomic_int begun = 0, count = 0;
+    may_end = false;
+    assert_ok(stoa_sched_submit(sched, until_told, &begun, NULL, &slow, &err), err);
+    assert_int_equal(pthread_create(&waiter, NULL, wait_a_minute, slow), 0);
+    for (int i = 0; i < 5; i++) {
+        stoa_future *other = NULL;
+        pause_ms(20); /* all who have nothing to do are asleep */
+        assert_ok(stoa_sched_submit(sched, count_one, &count, NULL, &other, &err), err);
+        while (!stoa_future_is_done(other)) { /* without helping */
+            pause_ms(1);
+        }
+        stoa_future_close(other);
+    }
+    assert_int_equal(count, 5);
+    atomic_store(&may_end, true);
+    assert_int_equal(pthread_join(waiter, NULL), 0);
+    stoa_future_close(slow);
+    stoa_sched_close(sched);
+    support_pool_close(pool);
+}
+
+struct inner_wait {
+    stoa_sched *sched;
+    atomic_int begun;
+    atomic_int done_in_background;
+};
+
+static stoa_status until_background(void *user, stoa_error *error) {
+    struct inner_wait *inner = user;
+    (void)error;
+    atomic_store(&inner->begun, 1);
+    while (!atomic_load(&inner->done_in_background)) {
+        (void)sched_yield();
+    }
+    return STOA_OK;
+}
+
+/* Waits within a task for another one, which another thread has taken. */
+static stoa_status wait_within(void *user, stoa_error *error) {
+    struct inner_wait *inner = user;
+    stoa_group group;
+    STOA_TRY(stoa_group_init(&group, inner->sched, STOA_FOREGROUND, NULL, error));
+    stoa_group_spawn(&group, until_background, inner);
+    while (!atomic_load(&inner->begun)) {
+        (void)sched_yield();
+    }
+    return stoa_group_wait(&group, error);
+}
+
+/* A worker that waits for foreground tasks looks for such a while before it sleeps. Work that it may
+ * not do comes at any moment of that. */
+static void who_may_not_do_it_wakes_who_may(void **state) {
+    (void)state;
+    stoa_pool *pool = support_pool_open();
+    stoa_sched *sched = scheduler(pool, 3);
+    for (int round = 0; round < 1500; round++) {
+        struct inner_wait inner = {.sched = sched};
+        stoa_future *future = NULL;
+        stoa_group background;
+        assert_ok(stoa_sched_submit(sched, wait_within, &inner, NULL, &future, &err), err);
+        while (!atomic_load(&inner.begun)) {
+            (void)sched_yield();
+        }
+        for (volatile int i = 0; i < round * 7; i++) {
+        }
+        assert_ok(stoa_group_init(&background, sched, STOA_BACKGROUND, NULL, &err), err);
+        stoa_group_spawn(&background, count_one, &inner.done_in_background);
+        while (!stoa_future_is_done(future)) { /* without helping */
+            (void)sched_yield();
+        }
+        assert_ok(stoa_group_wait(&background, &err), err);
+        stoa_future_close(future);
+    }
+    stoa_sched_close(sched);
+    support_pool_close(pool);
+}
+
 static void closing_waits_for_what_was_submitted(void **state) {
     (void)state;
     stoa_pool *pool = support_pool_open();
@@ -341,6 +432,8 @@ int main(void) {
         cmocka_unit_test(a_token_above_keeps_tasks_from_running),
         cmocka_unit_test(a_range_is_covered_once),
         cmocka_unit_test(a_future_can_be_waited_for_again),
+        cmocka_unit_test(a_wait_with_an_end_keeps_nobody_asleep),
+        cmocka_unit_test(who_may_not_do_it_wakes_who_may),
         cmocka_unit_test(closing_waits_for_what_was_submitted),
         cmocka_unit_test(thread_counts_are_checked),
         cmocka_unit_test(threads_come_and_go_under_load),
