@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@ enum {
 struct local_file {
     stoa_pool *pool;
     int descriptor;
+    atomic_bool wants_huge_pages; /* a part of the map was said to be read in order */
     stoa_guarded_map map;
 };
 
@@ -168,6 +170,24 @@ static stoa_status local_map_check(void *state, stoa_error *err) {
                : STOA_OK;
 }
 
+/* Who goes through a map in order has it read from the disk, and mapped, by huge pages: that is faster
+ * then, and once more for whoever maps the file next. For all else they would read too much. */
+static void advise_map(struct local_file *file, uint64_t offset, uint64_t size,
+                       stoa_file_advice advice, int word) {
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t begin = offset / page * page;
+    uint64_t end = size == 0 || size > file->map.size - offset ? file->map.size : offset + size;
+    uint8_t *bytes = (uint8_t *)file->map.bytes + begin;
+    (void)madvise(bytes, (size_t)(end - begin), word);
+    if (advice == STOA_ADVICE_SEQUENTIAL) {
+        atomic_store_explicit(&file->wants_huge_pages, true, memory_order_relaxed);
+        (void)madvise(bytes, (size_t)(end - begin), MADV_HUGEPAGE);
+    } else if ((advice == STOA_ADVICE_NORMAL || advice == STOA_ADVICE_RANDOM) &&
+               atomic_load_explicit(&file->wants_huge_pages, memory_order_relaxed)) {
+        (void)madvise(bytes, (size_t)(end - begin), MADV_NOHUGEPAGE);
+    }
+}
+
 static void local_advise(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice) {
     static const struct {
         int file, map;
@@ -178,12 +198,9 @@ static void local_advise(void *state, uint64_t offset, uint64_t size, stoa_file_
         [STOA_ADVICE_WILL_NEED] = {POSIX_FADV_WILLNEED, MADV_WILLNEED},
         [STOA_ADVICE_DONE] = {POSIX_FADV_DONTNEED, MADV_DONTNEED},
     };
-    const struct local_file *file = state;
-    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    struct local_file *file = state;
     if (file->map.bytes != NULL && offset < file->map.size) {
-        uint64_t begin = offset / page * page;
-        uint64_t end = size == 0 || size > file->map.size - offset ? file->map.size : offset + size;
-        (void)madvise((uint8_t *)file->map.bytes + begin, (size_t)(end - begin), words[advice].map);
+        advise_map(file, offset, size, advice, words[advice].map);
     }
     (void)posix_fadvise(file->descriptor, (off_t)offset, (off_t)size, words[advice].file);
 }

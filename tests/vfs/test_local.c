@@ -194,6 +194,43 @@ static void many_cold_ranges_come_whole(void **state) {
     stoa_file_close(file);
 }
 
+/* Whatever is said of it, cold and warm, over all and in parts; and a cut under huge pages is seen. */
+static void advice_changes_no_byte_of_a_map(void **state) {
+    enum { WORDS = (5 << 20) / 4 + 9 };
+    static uint32_t words[WORDS];
+    const void *bytes = NULL;
+    uint64_t size = 0;
+    stoa_file *file = NULL;
+    stoa_buffer changed;
+    (void)state;
+    for (size_t i = 0; i < WORDS; i++) {
+        words[i] = (uint32_t)i * 2654435761u;
+    }
+    assert_ok(stoa_vfs_replace(registry, at("", "m"), NULL, words, sizeof words, &err), err);
+    assert_ok(stoa_vfs_open(registry, at("", "m"), STOA_OPEN_READ, NULL, &file, &err), err);
+    assert_ok(stoa_file_map(file, &bytes, &size, &err), err);
+    assert_int_equal(size, sizeof words);
+    for (stoa_file_advice advice = STOA_ADVICE_NORMAL; advice <= STOA_ADVICE_DONE; advice++) {
+        stoa_file_advise(file, 0, 0, STOA_ADVICE_DONE);
+        stoa_file_advise(file, 0, 0, STOA_ADVICE_SEQUENTIAL);
+        stoa_file_advise(file, 0, 0, advice);
+        assert_memory_equal(bytes, words, sizeof words);
+        stoa_file_advise(file, 3 << 20, 1 << 20, advice);
+        stoa_file_advise(file, size - 1, UINT64_MAX, advice);
+        stoa_file_advise(file, size, 0, advice);
+        assert_memory_equal(bytes, words, sizeof words);
+    }
+    assert_ok(stoa_file_map_check(file, &err), err);
+    stoa_file_advise(file, 0, 0, STOA_ADVICE_SEQUENTIAL);
+    assert_int_equal(truncate(at("", "m"), 1 << 20), 0);
+    stoa_buffer_init(&changed, pool);
+    assert_ok(stoa_buffer_append(&changed, bytes, (size_t)size, &err), err);
+    assert_memory_equal(changed.data, words, 1 << 20);
+    assert_fails(stoa_file_map_check(file, &err), STOA_IO, "cut short", err);
+    stoa_buffer_release(&changed);
+    stoa_file_close(file);
+}
+
 /* Takes the lock in a child that lives until it is killed; returns its process id. */
 static pid_t lock_in_child(const char *path) {
     int ends[2];
@@ -292,6 +329,7 @@ int main(void) {
         TEST(a_full_disk_is_an_error_in_the_systems_words),
         TEST(a_failed_write_can_be_repeated_without_a_gap),
         TEST(many_cold_ranges_come_whole),
+        TEST(advice_changes_no_byte_of_a_map),
         TEST(a_lock_names_the_process_and_dies_with_it),
         TEST(descriptors_do_not_leak_into_programs),
         TEST(descriptors_read_in_order_and_stay_open),
