@@ -41,9 +41,10 @@ __attribute__((always_inline)) static inline void unpack_block(const uint8_t *by
 }
 
 #define FOR_EACH_WIDTH(DO)                                                                         \
-    DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14)       \
-    DO(15) DO(16) DO(17) DO(18) DO(19) DO(20) DO(21) DO(22) DO(23) DO(24) DO(25) DO(26) DO(27)     \
-    DO(28) DO(29) DO(30) DO(31) DO(32)
+    DO(1)                                                                                          \
+    DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)      \
+        DO(16) DO(17) DO(18) DO(19) DO(20) DO(21) DO(22) DO(23) DO(24) DO(25) DO(26) DO(27) DO(28) \
+            DO(29) DO(30) DO(31) DO(32)
 
 void stoa_bitpack_block(const uint32_t *values, int width, uint8_t *out) {
     STOA_ASSERT(width >= 1 && width <= 32);
@@ -102,6 +103,92 @@ void stoa_bitunpack_u32(const uint8_t *bytes, size_t count, int width, uint32_t 
         memcpy(packed, bytes, (count - done) / 8 * (size_t)width);
         bitunpack_block(packed, width, rest);
         memcpy(out + done, rest, (count - done) * sizeof *rest);
+    }
+}
+
+/* Eight values of up to 8 bits are one word. */
+void stoa_bitunpack_u8(const uint8_t *bytes, size_t count, int width, uint8_t *out) {
+    STOA_ASSERT(count % 8 == 0 && width >= 0 && width <= 8);
+    const uint8_t mask = (uint8_t)((1u << width) - 1);
+    for (size_t done = 0; done < count; done += 8) {
+        uint64_t word = 0;
+        memcpy(&word, bytes, (size_t)width);
+        for (int i = 0; i < 8; i++) {
+            out[done + (size_t)i] = (uint8_t)(word >> (i * width)) & mask;
+        }
+        bytes += width;
+    }
+}
+
+/* Of 64 bits and more in the accumulator, those that do not fit are taken from the value again. */
+void stoa_bitpack_u64(const uint64_t *values, size_t count, int width, uint8_t *out) {
+    STOA_ASSERT(count % 8 == 0 && width >= 0 && width <= 64);
+    uint64_t accumulator = 0;
+    int filled = 0;
+    for (size_t i = 0; i < count; i++) {
+        accumulator |= values[i] << filled;
+        filled += width;
+        if (filled >= 64) {
+            stoa_store_u64(out, accumulator);
+            out += 8;
+            filled -= 64;
+            accumulator = filled > 0 ? values[i] >> (width - filled) : 0;
+        }
+    }
+    memcpy(out, &accumulator, (size_t)filled / 8);
+}
+
+/* A value of up to 64 bits lies in nine bytes; the last of them are read only where it reaches. */
+__attribute__((always_inline)) static inline uint64_t bits_at(const uint8_t *bytes, size_t bit,
+                                                              int width) {
+    const uint8_t *at = bytes + bit / 8;
+    const int shift = (int)(bit % 8);
+    uint64_t word = 0;
+    memcpy(&word, at, (size_t)(shift + width > 64 ? 64 : shift + width + 7) / 8);
+    word >>= shift;
+    if (shift + width > 64) {
+        word |= (uint64_t)at[8] << (64 - shift);
+    }
+    return width == 64 ? word : word & ((UINT64_C(1) << width) - 1);
+}
+
+__attribute__((always_inline)) static inline void unpack_eights(const uint8_t *bytes, size_t count,
+                                                                int width, uint64_t *out) {
+    for (size_t done = 0; done < count; done += 8, bytes += width) {
+        for (size_t i = 0; i < 8; i++) {
+            out[done + i] = bits_at(bytes, i * (size_t)width, width);
+        }
+    }
+}
+
+void stoa_bitunpack_u64(const uint8_t *bytes, size_t count, int width, uint64_t *out) {
+    STOA_ASSERT(count % 8 == 0 && width >= 0 && width <= 64);
+    switch (width) {
+    case 0: memset(out, 0, count * sizeof *out); break;
+#define UNPACK_CASE(w)                                                                             \
+    case w: unpack_eights(bytes, count, w, out); break;                                            \
+    case (w) + 32: unpack_eights(bytes, count, (w) + 32, out); break;
+        FOR_EACH_WIDTH(UNPACK_CASE)
+#undef UNPACK_CASE
+    default: break;
+    }
+}
+
+void stoa_bitunpack_reversed_u8(const uint8_t *bytes, size_t start, size_t count, int width,
+                                uint8_t *out) {
+    STOA_ASSERT(width >= 0 && width <= 8);
+    if (width == 0) {
+        memset(out, 0, count);
+        return;
+    }
+    size_t bit = start * (size_t)width;
+    for (size_t i = 0; i < count; i++, bit += (size_t)width) {
+        const int end = (int)(bit % 8) + width;
+        unsigned pair = (unsigned)bytes[bit / 8] << 8;
+        if (end > 8) {
+            pair |= bytes[bit / 8 + 1];
+        }
+        out[i] = (uint8_t)(pair >> (16 - end) & ((1u << width) - 1));
     }
 }
 

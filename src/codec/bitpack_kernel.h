@@ -26,6 +26,18 @@ void stoa_bitpack_u32(const uint32_t *values, size_t count, int width, uint8_t *
 /// The reverse; reads exactly count / 8 * width bytes.
 void stoa_bitunpack_u32(const uint8_t *bytes, size_t count, int width, uint32_t *out);
 
+/// The same for values of up to 8 and up to 64 bits.
+void stoa_bitunpack_u8(const uint8_t *bytes, size_t count, int width, uint8_t *out);
+void stoa_bitpack_u64(const uint64_t *values, size_t count, int width, uint8_t *out);
+void stoa_bitunpack_u64(const uint8_t *bytes, size_t count, int width, uint64_t *out);
+
+/// Unpacks `count` values from value `start` on that were packed most significant bit first, up to 8
+/// bits each; reads the bytes that hold them and no others.
+///
+/// Source   Apache Parquet format 2.11, "Bit-packed (Deprecated)"
+void stoa_bitunpack_reversed_u8(const uint8_t *bytes, size_t start, size_t count, int width,
+                                uint8_t *out);
+
 /// Packs `count` bytes of 0 or 1 into bits, the last byte filled up with zeros.
 void stoa_bitpack_bools(const uint8_t *values, size_t count, uint8_t *out);
 

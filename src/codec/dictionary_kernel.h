@@ -10,11 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Bytes that belong to somebody else.
-typedef struct stoa_bytes_view {
-    const uint8_t *data;
-    size_t size;
-} stoa_bytes_view;
+#include "codec/views.h"
 
 enum { STOA_DICTIONARY_EMPTY = 0xFF }; /* every byte of an empty table */
 

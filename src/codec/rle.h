@@ -1,4 +1,5 @@
-/* Parquet's hybrid of runs and bit-packed groups, for levels and dictionary indices.
+/* Writing Parquet's hybrid of runs and bit-packed groups, for levels, booleans and dictionary indices;
+ * rle_decoder.h reads it.
  *
  *     run        varint(length << 1)        the value in ceil(width / 8) bytes
  *     literals   varint(groups << 1 | 1)    groups * width bytes: 8 packed values a group
@@ -9,7 +10,6 @@
 #ifndef STOA_CODEC_RLE_H
 #define STOA_CODEC_RLE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,9 +25,5 @@ size_t stoa_rle_encode_u8(const uint8_t *values, size_t count, int width, uint8_
 
 /// The same as encoding `count` times `value`.
 size_t stoa_rle_encode_constant(uint32_t value, size_t count, int width, uint8_t *out);
-
-/// Decodes bytes from outside into exactly `count` values. False when the bytes end early or are
-/// no such encoding; bytes behind the last value are ignored.
-bool stoa_rle_decode_u32(const uint8_t *bytes, size_t size, int width, uint32_t *out, size_t count);
 
 #endif

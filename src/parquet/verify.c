@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "codec/bitpack_kernel.h"
 #include "codec/compress.h"
-#include "codec/rle.h"
+#include "codec/rle_decoder.h"
 #include "parquet/footer.h"
 #include "parquet/page_reader.h"
 
@@ -138,7 +138,9 @@ static stoa_status decode_repetition(struct verifier *verifier, struct chunk_sta
     stoa_buffer_clear(levels);
     STOA_TRY(stoa_buffer_reserve(levels, count * sizeof(uint32_t), err));
     uint32_t *values = (uint32_t *)(void *)levels->data;
-    if (!stoa_rle_decode_u32(bytes, size, width, values, count)) {
+    stoa_rle_decoder decoder;
+    if (stoa_rle_decoder_init(&decoder, bytes, size, width, NULL) != STOA_OK ||
+        stoa_rle_decoder_read_u32(&decoder, values, count, NULL) != STOA_OK) {
         return fail_page(chunk, "repetition levels do not decode", err);
     }
     if (count > 0 && chunk->value_count == 0 && values[0] != 0) {

@@ -1,0 +1,71 @@
+/* Writing DELTA_BINARY_PACKED: blocks of 128 differences in four miniblocks of 32, what other writers
+ * use. The last miniblock is filled up with its smallest difference, which packs to zeros. */
+#include <string.h>
+
+#include "codec/bitpack_kernel.h"
+#include "codec/delta.h"
+
+enum {
+    BLOCK = STOA_DELTA_BLOCK_VALUES,
+    UNIT = BLOCK / STOA_DELTA_MINIBLOCKS,
+    HEADER_BYTES_MAX = 2 + 1 + 2 * STOA_VARINT_BYTES_MAX,
+    BLOCK_HEAD_BYTES_MAX = STOA_VARINT_BYTES_MAX + STOA_DELTA_MINIBLOCKS
+};
+
+size_t stoa_delta_bytes_max(size_t count, int value_bytes) {
+    const size_t blocks = (count + BLOCK - 1) / BLOCK;
+    return HEADER_BYTES_MAX + blocks * (BLOCK_HEAD_BYTES_MAX + (size_t)(BLOCK * value_bytes));
+}
+
+static size_t put_header(uint8_t *out, size_t count, int64_t first) {
+    size_t size = stoa_store_varint(out, BLOCK);
+    size += stoa_store_varint(out + size, STOA_DELTA_MINIBLOCKS);
+    size += stoa_store_varint(out + size, count);
+    return size + stoa_store_varint(out + size, stoa_zigzag(first));
+}
+
+static int width_of(const uint64_t *values, size_t count) {
+    uint64_t any = 0;
+    for (size_t i = 0; i < count; i++) {
+        any |= values[i];
+    }
+    return any == 0 ? 0 : 64 - __builtin_clzll(any);
+}
+
+/* `deltas` has `count` differences minus the smallest, and zeros behind them to the end of a block. */
+static size_t put_block(uint8_t *out, const uint64_t *deltas, size_t count, int64_t smallest) {
+    size_t size = stoa_store_varint(out, stoa_zigzag(smallest));
+    uint8_t *widths = out + size;
+    memset(widths, 0, STOA_DELTA_MINIBLOCKS);
+    size += STOA_DELTA_MINIBLOCKS;
+    for (size_t start = 0; start < count; start += UNIT) {
+        const int width = width_of(deltas + start, UNIT);
+        widths[start / UNIT] = (uint8_t)width;
+        stoa_bitpack_u64(deltas + start, UNIT, width, out + size);
+        size += UNIT / 8 * (size_t)width;
+    }
+    return size;
+}
+
+/* Differences wrap in the type of the values, so that one of 32 bits never packs into more. */
+#define DEFINE_ENCODE(NAME, TYPE, UNSIGNED)                                                        \
+    size_t stoa_delta_encode_##NAME(const TYPE *values, size_t count, uint8_t *out) {              \
+        size_t size = put_header(out, count, count > 0 ? values[0] : 0);                           \
+        for (size_t done = 1; done < count; done += BLOCK) {                                       \
+            const size_t now = count - done < BLOCK ? count - done : BLOCK;                        \
+            TYPE deltas[BLOCK];                                                                    \
+            TYPE smallest = 0;                                                                     \
+            for (size_t i = 0; i < now; i++) {                                                     \
+                deltas[i] = (TYPE)((UNSIGNED)values[done + i] - (UNSIGNED)values[done + i - 1]);   \
+                smallest = i == 0 || deltas[i] < smallest ? deltas[i] : smallest;                  \
+            }                                                                                      \
+            uint64_t above[BLOCK] = {0};                                                           \
+            for (size_t i = 0; i < now; i++) {                                                     \
+                above[i] = (UNSIGNED)((UNSIGNED)deltas[i] - (UNSIGNED)smallest);                   \
+            }                                                                                      \
+            size += put_block(out + size, above, now, smallest);                                   \
+        }                                                                                          \
+        return size;                                                                               \
+    }
+DEFINE_ENCODE(i32, int32_t, uint32_t)
+DEFINE_ENCODE(i64, int64_t, uint64_t)

@@ -1,0 +1,114 @@
+/* Lengths of byte arrays come from outside; each is compared with what is left before it is used. */
+#include "codec/plain.h"
+
+#include "base/bits.h"
+
+__extension__ typedef __int128 wide;
+
+enum { SECONDS_A_DAY = 86400 };
+#define NANOSECONDS_A_SECOND INT64_C(1000000000)
+#define JULIAN_DAY_OF_1970 INT64_C(2440588)
+
+stoa_status stoa_plain_take_fixed(stoa_byte_reader *reader, size_t value_bytes, size_t count,
+                                  const uint8_t **out, stoa_error *err) {
+    STOA_ASSERT(value_bytes > 0);
+    const size_t left = stoa_byte_reader_left(reader);
+    if (count > left / value_bytes) {
+        return stoa_fail(err, STOA_CORRUPT,
+                         "byte %zu: expected %zu values of %zu bytes but found "
+                         "%zu bytes",
+                         reader->position, count, value_bytes, left);
+    }
+    *out = stoa_byte_reader_take(reader, count * value_bytes);
+    return STOA_OK;
+}
+
+static stoa_status take_bytes(stoa_byte_reader *reader, stoa_bytes_view *out, stoa_error *err) {
+    uint8_t length[4];
+    const size_t at = reader->position;
+    if (!stoa_byte_reader_get(reader, length, sizeof length)) {
+        return stoa_fail(err, STOA_CORRUPT, "byte %zu: the length of a value is cut off", at);
+    }
+    out->size = stoa_load_u32(length);
+    out->data = stoa_byte_reader_take(reader, out->size);
+    if (out->data == NULL) {
+        return stoa_fail(err, STOA_CORRUPT, "byte %zu: expected a value of %zu bytes but found %zu",
+                         at, out->size, stoa_byte_reader_left(reader));
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_plain_read_bytes(stoa_byte_reader *reader, stoa_bytes_view *out, size_t count,
+                                  stoa_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        STOA_TRY(take_bytes(reader, &out[i], err));
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_plain_skip_bytes(stoa_byte_reader *reader, size_t count, stoa_error *err) {
+    for (size_t i = 0; i < count; i++) {
+        stoa_bytes_view value;
+        STOA_TRY(take_bytes(reader, &value, err));
+    }
+    return STOA_OK;
+}
+
+static stoa_status check_bools(const stoa_plain_bools *bools, size_t count, stoa_error *err) {
+    /* A size that fits memory has a bit count that may not; bytes are compared instead. */
+    const size_t begun = (8 - bools->position % 8) % 8;
+    const size_t whole = bools->size - (bools->position + 7) / 8;
+    if (count > begun && (count - begun - 1) / 8 + 1 > whole) {
+        return stoa_fail(err, STOA_CORRUPT, "byte %zu: expected %zu booleans but found %zu bytes",
+                         bools->position / 8, count, whole);
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_plain_read_bools(stoa_plain_bools *bools, uint8_t *bits, int64_t offset,
+                                  size_t count, stoa_error *err) {
+    STOA_TRY(check_bools(bools, count, err));
+    stoa_bitmap_copy(bools->bytes, (int64_t)bools->position, bits, offset, (int64_t)count);
+    bools->position += count;
+    return STOA_OK;
+}
+
+stoa_status stoa_plain_skip_bools(stoa_plain_bools *bools, size_t count, stoa_error *err) {
+    STOA_TRY(check_bools(bools, count, err));
+    bools->position += count;
+    return STOA_OK;
+}
+
+size_t stoa_plain_encode_bytes(const stoa_bytes_view *values, size_t count, uint8_t *out) {
+    uint8_t *at = out;
+    for (size_t i = 0; i < count; i++) {
+        STOA_ASSERT(values[i].size <= UINT32_MAX);
+        stoa_store_u32(at, (uint32_t)values[i].size);
+        at += 4;
+        if (values[i].size > 0) {
+            memcpy(at, values[i].data, values[i].size);
+            at += values[i].size;
+        }
+    }
+    return (size_t)(at - out);
+}
+
+/* Nanoseconds may be negative or more than a day: some writers had them so. */
+size_t stoa_int96_to_ticks(const uint8_t *bytes, size_t count, int64_t ticks_per_second,
+                           int64_t *out) {
+    STOA_ASSERT(ticks_per_second >= 1 && ticks_per_second <= NANOSECONDS_A_SECOND);
+    const int64_t nanoseconds_a_tick = NANOSECONDS_A_SECOND / ticks_per_second;
+    for (size_t i = 0; i < count; i++) {
+        const int64_t nanoseconds = stoa_load_i64(bytes + i * STOA_INT96_BYTES);
+        const int64_t day = (int64_t)stoa_load_u32(bytes + i * STOA_INT96_BYTES + 8);
+        /* The sum of what alone would not fit may fit: the first day of the range begins outside. */
+        const wide ticks = (wide)(day - JULIAN_DAY_OF_1970) * SECONDS_A_DAY * ticks_per_second +
+                           nanoseconds / nanoseconds_a_tick -
+                           (nanoseconds % nanoseconds_a_tick < 0);
+        if (ticks < INT64_MIN || ticks > INT64_MAX) {
+            return i;
+        }
+        out[i] = (int64_t)ticks;
+    }
+    return count;
+}
