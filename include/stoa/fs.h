@@ -124,7 +124,7 @@ typedef enum stoa_fs_feature {
 /// What a backend offers. `path` is what follows the URI's scheme and colon ("//bucket/key",
 /// "/a/b"), and for local files their path. `context` has a pool, always. Functions that a backend
 /// lacks are NULL. What may last looks at the context's token. `out` of `open` keeps
-/// the token of its context for its own calls.
+/// the token and the logger of its context for its own calls.
 ///
 /// `open` of a directory is STOA_INVALID (STOA_EXISTS for STOA_OPEN_CREATE). `make_directory` makes
 /// one level; STOA_EXISTS when something is there. `remove` takes a file or an empty directory
@@ -285,7 +285,9 @@ STOA_API void stoa_maps_allow(bool allowed);
 /// Borrowed from `file`.
 STOA_API const char *stoa_file_uri(const stoa_file *file);
 
-/// Gives the handle back; what was not synced may be lost in a crash. NULL is allowed.
+/// Gives the handle back. Only a sync makes sure of what was written: without one it may be lost in a
+/// crash, and where a write of it fails now (a full disk), the context's logger is warned and nobody
+/// else. NULL is allowed.
 STOA_API void stoa_file_close(stoa_file *file);
 
 #ifdef __cplusplus

@@ -15,6 +15,7 @@ struct compressed_fs {
 
 struct packed_file {
     stoa_pool *pool;
+    const stoa_logger *logger;
     stoa_file *inner;
     stoa_packer *packer;
     stoa_buffer out;
@@ -69,10 +70,13 @@ static void packed_release(struct packed_file *file) {
 
 static void packed_close(void *state) {
     struct packed_file *file = state;
-    if (!file->has_failed) {
-        /* Who wanted to know whether it is there has synced; what fails here is found out by the
-         * next reader. */
-        STOA_IGNORE(write_out(file, stoa_packer_end(file->packer, &file->out, NULL), NULL));
+    stoa_error failure = STOA_ERROR_NONE;
+    /* Who wanted to know whether it is there has synced. */
+    if (!file->has_failed &&
+        write_out(file, stoa_packer_end(file->packer, &file->out, &failure), &failure) != STOA_OK) {
+        stoa_log(file->logger, STOA_LOG_WARN, "vfs",
+                 "'%s' was closed without all that was written to it, and not synced before: %s",
+                 stoa_file_uri(file->inner), failure.message);
     }
     packed_release(file);
 }
@@ -122,6 +126,7 @@ static stoa_status open_packed(struct compressed_fs *fs, const char *path, stoa_
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(struct packed_file), &memory, err));
     struct packed_file *file = memory;
     file->pool = context->pool;
+    file->logger = context->logger;
     stoa_buffer_init(&file->out, context->pool);
     STOA_CHECK(stoa_packer_create(context->pool, packing, &file->packer, err));
     if (mode == STOA_OPEN_APPEND) {

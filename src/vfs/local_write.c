@@ -11,6 +11,8 @@
  *     the first GiB     through the page cache; the system begins to write every few MiB at once
  *     all behind it     direct (local_direct.c), where the file system says that it can
  *
+ * A close cannot fail: what it cannot write is a line in the log. Only a sync tells.
+ *
  * Files that are opened to append, that were synced once (logs), that grew ahead of their writes or
  * that are to be read soon stay in the page cache. STOA_DIRECT_WRITES in the environment says after
  * how many MiB direct writes begin, or "off". */
@@ -32,6 +34,7 @@ static const uint64_t direct_after_default = UINT64_C(1) << 30;
 struct writer {
     stoa_pool *pool;
     const stoa_logger *logger;
+    const stoa_file *handle; /* for its name */
     int descriptor;
     int failed_sync;   /* errno of the first failed sync; 0: none */
     bool goes_to_disk; /* it is made in one go: nobody waits to read it */
@@ -259,11 +262,19 @@ static void writer_advise(void *state, uint64_t offset, uint64_t size, stoa_file
 
 static void writer_close(void *state) {
     struct writer *writer = state;
-    /* Nobody is left to be told: what had to be in the file was synced. */
-    STOA_IGNORE(end_direct(writer, NULL));
+    stoa_error failure = STOA_ERROR_NONE;
+    stoa_status status = end_direct(writer, &failure);
     stoa_direct_close(writer->direct);
-    /* After an error of close the descriptor is gone too. */
-    (void)close(writer->descriptor);
+    /* After an error of close the descriptor is gone too. Over a network it is the first to tell of
+     * writes that failed. */
+    if (close(writer->descriptor) != 0 && status == STOA_OK) {
+        status = stoa_fail_system(&failure, errno);
+    }
+    if (status != STOA_OK) {
+        stoa_log(writer->logger, STOA_LOG_WARN, "vfs",
+                 "'%s' was closed without all that was written to it, and not synced before: %s",
+                 stoa_file_uri(writer->handle), failure.message);
+    }
     stoa_pool_free(writer->pool, writer, sizeof *writer);
 }
 
@@ -300,6 +311,8 @@ stoa_status stoa_local_open_writer(const stoa_context *context, int descriptor, 
     stoa_status status = stoa_file_create(context->pool, path, &operations, writer, out, err);
     if (status != STOA_OK) {
         stoa_pool_free(context->pool, writer, sizeof *writer);
+        return status;
     }
-    return status;
+    writer->handle = *out;
+    return STOA_OK;
 }

@@ -190,6 +190,32 @@ static void files_are_put_packed(void **state) {
     stoa_buffer_release(&back);
 }
 
+static void keep_line(void *user, stoa_log_level level, const char *module, const char *message) {
+    (void)module;
+    assert_int_equal(level, STOA_LOG_WARN);
+    (void)snprintf(user, STOA_ERROR_MESSAGE_BYTES, "%s", message);
+}
+
+static void a_close_that_cannot_write_says_so_in_the_log(void **state) {
+    struct world *world = *state;
+    char line[STOA_ERROR_MESSAGE_BYTES] = "";
+    const stoa_logger logger = {.function = keep_line, .user = line, .level = STOA_LOG_WARN};
+    world->context.logger = &logger;
+    for (int synced = 0; synced < 2; synced++) {
+        stoa_file *file = open_file(world, "packed:/f.gz", STOA_OPEN_REPLACE);
+        assert_ok(stoa_file_write(file, world->plain, 100, &world->err), world->err);
+        if (synced) {
+            assert_ok(stoa_file_sync(file, &world->err), world->err);
+        }
+        line[0] = '\0';
+        stoa_fault_plan(world->base.fault, &(stoa_fault_options){.fail_at = 1, .fails_on = true});
+        stoa_file_close(file);
+        stoa_fault_plan(world->base.fault, NULL);
+        assert_int_equal(strstr(line, "/f.gz' was closed without all") != NULL, !synced);
+    }
+    world->context.logger = NULL;
+}
+
 static void replaced_files_are_packed_too(void **state) {
     struct world *world = *state;
     stoa_buffer back;
@@ -479,6 +505,7 @@ int main(void) {
         TEST(the_ending_of_a_name_packs_and_the_content_unpacks),
         TEST(only_what_can_be_written_is),
         TEST(files_are_put_packed),
+        TEST(a_close_that_cannot_write_says_so_in_the_log),
         TEST(replaced_files_are_packed_too),
         TEST(a_member_may_end_where_a_place_is_wanted),
         TEST(damage_is_named_with_its_place),

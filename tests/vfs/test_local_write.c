@@ -256,6 +256,24 @@ static void limit_file_size(rlim_t bytes) {
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+static void a_close_that_finds_the_disk_full_says_so_in_the_log(void **state) {
+    (void)state;
+    fill_content(11);
+    stoa_file *file = open_new(STOA_OPEN_CREATE);
+    assert_ok(stoa_file_write(file, content, 3 * MIB, &err), err);
+    assert_ok(stoa_file_write(file, content + 3 * MIB, 100, &err), err);
+    log_text[0] = '\0';
+    limit_file_size(2 * MIB);
+    stoa_file_close(file);
+    limit_file_size(RLIM_INFINITY);
+    if (disk_takes_direct()) {
+        assert_non_null(strstr(log_text, "not synced before: File too large"));
+        assert_non_null(strstr(log_text, path));
+    } else {
+        assert_string_equal(log_text, "");
+    }
+}
+
 /* Bytes wait in memory when the disk turns out to be full: none that a call took is lost, none that
  * it refused is in the file. */
 static void what_was_taken_before_the_disk_was_full_is_kept(void **state) {
@@ -432,6 +450,7 @@ int main(void) {
         TEST(a_file_without_a_sync_is_whole_when_it_is_closed),
         TEST(logs_and_files_to_be_read_soon_stay_in_memory),
         TEST(without_io_uring_files_are_written_all_the_same),
+        TEST(a_close_that_finds_the_disk_full_says_so_in_the_log),
         TEST(what_was_taken_before_the_disk_was_full_is_kept),
         TEST(a_sync_that_finds_the_disk_full_can_be_repeated),
         TEST(a_full_disk_loses_nothing),
