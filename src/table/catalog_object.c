@@ -161,10 +161,9 @@ static stoa_commit_outcome judge(stoa_status status) {
     switch (status) {
     case STOA_OK: return STOA_COMMIT_DONE;
     case STOA_CONFLICT: return STOA_COMMIT_LOST;
-    case STOA_UNSUPPORTED:
-    case STOA_LIMIT:
-    case STOA_NO_MEMORY: return STOA_COMMIT_TAKEN_BACK;
-    default: return STOA_COMMIT_UNKNOWN; /* the store may have done it and not have said so */
+    case STOA_UNSUPPORTED: return STOA_COMMIT_TAKEN_BACK;
+    /* The store may have done it and not have said so, or said so and found no memory here. */
+    default: return STOA_COMMIT_UNKNOWN;
     }
 }
 

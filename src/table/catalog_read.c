@@ -84,8 +84,8 @@ stoa_status stoa_catalog_commit_before(stoa_catalog *catalog, int64_t time_ms,
     bool row = false;
     STOA_TRY(begin_read(catalog, err));
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_COMMIT_BEFORE, &statement, err, "i",
-                                   time_ms));
+    STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_COMMIT_BEFORE, &statement, err, "ii",
+                                   time_ms, INT64_MAX));
     STOA_CHECK(stoa_sqlite_step(statement, &row, err));
     if (row) {
         status = stoa_sqlite_i64(statement, 0, 0, INT64_MAX, out_commit_id, err);

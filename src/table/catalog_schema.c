@@ -153,8 +153,11 @@ const char *const stoa_sql_texts[STOA_SQL_COUNT] = {
     [STOA_SQL_CHECK] = "PRAGMA integrity_check(1)",
     [STOA_SQL_COMMIT_TIME_INSERT] =
         "INSERT OR REPLACE INTO stoa_commit VALUES(?1, ?2, stoa_checksum(?1, ?2))",
-    [STOA_SQL_COMMIT_BEFORE] = "SELECT coalesce(max(commit_id), 0) FROM stoa_commit"
-                               " WHERE time_ms < ?1"
-                               " AND checksum = stoa_checksum(commit_id, time_ms)",
+    /* Clocks differ: a commit after one that is younger is no older than that. */
+    [STOA_SQL_COMMIT_BEFORE] =
+        "SELECT coalesce(max(commit_id), 0) FROM stoa_commit"
+        " WHERE time_ms < ?1 AND checksum = stoa_checksum(commit_id, time_ms)"
+        " AND commit_id < coalesce((SELECT min(commit_id) FROM stoa_commit"
+        "  WHERE time_ms >= ?1 AND checksum = stoa_checksum(commit_id, time_ms)), ?2)",
     [STOA_SQL_COMMIT_TIME_FORGET] = "DELETE FROM stoa_commit WHERE commit_id < ?1",
 };

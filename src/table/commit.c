@@ -234,6 +234,19 @@ static void list_files(stoa_transaction *transaction) {
     }
 }
 
+/* Under view_lock. */
+static void publish_all_memory(struct commit *commit) {
+    stoa_transaction *transaction = commit->transaction;
+    stoa_database *database = transaction->database;
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        if (!is_durable(&transaction->changes[i])) {
+            publish_memory(database, &transaction->changes[i]);
+        }
+    }
+    database->memory_commit_id++;
+    database->view_stale = true;
+}
+
 static stoa_status publish(struct commit *commit, stoa_commit_outcome *out, stoa_error *err) {
     stoa_transaction *transaction = commit->transaction;
     stoa_database *database = transaction->database;
@@ -248,15 +261,9 @@ static stoa_status publish(struct commit *commit, stoa_commit_outcome *out, stoa
     if (*out == STOA_COMMIT_DONE || *out == STOA_COMMIT_UNKNOWN) {
         list_files(transaction);
     }
-    for (int64_t i = 0; i < transaction->change_count && status == STOA_OK; i++) {
-        if (!is_durable(&transaction->changes[i])) {
-            publish_memory(database, &transaction->changes[i]);
-        }
-    }
     if (commit->memory_changes > 0) {
         if (status == STOA_OK) {
-            database->memory_commit_id++;
-            database->view_stale = true;
+            publish_all_memory(commit);
         }
         (void)pthread_mutex_unlock(&database->view_lock);
     }
@@ -276,18 +283,62 @@ static stoa_status check_age(const stoa_transaction *transaction, stoa_error *er
                      age_ms, database->grace_ms);
 }
 
+/* After a race that was lost: whether it was won, for all that. The answer to our write may have been
+ * lost, somebody may have committed on top of it, and the write, sent again, been refused. No two
+ * files have one name, so one of ours in the catalog is the proof; a commit without files finds its
+ * own changes then, and says that somebody else made them. */
+static stoa_status is_committed(const struct commit *commit, bool *out, stoa_error *err) {
+    const stoa_transaction *transaction = commit->transaction;
+    *out = false;
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        const stoa_change *change = &transaction->changes[i];
+        if (is_durable(change) && change->added.count > 0) {
+            return stoa_catalog_names_file(transaction->database->catalog,
+                                           change->added.items[0]->path, out, err);
+        }
+    }
+    return STOA_OK;
+}
+
+/* Where that cannot be told the files stay, as when the store does not answer at all. `err` has what
+ * the race was lost to, which stays unless this fails. */
+static stoa_status look_for_commit(struct commit *commit, bool *out, stoa_error *err) {
+    stoa_error own = STOA_ERROR_NONE;
+    stoa_status status = is_committed(commit, out, &own);
+    if (status != STOA_OK || *out) {
+        list_files(commit->transaction);
+    }
+    if (status != STOA_OK && err != NULL) {
+        *err = own;
+    }
+    return status;
+}
+
 /* Steps 3 and 4, again where somebody else was first, as often as the busy time allows. */
 static stoa_status commit_durable(struct commit *commit, stoa_error *err) {
     stoa_database *database = commit->transaction->database;
     stoa_race race = stoa_race_begin(database->catalog);
     stoa_commit_outcome outcome = STOA_COMMIT_TAKEN_BACK;
     stoa_status status = STOA_OK;
+    bool done = false;
     STOA_TRY(stoa_database_check_writable(database, err));
     STOA_TRY(check_age(commit->transaction, err));
     do {
         STOA_TRY(apply_durable(commit, err));
         status = publish(commit, &outcome, err);
-    } while (outcome == STOA_COMMIT_LOST && stoa_race_again(&race));
+        if (outcome == STOA_COMMIT_LOST) {
+            STOA_TRY(look_for_commit(commit, &done, err));
+        }
+    } while (outcome == STOA_COMMIT_LOST && !done && stoa_race_again(&race));
+    if (done) {
+        stoa_error_clear(err);
+        if (commit->memory_changes > 0) {
+            (void)pthread_mutex_lock(&database->view_lock);
+            publish_all_memory(commit);
+            (void)pthread_mutex_unlock(&database->view_lock);
+        }
+        return STOA_OK;
+    }
     return status;
 }
 

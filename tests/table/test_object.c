@@ -6,6 +6,9 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "table/internal.h"
+#include "table/sqlite.h"
+
 enum { THREADS = 4, LOADS = 12, ROWS = 20, HANDLES = 2 };
 
 typedef struct object_world {
@@ -265,6 +268,89 @@ static void damage_is_an_error_or_changes_nothing(void **state) {
     stoa_buffer_release(&image);
 }
 
+/* ---- answers that are lost ---- */
+
+static const char unsure_place[] = "unsure:/lake/db";
+static stoa_fs_operations unsure_operations;
+static stoa_status (*sure_put_if)(void *state, const char *path, const stoa_context *context,
+                                  const char *expected, const void *bytes, size_t size,
+                                  char *out_version, stoa_error *err);
+static table_world *in_between; /* who commits before the write is sent again; NULL: nobody */
+
+/* The write is done and its answer lost; somebody commits on top of it; the write, sent again by what
+ * talks to the store, is refused. */
+static stoa_status unsure_put_if(void *state, const char *path, const stoa_context *context,
+                                 const char *expected, const void *bytes, size_t size,
+                                 char *out_version, stoa_error *err) {
+    table_world *other = in_between;
+    in_between = NULL;
+    STOA_TRY(sure_put_if(state, path, context, expected, bytes, size, out_version, err));
+    if (other == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(table_load(other, NULL, "t", STOA_APPEND, 10, 10, err));
+    return sure_put_if(state, path, context, expected, bytes, size, out_version, err);
+}
+
+static void a_commit_whose_answer_was_lost_is_made_once(void **state) {
+    object_world *world = *state;
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_fs fs;
+    table_world handles[HANDLES] = {world->handles[0], world->handles[1]};
+    stoa_database_options options = STOA_DATABASE_DEFAULT;
+    options.create = true;
+    options.parent_pool = world->handles[0].pool;
+    options.file_systems = world->registry;
+    ok(stoa_fs_memory_create(world->handles[0].pool, &fs, &err));
+    unsure_operations = *fs.operations;
+    sure_put_if = unsure_operations.put_if;
+    unsure_operations.put_if = unsure_put_if;
+    fs.operations = &unsure_operations;
+    ok(stoa_fs_register(world->registry, "unsure", fs, &err));
+    for (int i = 0; i < HANDLES; i++) {
+        ok(stoa_database_open(unsure_place, &options, &handles[i].db, &err));
+    }
+    ok(table_load(&handles[0], NULL, "t", STOA_CREATE, 0, 0, &err));
+    in_between = &handles[1];
+    ok(table_load(&handles[0], NULL, "t", STOA_APPEND, 0, 10, &err));
+    assert_null(in_between);
+    assert_int_equal(table_rows(&handles[0], NULL, "t", 0), 20);
+    ok(stoa_database_verify(handles[1].db, NULL, NULL, NULL, NULL, NULL, NULL, &err));
+    for (int i = 0; i < HANDLES; i++) {
+        stoa_database_close(handles[i].db);
+    }
+}
+
+/* ---- clocks that differ ---- */
+
+static stoa_status set_time_back(void *user, int64_t commit_id, bool *out_publish,
+                                 stoa_error *err) {
+    stoa_catalog *catalog = user;
+    (void)commit_id;
+    (void)out_publish;
+    return stoa_sqlite_execute(&catalog->writer,
+                               "UPDATE stoa_commit SET time_ms = 1000,"
+                               " checksum = stoa_checksum(commit_id, 1000)"
+                               " WHERE commit_id = (SELECT max(commit_id) FROM stoa_commit)",
+                               err);
+}
+
+/* The last commit is of a machine whose clock is far behind: what it and those before it gave up is
+ * no older for that. */
+static void a_clock_behind_removes_nothing_early(void **state) {
+    object_world *world = *state;
+    table_world *one = &world->handles[0];
+    stoa_error err = STOA_ERROR_NONE;
+    int64_t removed = -1;
+    ok(table_load(one, NULL, "t", STOA_CREATE, 0, 10, &err));
+    ok(table_load(one, NULL, "t", STOA_OVERWRITE, 0, 5, &err));
+    ok(stoa_table_expire(one->db, "t", INT64_MAX, &removed, &err));
+    ok(stoa_catalog_change(one->db->catalog, set_time_back, one->db->catalog, &err));
+    ok(stoa_table_expire(one->db, "t", INT64_MAX, &removed, &err));
+    assert_int_equal(removed, 0);
+    assert_int_equal(data_files(world), 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(each_handle_sees_what_the_other_commits, set_up, tear_down),
@@ -274,6 +360,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(no_append_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_are_removed_after_the_grace, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_takes_longer_than_the_grace_fails, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_commit_whose_answer_was_lost_is_made_once, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_clock_behind_removes_nothing_early, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_is_an_error_or_changes_nothing, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
