@@ -281,7 +281,10 @@ void stoa_database_clean(stoa_database *database) {
         stoa_log(&database->logger, STOA_LOG_WARN, "table", "cleaning '%s': %s", database->uri,
                  err.message);
     }
-    stoa_database_sweep(database);
+    /* Who opens a database in an object store may have no right to remove anything. */
+    if (!database->is_remote) {
+        stoa_database_sweep(database);
+    }
 }
 
 /* ---- expire ---- */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/error.h"
 #include "table/internal.h"
 #include "table/sqlite.h"
 
@@ -321,6 +322,92 @@ static void a_commit_whose_answer_was_lost_is_made_once(void **state) {
     }
 }
 
+/* ---- places where nothing may be written ---- */
+
+static const char forbidden_place[] = "forbidden:/lake/db";
+static stoa_fs_operations forbidden_operations;
+static const stoa_fs_operations *allowed;
+static bool is_forbidden;
+
+static stoa_status forbid(stoa_error *err) {
+    return stoa_fail(err, STOA_IO, "AccessDenied");
+}
+
+static stoa_status forbidden_open(void *state, const char *path, stoa_open_mode mode,
+                                  const stoa_context *context, stoa_file **out, stoa_error *err) {
+    return is_forbidden && mode != STOA_OPEN_READ
+               ? forbid(err)
+               : allowed->open(state, path, mode, context, out, err);
+}
+
+static stoa_status forbidden_remove(void *state, const char *path, const stoa_context *context,
+                                    stoa_error *err) {
+    return is_forbidden ? forbid(err) : allowed->remove(state, path, context, err);
+}
+
+static stoa_status forbidden_put_if(void *state, const char *path, const stoa_context *context,
+                                    const char *expected, const void *bytes, size_t size,
+                                    char *out_version, stoa_error *err) {
+    return is_forbidden
+               ? forbid(err)
+               : allowed->put_if(state, path, context, expected, bytes, size, out_version, err);
+}
+
+static void count_line(void *user, stoa_log_level level, const char *module, const char *line) {
+    (void)level;
+    (void)module;
+    (void)fprintf(stderr, "logged: %s\n", line);
+    ++*(int *)user;
+}
+
+/* Credentials for reading: there is something to remove, and nobody tries. */
+static void reading_needs_no_right_to_write(void **state) {
+    object_world *world = *state;
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_fs fs;
+    int lines = 0;
+    table_world handle = world->handles[0];
+    stoa_database_options options = STOA_DATABASE_DEFAULT;
+    options.create = true;
+    options.parent_pool = handle.pool;
+    options.file_systems = world->registry;
+    options.grace_ms = 1;
+    options.logger = (stoa_logger){count_line, &lines, STOA_LOG_INFO};
+    ok(stoa_fs_memory_create(handle.pool, &fs, &err));
+    allowed = fs.operations;
+    forbidden_operations = *allowed;
+    forbidden_operations.open = forbidden_open;
+    forbidden_operations.remove = forbidden_remove;
+    forbidden_operations.put_if = forbidden_put_if;
+    fs.operations = &forbidden_operations;
+    ok(stoa_fs_register(world->registry, "forbidden", fs, &err));
+    ok(stoa_database_open(forbidden_place, &options, &handle.db, &err));
+    ok(table_load(&handle, NULL, "t", STOA_CREATE, 0, 10, &err));
+    ok(table_load(&handle, NULL, "u", STOA_CREATE, 0, 10, &err));
+    ok(stoa_table_drop(handle.db, "u", &err));
+    stoa_database_close(handle.db);
+    (void)nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
+
+    is_forbidden = true;
+    options.grace_ms = 1;
+    ok(stoa_database_open(forbidden_place, &options, &handle.db, &err));
+    assert_int_equal(table_rows(&handle, NULL, "t", 0), 10);
+    ok(stoa_database_verify(handle.db, NULL, NULL, NULL, NULL, NULL, NULL, &err));
+    assert_int_equal(lines, 0);
+    assert_fails(table_load(&handle, NULL, "t", STOA_APPEND, 10, 1, &err), STOA_IO, "AccessDenied",
+                 err);
+    assert_fails(stoa_table_drop(handle.db, "t", &err), STOA_IO, "AccessDenied", err);
+    assert_fails(stoa_table_rename(handle.db, "t", "v", &err), STOA_IO, "AccessDenied", err);
+    assert_int_equal(table_rows(&handle, NULL, "t", 0), 10);
+    stoa_database_close(handle.db);
+    is_forbidden = false;
+    assert_fails(stoa_database_open("forbidden:/lake/none",
+                                    &(stoa_database_options){.file_systems = world->registry,
+                                                             .parent_pool = handle.pool},
+                                    &handle.db, &err),
+                 STOA_NOT_FOUND, "no database", err);
+}
+
 /* ---- clocks that differ ---- */
 
 static stoa_status set_time_back(void *user, int64_t commit_id, bool *out_publish,
@@ -362,6 +449,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_takes_longer_than_the_grace_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_commit_whose_answer_was_lost_is_made_once, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(reading_needs_no_right_to_write, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_clock_behind_removes_nothing_early, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_is_an_error_or_changes_nothing, set_up, tear_down),
     };
