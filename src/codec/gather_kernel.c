@@ -22,7 +22,7 @@ __attribute__((always_inline)) static inline void gather(const uint8_t *entries,
     }
 }
 
-void stoa_gather_fixed(const uint8_t *entries, size_t value_bytes, const uint32_t *codes,
+void stoa_codes_gather(const uint8_t *entries, size_t value_bytes, const uint32_t *codes,
                        size_t count, uint8_t *out) {
     STOA_ASSERT(value_bytes > 0);
     switch (value_bytes) {

@@ -12,7 +12,7 @@ uint32_t stoa_codes_highest(const uint32_t *codes, size_t count);
 
 /// out[i] = entries[codes[i]], values of `value_bytes` (not 0) each. Codes are below the entry count;
 /// nothing overlaps.
-void stoa_gather_fixed(const uint8_t *entries, size_t value_bytes, const uint32_t *codes,
+void stoa_codes_gather(const uint8_t *entries, size_t value_bytes, const uint32_t *codes,
                        size_t count, uint8_t *out);
 
 /// `count` times the one value.
