@@ -2,8 +2,8 @@
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
-set(STOA_PC_REQUIRES libxxhash libzstd liblz4 libdeflate zlib liblzma libcrypto expat
-    liburing sqlite3 jansson)
+set(STOA_PC_REQUIRES libxxhash libzstd liblz4 libdeflate libbrotlidec libbrotlienc zlib liblzma
+    libcrypto expat liburing sqlite3 jansson)
 pkg_check_modules(DEPS REQUIRED IMPORTED_TARGET ${STOA_PC_REQUIRES})
 find_library(SNAPPY_LIBRARY snappy REQUIRED) # Debian ships no snappy.pc
 find_library(BZIP2_LIBRARY bz2 REQUIRED)     # and no bzip2.pc

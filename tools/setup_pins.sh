@@ -3,7 +3,7 @@
 
 BASE_PACKAGES=(
     build-essential cmake ninja-build pkg-config
-    libxxhash-dev libzstd-dev liblz4-dev libsnappy-dev libdeflate-dev zlib1g-dev libbz2-dev
+    libxxhash-dev libzstd-dev liblz4-dev libsnappy-dev libdeflate-dev libbrotli-dev zlib1g-dev libbz2-dev
     liblzma-dev libcurl4-openssl-dev libssl-dev libexpat1-dev liburing-dev
     libsqlite3-dev libjansson-dev libutf8proc-dev libedit-dev
     libcmocka-dev python3 python3-venv sqlite3

@@ -248,6 +248,8 @@ static const struct codec_kind *const kinds[] = {
     [STOA_COMPRESSION_ZSTD] = &stoa_codec_kind_zstd,
     [STOA_COMPRESSION_LZ4_RAW] = &stoa_codec_kind_lz4_raw,
     [STOA_COMPRESSION_LZ4_FRAME] = &stoa_codec_kind_lz4_frame,
+    [STOA_COMPRESSION_LZ4_HADOOP] = &stoa_codec_kind_lz4_hadoop,
+    [STOA_COMPRESSION_BROTLI] = &stoa_codec_kind_brotli,
 };
 
 enum { KIND_COUNT = (int)(sizeof kinds / sizeof kinds[0]) };
@@ -273,8 +275,8 @@ stoa_status stoa_compression_parse(const char *text, stoa_compression *out, stoa
         }
     }
     return stoa_fail(err, STOA_INVALID,
-                     "expected a compression (none, snappy, gzip, zstd, lz4_raw, lz4_frame) but "
-                     "found '%s'",
+                     "expected a compression (none, snappy, gzip, zstd, lz4_raw, lz4_frame, "
+                     "lz4_hadoop, brotli) but found '%s'",
                      text);
 }
 

@@ -9,14 +9,16 @@
 
 typedef enum stoa_compression {
     STOA_COMPRESSION_NONE,
-    STOA_COMPRESSION_SNAPPY,    /* the raw block format, without framing */
-    STOA_COMPRESSION_GZIP,      /* RFC 1952; reading takes several members one after the other */
-    STOA_COMPRESSION_ZSTD,      /* RFC 8878; reading takes several frames */
-    STOA_COMPRESSION_LZ4_RAW,   /* one LZ4 block */
-    STOA_COMPRESSION_LZ4_FRAME, /* the LZ4 frame format; reading takes several frames */
+    STOA_COMPRESSION_SNAPPY,     /* the raw block format, without framing */
+    STOA_COMPRESSION_GZIP,       /* RFC 1952; reading takes several members one after the other */
+    STOA_COMPRESSION_ZSTD,       /* RFC 8878; reading takes several frames */
+    STOA_COMPRESSION_LZ4_RAW,    /* one LZ4 block */
+    STOA_COMPRESSION_LZ4_FRAME,  /* the LZ4 frame format; reading takes several frames */
+    STOA_COMPRESSION_LZ4_HADOOP, /* LZ4 blocks in Hadoop's framing; reading takes bare blocks too */
+    STOA_COMPRESSION_BROTLI,     /* RFC 7932, one stream */
 } stoa_compression;
 
-/// "none", "snappy", "gzip", "zstd", "lz4_raw", "lz4_frame".
+/// "none", "snappy", "gzip", "zstd", "lz4_raw", "lz4_frame", "lz4_hadoop", "brotli".
 const char *stoa_compression_name(stoa_compression compression);
 /// The same backwards, in any case; "uncompressed" is none, "lz4" the raw block.
 ///
@@ -32,8 +34,8 @@ typedef struct stoa_codec stoa_codec;
 
 /// Makes a codec. What the library allocates is charged to `pool`.
 ///
-/// Units    `level` is the library's own (zstd -7 to 22, gzip 1 to 12, lz4 1 to 12); 0 is the
-///          usual one (zstd 1, gzip 6, lz4 1). Kinds without levels take 0 only.
+/// Units    `level` is the library's own (zstd -7 to 22, gzip 1 to 12, lz4 1 to 12, brotli
+///          1 to 11); 0 is the usual one (zstd 1, gzip 6, lz4 1, brotli 5). Kinds without levels take 0 only.
 /// Errors   STOA_INVALID  the level is out of range
 ///          STOA_LIMIT, STOA_NO_MEMORY
 /// Owns     The caller closes `*out`.

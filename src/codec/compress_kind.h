@@ -34,6 +34,8 @@ struct stoa_codec {
 extern const struct codec_kind stoa_codec_kind_zstd;
 extern const struct codec_kind stoa_codec_kind_lz4_raw;
 extern const struct codec_kind stoa_codec_kind_lz4_frame;
+extern const struct codec_kind stoa_codec_kind_lz4_hadoop;
+extern const struct codec_kind stoa_codec_kind_brotli;
 
 /// Allocation hooks for libraries that take them; `codec` is the opaque pointer.
 void *stoa_codec_library_allocate(void *codec, size_t size);

@@ -47,6 +47,8 @@ static bool compression_of(int32_t number, stoa_compression *out) {
     case STOA_PARQUET_COMPRESSION_NONE: *out = STOA_COMPRESSION_NONE; return true;
     case STOA_PARQUET_COMPRESSION_SNAPPY: *out = STOA_COMPRESSION_SNAPPY; return true;
     case STOA_PARQUET_COMPRESSION_GZIP: *out = STOA_COMPRESSION_GZIP; return true;
+    case STOA_PARQUET_COMPRESSION_BROTLI: *out = STOA_COMPRESSION_BROTLI; return true;
+    case STOA_PARQUET_COMPRESSION_LZ4: *out = STOA_COMPRESSION_LZ4_HADOOP; return true;
     case STOA_PARQUET_COMPRESSION_ZSTD: *out = STOA_COMPRESSION_ZSTD; return true;
     case STOA_PARQUET_COMPRESSION_LZ4_RAW: *out = STOA_COMPRESSION_LZ4_RAW; return true;
     default: return false;

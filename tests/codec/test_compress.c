@@ -11,6 +11,7 @@
 static const stoa_compression all[] = {
     STOA_COMPRESSION_NONE, STOA_COMPRESSION_SNAPPY,  STOA_COMPRESSION_GZIP,
     STOA_COMPRESSION_ZSTD, STOA_COMPRESSION_LZ4_RAW, STOA_COMPRESSION_LZ4_FRAME,
+    STOA_COMPRESSION_LZ4_HADOOP, STOA_COMPRESSION_BROTLI,
 };
 enum { ALL_COUNT = sizeof all / sizeof all[0] };
 
@@ -101,6 +102,8 @@ static void levels_are_taken_and_checked(void **state) {
         {STOA_COMPRESSION_GZIP, 12, true},     {STOA_COMPRESSION_GZIP, 13, false},
         {STOA_COMPRESSION_GZIP, -1, false},    {STOA_COMPRESSION_LZ4_RAW, 12, true},
         {STOA_COMPRESSION_LZ4_FRAME, 9, true}, {STOA_COMPRESSION_LZ4_FRAME, 13, false},
+        {STOA_COMPRESSION_BROTLI, 1, true},    {STOA_COMPRESSION_BROTLI, 11, true},
+        {STOA_COMPRESSION_BROTLI, 12, false},  {STOA_COMPRESSION_LZ4_HADOOP, 12, true},
         {STOA_COMPRESSION_SNAPPY, 1, false},   {STOA_COMPRESSION_NONE, 1, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -213,6 +216,7 @@ static void foreign_bytes_are_read(void **state) {
                                          3,    0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0, 0x86,
                                          0xa6, 0x10, 0x36, 5,    0,    0,    0};
     static const uint8_t snappy_bytes[] = {5, 16, 'h', 'e', 'l', 'l', 'o'};
+    static const uint8_t brotli_bytes[] = {0x0b, 0x02, 0x80, 'h', 'e', 'l', 'l', 'o', 0x03};
     static const uint8_t lz4_bytes[] = {0x50, 'h', 'e', 'l', 'l', 'o'};
     const struct {
         stoa_compression compression;
@@ -222,6 +226,8 @@ static void foreign_bytes_are_read(void **state) {
         {STOA_COMPRESSION_GZIP, gzip_bytes, sizeof gzip_bytes},
         {STOA_COMPRESSION_SNAPPY, snappy_bytes, sizeof snappy_bytes},
         {STOA_COMPRESSION_LZ4_RAW, lz4_bytes, sizeof lz4_bytes},
+        {STOA_COMPRESSION_LZ4_HADOOP, lz4_bytes, sizeof lz4_bytes},
+        {STOA_COMPRESSION_BROTLI, brotli_bytes, sizeof brotli_bytes},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         stoa_codec *codec = NULL;
@@ -233,6 +239,64 @@ static void foreign_bytes_are_read(void **state) {
         assert_memory_equal(back, "hello", 5);
         stoa_codec_close(codec);
     }
+}
+
+static stoa_status read_old_lz4(const uint8_t *bytes, size_t size, const uint8_t *want,
+                                size_t want_size) {
+    stoa_codec *codec = NULL;
+    uint8_t *back = malloc(want_size);
+    assert_int_equal(stoa_codec_create(pool, STOA_COMPRESSION_LZ4_HADOOP, 0, &codec, NULL),
+                     STOA_OK);
+    const stoa_status status = stoa_codec_decompress(codec, bytes, size, back, want_size, NULL);
+    if (status == STOA_OK) {
+        assert_memory_equal(back, want, want_size);
+    }
+    stoa_codec_close(codec);
+    free(back);
+    return status;
+}
+
+static void append_big_endian(stoa_buffer *out, size_t value) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        assert_int_equal(stoa_buffer_append_byte(out, (uint8_t)(value >> shift), NULL), STOA_OK);
+    }
+}
+
+/* A bare block, one frame, several frames, frames of several chunks, and sizes that lie. */
+static void old_lz4_is_read_with_and_without_framing(void **state) {
+    (void)state;
+    enum { SIZE = 90000, PART = SIZE / 3 };
+    uint8_t *in = sample(SIZE, false);
+    stoa_codec *raw = NULL;
+    stoa_buffer block, frames, chunks;
+    stoa_buffer_init(&block, pool);
+    stoa_buffer_init(&frames, pool);
+    stoa_buffer_init(&chunks, pool);
+    assert_int_equal(stoa_codec_create(pool, STOA_COMPRESSION_LZ4_RAW, 0, &raw, NULL), STOA_OK);
+    assert_int_equal(stoa_codec_compress(raw, in, SIZE, &block, NULL), STOA_OK);
+    assert_int_equal(read_old_lz4(block.data, block.size, in, SIZE), STOA_OK);
+
+    append_big_endian(&chunks, SIZE);
+    for (size_t part = 0; part < 3; part++) {
+        stoa_buffer_clear(&block);
+        assert_int_equal(stoa_codec_compress(raw, in + part * PART, PART, &block, NULL), STOA_OK);
+        append_big_endian(&frames, PART);
+        append_big_endian(&frames, block.size);
+        append_big_endian(&chunks, block.size);
+        assert_int_equal(stoa_buffer_append(&frames, block.data, block.size, NULL), STOA_OK);
+        assert_int_equal(stoa_buffer_append(&chunks, block.data, block.size, NULL), STOA_OK);
+    }
+    assert_int_equal(read_old_lz4(frames.data, frames.size, in, SIZE), STOA_OK);
+    assert_int_equal(read_old_lz4(chunks.data, chunks.size, in, SIZE), STOA_OK);
+    assert_int_equal(read_old_lz4(frames.data, frames.size - 1, in, SIZE), STOA_CORRUPT);
+    assert_int_equal(read_old_lz4(frames.data, frames.size, in, SIZE - 1), STOA_CORRUPT);
+    frames.data[4] = 0x7F; /* a chunk of 2 GiB */
+    assert_int_equal(read_old_lz4(frames.data, frames.size, in, SIZE), STOA_CORRUPT);
+    stoa_codec_close(raw);
+    stoa_buffer_release(&block);
+    stoa_buffer_release(&frames);
+    stoa_buffer_release(&chunks);
+    free(in);
 }
 
 static void library_memory_is_charged_and_limited(void **state) {
@@ -270,6 +334,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(several_members_are_one_buffer, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(damage_is_an_error_or_other_bytes, open_pool, close_pool),
         cmocka_unit_test_setup_teardown(foreign_bytes_are_read, open_pool, close_pool),
+        cmocka_unit_test_setup_teardown(old_lz4_is_read_with_and_without_framing, open_pool,
+                                        close_pool),
         cmocka_unit_test_setup_teardown(library_memory_is_charged_and_limited, open_pool,
                                         close_pool),
     };
