@@ -26,6 +26,13 @@ static inline uint64_t stoa_hash_u64(uint64_t value) {
     return value ^ (value >> 31);
 }
 
+/// The next number of a sequence that any start gives (splitmix64): for jitter and for seeds of tests,
+/// never for secrets.
+static inline uint64_t stoa_random_next(uint64_t *state) {
+    *state += UINT64_C(0x9e3779b97f4a7c15);
+    return stoa_hash_u64(*state);
+}
+
 /// CRC-32C (Castagnoli), as iSCSI, Snappy framing and S3 use it; `crc` is 0 for a first block.
 uint32_t stoa_crc32c(uint32_t crc, const void *bytes, size_t size);
 

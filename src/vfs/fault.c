@@ -38,12 +38,6 @@ static const char *const call_names[STOA_FAULT_CALL_COUNT] = {
 };
 
 /* With the lock held. */
-static uint64_t next_random(stoa_fault *fault) {
-    fault->random += UINT64_C(0x9e3779b97f4a7c15);
-    return stoa_hash_u64(fault->random);
-}
-
-/* With the lock held. */
 static stoa_status refuse(stoa_fault *fault, stoa_fault_call call, stoa_error *err) {
     const stoa_fault_options *options = &fault->options;
     fault->happened = true;
@@ -115,7 +109,7 @@ static stoa_status file_read_at(void *state, uint64_t offset, void *buffer, size
     STOA_TRY(offers(file->inner->operations->read_at != NULL, err));
     (void)pthread_mutex_lock(&fault->lock);
     if (fault->options.shortens_reads && size > 1) {
-        size = 1 + (size_t)(next_random(fault) % size);
+        size = 1 + (size_t)(stoa_random_next(&fault->random) % size);
     }
     (void)pthread_mutex_unlock(&fault->lock);
     return file->inner->operations->read_at(file->inner->state, offset, buffer, size, out_size,
@@ -150,7 +144,8 @@ static stoa_status admit(const struct fault_file *file, size_t *size, stoa_error
     uint64_t space = fault->options.space_bytes;
     uint64_t left = space == 0 ? UINT64_MAX : space - fault->written_bytes;
     if (status != STOA_OK) {
-        *size = fault->options.tears_writes ? (size_t)(next_random(fault) % *size) : 0;
+        *size = fault->options.tears_writes ? (size_t)(stoa_random_next(&fault->random) % *size)
+                                            : 0;
     } else if (*size > left) {
         fault->happened = true;
         *size = (size_t)left;
@@ -311,7 +306,7 @@ static stoa_status fs_sync_directory(void *state, const char *path, const stoa_c
 /* When the answer is lost, the store may have done it all the same. */
 static bool happens_unseen(stoa_fault *fault) {
     (void)pthread_mutex_lock(&fault->lock);
-    bool happens = fault->options.tears_writes && next_random(fault) % 2 == 0;
+    bool happens = fault->options.tears_writes && stoa_random_next(&fault->random) % 2 == 0;
     (void)pthread_mutex_unlock(&fault->lock);
     return happens;
 }

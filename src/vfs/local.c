@@ -8,12 +8,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "vfs/vfs.h"
 
-void stoa_local_info(const struct stat *from, stoa_file_info *out) {
+static void fill_info(const struct stat *from, stoa_file_info *out) {
     *out = (stoa_file_info){0};
     out->is_directory = S_ISDIR(from->st_mode);
     out->size = S_ISREG(from->st_mode) ? (uint64_t)from->st_size : 0;
@@ -31,10 +32,10 @@ static int stat_at(int directory, const char *path, stoa_file_info *out) {
     if (fstatat(directory, path, &own, AT_SYMLINK_NOFOLLOW) != 0) {
         return errno;
     }
-    stoa_local_info(&own, out);
+    fill_info(&own, out);
     if (S_ISLNK(own.st_mode)) {
         if (fstatat(directory, path, &target, 0) == 0) {
-            stoa_local_info(&target, out);
+            fill_info(&target, out);
         } else if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EACCES) {
             return errno;
         }

@@ -2,12 +2,7 @@
 #ifndef STOA_VFS_LOCAL_H
 #define STOA_VFS_LOCAL_H
 
-#include <sys/stat.h>
-
 #include <stoa/fs.h>
-
-/// Fills `out` from what stat() answered.
-void stoa_local_info(const struct stat *from, stoa_file_info *out);
 
 stoa_status stoa_local_open(void *state, const char *path, stoa_open_mode mode,
                             const stoa_context *context, stoa_file **out, stoa_error *err);

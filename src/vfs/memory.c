@@ -11,7 +11,7 @@ static stoa_status not_found(stoa_error *err) {
     return stoa_fail(err, STOA_NOT_FOUND, "no such file or directory");
 }
 
-void stoa_memory_fill_info(const struct memory_node *node, stoa_file_info *out) {
+static void fill_info(const struct memory_node *node, stoa_file_info *out) {
     *out = (stoa_file_info){0};
     out->is_directory = node->is_directory;
     out->size = stoa_memory_node_size(node);
@@ -100,7 +100,7 @@ static stoa_status memory_stat(void *state, const char *path, const stoa_context
     (void)pthread_mutex_lock(&fs->lock);
     stoa_status status = resolve_existing(fs, path, &place, err);
     if (status == STOA_OK) {
-        stoa_memory_fill_info(place.node, out);
+        fill_info(place.node, out);
     }
     (void)pthread_mutex_unlock(&fs->lock);
     return status;
@@ -117,7 +117,7 @@ static stoa_status copy_names(struct memory_fs *fs, const char *path, stoa_buffe
     for (size_t i = 0; i < place.node->directory.count; i++) {
         const struct memory_entry *entry = &place.node->directory.entries[i];
         stoa_file_info info;
-        stoa_memory_fill_info(entry->node, &info);
+        fill_info(entry->node, &info);
         STOA_TRY(stoa_buffer_append(names, &info, sizeof info, err));
         STOA_TRY(stoa_buffer_append(names, entry->name, strlen(entry->name) + 1, err));
     }
@@ -296,7 +296,7 @@ static stoa_status check_version(const struct memory_place *place, const char *e
         return stoa_fail(err, STOA_INVALID, "it is a directory");
     }
     if (place->node != NULL) {
-        stoa_memory_fill_info(place->node, &info);
+        fill_info(place->node, &info);
     }
     if (strcmp(info.version, expected) != 0) {
         return stoa_fail(err, STOA_CONFLICT, "expected version '%s' but found '%s'", expected,
@@ -322,7 +322,7 @@ static stoa_status put_locked(struct memory_fs *fs, const char *path, const char
     STOA_CHECK(stoa_memory_sync_file(fs, node, err));
     STOA_CHECK(link_node(fs, &place, node, err));
     STOA_CHECK(stoa_memory_sync_directory(fs, place.directory, err));
-    stoa_memory_fill_info(node, &info);
+    fill_info(node, &info);
     memcpy(out_version, info.version, sizeof info.version);
 
 done:

@@ -131,7 +131,6 @@ stoa_status stoa_memory_resolve(struct memory_fs *fs, const char *path, struct m
 stoa_status stoa_memory_make(struct memory_fs *fs, const struct memory_place *place,
                              bool is_directory, struct memory_node **out, stoa_error *err);
 void stoa_memory_unreference(struct memory_fs *fs);
-void stoa_memory_fill_info(const struct memory_node *node, stoa_file_info *out);
 
 /* Durability (memory_crash.c); both do nothing unless `keeps_durable`. `node` NULL: the name goes.
  * A change that is made is one that can be given back until it is recorded. */

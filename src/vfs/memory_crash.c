@@ -14,14 +14,8 @@
 
 enum { SECTOR_BYTES = 512 };
 
-/* splitmix64 */
-static uint64_t next_random(uint64_t *state) {
-    *state += UINT64_C(0x9e3779b97f4a7c15);
-    return stoa_hash_u64(*state);
-}
-
 static uint64_t random_up_to(uint64_t *state, uint64_t most) {
-    return most == UINT64_MAX ? next_random(state) : next_random(state) % (most + 1);
+    return most == UINT64_MAX ? stoa_random_next(state) : stoa_random_next(state) % (most + 1);
 }
 
 void stoa_memory_change_release(struct memory_fs *fs, struct memory_change *change) {

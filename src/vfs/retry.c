@@ -27,8 +27,7 @@ static int64_t draw_ms(stoa_retry *retry) {
         bound *= 2;
     }
     bound = bound < retry->max_ms ? bound : retry->max_ms;
-    retry->random += UINT64_C(0x9e3779b97f4a7c15);
-    return (int64_t)(stoa_hash_u64(retry->random) % (uint64_t)(bound + 1));
+    return (int64_t)(stoa_random_next(&retry->random) % (uint64_t)(bound + 1));
 }
 
 /* A token cannot wake anybody, so it is looked at every few milliseconds. */
