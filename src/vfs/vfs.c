@@ -46,7 +46,7 @@ static void tell_changed(stoa_fs_registry *registry, const struct place *place) 
     }
 }
 
-static void tell_moved(stoa_fs_registry *registry, const struct place *place) {
+static void tell_tree_changed(stoa_fs_registry *registry, const struct place *place) {
     const stoa_fs_watcher *watcher = stoa_fs_registry_watcher(registry);
     if (watcher->tree_changed != NULL) {
         watcher->tree_changed(watcher->user, place->fs, place->path);
@@ -218,6 +218,8 @@ static stoa_status run_path_operation(stoa_fs_registry *registry, const char *ur
     } while (is_relieved(registry, status, err));
     if (operation == REMOVE) {
         tell_changed(registry, &place);
+    } else if (operation == REMOVE_BELOW) {
+        tell_tree_changed(registry, &place);
     }
     return explain(status, verbs[operation], uri, err);
 }
@@ -255,8 +257,8 @@ stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from, const 
     } else {
         status = source.fs->operations->rename(source.fs->state, source.path, target.path,
                                                &source.context, err);
-        tell_moved(registry, &source);
-        tell_moved(registry, &target);
+        tell_tree_changed(registry, &source);
+        tell_tree_changed(registry, &target);
     }
     if (status != STOA_OK) {
         stoa_wrap(err, "cannot rename '%s' to '%s'", from, to);

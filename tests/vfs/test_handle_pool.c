@@ -93,6 +93,34 @@ static void another_version_drops_the_one_before(void **state) {
     stoa_handle_put(world->handles, current);
 }
 
+static stoa_fs_operations wide;
+
+/* As an object store does: all at once. */
+static stoa_status remove_all(void *state, const char *path, const stoa_context *context,
+                              stoa_error *err) {
+    assert_string_equal(path, "/d");
+    return wide.remove(state, "/d/f", context, err);
+}
+
+static void files_of_a_tree_that_is_removed_at_once_are_dropped(void **state) {
+    struct world *world = *state;
+    stoa_fs_registry *registry = world->base.registry;
+    stoa_fs fs;
+    assert_ok(stoa_fs_memory_create(world->base.pool, &fs, &world->err), world->err);
+    wide = *fs.operations;
+    wide.remove_tree = remove_all;
+    fs.operations = &wide;
+    assert_ok(stoa_fs_register(registry, "wide", fs, &world->err), world->err);
+    assert_ok(stoa_vfs_make_directory(registry, "wide:/d", NULL, &world->err), world->err);
+    put_file(world, "wide:/d/f", "text");
+    put_file(world, "wide:/e", "text");
+    stoa_handle_put(world->handles, get(world, "wide:/d/f", ""));
+    stoa_handle_put(world->handles, get(world, "wide:/e", ""));
+    assert_int_equal(stoa_handle_pool_count(world->handles).open, 2);
+    assert_ok(stoa_vfs_remove_below(registry, "wide:/d", NULL, &world->err), world->err);
+    assert_int_equal(stoa_handle_pool_count(world->handles).open, 1);
+}
+
 static void files_that_change_are_dropped(void **state) {
     struct world *world = *state;
     stoa_fs_registry *registry = world->base.registry;
@@ -237,9 +265,13 @@ static void idle_handles_make_room_for_other_files(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(an_open_file_is_not_opened_again), TEST(another_version_drops_the_one_before),
-        TEST(files_that_change_are_dropped),    TEST(the_bound_holds_and_the_oldest_go_first),
-        TEST(failures_leave_nothing),           TEST(idle_handles_make_room_for_other_files),
+        TEST(an_open_file_is_not_opened_again),
+        TEST(another_version_drops_the_one_before),
+        TEST(files_that_change_are_dropped),
+        TEST(the_bound_holds_and_the_oldest_go_first),
+        TEST(files_of_a_tree_that_is_removed_at_once_are_dropped),
+        TEST(failures_leave_nothing),
+        TEST(idle_handles_make_room_for_other_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
