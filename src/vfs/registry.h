@@ -12,8 +12,9 @@ stoa_pool *stoa_fs_registry_pool(const stoa_fs_registry *registry);
 void stoa_fs_registry_set_logger(stoa_fs_registry *registry, const stoa_logger *logger);
 
 /// Who wants to know what happens to files: told of each path that was opened for writing, put or
-/// removed, of both paths of a rename and of a tree that was removed, with all below them, and asked to give descriptors back when an
-/// open found none left (true: it gave some). Called from any thread, with no lock held.
+/// removed, of both paths of a rename and of a tree that was removed, with all below them, and asked to
+/// give descriptors back when an open found none left (true: it gave some). Called from any thread, with
+/// no lock held.
 typedef struct stoa_fs_watcher {
     void (*path_changed)(void *user, const stoa_fs *fs, const char *path);
     void (*tree_changed)(void *user, const stoa_fs *fs, const char *path);
