@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "table/table.h"
+#include "vfs/compressed.h"
 #include "vfs/vfs.h"
 
 enum { PENDING_BYTES = 1 << 20 };
@@ -26,6 +27,19 @@ static stoa_status open_special(stoa_ingest_output *out, const char *path, stoa_
     out->descriptor = descriptor;
     out->owns_descriptor = true;
     return stoa_file_from_descriptor(out->pool, descriptor, path, &out->file, err);
+}
+
+/* A name that ends in .gz, .zst or .lz4 asks for that. */
+static stoa_status pack(stoa_ingest_output *output, const char *path, const stoa_context *context,
+                        stoa_error *err) {
+    stoa_packing packing = stoa_packing_of_name(path, NULL);
+    stoa_file *plain = output->file;
+    if (packing == STOA_PACKING_NONE) {
+        return STOA_OK;
+    }
+    output->file = NULL;
+    output->is_packed = true;
+    return stoa_compressed_create(context, plain, packing, &output->file, err);
 }
 
 stoa_status stoa_ingest_output_open(stoa_database *database, const char *path,
@@ -66,6 +80,9 @@ stoa_status stoa_ingest_output_open(stoa_database *database, const char *path,
         stoa_vfs_open(out->registry, out->temporary, STOA_OPEN_CREATE, context, &out->file, err));
 
 done:
+    if (status == STOA_OK) {
+        status = pack(out, path, context, err);
+    }
     if (status != STOA_OK) {
         if (status == STOA_NOT_FOUND) { /* the directory is missing: no output, not no input */
             status = STOA_IO;
@@ -98,7 +115,7 @@ stoa_status stoa_ingest_output_write(stoa_ingest_output *output, const void *byt
 
 stoa_status stoa_ingest_output_publish(stoa_ingest_output *output, stoa_error *err) {
     STOA_TRY(flush(output, err));
-    if (output->path == NULL) {
+    if (output->path == NULL && !output->is_packed) {
         return STOA_OK;
     }
     STOA_TRY(stoa_file_sync(output->file, err));

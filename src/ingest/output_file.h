@@ -1,5 +1,6 @@
 /* A file that is written under a temporary name and appears whole; or standard
- * output, for "-"; or a pipe or a device, which is written to and never replaced. */
+ * output, for "-"; or a pipe or a device, which is written to and never replaced. A name that ends in
+ * .gz, .zst or .lz4 is packed. */
 #ifndef STOA_INGEST_OUTPUT_FILE_H
 #define STOA_INGEST_OUTPUT_FILE_H
 
@@ -16,6 +17,7 @@ typedef struct stoa_ingest_output {
     char *temporary; /* NULL: as `path`, and where files appear whole at their sync */
     int descriptor;  /* of a pipe or a device */
     bool owns_descriptor;
+    bool is_packed;
     stoa_buffer pending;
 } stoa_ingest_output;
 

@@ -54,6 +54,15 @@ STOA_MUST_USE stoa_status stoa_compressed_open(const stoa_context *context, stoa
                                                stoa_packing *out_packing, stoa_file **out,
                                                stoa_error *err);
 
+/// Makes a handle that packs what is written to it into `target`, open for writing. The file is whole
+/// after each sync, and after the close.
+///
+/// Errors   STOA_UNSUPPORTED  the packing is only read (bzip2, xz)
+/// Owns     `target` moves, also on error. `context` has a pool.
+STOA_MUST_USE stoa_status stoa_compressed_create(const stoa_context *context, stoa_file *target,
+                                                 stoa_packing packing, stoa_file **out,
+                                                 stoa_error *err);
+
 /// Puts a file system before `inner`: what is read through it is unpacked where its content is
 /// compressed, whatever its name; what is written under a name that ends in .gz, .zst, .zstd or .lz4
 /// is packed. `other_packing` is for names without such an ending: NONE writes them as they are, any

@@ -13,72 +13,9 @@ struct compressed_fs {
     stoa_fs_operations operations; /* those that the file system behind has too */
 };
 
-struct packed_file {
-    stoa_pool *pool;
-    const stoa_logger *logger;
-    stoa_file *inner;
-    stoa_packer *packer;
-    stoa_buffer out;
-    bool has_failed; /* the file may end in half a frame */
-};
-
 static stoa_packing packing_of(const struct compressed_fs *fs, const char *path) {
     stoa_packing packing = stoa_packing_of_name(path, NULL);
     return packing == STOA_PACKING_NONE ? fs->other_packing : packing;
-}
-
-/* Hands the frames that are done to the file behind. */
-static stoa_status write_out(struct packed_file *file, stoa_status packed, stoa_error *err) {
-    stoa_status status = packed;
-    if (status == STOA_OK && file->out.size > 0) {
-        status = file->inner->operations->write(file->inner->state, file->out.data, file->out.size,
-                                                err);
-    }
-    stoa_buffer_clear(&file->out);
-    file->has_failed = status != STOA_OK;
-    return status;
-}
-
-static stoa_status refuse_after_failure(const struct packed_file *file, stoa_error *err) {
-    return file->has_failed ? stoa_fail(err, STOA_IO,
-                                        "an earlier write failed, so the file may end in half a "
-                                        "frame")
-                            : STOA_OK;
-}
-
-static stoa_status packed_write(void *state, const void *bytes, size_t size, stoa_error *err) {
-    struct packed_file *file = state;
-    STOA_TRY(refuse_after_failure(file, err));
-    return write_out(file, stoa_packer_write(file->packer, bytes, size, &file->out, err), err);
-}
-
-static stoa_status packed_sync(void *state, stoa_error *err) {
-    struct packed_file *file = state;
-    STOA_TRY(refuse_after_failure(file, err));
-    STOA_TRY(write_out(file, stoa_packer_end(file->packer, &file->out, err), err));
-    return file->inner->operations->sync == NULL
-               ? STOA_OK
-               : file->inner->operations->sync(file->inner->state, err);
-}
-
-static void packed_release(struct packed_file *file) {
-    stoa_packer_close(file->packer);
-    stoa_buffer_release(&file->out);
-    stoa_file_close(file->inner);
-    stoa_pool_free(file->pool, file, sizeof *file);
-}
-
-static void packed_close(void *state) {
-    struct packed_file *file = state;
-    stoa_error failure = STOA_ERROR_NONE;
-    /* Who wanted to know whether it is there has synced. */
-    if (!file->has_failed &&
-        write_out(file, stoa_packer_end(file->packer, &file->out, &failure), &failure) != STOA_OK) {
-        stoa_log(file->logger, STOA_LOG_WARN, "vfs",
-                 "'%s' was closed without all that was written to it, and not synced before: %s",
-                 stoa_file_uri(file->inner), failure.message);
-    }
-    packed_release(file);
 }
 
 /* What stands before bytes that are appended must be packed in the same way. */
@@ -116,30 +53,18 @@ done:
 static stoa_status open_packed(struct compressed_fs *fs, const char *path, stoa_open_mode mode,
                                stoa_packing packing, const stoa_context *context, stoa_file **out,
                                stoa_error *err) {
-    static const stoa_file_operations operations = {
-        .write = packed_write,
-        .sync = packed_sync,
-        .close = packed_close,
-    };
-    void *memory = NULL;
+    stoa_packer *packer = NULL;
+    stoa_file *inner = NULL;
     stoa_status status = STOA_OK;
-    STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(struct packed_file), &memory, err));
-    struct packed_file *file = memory;
-    file->pool = context->pool;
-    file->logger = context->logger;
-    stoa_buffer_init(&file->out, context->pool);
-    STOA_CHECK(stoa_packer_create(context->pool, packing, &file->packer, err));
+    STOA_TRY(stoa_packer_create(context->pool, packing, &packer, err));
     if (mode == STOA_OPEN_APPEND) {
-        STOA_CHECK(look_at_beginning(fs, path, packing, context, file->packer, err));
+        STOA_CHECK(look_at_beginning(fs, path, packing, context, packer, err));
     }
-    STOA_CHECK(fs->inner.operations->open(fs->inner.state, path, mode, context, &file->inner, err));
-    STOA_CHECK(stoa_file_create(context->pool, path, &operations, file, out, err));
-    file = NULL;
+    STOA_CHECK(fs->inner.operations->open(fs->inner.state, path, mode, context, &inner, err));
+    return stoa_packed_file_create(context, path, inner, packer, out, err);
 
 done:
-    if (file != NULL) {
-        packed_release(file);
-    }
+    stoa_packer_close(packer);
     return status;
 }
 
