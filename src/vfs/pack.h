@@ -32,7 +32,8 @@ STOA_MUST_USE stoa_status stoa_packer_end(stoa_packer *packer, stoa_buffer *out,
 STOA_MUST_USE stoa_status stoa_packer_append_to(stoa_packer *packer, stoa_file *file, uint64_t size,
                                                 stoa_error *err);
 
-/// A handle that packs what is written into `inner`; `context` has a pool. Takes `inner` and `packer`, also on error.
+/// A handle that packs what is written into `inner`; `context` has a pool. Takes `inner` and `packer`,
+/// also on error.
 STOA_MUST_USE stoa_status stoa_packed_file_create(const stoa_context *context, const char *name,
                                                   stoa_file *inner, stoa_packer *packer,
                                                   stoa_file **out, stoa_error *err);

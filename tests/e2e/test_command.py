@@ -217,6 +217,21 @@ def test_summary_tells_counts_and_ranges(db):
 
 
 
+def test_an_ending_packs_the_output(db):
+    ok("init", db)
+    ok("sql", db, "create table t as select range as n from range(50000)")
+    plain = ok("export", db, "t", "--format", "csv")
+    for name, program in [("t.csv.gz", "gzip"), ("t.csv.zst", "zstd"), ("t.csv.lz4", "lz4")]:
+        path = oracle.TMP / name
+        ok("export", db, "t", "-o", path)
+        assert path.stat().st_size < len(plain) / 2, name
+        assert oracle.run(program, "-dc", path) == plain, name
+        assert rows(":memory:", f"select count(*), sum(n) from '{path}'") == [
+            ["50000", str(sum(range(50000)))]], name
+    fails(1, "export", db, "t", "-o", oracle.TMP / "t.csv.xz", says=["xz", "t.csv.xz"])
+    assert not (oracle.TMP / "t.csv.xz").exists()
+
+
 def test_a_pipe_or_a_link_is_not_replaced_by_the_output(db):
     ok("init", db)
     pipe, link, file = (oracle.TMP / name for name in ("out.pipe", "out.link", "out.file"))
