@@ -86,8 +86,9 @@ static stoa_status unquote(const struct rewriting *rewriting, const struct token
     return STOA_OK;
 }
 
-/* The URI that a string is, when its scheme is one that Stoa knows; NULL for any other text. Text
- * that looks like a URI of a scheme that Stoa does not know is an error. */
+/* The URI that a string is, when its scheme is one that Stoa knows, or the local file when only Stoa
+ * can unpack it; NULL for any other text. Text that looks like a URI of a scheme that Stoa does not
+ * know is an error. */
 static stoa_status find_uri(const struct rewriting *rewriting, int32_t index, const char **out,
                             stoa_error *err) {
     const struct token *token = &rewriting->tokens->items[index];
@@ -97,10 +98,14 @@ static stoa_status find_uri(const struct rewriting *rewriting, int32_t index, co
     stoa_fs *fs = NULL;
     const char *uri = NULL, *path = NULL;
     *out = NULL;
-    if (scheme == 0 || (scheme == 4 && strncasecmp(text + 1, "file", 4) == 0)) {
+    if (text[0] != '\'') {
         return STOA_OK;
     }
     STOA_TRY(unquote(rewriting, token, &uri, err));
+    if (scheme == 0 || (scheme == 4 && strncasecmp(text + 1, "file", 4) == 0)) {
+        *out = stoa_stage_unpacks(uri) ? uri : NULL;
+        return STOA_OK;
+    }
     if (stoa_fs_find(registry, uri, &fs, &path, NULL) == STOA_OK) {
         *out = uri;
         return STOA_OK;
@@ -358,10 +363,17 @@ static stoa_status rewrite_token(struct rewriting *rewriting, int32_t index, sto
     return STOA_OK;
 }
 
-/* Nearly every statement names no URI: one look for "…:" within a string says so. */
+/* Nearly every statement names no file that is staged: one look for "…:" within a string, and for the
+ * endings of what only Stoa unpacks, says so. */
 static bool may_have_uri(const char *sql) {
+    static const char *const endings[] = {".lz4", ".bz2", ".xz"};
     for (const char *at = strchr(sql, '\''); at != NULL; at = strchr(at + 1, '\'')) {
         if (stoa_uri_scheme_length(at + 1) > 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        if (strcasestr(sql, endings[i]) != NULL) {
             return true;
         }
     }

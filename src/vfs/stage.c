@@ -84,6 +84,15 @@ void stoa_stage_close(stoa_stage *stage) {
     stoa_pool_free(stage->pool, stage, sizeof *stage);
 }
 
+static bool is_known_to_others(stoa_packing packing) {
+    return packing == STOA_PACKING_NONE || packing == STOA_PACKING_GZIP ||
+           packing == STOA_PACKING_ZSTD;
+}
+
+bool stoa_stage_unpacks(const char *uri) {
+    return !is_known_to_others(stoa_packing_of_name(uri, NULL));
+}
+
 /* ---- names ---- */
 
 static stoa_status make_directory(const char *path, stoa_error *err) {
@@ -217,11 +226,6 @@ static stoa_status recognise(stoa_file *file, stoa_packing *out, stoa_error *err
     return STOA_OK;
 }
 
-static bool is_known_to_others(stoa_packing packing) {
-    return packing == STOA_PACKING_NONE || packing == STOA_PACKING_GZIP ||
-           packing == STOA_PACKING_ZSTD;
-}
-
 /* A link to the cache's copy, or a copy. `*file` is taken when it is to stay open. */
 static stoa_status place(stoa_stage *stage, size_t number, stoa_file **file, bool unpack,
                          const stoa_context *context, stoa_error *err) {
@@ -295,11 +299,16 @@ static const char *find_staged(const stoa_stage *stage, const char *uri) {
     return NULL;
 }
 
-static stoa_status list_new(stoa_stage *stage, const char *const *uris, size_t count,
+/* A local file is read where it is, unless it is to be unpacked and only Stoa can. */
+static const char *own_path(const char *uri, bool unpack) {
+    return unpack && stoa_stage_unpacks(uri) ? NULL : stoa_vfs_local_path(uri);
+}
+
+static stoa_status list_new(stoa_stage *stage, const char *const *uris, size_t count, bool unpack,
                             stoa_error *err) {
     for (size_t i = 0; i < count; i++) {
         struct staged staged = {0};
-        if (stoa_vfs_local_path(uris[i]) != NULL || find_staged(stage, uris[i]) != NULL) {
+        if (own_path(uris[i], unpack) != NULL || find_staged(stage, uris[i]) != NULL) {
             continue;
         }
         STOA_TRY(stoa_pool_copy_string(stage->pool, uris[i], &staged.uri, err));
@@ -319,7 +328,7 @@ stoa_status stoa_stage_add_all(stoa_stage *stage, const char *const *uris, size_
     own.pool = own.pool == NULL ? stage->pool : own.pool;
     struct fetching fetching = {stage, first, unpack, &own};
     stoa_status status = STOA_OK;
-    STOA_CHECK(list_new(stage, uris, count, err));
+    STOA_CHECK(list_new(stage, uris, count, unpack, err));
     if (count_files(stage) > first) {
         STOA_CHECK(make_stage_directory(stage, err));
         STOA_CHECK(stoa_parallel_for(&own, (int64_t)(count_files(stage) - first), 1, fetch_files,
@@ -335,7 +344,7 @@ done:
 
 stoa_status stoa_stage_add(stoa_stage *stage, const char *uri, bool unpack,
                            const stoa_context *context, const char **out, stoa_error *err) {
-    *out = stoa_vfs_local_path(uri);
+    *out = own_path(uri, unpack);
     if (*out == NULL) {
         STOA_TRY(stoa_stage_add_all(stage, &uri, 1, unpack, context, err));
         *out = find_staged(stage, uri);

@@ -18,7 +18,7 @@ STOA_MUST_USE stoa_status stoa_stage_create(stoa_fs_registry *registry, const ch
 void stoa_stage_close(stoa_stage *stage);
 
 /// Fetches all of `uri` and gives a local path to it, valid until the stage is closed; for a local
-/// URI its own. With `unpack`, what is packed in a way that only Stoa reads (LZ4, bzip2, xz) is
+/// URI its own, unless it is unpacked. With `unpack`, what is packed in a way that only Stoa reads (LZ4, bzip2, xz) is
 /// unpacked, and gzip and zstd are given the endings by which others know them.
 ///
 /// Errors   those of opening and reading; STOA_IO when the local disk is full
@@ -33,6 +33,10 @@ STOA_MUST_USE stoa_status stoa_stage_add(stoa_stage *stage, const char *uri, boo
 STOA_MUST_USE stoa_status stoa_stage_add_all(stoa_stage *stage, const char *const *uris,
                                              size_t count, bool unpack, const stoa_context *context,
                                              stoa_error *err);
+
+/// Whether a name ends as one of a file that must be unpacked to be read by others, even when it is
+/// local.
+bool stoa_stage_unpacks(const char *uri);
 
 /// Puts the URIs in place of the local paths in a message.
 void stoa_stage_explain(const stoa_stage *stage, stoa_error *err);
