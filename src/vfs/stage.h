@@ -18,8 +18,8 @@ STOA_MUST_USE stoa_status stoa_stage_create(stoa_fs_registry *registry, const ch
 void stoa_stage_close(stoa_stage *stage);
 
 /// Fetches all of `uri` and gives a local path to it, valid until the stage is closed; for a local
-/// URI its own, unless it is unpacked. With `unpack`, what is packed in a way that only Stoa reads (LZ4, bzip2, xz) is
-/// unpacked, and gzip and zstd are given the endings by which others know them.
+/// URI its own, unless it is unpacked. With `unpack`, what is packed in a way that only Stoa reads
+/// (LZ4, bzip2, xz) is unpacked, and gzip and zstd are given the endings by which others know them.
 ///
 /// Errors   those of opening and reading; STOA_IO when the local disk is full
 /// Owns     `*out` is the stage's.
