@@ -1,11 +1,14 @@
 /* Packing goes through a 64-bit accumulator, 32 values at a time; the width is a constant in each of
- * 32 copies of the same inlined loop, so that the compiler unrolls it into shifts and ors. */
+ * 32 copies of the same inlined loop, so that the compiler unrolls it into shifts and ors. Where the
+ * processor has wide vectors, bitpack_simd_kernel.h unpacks all or most of it. */
 #include "codec/bitpack_kernel.h"
 
 #include <string.h>
 
 #include "base/bytes.h"
+#include "base/cpu.h"
 #include "base/error.h"
+#include "codec/bitpack_simd_kernel.h"
 
 __attribute__((always_inline)) static inline void pack_block(const uint32_t *values, int width,
                                                              uint8_t *out) {
@@ -42,9 +45,11 @@ __attribute__((always_inline)) static inline void unpack_block(const uint8_t *by
 
 #define FOR_EACH_WIDTH(DO)                                                                         \
     DO(1)                                                                                          \
-    DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)      \
-        DO(16) DO(17) DO(18) DO(19) DO(20) DO(21) DO(22) DO(23) DO(24) DO(25) DO(26) DO(27) DO(28) \
-            DO(29) DO(30) DO(31) DO(32)
+    DO(2)                                                                                          \
+    DO(3)                                                                                          \
+    DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15) DO(16) DO(17)    \
+        DO(18) DO(19) DO(20) DO(21) DO(22) DO(23) DO(24) DO(25) DO(26) DO(27) DO(28) DO(29) DO(30) \
+            DO(31) DO(32)
 
 void stoa_bitpack_block(const uint32_t *values, int width, uint8_t *out) {
     STOA_ASSERT(width >= 1 && width <= 32);
@@ -86,7 +91,7 @@ void stoa_bitpack_u32(const uint32_t *values, size_t count, int width, uint8_t *
     }
 }
 
-void stoa_bitunpack_u32(const uint8_t *bytes, size_t count, int width, uint32_t *out) {
+void stoa_bitunpack_u32_plain(const uint8_t *bytes, size_t count, int width, uint32_t *out) {
     STOA_ASSERT(count % 8 == 0 && width >= 0 && width <= 32);
     if (width == 0) {
         memset(out, 0, count * sizeof *out);
@@ -106,8 +111,18 @@ void stoa_bitunpack_u32(const uint8_t *bytes, size_t count, int width, uint32_t 
     }
 }
 
+void stoa_bitunpack_u32(const uint8_t *bytes, size_t count, int width, uint32_t *out) {
+    const stoa_cpu cpu = stoa_cpu_level();
+    const size_t fast = cpu == STOA_CPU_AVX512 ? stoa_bitunpack_u32_avx512(bytes, count, width, out)
+                        : cpu == STOA_CPU_AVX2 ? stoa_bitunpack_u32_avx2(bytes, count, width, out)
+                                               : 0;
+    if (fast < count) {
+        stoa_bitunpack_u32_plain(bytes + fast / 8 * (size_t)width, count - fast, width, out + fast);
+    }
+}
+
 /* Eight values of up to 8 bits are one word. */
-void stoa_bitunpack_u8(const uint8_t *bytes, size_t count, int width, uint8_t *out) {
+void stoa_bitunpack_u8_plain(const uint8_t *bytes, size_t count, int width, uint8_t *out) {
     STOA_ASSERT(count % 8 == 0 && width >= 0 && width <= 8);
     const uint8_t mask = (uint8_t)((1u << width) - 1);
     for (size_t done = 0; done < count; done += 8) {
@@ -117,6 +132,15 @@ void stoa_bitunpack_u8(const uint8_t *bytes, size_t count, int width, uint8_t *o
             out[done + (size_t)i] = (uint8_t)(word >> (i * width)) & mask;
         }
         bytes += width;
+    }
+}
+
+void stoa_bitunpack_u8(const uint8_t *bytes, size_t count, int width, uint8_t *out) {
+    const size_t fast = stoa_cpu_level() == STOA_CPU_AVX512
+                            ? stoa_bitunpack_u8_avx512(bytes, count, width, out)
+                            : 0;
+    if (fast < count) {
+        stoa_bitunpack_u8_plain(bytes + fast / 8 * (size_t)width, count - fast, width, out + fast);
     }
 }
 
@@ -161,7 +185,7 @@ __attribute__((always_inline)) static inline void unpack_eights(const uint8_t *b
     }
 }
 
-void stoa_bitunpack_u64(const uint8_t *bytes, size_t count, int width, uint64_t *out) {
+void stoa_bitunpack_u64_plain(const uint8_t *bytes, size_t count, int width, uint64_t *out) {
     STOA_ASSERT(count % 8 == 0 && width >= 0 && width <= 64);
     switch (width) {
     case 0: memset(out, 0, count * sizeof *out); break;
@@ -171,6 +195,15 @@ void stoa_bitunpack_u64(const uint8_t *bytes, size_t count, int width, uint64_t 
         FOR_EACH_WIDTH(UNPACK_CASE)
 #undef UNPACK_CASE
     default: break;
+    }
+}
+
+void stoa_bitunpack_u64(const uint8_t *bytes, size_t count, int width, uint64_t *out) {
+    const size_t fast = stoa_cpu_level() == STOA_CPU_AVX512
+                            ? stoa_bitunpack_u64_avx512(bytes, count, width, out)
+                            : 0;
+    if (fast < count) {
+        stoa_bitunpack_u64_plain(bytes + fast / 8 * (size_t)width, count - fast, width, out + fast);
     }
 }
 

@@ -1,21 +1,45 @@
 /* A unit of differences is unpacked into the first-level cache and summed up there. */
 #include "codec/delta_kernel.h"
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "codec/bitpack_kernel.h"
+#include "codec/delta_simd_kernel.h"
 
 enum { UNIT = 32 };
 
-#define SUM_UP(NAME, TYPE)                                                                         \
-    static TYPE sum_up_##NAME(TYPE *values, size_t count, TYPE smallest, TYPE last) {              \
+#define PLAIN_SUM(NAME, TYPE)                                                                      \
+    TYPE stoa_delta_sum_##NAME##_plain(TYPE *values, size_t count, TYPE smallest, TYPE last) {     \
         for (size_t i = 0; i < count; i++) {                                                       \
             last += values[i] + smallest;                                                          \
             values[i] = last;                                                                      \
         }                                                                                          \
         return last;                                                                               \
     }
-SUM_UP(u32, uint32_t)
-SUM_UP(u64, uint64_t)
+PLAIN_SUM(u32, uint32_t)
+PLAIN_SUM(u64, uint64_t)
+
+static uint32_t sum_up_u32(uint32_t *values, size_t count, uint32_t smallest, uint32_t last) {
+#if defined(__x86_64__)
+    switch (stoa_cpu_level()) {
+    case STOA_CPU_AVX512: return stoa_delta_sum_u32_avx512(values, count, smallest, last);
+    case STOA_CPU_AVX2: return stoa_delta_sum_u32_avx2(values, count, smallest, last);
+    case STOA_CPU_PLAIN: break;
+    }
+#endif
+    return stoa_delta_sum_u32_plain(values, count, smallest, last);
+}
+
+static uint64_t sum_up_u64(uint64_t *values, size_t count, uint64_t smallest, uint64_t last) {
+#if defined(__x86_64__)
+    switch (stoa_cpu_level()) {
+    case STOA_CPU_AVX512: return stoa_delta_sum_u64_avx512(values, count, smallest, last);
+    case STOA_CPU_AVX2: return stoa_delta_sum_u64_avx2(values, count, smallest, last);
+    case STOA_CPU_PLAIN: break;
+    }
+#endif
+    return stoa_delta_sum_u64_plain(values, count, smallest, last);
+}
 
 /* Differences of 33 bits and more occur for 32-bit values where a writer computes in 64 bits. */
 static void unpack_narrowed(const uint8_t *packed, size_t count, int width, uint32_t *out) {

@@ -1,0 +1,78 @@
+/* Sums inside a vector take a step for each power of two of its lanes and depend on nothing before;
+ * only adding up the vectors' totals is a chain, of one addition a vector. */
+#include "codec/delta_simd_kernel.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define AVX2 __attribute__((target("avx2")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+
+AVX2 uint32_t stoa_delta_sum_u32_avx2(uint32_t *values, size_t count, uint32_t smallest,
+                                      uint32_t last) {
+    const __m256i step = _mm256_set1_epi32((int)smallest);
+    const __m256i lane_3 = _mm256_set1_epi32(3), lane_7 = _mm256_set1_epi32(7);
+    __m256i carry = _mm256_set1_epi32((int)last);
+    for (size_t i = 0; i < count; i += 8) {
+        __m256i *at = (__m256i *)(void *)(values + i);
+        __m256i sums = _mm256_add_epi32(_mm256_loadu_si256(at), step);
+        sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 4));
+        sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 8));
+        const __m256i low = _mm256_permutevar8x32_epi32(sums, lane_3);
+        sums = _mm256_add_epi32(sums, _mm256_blend_epi32(_mm256_setzero_si256(), low, 0xF0));
+        _mm256_storeu_si256(at, _mm256_add_epi32(sums, carry));
+        carry = _mm256_add_epi32(carry, _mm256_permutevar8x32_epi32(sums, lane_7));
+    }
+    return (uint32_t)_mm256_cvtsi256_si32(carry);
+}
+
+AVX2 uint64_t stoa_delta_sum_u64_avx2(uint64_t *values, size_t count, uint64_t smallest,
+                                      uint64_t last) {
+    const __m256i step = _mm256_set1_epi64x((long long)smallest);
+    __m256i carry = _mm256_set1_epi64x((long long)last);
+    for (size_t i = 0; i < count; i += 4) {
+        __m256i *at = (__m256i *)(void *)(values + i);
+        __m256i sums = _mm256_add_epi64(_mm256_loadu_si256(at), step);
+        sums = _mm256_add_epi64(sums, _mm256_slli_si256(sums, 8));
+        const __m256i low = _mm256_permute4x64_epi64(sums, 0x55);
+        sums = _mm256_add_epi64(sums, _mm256_blend_epi32(_mm256_setzero_si256(), low, 0xF0));
+        _mm256_storeu_si256(at, _mm256_add_epi64(sums, carry));
+        carry = _mm256_add_epi64(carry, _mm256_permute4x64_epi64(sums, 0xFF));
+    }
+    return (uint64_t)_mm256_extract_epi64(carry, 0);
+}
+
+AVX512 uint32_t stoa_delta_sum_u32_avx512(uint32_t *values, size_t count, uint32_t smallest,
+                                          uint32_t last) {
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i step = _mm512_set1_epi32((int)smallest), top = _mm512_set1_epi32(15);
+    __m512i carry = _mm512_set1_epi32((int)last);
+    for (size_t i = 0; i < count; i += 16) {
+        __m512i sums = _mm512_add_epi32(_mm512_loadu_si512(values + i), step);
+        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32(sums, zero, 15));
+        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32(sums, zero, 14));
+        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32(sums, zero, 12));
+        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32(sums, zero, 8));
+        _mm512_storeu_si512(values + i, _mm512_add_epi32(sums, carry));
+        carry = _mm512_add_epi32(carry, _mm512_permutexvar_epi32(top, sums));
+    }
+    return (uint32_t)_mm512_cvtsi512_si32(carry);
+}
+
+AVX512 uint64_t stoa_delta_sum_u64_avx512(uint64_t *values, size_t count, uint64_t smallest,
+                                          uint64_t last) {
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i step = _mm512_set1_epi64((long long)smallest), top = _mm512_set1_epi64(7);
+    __m512i carry = _mm512_set1_epi64((long long)last);
+    for (size_t i = 0; i < count; i += 8) {
+        __m512i sums = _mm512_add_epi64(_mm512_loadu_si512(values + i), step);
+        sums = _mm512_add_epi64(sums, _mm512_alignr_epi64(sums, zero, 7));
+        sums = _mm512_add_epi64(sums, _mm512_alignr_epi64(sums, zero, 6));
+        sums = _mm512_add_epi64(sums, _mm512_alignr_epi64(sums, zero, 4));
+        _mm512_storeu_si512(values + i, _mm512_add_epi64(sums, carry));
+        carry = _mm512_add_epi64(carry, _mm512_permutexvar_epi64(top, sums));
+    }
+    return (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(carry));
+}
+
+#endif
