@@ -13,8 +13,24 @@ struct compressed_fs {
     stoa_fs_operations operations; /* those that the file system behind has too */
 };
 
+/* An unfinished file has the ending of what it becomes before a '~'. */
+static stoa_packing packing_of_unfinished(const char *path) {
+    char name[64];
+    const char *slash = strrchr(path, '/');
+    const char *from = slash == NULL ? path : slash + 1;
+    size_t length = strlen(from);
+    if (strncmp(from, STOA_VFS_TEMPORARY_PREFIX, strlen(STOA_VFS_TEMPORARY_PREFIX)) != 0 ||
+        from[length - 1] != '~' || length > sizeof name) {
+        return STOA_PACKING_NONE;
+    }
+    memcpy(name, from, length - 1);
+    name[length - 1] = '\0';
+    return stoa_packing_of_name(name, NULL);
+}
+
 static stoa_packing packing_of(const struct compressed_fs *fs, const char *path) {
     stoa_packing packing = stoa_packing_of_name(path, NULL);
+    packing = packing == STOA_PACKING_NONE ? packing_of_unfinished(path) : packing;
     return packing == STOA_PACKING_NONE ? fs->other_packing : packing;
 }
 

@@ -15,7 +15,8 @@
 
 /* Distinct within the process by the address of a local and the clock, between processes by the
  * process id; files are opened with STOA_OPEN_CREATE, so that a clash is an error and no loss. An ending
- * that stands for a compression is kept: file systems that pack go by it. */
+ * that stands for a compression is kept, since the compressed file system goes by it, before a '~', since
+ * others who look for "*.gz" are not to find it: not everybody passes over names that begin with '.'. */
 stoa_status stoa_vfs_temporary_name(stoa_pool *pool, const char *uri, char **out, stoa_error *err) {
     size_t directory_length = stoa_uri_name_offset(uri);
     size_t stem_length = 0;
@@ -27,8 +28,9 @@ stoa_status stoa_vfs_temporary_name(stoa_pool *pool, const char *uri, char **out
     *out = NULL;
     (void)stoa_packing_of_name(uri, &stem_length);
     STOA_CHECK(stoa_buffer_append(&text, uri, directory_length, err));
-    STOA_CHECK(stoa_buffer_append_format(&text, err, STOA_VFS_TEMPORARY_PREFIX "%016" PRIx64 "%s",
-                                         number, uri + stem_length));
+    const char *ending = uri + stem_length;
+    STOA_CHECK(stoa_buffer_append_format(&text, err, STOA_VFS_TEMPORARY_PREFIX "%016" PRIx64 "%s%s",
+                                         number, ending, ending[0] == '\0' ? "" : "~"));
     STOA_CHECK(stoa_pool_copy_text(pool, (const char *)text.data, text.size, out, err));
 
 done:

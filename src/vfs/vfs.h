@@ -79,7 +79,7 @@ STOA_MUST_USE stoa_status stoa_vfs_lock(stoa_fs_registry *registry, const char *
 #define STOA_VFS_TEMPORARY_PREFIX ".stoa-tmp-"
 
 /// A name of its own beside `uri`, beginning with STOA_VFS_TEMPORARY_PREFIX, for what is renamed
-/// over `uri` when it is finished. It ends in the same compression (".gz", ".zst", …), if in one.
+/// over `uri` when it is finished. It ends in the same compression and a '~' (".gz~"), if in one.
 /// From `pool` (stoa_pool_free_string).
 STOA_MUST_USE stoa_status stoa_vfs_temporary_name(stoa_pool *pool, const char *uri, char **out,
                                                   stoa_error *err);

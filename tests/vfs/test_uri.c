@@ -103,7 +103,7 @@ static void temporary_names_keep_the_ending_of_a_compression(void **state) {
     char *name = NULL;
     assert_ok(stoa_vfs_temporary_name(pool, "dir.gz/f.csv.zst", &name, &err), err);
     assert_memory_equal(name, "dir.gz/" STOA_VFS_TEMPORARY_PREFIX, 17);
-    assert_string_equal(name + strlen(name) - 4, ".zst");
+    assert_string_equal(name + strlen(name) - 5, ".zst~");
     assert_null(strstr(name, ".csv"));
     stoa_pool_free_string(pool, name);
     assert_ok(stoa_vfs_temporary_name(pool, "dir.gz/f", &name, &err), err);
