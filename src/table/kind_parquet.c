@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "parquet/writer.h"
+#include "sched/sched.h"
 #include "table/internal.h"
 
 struct codec {
@@ -46,17 +47,38 @@ struct parquet_sink_writer {
     stoa_part_vector parts;
 };
 
+static stoa_status close_now(void *arguments, const stoa_context *context, stoa_error *err) {
+    (void)context, (void)err;
+    stoa_file_close(*(stoa_file **)arguments);
+    return STOA_OK;
+}
+
+/* Closing what was just removed gives back all its pages, which takes as long as writing some of
+ * them did: whoever cancelled does not wait for it. */
+static void close_in_background(struct parquet_sink_writer *writer) {
+    stoa_sched *sched = writer->sink->database->sched;
+    stoa_future *future = NULL;
+    if (writer->file == NULL) {
+        return;
+    }
+    if (stoa_sched_submit_async(sched, close_now, &writer->file, sizeof writer->file, NULL, &future,
+                                NULL) != STOA_OK) {
+        stoa_file_close(writer->file);
+    }
+    stoa_future_close(future);
+    writer->file = NULL;
+}
+
 static void give_up_file(struct parquet_sink_writer *writer) {
     stoa_parquet_writer_close(writer->writer);
     writer->writer = NULL;
-    stoa_file_close(writer->file);
-    writer->file = NULL;
     if (writer->temporary != NULL) {
         STOA_IGNORE(
             stoa_vfs_remove(writer->sink->database->file_systems, writer->temporary, NULL, NULL));
         stoa_pool_free_string(writer->pool, writer->temporary);
         writer->temporary = NULL;
     }
+    close_in_background(writer);
 }
 
 static void parquet_writer_close(void *state) {
