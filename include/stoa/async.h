@@ -45,7 +45,9 @@ STOA_API STOA_MUST_USE stoa_status stoa_scan_async(stoa_database *database, cons
                                                    const stoa_scan_options *options,
                                                    struct ArrowArrayStream *out_rows,
                                                    stoa_future **out, stoa_error *err);
-/// The next batch of a stream, which nobody else reads until the future is done.
+/// The next batch of a stream, which nobody else reads until the future is done. Cancelling it ends
+/// the stream, if that was made by one of these calls; another goes on until its own token is
+/// triggered, and closing the database waits for that.
 STOA_API STOA_MUST_USE stoa_status stoa_stream_next_async(stoa_database *database,
                                                           struct ArrowArrayStream *stream,
                                                           struct ArrowArray *out_batch,

@@ -13,6 +13,7 @@
 
 #include "arrow/schema.h"
 #include "mem/resource.h"
+#include "sched/sched.h"
 
 struct stream {
     stoa_pool *pool;
@@ -23,6 +24,7 @@ struct stream {
     bool failed;
     stoa_error error; /* of the last call that failed; final when `failed` */
     stoa_resource *resource;
+    stoa_cancel *cancel;
 };
 
 void stoa_arrow_stream_release(struct ArrowArrayStream *stream) {
@@ -103,6 +105,7 @@ static void stream_release(struct ArrowArrayStream *handle) {
     stoa_resource_leave(stream->resource);
     close_source(stream);
     stoa_arrow_schema_release(&stream->schema);
+    stoa_cancel_close(stream->cancel);
     stoa_pool_free(stream->pool, stream, sizeof *stream);
     *handle = (struct ArrowArrayStream){0};
 }
@@ -140,6 +143,19 @@ stoa_status stoa_stream_create(stoa_pool *pool, struct ArrowSchema *schema,
                                      .release = stream_release,
                                      .private_data = stream};
     return STOA_OK;
+}
+
+void stoa_stream_set_cancel(struct ArrowArrayStream *handle, stoa_cancel *cancel) {
+    STOA_ASSERT(handle->get_next == stream_get_next);
+    struct stream *stream = handle->private_data;
+    stoa_cancel *old = stream->cancel;
+    stream->cancel = stoa_cancel_retain(cancel);
+    stoa_cancel_close(old);
+}
+
+stoa_cancel *stoa_stream_cancel(const struct ArrowArrayStream *handle) {
+    const struct stream *stream = handle->private_data;
+    return handle->get_next == stream_get_next ? stream->cancel : NULL;
 }
 
 /* What a failed call of a stream, anybody's, means. */

@@ -4,6 +4,7 @@
 #define STOA_ARROW_STREAM_H
 
 #include <stoa/arrow.h>
+#include <stoa/context.h>
 
 #include "mem/pool.h"
 
@@ -18,6 +19,12 @@ typedef struct stoa_stream_operations {
 STOA_MUST_USE stoa_status stoa_stream_create(stoa_pool *pool, struct ArrowSchema *schema,
                                              const stoa_stream_operations *operations, void *state,
                                              struct ArrowArrayStream *out, stoa_error *err);
+
+/// The stream keeps `cancel`, a token that its batches are made under, as long as it lives; triggering
+/// the token ends the stream. `stream` was made by stoa_stream_create; NULL sets none.
+void stoa_stream_set_cancel(struct ArrowArrayStream *stream, stoa_cancel *cancel);
+/// That token, borrowed from the stream; NULL for streams of others and where none was set.
+stoa_cancel *stoa_stream_cancel(const struct ArrowArrayStream *stream);
 
 /// A stream over `count` batches, which are moved out of `batches`. Takes `schema` and the batches,
 /// also on error (they are released then).

@@ -104,49 +104,13 @@ stoa_status stoa_export_async(stoa_database *database, struct ArrowArrayStream *
     return status;
 }
 
-/* A stream looks at the token of its call for as long as it lives, which is longer than the future. */
-struct kept {
-    stoa_pool *pool;
-    struct ArrowArrayStream rows;
-    stoa_cancel *cancel;
-};
-
-static stoa_status kept_next(void *state, struct ArrowArray *out, stoa_error *err) {
-    struct kept *kept = state;
-    return stoa_stream_next(&kept->rows, out, err);
-}
-
-static void kept_close(void *state) {
-    struct kept *kept = state;
-    stoa_arrow_stream_release(&kept->rows);
-    stoa_cancel_close(kept->cancel);
-    stoa_pool_free(kept->pool, kept, sizeof *kept);
-}
-
-static stoa_status keep_token(const stoa_context *context, struct ArrowArrayStream *rows,
-                              stoa_error *err) {
-    static const stoa_stream_operations operations = {.next = kept_next, .close = kept_close};
-    struct ArrowSchema schema = {0};
-    void *memory = NULL;
-    stoa_status status = stoa_pool_allocate_array(context->pool, 1, sizeof(struct kept), &memory,
-                                                  err);
-    if (status == STOA_OK) {
-        status = stoa_stream_schema(rows, &schema, err);
-    }
-    if (status != STOA_OK) {
-        stoa_pool_free(context->pool, memory, sizeof(struct kept));
-        stoa_arrow_stream_release(rows);
-        return status;
-    }
-    struct kept *kept = memory;
-    *kept = (struct kept){context->pool, *rows, stoa_cancel_retain(context->cancel)};
-    return stoa_stream_create(context->pool, &schema, &operations, kept, rows, err);
-}
-
+/* A stream looks at the token of its call for as long as it lives, which is longer than the future:
+ * so it keeps the token. */
 static stoa_status run_query(void *arguments, const stoa_context *context, stoa_error *err) {
     struct call *call = arguments;
     STOA_TRY(stoa_query(call->database, call->text, context, call->query.rows, err));
-    return keep_token(context, call->query.rows, err);
+    stoa_stream_set_cancel(call->query.rows, context->cancel);
+    return STOA_OK;
 }
 
 stoa_status stoa_query_async(stoa_database *database, const char *sql, const stoa_context *context,
@@ -162,7 +126,8 @@ static stoa_status run_session(void *arguments, const stoa_context *context, sto
     struct call *call = arguments;
     STOA_TRY(stoa_session_run(call->query.session, call->text, context, call->query.rows,
                               call->query.info, err));
-    return keep_token(context, call->query.rows, err);
+    stoa_stream_set_cancel(call->query.rows, context->cancel);
+    return STOA_OK;
 }
 
 stoa_status stoa_session_run_async(stoa_database *database, stoa_session *session, const char *sql,
@@ -180,7 +145,8 @@ static stoa_status run_scan(void *arguments, const stoa_context *context, stoa_e
     struct call *call = arguments;
     call->query.options.context = *context;
     STOA_TRY(stoa_scan(call->database, call->text, &call->query.options, call->query.rows, err));
-    return keep_token(context, call->query.rows, err);
+    stoa_stream_set_cancel(call->query.rows, context->cancel);
+    return STOA_OK;
 }
 
 stoa_status stoa_scan_async(stoa_database *database, const char *table,
@@ -207,7 +173,10 @@ stoa_status stoa_stream_next_async(stoa_database *database, struct ArrowArrayStr
     call.next.stream = stream;
     call.next.batch = out_batch;
     *out_batch = (struct ArrowArray){0};
-    return submit(run_next, &call, NULL, out, err);
+    stoa_cancel *cancel = stoa_stream_cancel(stream);
+    STOA_TRY(submit(run_next, &call, NULL, out, err));
+    stoa_future_also_trigger(*out, cancel);
+    return STOA_OK;
 }
 
 static stoa_status run_sink_write(void *arguments, const stoa_context *context, stoa_error *err) {

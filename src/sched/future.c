@@ -17,6 +17,7 @@ struct stoa_future {
     stoa_sched *sched;
     stoa_pool *pool;
     stoa_cancel *cancel;
+    stoa_cancel *_Atomic also; /* triggered with it; NULL: none. The task does not look at it */
     stoa_async_function function;
     stoa_context context; /* the caller's, with the future's own token in it */
     size_t bytes;         /* of all of it */
@@ -31,6 +32,7 @@ struct stoa_future {
 static void future_release(stoa_future *future) {
     if (atomic_fetch_sub_explicit(&future->references, 1, memory_order_acq_rel) == 1) {
         stoa_cancel_close(future->cancel);
+        stoa_cancel_close(atomic_load_explicit(&future->also, memory_order_relaxed));
         stoa_pool_free(future->pool, future, future->bytes);
     }
 }
@@ -172,6 +174,12 @@ bool stoa_future_is_done(const stoa_future *future) {
 
 void stoa_future_cancel(stoa_future *future) {
     stoa_cancel_trigger(future->cancel);
+    /* Acquire: the token itself. Pairs with stoa_future_also_trigger. */
+    stoa_cancel_trigger(atomic_load_explicit(&future->also, memory_order_acquire));
+}
+
+void stoa_future_also_trigger(stoa_future *future, stoa_cancel *cancel) {
+    atomic_store_explicit(&future->also, stoa_cancel_retain(cancel), memory_order_release);
 }
 
 void stoa_future_close(stoa_future *future) {

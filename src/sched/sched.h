@@ -56,6 +56,10 @@ STOA_MUST_USE stoa_status stoa_sched_submit_async(stoa_sched *sched, stoa_async_
                                                   const stoa_context *context, stoa_future **out,
                                                   stoa_error *err);
 
+/// Cancelling the future triggers `cancel` (nullable; kept) as well: for a call on something that looks
+/// at a token of its own. Once, before anybody else has the handle.
+void stoa_future_also_trigger(stoa_future *future, stoa_cancel *cancel);
+
 /// One more reference, for stoa_cancel_close. NULL gives NULL.
 stoa_cancel *stoa_cancel_retain(stoa_cancel *cancel);
 

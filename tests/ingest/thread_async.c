@@ -186,6 +186,55 @@ static void a_future_ends_its_call(void **state) {
     support_pool_close(pool);
 }
 
+/* Reads a query that gives some rows and then none for very long, up to the batch that does not come. */
+static void begin_endless_batch(stoa_database *database, struct ArrowArrayStream *rows,
+                                struct ArrowArray *batch, stoa_future **out) {
+    stoa_error err = STOA_ERROR_NONE;
+    static const char sql[] =
+        "select range as n from range(1000000000000) where range < 300000 or range % 7 = 9";
+    assert_ok(stoa_query_async(database, sql, NULL, rows, out, &err), err);
+    wait_ok(*out);
+    for (;;) {
+        assert_ok(stoa_stream_next_async(database, rows, batch, out, &err), err);
+        stoa_status status = stoa_future_wait(*out, 500, &err);
+        if (status != STOA_OK) {
+            assert_int_equal(status, STOA_LOCKED);
+            return;
+        }
+        assert_non_null(batch->release);
+        stoa_arrow_array_release(batch);
+        stoa_future_close(*out);
+    }
+}
+
+static void a_batch_on_its_way_is_given_up(void **state) {
+    (void)state;
+    for (int closes = 0; closes < 2; closes++) {
+        stoa_error err = STOA_ERROR_NONE;
+        stoa_pool *pool = support_pool_open();
+        stoa_database *database = open_memory(pool);
+        stoa_future *future = NULL;
+        struct ArrowArrayStream rows = {0};
+        struct ArrowArray batch = {0};
+        begin_endless_batch(database, &rows, &batch, &future);
+        if (closes) {
+            stoa_database_close(database);
+        } else {
+            stoa_future_cancel(future);
+        }
+        assert_fails(stoa_future_wait(future, -1, &err), STOA_CANCELLED, NULL, err);
+        stoa_future_close(future);
+        if (!closes) { /* the stream has ended with it */
+            assert_fails(stoa_stream_next(&rows, &batch, &err), STOA_CANCELLED, NULL, err);
+        }
+        stoa_arrow_stream_release(&rows);
+        if (!closes) {
+            stoa_database_close(database);
+        }
+        support_pool_close(pool);
+    }
+}
+
 static void closing_ends_what_runs(void **state) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_pool *pool = support_pool_open();
@@ -266,6 +315,7 @@ int main(void) {
         cmocka_unit_test(the_whole_way_in_and_out),
         cmocka_unit_test(rows_are_written_and_committed),
         cmocka_unit_test(a_future_ends_its_call),
+        cmocka_unit_test(a_batch_on_its_way_is_given_up),
         cmocka_unit_test(closing_ends_what_runs),
         cmocka_unit_test(closing_ends_what_nobody_waits_for),
         cmocka_unit_test(closing_ends_calls_of_other_pools),
