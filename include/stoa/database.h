@@ -50,7 +50,13 @@ typedef struct stoa_database_options {
 STOA_API STOA_MUST_USE stoa_status stoa_database_open(const char *uri,
                                                       const stoa_database_options *options,
                                                       stoa_database **out, stoa_error *err);
-/// NULL is allowed.
+/// Stops what still runs in the background and waits for it, then gives back what was opened from the
+/// database and is open still; the log is told of that. Such handles answer errors from then on, until
+/// whoever has them closes them. What was opened with a pool that is not the database's, nor below it,
+/// is not known here: it is closed before. NULL is allowed.
+///
+/// Threads  Not from one of the database's own tasks; nobody else uses what was opened from it, but
+///          for calls in the background.
 STOA_API void stoa_database_close(stoa_database *database);
 /// The database's pool; borrowed.
 STOA_API stoa_pool *stoa_database_pool(stoa_database *database);
