@@ -36,9 +36,13 @@ typedef struct stoa_load_report {
 } stoa_load_report;
 
 /// Loads files into a table, all or nothing. `paths` are files, URIs, globs, or "-" for standard
-/// input; they are read in order, a glob's matches in order of name.
+/// input; they are read in order, a glob's matches in order of name. `options` is nullable.
 ///
-/// Errors   STOA_INVALID  with `err->file`, `err->line` or `err->row`, and `err->column`
+/// Errors   STOA_INVALID    with `err->file`, `err->line` or `err->row`, and `err->column`
+///          STOA_NOT_FOUND  a file, or the table to append to
+///          STOA_EXISTS     the table to create
+///          STOA_CONFLICT, STOA_CANCELLED, STOA_IO, STOA_CORRUPT, STOA_NO_MEMORY, STOA_LIMIT
+/// Threads  Any.
 STOA_API STOA_MUST_USE stoa_status stoa_load(stoa_database *database, const char *table,
                                              const char *const *paths, size_t path_count,
                                              const stoa_load_options *options,
@@ -59,14 +63,20 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_format_parse(const char *text, stoa
                                                           stoa_error *err);
 
 /// Writes a stream as a file, under a temporary name that is synced and renamed at the end. Takes
-/// `rows`, also on error. `path` "-" is standard output.
+/// `rows`, also on error. `path` "-" is standard output. `context` and `out_rows` (how many were
+/// written) are nullable.
+///
+/// Errors   the stream's own; STOA_INVALID, STOA_UNSUPPORTED  a type that the format does not have
+///          STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY, STOA_LIMIT; nothing is left at `path` then
+/// Threads  Any.
 STOA_API STOA_MUST_USE stoa_status stoa_export(stoa_database *database,
                                                struct ArrowArrayStream *rows,
                                                stoa_file_format format, const char *path,
                                                const stoa_context *context, int64_t *out_rows,
                                                stoa_error *err);
 
-/// The rows of any file that Stoa reads.
+/// The rows of any file that Stoa reads, or of those that a pattern names. `format` NULL: by content
+/// and name; `context` is nullable. Errors as stoa_load.
 STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const char *path,
                                                   const char *format, const stoa_context *context,
                                                   struct ArrowArrayStream *out, stoa_error *err);

@@ -20,6 +20,8 @@ typedef struct stoa_statement stoa_statement;
 /// Errors   STOA_NOT_FOUND  libduckdb is nowhere; the message says where it was looked for
 STOA_API STOA_MUST_USE stoa_status stoa_session_open(stoa_database *database, stoa_session **out,
                                                      stoa_error *err);
+/// Rolls back what was not committed. A stream or a statement that is open keeps the session until it
+/// is closed. NULL is allowed.
 STOA_API void stoa_session_close(stoa_session *session);
 
 /// How many bytes of `sql` the first statement takes, its semicolon included; 0 when nothing but
@@ -31,13 +33,21 @@ STOA_API size_t stoa_sql_statement_length(const char *sql, size_t size, bool *co
 /// Errors   STOA_INVALID  with `err->query_offset`; the message holds the line and a mark below it
 STOA_API STOA_MUST_USE stoa_status stoa_session_prepare(stoa_session *session, const char *sql,
                                                         stoa_statement **out, stoa_error *err);
+/// NULL is allowed.
 STOA_API void stoa_statement_close(stoa_statement *statement);
+/// How many different parameters the statement has ("?", "$1", "$name").
 STOA_API int64_t stoa_statement_parameter_count(const stoa_statement *statement);
 /// Binds row 0 of a one-column array to parameter `index` (from 1). Borrows both.
+///
+/// Errors   STOA_INVALID      there is no such parameter, or the array has no row
+///          STOA_UNSUPPORTED  a type that the engine has no value for
+///          STOA_NO_MEMORY
+/// Threads  One call at a time per session, as for all that take a statement.
 STOA_API STOA_MUST_USE stoa_status stoa_statement_bind(stoa_statement *statement, int64_t index,
                                                        const struct ArrowSchema *schema,
                                                        const struct ArrowArray *value,
                                                        stoa_error *err);
+/// The same for one value, which is copied; a NULL text is a null. Errors as stoa_statement_bind.
 STOA_API STOA_MUST_USE stoa_status stoa_statement_bind_text(stoa_statement *statement,
                                                             int64_t index, const char *value,
                                                             stoa_error *err);
@@ -54,12 +64,19 @@ typedef struct stoa_result_info {
 } stoa_result_info;
 
 /// Runs a prepared statement; may be called again. The stream is read in bounded memory; the next
-/// statement of the session may run once it is released. `info` may be NULL.
+/// statement of the session may run once it is released. `context` and `info` may be NULL.
+///
+/// Errors   STOA_INVALID    what the engine says of the statement; the session's last stream is open,
+///                          its transaction was aborted, or its database is closed
+///          STOA_NOT_FOUND  a table or a file that the statement names
+///          STOA_CONFLICT   somebody else changed what this changes first
+///          STOA_CANCELLED, STOA_IO, STOA_CORRUPT, STOA_NO_MEMORY, STOA_LIMIT
+/// Owns     The caller releases `out`, which is empty on error.
 STOA_API STOA_MUST_USE stoa_status stoa_statement_run(stoa_statement *statement,
                                                       const stoa_context *context,
                                                       struct ArrowArrayStream *out,
                                                       stoa_result_info *info, stoa_error *err);
-/// Prepares and runs one statement.
+/// Prepares and runs one statement. Errors as stoa_statement_run.
 STOA_API STOA_MUST_USE stoa_status stoa_session_run(stoa_session *session, const char *sql,
                                                     const stoa_context *context,
                                                     struct ArrowArrayStream *out,

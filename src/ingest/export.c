@@ -196,7 +196,9 @@ stoa_status stoa_export(stoa_database *database, struct ArrowArrayStream *rows,
     STOA_CHECK(stoa_ingest_output_open(database, path, &chosen, &export.output, err));
     STOA_CHECK(export_rows(&export, err));
     STOA_CHECK(stoa_ingest_output_publish(&export.output, err));
-    *out_rows = export.row_count;
+    if (out_rows != NULL) {
+        *out_rows = export.row_count;
+    }
 
 done:
     stoa_arrow_schema_release(&export.schema);

@@ -89,8 +89,8 @@ static void the_whole_way_in_and_out(void **state) {
 
     assert_ok(stoa_query_async(database, "select * from t", NULL, &rows, &future, &err), err);
     wait_ok(future);
-    assert_ok(stoa_export_async(database, &rows, STOA_FORMAT_PARQUET, parquet, NULL, &exported,
-                                &future, &err),
+    assert_ok(stoa_export_async(database, &rows, STOA_FORMAT_PARQUET, parquet, NULL, NULL, &future,
+                                &err),
               err);
     wait_ok(future);
     assert_ok(stoa_load_async(database, "p", parquet_paths, 1, NULL, &report, &future, &err), err);
