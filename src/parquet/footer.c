@@ -234,7 +234,11 @@ static void read_column(struct parse *parse, stoa_parquet_column *out) {
             read_column_metadata(parse, out);
             has_metadata = true;
         } else if (id == 8 || id == 9) {
-            stoa_thrift_fail(reader, "found an encrypted column, which is not supported");
+            if (parse->status == STOA_OK) {
+                parse->status =
+                    stoa_fail(parse->err, STOA_UNSUPPORTED, "a Parquet file with encrypted columns");
+            }
+            stoa_thrift_fail(reader, "encrypted");
         } else {
             stoa_thrift_skip(reader, type);
         }

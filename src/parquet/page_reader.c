@@ -31,11 +31,12 @@ stoa_status stoa_page_reader_fail(const stoa_page_reader *reader, uint64_t offse
 
 /* ---- Thrift ---------------------------------------------------------------------------------- */
 
-static void read_level_encoding(stoa_thrift_reader *reader, stoa_thrift_type type) {
+static int32_t read_level_encoding(stoa_thrift_reader *reader, stoa_thrift_type type) {
     const int32_t encoding = stoa_thrift_read_i32(reader, type);
     if (encoding != STOA_PARQUET_RLE && encoding != STOA_PARQUET_BIT_PACKED) {
         stoa_thrift_fail(reader, "expected levels in an encoding that levels have");
     }
+    return encoding;
 }
 
 static void read_data_header(stoa_thrift_reader *reader, bool has_levels, stoa_parquet_page *out) {
@@ -45,11 +46,19 @@ static void read_data_header(stoa_thrift_reader *reader, bool has_levels, stoa_p
         case 1: out->value_count = stoa_thrift_read_i32(reader, type); break;
         case 2: out->encoding = stoa_thrift_read_i32(reader, type); break;
         case 3:
+            if (has_levels) {
+                out->definition_encoding = read_level_encoding(reader, type);
+            } else {
+                stoa_thrift_skip(reader, type);
+            }
+            break;
         case 4:
             if (has_levels) {
-                read_level_encoding(reader, type);
-                break;
-            } /* fall through */
+                out->repetition_encoding = read_level_encoding(reader, type);
+            } else {
+                stoa_thrift_skip(reader, type);
+            }
+            break;
         default: stoa_thrift_skip(reader, type); break;
         }
     }
@@ -126,12 +135,29 @@ static void read_header(stoa_thrift_reader *reader, stoa_parquet_page *out) {
 
 /* ---- The window ------------------------------------------------------------------------------ */
 
-static stoa_status fill_window(stoa_page_reader *reader, size_t size, stoa_error *err) {
-    stoa_buffer_clear(&reader->window);
-    STOA_TRY(stoa_buffer_reserve(&reader->window, size, err));
-    STOA_TRY(stoa_file_read(reader->file, reader->position, reader->window.data, size, err));
-    reader->window.size = size;
+/* Within the chunk, which lies within the file. */
+static stoa_status window_view(stoa_page_reader *reader, uint64_t offset, size_t size,
+                               const uint8_t **out, stoa_error *err) {
+    stoa_buffer *window = &reader->window;
+    if (offset < reader->window_offset || offset - reader->window_offset > window->size ||
+        window->size - (size_t)(offset - reader->window_offset) < size) {
+        const uint64_t left = reader->end - offset;
+        const size_t ahead = left < reader->read_ahead ? (size_t)left : reader->read_ahead;
+        const size_t wanted = size > ahead ? size : ahead;
+        stoa_buffer_clear(window);
+        STOA_TRY(stoa_buffer_reserve(window, wanted, err));
+        STOA_TRY(stoa_file_read(reader->file, offset, window->data, wanted, err));
+        window->size = wanted;
+        reader->window_offset = offset;
+    }
+    *out = window->data == NULL ? (const uint8_t *)"" /* of an empty page */
+                                : window->data + (offset - reader->window_offset);
     return STOA_OK;
+}
+
+stoa_status stoa_page_reader_body(stoa_page_reader *reader, const stoa_parquet_page *page,
+                                  const uint8_t **out_view, stoa_error *err) {
+    return window_view(reader, page->body_offset, page->body_bytes, out_view, err);
 }
 
 stoa_status stoa_page_reader_next(stoa_page_reader *reader, stoa_parquet_page *out, bool *out_end,
@@ -146,9 +172,14 @@ stoa_status stoa_page_reader_next(stoa_page_reader *reader, stoa_parquet_page *o
     stoa_thrift_reader thrift;
     while (true) {
         const size_t window = size < left ? size : (size_t)left;
-        STOA_TRY(fill_window(reader, window, err));
-        *out = (stoa_parquet_page){.row_count = -1, .encoding = -1, .offset = reader->position};
-        thrift = stoa_thrift_reader_of(reader->window.data, window);
+        const uint8_t *bytes;
+        STOA_TRY(window_view(reader, reader->position, window, &bytes, err));
+        *out = (stoa_parquet_page){.row_count = -1,
+                                   .encoding = -1,
+                                   .definition_encoding = STOA_PARQUET_RLE,
+                                   .repetition_encoding = STOA_PARQUET_RLE,
+                                   .offset = reader->position};
+        thrift = stoa_thrift_reader_of(bytes, window);
         read_header(&thrift, out);
         if (!thrift.ended || window == left || size >= HEADER_BYTES_MAX) {
             break;

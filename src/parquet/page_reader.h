@@ -15,6 +15,8 @@ typedef struct stoa_parquet_page {
     uint32_t crc;
     int64_t value_count; /* nulls included; entries of a dictionary; 0 for other kinds */
     int32_t encoding;
+    int32_t definition_encoding; /* version 1 only: RLE or BIT_PACKED */
+    int32_t repetition_encoding;
     /* Version 2 only: levels stand before the body's compressed part. */
     int64_t row_count; /* -1: not said */
     int64_t null_count;
@@ -28,7 +30,9 @@ typedef struct stoa_page_reader {
     uint64_t position;
     uint64_t end; /* of the chunk */
     int32_t page_index; /* of the page that was read last; -1 before the first */
-    stoa_buffer window; /* bytes of the file around the current header */
+    size_t read_ahead;  /* bytes that are read at a time, 0: no more than a header needs */
+    uint64_t window_offset;
+    stoa_buffer window; /* bytes of the file from there on */
 } stoa_page_reader;
 
 void stoa_page_reader_init(stoa_page_reader *reader, stoa_pool *pool, stoa_file *file,
@@ -40,6 +44,12 @@ void stoa_page_reader_release(stoa_page_reader *reader);
 /// Errors   STOA_CORRUPT  with page number and byte; row group and column are the caller's to add
 STOA_MUST_USE stoa_status stoa_page_reader_next(stoa_page_reader *reader, stoa_parquet_page *out,
                                                 bool *out_end, stoa_error *err);
+
+/// The stored bytes of the page that was read last: borrowed until the next call. Reads as much of
+/// what follows in the chunk as `read_ahead` says.
+STOA_MUST_USE stoa_status stoa_page_reader_body(stoa_page_reader *reader,
+                                                const stoa_parquet_page *page,
+                                                const uint8_t **out_view, stoa_error *err);
 
 /// A failure about the page that was read last.
 stoa_status stoa_page_reader_fail(const stoa_page_reader *reader, uint64_t offset,

@@ -1,24 +1,19 @@
 /* Chunk by chunk, page by page, holding one page at a time. See verify.h. */
 #include "parquet/verify.h"
 
-#include <stdio.h>
-
 #include "base/bytes.h"
 #include "base/checked.h"
-#include "base/hash.h"
 #include "codec/bitpack_kernel.h"
-#include "codec/compress.h"
 #include "codec/rle_decoder.h"
 #include "parquet/footer.h"
-#include "parquet/page_reader.h"
+#include "parquet/page_body.h"
 
 struct verifier {
     const stoa_context *context;
     stoa_file *file;
     const stoa_parquet_footer *footer;
-    stoa_codec *codecs[STOA_PARQUET_COMPRESSION_LZ4_RAW + 1];
-    stoa_buffer body;
-    stoa_buffer plain;
+    stoa_page_body body;
+    const uint8_t *plain; /* of the current page, plain_bytes of its header; NULL: not known */
     stoa_buffer levels;
     bool checksums_only;
     bool checksum_failed;
@@ -42,91 +37,21 @@ static stoa_status fail_page(const struct chunk_state *chunk, const char *proble
     return stoa_page_reader_fail(&chunk->pages, chunk->page.offset, problem, err);
 }
 
-static bool compression_of(int32_t number, stoa_compression *out) {
-    switch (number) {
-    case STOA_PARQUET_COMPRESSION_NONE: *out = STOA_COMPRESSION_NONE; return true;
-    case STOA_PARQUET_COMPRESSION_SNAPPY: *out = STOA_COMPRESSION_SNAPPY; return true;
-    case STOA_PARQUET_COMPRESSION_GZIP: *out = STOA_COMPRESSION_GZIP; return true;
-    case STOA_PARQUET_COMPRESSION_BROTLI: *out = STOA_COMPRESSION_BROTLI; return true;
-    case STOA_PARQUET_COMPRESSION_LZ4: *out = STOA_COMPRESSION_LZ4_HADOOP; return true;
-    case STOA_PARQUET_COMPRESSION_ZSTD: *out = STOA_COMPRESSION_ZSTD; return true;
-    case STOA_PARQUET_COMPRESSION_LZ4_RAW: *out = STOA_COMPRESSION_LZ4_RAW; return true;
-    default: return false;
-    }
-}
-
-/* `*out_codec` is NULL for codecs that Stoa lacks. */
-static stoa_status codec_for(struct verifier *verifier, int32_t number, stoa_codec **out_codec,
-                             stoa_error *err) {
-    stoa_compression compression;
-    *out_codec = NULL;
-    if (!compression_of(number, &compression)) {
-        return STOA_OK;
-    }
-    stoa_codec **codec = &verifier->codecs[number];
-    if (*codec == NULL) {
-        STOA_TRY(stoa_codec_create(verifier->context->pool, compression, 0, codec, err));
-    }
-    *out_codec = *codec;
-    return STOA_OK;
-}
-
 /* ---- Bodies ---------------------------------------------------------------------------------- */
 
-static stoa_status read_body(struct verifier *verifier, struct chunk_state *chunk,
+static stoa_status open_body(struct verifier *verifier, struct chunk_state *chunk,
                              stoa_error *err) {
     const stoa_parquet_page *page = &chunk->page;
-    stoa_buffer *body = &verifier->body;
-    stoa_buffer_clear(body);
-    STOA_TRY(stoa_buffer_reserve(body, page->body_bytes, err));
-    STOA_TRY(stoa_file_read(verifier->file, page->body_offset, body->data, page->body_bytes, err));
-    body->size = page->body_bytes;
-    if (page->has_crc) {
-        const uint32_t crc = stoa_crc32(0, body->data, body->size);
-        if (crc != page->crc) {
-            char problem[96];
-            (void)snprintf(problem, sizeof problem, "expected a checksum of %08" PRIx32
-                     " but found %08" PRIx32, page->crc, crc);
-            verifier->checksum_failed = true;
-            return fail_page(chunk, problem, err);
-        }
+    const uint8_t *stored;
+    verifier->plain = NULL;
+    STOA_TRY(stoa_page_reader_body(&chunk->pages, page, &stored, err));
+    stoa_status status = stoa_page_body_check(&chunk->pages, page, stored, err);
+    verifier->checksum_failed = verifier->checksum_failed || status == STOA_CORRUPT;
+    if (status != STOA_OK || verifier->checksums_only) {
+        return status;
     }
-    return STOA_OK;
-}
-
-/* Levels of version 2 are never compressed. */
-static stoa_status decompress_body(struct verifier *verifier, struct chunk_state *chunk,
-                                   bool *out_known, stoa_error *err) {
-    const stoa_parquet_page *page = &chunk->page;
-    const size_t levels = (size_t)page->definition_bytes + page->repetition_bytes;
-    const bool is_v2 = page->kind == STOA_PARQUET_DATA_PAGE_V2;
-    stoa_buffer *plain = &verifier->plain;
-    stoa_codec *codec;
-    const int32_t compression = is_v2 && !page->is_compressed ? STOA_PARQUET_COMPRESSION_NONE
-                                                              : chunk->column->compression;
-    STOA_TRY(codec_for(verifier, compression, &codec, err));
-    *out_known = codec != NULL;
-    stoa_buffer_clear(plain);
-    if (codec == NULL) {
-        return STOA_OK;
-    }
-    if (compression == STOA_PARQUET_COMPRESSION_NONE && page->body_bytes != page->plain_bytes) {
-        return fail_page(chunk, "expected as many bytes as the page has uncompressed", err);
-    }
-    STOA_TRY(stoa_buffer_reserve(plain, page->plain_bytes, err));
-    if (levels > 0) {
-        memcpy(plain->data, verifier->body.data, levels);
-    }
-    stoa_status status =
-        stoa_codec_decompress(codec, verifier->body.data + levels, page->body_bytes - levels,
-                              plain->data + levels, page->plain_bytes - levels, err);
-    if (status == STOA_CORRUPT) {
-        char problem[STOA_ERROR_MESSAGE_BYTES];
-        (void)snprintf(problem, sizeof problem, "%s", err != NULL ? err->message : "does not decompress");
-        return fail_page(chunk, problem, err);
-    }
-    plain->size = page->plain_bytes;
-    return status;
+    return stoa_page_body_open(&verifier->body, &chunk->pages, page, chunk->column->compression,
+                               stored, &verifier->plain, err);
 }
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
@@ -163,17 +88,16 @@ static stoa_status decode_repetition(struct verifier *verifier, struct chunk_sta
 static stoa_status count_rows(struct verifier *verifier, struct chunk_state *chunk,
                               stoa_error *err) {
     const stoa_parquet_page *page = &chunk->page;
-    const stoa_buffer *plain = &verifier->plain;
     int64_t rows = page->value_count;
     if (chunk->leaf->repetition_max > 0) {
-        const uint8_t *bytes = plain->data;
+        const uint8_t *bytes = verifier->plain;
         size_t size = page->repetition_bytes;
         if (page->kind == STOA_PARQUET_DATA_PAGE) {
-            if (plain->size < 4 || stoa_load_u32(plain->data) > plain->size - 4) {
+            if (page->plain_bytes < 4 || stoa_load_u32(bytes) > page->plain_bytes - 4) {
                 return fail_page(chunk, "expected repetition levels within the page", err);
             }
-            bytes = plain->data + 4;
-            size = stoa_load_u32(plain->data);
+            size = stoa_load_u32(bytes);
+            bytes += 4;
         }
         STOA_TRY(decode_repetition(verifier, chunk, bytes, size, &rows, err));
     }
@@ -218,11 +142,11 @@ static size_t plain_width(const stoa_parquet_element *element) {
 
 /* As many entries as the header says, and nothing behind them. */
 static bool dictionary_is_whole(const stoa_parquet_element *element, int64_t count,
-                                const stoa_buffer *plain) {
+                                const uint8_t *plain, size_t plain_size) {
     if (element->physical != STOA_PARQUET_BYTE_ARRAY) {
-        return (uint64_t)count * plain_width(element) == plain->size;
+        return (uint64_t)count * plain_width(element) == plain_size;
     }
-    stoa_byte_reader reader = stoa_byte_reader_of(plain->data, plain->size);
+    stoa_byte_reader reader = stoa_byte_reader_of(plain, plain_size);
     for (int64_t i = 0; i < count; i++) {
         uint8_t size[4];
         if (!stoa_byte_reader_get(&reader, size, sizeof size) ||
@@ -236,13 +160,12 @@ static bool dictionary_is_whole(const stoa_parquet_element *element, int64_t cou
 static stoa_status verify_page(struct verifier *verifier, struct chunk_state *chunk,
                                stoa_error *err) {
     const stoa_parquet_page *page = &chunk->page;
-    bool known;
     if (verifier->checksums_only) {
-        return page->has_crc ? read_body(verifier, chunk, err) : STOA_OK;
+        return page->has_crc ? open_body(verifier, chunk, err) : STOA_OK;
     }
     chunk->uncompressed_bytes += page->body_offset - page->offset + page->plain_bytes;
-    STOA_TRY(read_body(verifier, chunk, err));
-    STOA_TRY(decompress_body(verifier, chunk, &known, err));
+    STOA_TRY(open_body(verifier, chunk, err));
+    const bool known = verifier->plain != NULL;
     if (page->kind == STOA_PARQUET_DICTIONARY_PAGE) {
         if (chunk->has_dictionary || chunk->value_count > 0) {
             return fail_page(chunk, "expected no dictionary page behind other pages", err);
@@ -253,7 +176,8 @@ static stoa_status verify_page(struct verifier *verifier, struct chunk_state *ch
         }
         chunk->has_dictionary = true;
         const stoa_parquet_element *element = &verifier->footer->elements[chunk->leaf->element];
-        if (known && !dictionary_is_whole(element, page->value_count, &verifier->plain)) {
+        if (known && !dictionary_is_whole(element, page->value_count, verifier->plain,
+                                          page->plain_bytes)) {
             return fail_page(chunk, "expected as many dictionary entries as its header says", err);
         }
         return STOA_OK;
@@ -392,8 +316,7 @@ static stoa_status verify_file(const stoa_context *context, stoa_file *file, boo
                                 .file = file,
                                 .footer = &footer,
                                 .checksums_only = checksums_only};
-    stoa_buffer_init(&verifier.body, context->pool);
-    stoa_buffer_init(&verifier.plain, context->pool);
+    stoa_page_body_init(&verifier.body, context->pool);
     stoa_buffer_init(&verifier.levels, context->pool);
     STOA_CHECK(check_head(file, err));
     if (!checksums_only) {
@@ -403,12 +326,8 @@ static stoa_status verify_file(const stoa_context *context, stoa_file *file, boo
 
 done:
     *out_checksum_failed = verifier.checksum_failed;
-    stoa_buffer_release(&verifier.body);
-    stoa_buffer_release(&verifier.plain);
+    stoa_page_body_release(&verifier.body);
     stoa_buffer_release(&verifier.levels);
-    for (size_t i = 0; i < sizeof verifier.codecs / sizeof *verifier.codecs; i++) {
-        stoa_codec_close(verifier.codecs[i]);
-    }
     stoa_parquet_footer_release(&footer);
     return status;
 }
