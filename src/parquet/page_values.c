@@ -1,0 +1,369 @@
+/* An encoding is an entry of the table at the end: `begin` looks at what stands before the values, and
+ * one of three functions appends some of them, for booleans (bits), for values of a fixed size, and
+ * for byte arrays, which come as views and are gathered here. The formats themselves are decoded in
+ * src/codec; what goes wrong there gets page and byte here. */
+#include "parquet/page_values.h"
+
+#include <stdio.h>
+
+#include "base/bits.h"
+
+enum { PIECE = 1024, ROOM_MIN = 4096 };
+
+static bool has_bytes(const stoa_chunk_reader *chunk) {
+    return chunk->element->physical == STOA_PARQUET_BYTE_ARRAY;
+}
+
+static bool is_boolean(const stoa_chunk_reader *chunk) {
+    return chunk->element->physical == STOA_PARQUET_BOOLEAN;
+}
+
+/* Passes on how a decoder ended; STOA_CORRUPT with page and byte. */
+static stoa_status decoded(const stoa_chunk_reader *chunk, stoa_status status,
+                           const stoa_error *cause, stoa_error *err) {
+    if (status == STOA_CORRUPT) {
+        return stoa_chunk_reader_fail(chunk, cause->message, err);
+    }
+    if (status != STOA_OK && err != NULL) {
+        *err = *cause;
+    }
+    return status;
+}
+
+#define DECODE(call)                                                                               \
+    do {                                                                                           \
+        stoa_error cause = STOA_ERROR_NONE;                                                        \
+        STOA_TRY(decoded(chunk, (call), &cause, err));                                             \
+    } while (0)
+
+/* ---- Appending ------------------------------------------------------------------------------- */
+
+static stoa_status reserve_bits(stoa_chunk_values *out, int64_t count, stoa_error *err) {
+    return stoa_buffer_resize(&out->data, stoa_bitmap_bytes(out->value_count + count), err);
+}
+
+static stoa_status reserve_fixed(const stoa_chunk_reader *chunk, stoa_chunk_values *out,
+                                 int64_t count, uint8_t **at, stoa_error *err) {
+    const size_t size = (size_t)count * (size_t)chunk->value_bytes;
+    STOA_TRY(stoa_buffer_reserve(&out->data, size, err));
+    *at = out->data.data + out->data.size;
+    out->data.size += size;
+    return STOA_OK;
+}
+
+/* Offsets begin with a zero. */
+static stoa_status reserve_offsets(stoa_chunk_values *out, size_t count, int32_t **at,
+                                   stoa_error *err) {
+    stoa_buffer *offsets = &out->offsets;
+    STOA_TRY(stoa_buffer_reserve(offsets, (count + 1) * sizeof(int32_t), err));
+    if (offsets->size == 0) {
+        memset(offsets->data, 0, sizeof(int32_t));
+        offsets->size = sizeof(int32_t);
+    }
+    *at = (int32_t *)(void *)(offsets->data + offsets->size);
+    offsets->size += count * sizeof(int32_t);
+    return STOA_OK;
+}
+
+static stoa_status fail_large(stoa_error *err) {
+    return stoa_fail(err, STOA_LIMIT,
+                     "more than 2 GiB of strings in one batch; ask for batches of fewer rows");
+}
+
+static stoa_status append_views(const stoa_bytes_view *views, size_t count, stoa_chunk_values *out,
+                                stoa_error *err) {
+    const size_t size = stoa_views_bytes(views, count, INT32_MAX - out->data.size);
+    int32_t *ends;
+    if (size == SIZE_MAX) {
+        return fail_large(err);
+    }
+    STOA_TRY(stoa_buffer_reserve(&out->data, size, err));
+    STOA_TRY(reserve_offsets(out, count, &ends, err));
+    stoa_views_gather_i32(views, count, (int32_t)out->data.size, ends,
+                          out->data.data == NULL ? NULL : out->data.data + out->data.size);
+    out->data.size += size;
+    return STOA_OK;
+}
+
+/* ---- PLAIN ----------------------------------------------------------------------------------- */
+
+static stoa_status begin_plain(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                               stoa_error *err) {
+    (void)err;
+    if (is_boolean(chunk)) {
+        chunk->values.bools = (stoa_plain_bools){bytes, size, 0};
+    } else {
+        chunk->values.plain = stoa_byte_reader_of(bytes, size);
+    }
+    return STOA_OK;
+}
+
+static stoa_status plain_bits(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
+                              stoa_error *err) {
+    DECODE(stoa_plain_read_bools(&chunk->values.bools, out->data.data, out->value_count, count,
+                                 &cause));
+    return STOA_OK;
+}
+
+static stoa_status plain_fixed(stoa_chunk_reader *chunk, size_t count, uint8_t *out,
+                               stoa_error *err) {
+    const size_t width = (size_t)chunk->value_bytes;
+    const uint8_t *bytes;
+    DECODE(stoa_plain_take_fixed(&chunk->values.plain, width, count, &bytes, &cause));
+    memcpy(out, bytes, count * width);
+    return STOA_OK;
+}
+
+static stoa_status plain_views(stoa_chunk_reader *chunk, stoa_bytes_view *out, size_t count,
+                               stoa_error *err) {
+    DECODE(stoa_plain_read_bytes(&chunk->values.plain, out, count, &cause));
+    return STOA_OK;
+}
+
+/* ---- Dictionaries ---------------------------------------------------------------------------- */
+
+/* The entries' own bytes are kept: the page's are gone with the next. */
+static stoa_status load_views(stoa_chunk_reader *chunk, size_t count, stoa_error *err) {
+    stoa_buffer *views = &chunk->dictionary_views;
+    stoa_byte_reader reader = stoa_byte_reader_of(chunk->dictionary.data, chunk->dictionary.size);
+    stoa_buffer_clear(views);
+    STOA_TRY(stoa_buffer_reserve(views, count * sizeof(stoa_bytes_view), err));
+    views->size = count * sizeof(stoa_bytes_view);
+    if (count > 0) {
+        DECODE(
+            stoa_plain_read_bytes(&reader, (stoa_bytes_view *)(void *)views->data, count, &cause));
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_page_dictionary_load(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                                      int64_t count, stoa_error *err) {
+    const uint64_t each = has_bytes(chunk) ? 4 : (uint64_t)chunk->value_bytes;
+    if (is_boolean(chunk) || (uint64_t)count > size / each || count > UINT32_MAX) {
+        return stoa_chunk_reader_fail(chunk,
+                                      "expected as many dictionary entries as its header says",
+                                      err);
+    }
+    stoa_buffer_clear(&chunk->dictionary);
+    STOA_TRY(stoa_buffer_append(&chunk->dictionary, bytes, size, err));
+    if (has_bytes(chunk)) {
+        STOA_TRY(load_views(chunk, (size_t)count, err));
+    }
+    chunk->dictionary_count = (uint32_t)count;
+    chunk->has_dictionary = true;
+    return STOA_OK;
+}
+
+static stoa_status begin_codes(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                               stoa_error *err) {
+    if (!chunk->has_dictionary && size > 0) {
+        return stoa_chunk_reader_fail(chunk, "expected a dictionary page before it", err);
+    }
+    DECODE(stoa_dictionary_decoder_init(&chunk->values.codes, bytes, size, chunk->dictionary_count,
+                                        &cause));
+    return STOA_OK;
+}
+
+static stoa_status codes_fixed(stoa_chunk_reader *chunk, size_t count, uint8_t *out,
+                               stoa_error *err) {
+    DECODE(stoa_dictionary_decoder_read_fixed(&chunk->values.codes, chunk->dictionary.data,
+                                              (size_t)chunk->value_bytes, out, count, &cause));
+    return STOA_OK;
+}
+
+static stoa_status codes_views(stoa_chunk_reader *chunk, stoa_bytes_view *out, size_t count,
+                               stoa_error *err) {
+    const void *entries = chunk->dictionary_views.data;
+    DECODE(stoa_dictionary_decoder_read_views(&chunk->values.codes, entries, out, count, &cause));
+    return STOA_OK;
+}
+
+/* ---- Booleans in runs ------------------------------------------------------------------------ */
+
+static stoa_status begin_runs(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                              stoa_error *err) {
+    DECODE(stoa_rle_decoder_init_sized(&chunk->values.runs, bytes, size, 1, NULL, &cause));
+    return STOA_OK;
+}
+
+static stoa_status runs_bits(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
+                             stoa_error *err) {
+    DECODE(stoa_rle_decoder_read_bits(&chunk->values.runs, out->data.data, out->value_count, count,
+                                      NULL, &cause));
+    return STOA_OK;
+}
+
+/* ---- Differences ----------------------------------------------------------------------------- */
+
+static stoa_status begin_delta(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                               stoa_error *err) {
+    if (chunk->element->physical != STOA_PARQUET_INT32 &&
+        chunk->element->physical != STOA_PARQUET_INT64) {
+        return stoa_chunk_reader_fail(chunk, "expected DELTA_BINARY_PACKED of integers only", err);
+    }
+    DECODE(stoa_delta_decoder_init(&chunk->values.delta, bytes, size, chunk->value_bytes, &cause));
+    return STOA_OK;
+}
+
+static stoa_status delta_fixed(stoa_chunk_reader *chunk, size_t count, uint8_t *out,
+                               stoa_error *err) {
+    if (chunk->value_bytes == 4) {
+        DECODE(stoa_delta_decoder_read_i32(&chunk->values.delta, (int32_t *)(void *)out, count,
+                                           &cause));
+    } else {
+        DECODE(stoa_delta_decoder_read_i64(&chunk->values.delta, (int64_t *)(void *)out, count,
+                                           &cause));
+    }
+    return STOA_OK;
+}
+
+static stoa_status begin_lengths(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                                 stoa_error *err) {
+    DECODE(stoa_delta_lengths_decoder_init(&chunk->values.lengths, bytes, size, &cause));
+    return STOA_OK;
+}
+
+static stoa_status lengths_views(stoa_chunk_reader *chunk, stoa_bytes_view *out, size_t count,
+                                 stoa_error *err) {
+    DECODE(stoa_delta_lengths_decoder_read(&chunk->values.lengths, out, count, &cause));
+    return STOA_OK;
+}
+
+static stoa_status begin_prefixes(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                                  stoa_error *err) {
+    stoa_delta_bytes_decoder_release(&chunk->prefixes);
+    DECODE(
+        stoa_delta_bytes_decoder_init(&chunk->prefixes, chunk->context->pool, bytes, size, &cause));
+    return STOA_OK;
+}
+
+static stoa_status prefixes_fixed(stoa_chunk_reader *chunk, size_t count, uint8_t *out,
+                                  stoa_error *err) {
+    DECODE(stoa_delta_bytes_decoder_read_fixed(&chunk->prefixes, (size_t)chunk->value_bytes, out,
+                                               count, &cause));
+    return STOA_OK;
+}
+
+/* These values lie nowhere as a whole: they are put together where they go. */
+static stoa_status append_prefixes(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
+                                   stoa_error *err) {
+    while (count > 0) {
+        stoa_bytes_view views[PIECE];
+        size_t next, done;
+        int32_t *ends;
+        DECODE(stoa_delta_bytes_decoder_peek(&chunk->prefixes, &next, &cause));
+        if (next > INT32_MAX - out->data.size) {
+            return fail_large(err);
+        }
+        STOA_TRY(stoa_buffer_reserve(&out->data, next + ROOM_MIN, err));
+        size_t room = out->data.capacity - out->data.size;
+        room = room > INT32_MAX - out->data.size ? INT32_MAX - out->data.size : room;
+        DECODE(stoa_delta_bytes_decoder_read(&chunk->prefixes, views, count < PIECE ? count : PIECE,
+                                             out->data.data + out->data.size, room, &done, &cause));
+        STOA_TRY(reserve_offsets(out, done, &ends, err));
+        for (size_t i = 0; i < done; i++) {
+            out->data.size += views[i].size;
+            ends[i] = (int32_t)out->data.size;
+        }
+        count -= done;
+    }
+    return STOA_OK;
+}
+
+/* ---- Streams of bytes ------------------------------------------------------------------------ */
+
+static stoa_status begin_split(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                               stoa_error *err) {
+    DECODE(stoa_byte_stream_split_init(&chunk->values.split, bytes, size,
+                                       (size_t)chunk->value_bytes, &cause));
+    return STOA_OK;
+}
+
+static stoa_status split_fixed(stoa_chunk_reader *chunk, size_t count, uint8_t *out,
+                               stoa_error *err) {
+    DECODE(stoa_byte_stream_split_read(&chunk->values.split, out, count, &cause));
+    return STOA_OK;
+}
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+/* A kind of values without a function does not come in the encoding. */
+static const struct decoder {
+    stoa_status (*begin)(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                         stoa_error *err);
+    stoa_status (*bits)(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
+                        stoa_error *err);
+    stoa_status (*fixed)(stoa_chunk_reader *chunk, size_t count, uint8_t *out, stoa_error *err);
+    stoa_status (*views)(stoa_chunk_reader *chunk, stoa_bytes_view *out, size_t count,
+                         stoa_error *err);
+    stoa_status (*append)(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
+                          stoa_error *err); /* instead of `views` */
+} DECODERS[] = {
+    [STOA_PARQUET_PLAIN] = {begin_plain, plain_bits, plain_fixed, plain_views, NULL},
+    [STOA_PARQUET_PLAIN_DICTIONARY] = {begin_codes, NULL, codes_fixed, codes_views, NULL},
+    [STOA_PARQUET_RLE] = {begin_runs, runs_bits, NULL, NULL, NULL},
+    [STOA_PARQUET_DELTA_BINARY_PACKED] = {begin_delta, NULL, delta_fixed, NULL, NULL},
+    [STOA_PARQUET_DELTA_LENGTH_BYTE_ARRAY] = {begin_lengths, NULL, NULL, lengths_views, NULL},
+    [STOA_PARQUET_DELTA_BYTE_ARRAY] = {begin_prefixes, NULL, prefixes_fixed, NULL, append_prefixes},
+    [STOA_PARQUET_RLE_DICTIONARY] = {begin_codes, NULL, codes_fixed, codes_views, NULL},
+    [STOA_PARQUET_BYTE_STREAM_SPLIT] = {begin_split, NULL, split_fixed, NULL, NULL},
+};
+
+static const struct decoder *decoder_of(const stoa_chunk_reader *chunk) {
+    const size_t encoding = (size_t)chunk->page.encoding;
+    if (encoding >= sizeof DECODERS / sizeof *DECODERS) {
+        return NULL;
+    }
+    const struct decoder *decoder = &DECODERS[encoding];
+    const bool has_values = is_boolean(chunk)  ? decoder->bits != NULL
+                            : has_bytes(chunk) ? decoder->views != NULL || decoder->append != NULL
+                                               : decoder->fixed != NULL;
+    return has_values ? decoder : NULL;
+}
+
+stoa_status stoa_page_values_begin(stoa_chunk_reader *chunk, const uint8_t *bytes, size_t size,
+                                   stoa_error *err) {
+    const struct decoder *decoder = decoder_of(chunk);
+    if (decoder == NULL) {
+        char problem[96];
+        (void)snprintf(problem, sizeof problem, "%s values do not come in the encoding %s",
+                       stoa_parquet_physical_name(chunk->element->physical),
+                       stoa_parquet_encoding_name(chunk->page.encoding));
+        return stoa_chunk_reader_fail(chunk, problem, err);
+    }
+    return decoder->begin(chunk, bytes, size, err);
+}
+
+static stoa_status take_views(stoa_chunk_reader *chunk, const struct decoder *decoder, size_t count,
+                              stoa_chunk_values *out, stoa_error *err) {
+    for (size_t done = 0; done < count;) {
+        stoa_bytes_view views[PIECE];
+        const size_t now = count - done < PIECE ? count - done : PIECE;
+        STOA_TRY(decoder->views(chunk, views, now, err));
+        STOA_TRY(append_views(views, now, out, err));
+        done += now;
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_page_values_take(stoa_chunk_reader *chunk, int64_t count, stoa_chunk_values *out,
+                                  stoa_error *err) {
+    const struct decoder *decoder = decoder_of(chunk);
+    uint8_t *at;
+    if (count == 0) {
+        return STOA_OK;
+    }
+    if (is_boolean(chunk)) {
+        STOA_TRY(reserve_bits(out, count, err));
+        STOA_TRY(decoder->bits(chunk, (size_t)count, out, err));
+    } else if (!has_bytes(chunk)) {
+        STOA_TRY(reserve_fixed(chunk, out, count, &at, err));
+        STOA_TRY(decoder->fixed(chunk, (size_t)count, at, err));
+    } else if (decoder->append != NULL) {
+        STOA_TRY(decoder->append(chunk, (size_t)count, out, err));
+    } else {
+        STOA_TRY(take_views(chunk, decoder, (size_t)count, out, err));
+    }
+    out->value_count += count;
+    return STOA_OK;
+}

@@ -1,0 +1,21 @@
+/* Decoders of values, one for each encoding. */
+#ifndef STOA_PARQUET_PAGE_VALUES_H
+#define STOA_PARQUET_PAGE_VALUES_H
+
+#include "parquet/chunk_reader.h"
+
+/// Begins the current page, whose values are these bytes; they stay until the next page begins.
+///
+/// Errors   STOA_CORRUPT, STOA_UNSUPPORTED, STOA_LIMIT, STOA_NO_MEMORY
+STOA_MUST_USE stoa_status stoa_page_values_begin(stoa_chunk_reader *chunk, const uint8_t *bytes,
+                                                 size_t size, stoa_error *err);
+
+/// Appends the next `count` values.
+STOA_MUST_USE stoa_status stoa_page_values_take(stoa_chunk_reader *chunk, int64_t count,
+                                                stoa_chunk_values *out, stoa_error *err);
+
+/// Decodes a dictionary page of `count` entries.
+STOA_MUST_USE stoa_status stoa_page_dictionary_load(stoa_chunk_reader *chunk, const uint8_t *bytes,
+                                                    size_t size, int64_t count, stoa_error *err);
+
+#endif

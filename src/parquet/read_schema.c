@@ -1,0 +1,515 @@
+/* Schema elements stand in depth-first order; they are walked once, by a recursion that ends at
+ * DEPTH_MAX. Each element is looked at as what it annotates (a list, a map) or as what it is (a
+ * group, a value); a repeated field without an annotation is a required list of required items. */
+#include "parquet/read_schema.h"
+
+#include <stdio.h>
+
+#include "parquet/arrow_schema.h"
+#include "schema/schema.h"
+
+enum { DEPTH_MAX = 64, DECIMAL_DIGITS_MAX = 38 };
+
+struct builder {
+    stoa_arena *arena;
+    const stoa_parquet_footer *footer;
+    int32_t at;   /* the element that comes next */
+    int32_t leaf; /* the leaf that comes next */
+    stoa_type_unit int96_unit;
+    bool has_ids;
+};
+
+/* The levels around an element: its own `optional` counted, its own `repeated` not. */
+struct levels {
+    int32_t definition;
+    int32_t repetition;
+    int32_t slot_definition;
+};
+
+static stoa_status build_field(struct builder *builder, struct levels levels, int depth,
+                               stoa_field *field, stoa_read_node *node, stoa_error *err);
+static stoa_status build_content(struct builder *builder, struct levels levels, bool nullable,
+                                 int depth, stoa_field *field, stoa_read_node *node,
+                                 stoa_error *err);
+
+/* ---- Values ---------------------------------------------------------------------------------- */
+
+static void set_time(stoa_type *type, stoa_type_kind kind, stoa_type_unit unit) {
+    type->kind = kind;
+    type->unit = unit;
+}
+
+static stoa_status set_decimal(const stoa_parquet_element *element, stoa_type *type,
+                               stoa_error *err) {
+    if (element->precision < 1 || element->precision > DECIMAL_DIGITS_MAX || element->scale < 0 ||
+        element->scale > element->precision) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "column '%s': a decimal(%" PRId32 ", %" PRId32 ") is not supported",
+                         element->name, element->precision, element->scale);
+    }
+    type->kind = STOA_TYPE_DECIMAL;
+    type->precision = element->precision;
+    type->scale = element->scale;
+    return STOA_OK;
+}
+
+static bool is_decimal(const stoa_parquet_element *element) {
+    return element->logical == STOA_PARQUET_LOGICAL_DECIMAL ||
+           (element->logical == STOA_PARQUET_LOGICAL_NONE &&
+            element->converted == STOA_PARQUET_CONVERTED_DECIMAL);
+}
+
+/* Bits of an integer annotation, negative when it is signed; 0: none. */
+static int32_t integer_bits(const stoa_parquet_element *element) {
+    if (element->logical == STOA_PARQUET_LOGICAL_INTEGER) {
+        return element->logical_signed ? -element->logical_bits : element->logical_bits;
+    }
+    if (element->logical != STOA_PARQUET_LOGICAL_NONE) {
+        return 0;
+    }
+    switch (element->converted) {
+    case STOA_PARQUET_CONVERTED_UINT_8: return 8;
+    case STOA_PARQUET_CONVERTED_UINT_16: return 16;
+    case STOA_PARQUET_CONVERTED_UINT_32: return 32;
+    case STOA_PARQUET_CONVERTED_UINT_64: return 64;
+    case STOA_PARQUET_CONVERTED_INT_8: return -8;
+    case STOA_PARQUET_CONVERTED_INT_16: return -16;
+    default: return 0;
+    }
+}
+
+static stoa_status int32_type(const stoa_parquet_element *element, stoa_type *type,
+                              stoa_read_node *node, stoa_error *err) {
+    const bool old = element->logical == STOA_PARQUET_LOGICAL_NONE;
+    type->kind = STOA_TYPE_INT;
+    if (is_decimal(element)) {
+        node->value_class = STOA_READ_DECIMAL_I32;
+        return set_decimal(element, type, err);
+    }
+    if (element->logical == STOA_PARQUET_LOGICAL_DATE ||
+        (old && element->converted == STOA_PARQUET_CONVERTED_DATE)) {
+        type->kind = STOA_TYPE_DATE;
+    } else if ((element->logical == STOA_PARQUET_LOGICAL_TIME && element->logical_unit == 1) ||
+               (old && element->converted == STOA_PARQUET_CONVERTED_TIME_MILLIS)) {
+        set_time(type, STOA_TYPE_TIME, STOA_TYPE_MILLISECONDS);
+    }
+    switch (integer_bits(element)) {
+    case 8:
+        type->kind = STOA_TYPE_UINT8;
+        node->value_class = STOA_READ_NARROW_1;
+        break;
+    case -8:
+        type->kind = STOA_TYPE_INT8;
+        node->value_class = STOA_READ_NARROW_1;
+        break;
+    case 16:
+        type->kind = STOA_TYPE_UINT16;
+        node->value_class = STOA_READ_NARROW_2;
+        break;
+    case -16:
+        type->kind = STOA_TYPE_INT16;
+        node->value_class = STOA_READ_NARROW_2;
+        break;
+    case 32: type->kind = STOA_TYPE_UINT32; break;
+    default: break;
+    }
+    return STOA_OK;
+}
+
+static stoa_status int64_type(const stoa_parquet_element *element, stoa_type *type,
+                              stoa_read_node *node, stoa_error *err) {
+    const bool old = element->logical == STOA_PARQUET_LOGICAL_NONE;
+    const stoa_type_unit unit = (stoa_type_unit)element->logical_unit;
+    type->kind = STOA_TYPE_LONG;
+    if (is_decimal(element)) {
+        node->value_class = STOA_READ_DECIMAL_I64;
+        return set_decimal(element, type, err);
+    }
+    if (integer_bits(element) == 64) {
+        type->kind = STOA_TYPE_UINT64;
+    } else if (element->logical == STOA_PARQUET_LOGICAL_TIME &&
+               (unit == STOA_TYPE_MICROSECONDS || unit == STOA_TYPE_NANOSECONDS)) {
+        set_time(type, STOA_TYPE_TIME, unit);
+    } else if (element->logical == STOA_PARQUET_LOGICAL_TIMESTAMP &&
+               unit >= STOA_TYPE_MILLISECONDS && unit <= STOA_TYPE_NANOSECONDS) {
+        set_time(type, element->logical_utc ? STOA_TYPE_TIMESTAMP_TZ : STOA_TYPE_TIMESTAMP, unit);
+    } else if (old && element->converted == STOA_PARQUET_CONVERTED_TIME_MICROS) {
+        set_time(type, STOA_TYPE_TIME, STOA_TYPE_MICROSECONDS);
+    } else if (old && element->converted == STOA_PARQUET_CONVERTED_TIMESTAMP_MILLIS) {
+        set_time(type, STOA_TYPE_TIMESTAMP_TZ, STOA_TYPE_MILLISECONDS);
+    } else if (old && element->converted == STOA_PARQUET_CONVERTED_TIMESTAMP_MICROS) {
+        set_time(type, STOA_TYPE_TIMESTAMP_TZ, STOA_TYPE_MICROSECONDS);
+    }
+    return STOA_OK;
+}
+
+static stoa_status bytes_type(const stoa_parquet_element *element, stoa_type *type,
+                              stoa_read_node *node, stoa_error *err) {
+    node->value_class = STOA_READ_BYTES;
+    type->kind = STOA_TYPE_BINARY;
+    if (is_decimal(element)) {
+        node->value_class = STOA_READ_DECIMAL_BYTES;
+        return set_decimal(element, type, err);
+    }
+    switch (element->logical) {
+    case STOA_PARQUET_LOGICAL_STRING:
+    case STOA_PARQUET_LOGICAL_ENUM:
+    case STOA_PARQUET_LOGICAL_JSON: type->kind = STOA_TYPE_STRING; break;
+    case STOA_PARQUET_LOGICAL_NONE:
+        if (element->converted == STOA_PARQUET_CONVERTED_UTF8 ||
+            element->converted == STOA_PARQUET_CONVERTED_ENUM ||
+            element->converted == STOA_PARQUET_CONVERTED_JSON) {
+            type->kind = STOA_TYPE_STRING;
+        }
+        break;
+    default: break;
+    }
+    return STOA_OK;
+}
+
+static stoa_status fixed_type(const stoa_parquet_element *element, stoa_type *type,
+                              stoa_read_node *node, stoa_error *err) {
+    if (element->type_length < 1) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "column '%s': values of a fixed length of 0 are not supported",
+                         element->name);
+    }
+    type->kind = STOA_TYPE_FIXED;
+    type->length = element->type_length;
+    if (is_decimal(element)) {
+        node->value_class = STOA_READ_DECIMAL_FIXED;
+        type->length = 0;
+        return set_decimal(element, type, err);
+    }
+    if (element->logical == STOA_PARQUET_LOGICAL_UUID && element->type_length == 16) {
+        *type = (stoa_type){.kind = STOA_TYPE_UUID};
+    } else if (element->logical == STOA_PARQUET_LOGICAL_FLOAT16 && element->type_length == 2) {
+        *type = (stoa_type){.kind = STOA_TYPE_FLOAT};
+        node->value_class = STOA_READ_FLOAT16;
+    } else if (element->converted == STOA_PARQUET_CONVERTED_INTERVAL &&
+               element->type_length == 12) {
+        *type = (stoa_type){.kind = STOA_TYPE_INTERVAL};
+        node->value_class = STOA_READ_INTERVAL;
+    }
+    return STOA_OK;
+}
+
+static stoa_status value_type(const stoa_parquet_element *element, stoa_type_unit int96_unit,
+                              stoa_type *type, stoa_read_node *node, stoa_error *err) {
+    static const int32_t widths[] = {0, 4, 8, 12, 4, 8, 0, 0};
+    *type = (stoa_type){.kind = STOA_TYPE_UNKNOWN};
+    node->value_class = STOA_READ_COPY;
+    node->value_bytes = element->physical == STOA_PARQUET_FIXED ? element->type_length
+                                                                : widths[element->physical];
+    if (element->logical == STOA_PARQUET_LOGICAL_UNKNOWN) {
+        node->value_class = STOA_READ_NULL;
+        return STOA_OK;
+    }
+    switch (element->physical) {
+    case STOA_PARQUET_BOOLEAN:
+        type->kind = STOA_TYPE_BOOLEAN;
+        node->value_class = STOA_READ_BOOL;
+        return STOA_OK;
+    case STOA_PARQUET_INT32: return int32_type(element, type, node, err);
+    case STOA_PARQUET_INT64: return int64_type(element, type, node, err);
+    case STOA_PARQUET_INT96:
+        set_time(type, STOA_TYPE_TIMESTAMP, int96_unit);
+        node->value_class = STOA_READ_INT96;
+        return STOA_OK;
+    case STOA_PARQUET_FLOAT: type->kind = STOA_TYPE_FLOAT; return STOA_OK;
+    case STOA_PARQUET_DOUBLE: type->kind = STOA_TYPE_DOUBLE; return STOA_OK;
+    case STOA_PARQUET_BYTE_ARRAY: return bytes_type(element, type, node, err);
+    default: return fixed_type(element, type, node, err);
+    }
+}
+
+/* ---- Lists and maps -------------------------------------------------------------------------- */
+
+static bool is_annotated(const stoa_parquet_element *element, int32_t logical, int32_t converted,
+                         int32_t other) {
+    return element->logical == logical ||
+           (element->logical == STOA_PARQUET_LOGICAL_NONE &&
+            (element->converted == converted || element->converted == other));
+}
+
+static bool is_list(const stoa_parquet_element *element) {
+    return is_annotated(element, STOA_PARQUET_LOGICAL_LIST, STOA_PARQUET_CONVERTED_LIST,
+                        STOA_PARQUET_CONVERTED_LIST);
+}
+
+static bool is_map(const stoa_parquet_element *element) {
+    return is_annotated(element, STOA_PARQUET_LOGICAL_MAP, STOA_PARQUET_CONVERTED_MAP,
+                        STOA_PARQUET_CONVERTED_MAP_KEY_VALUE);
+}
+
+/* The only child of the group at `index`, when it repeats; NULL otherwise. */
+static const stoa_parquet_element *repeated_child(const struct builder *builder, int32_t index) {
+    const stoa_parquet_element *elements = builder->footer->elements;
+    if (elements[index].child_count != 1 || index + 1 >= builder->footer->element_count ||
+        elements[index + 1].repetition != STOA_PARQUET_REPEATED) {
+        return NULL;
+    }
+    return &elements[index + 1];
+}
+
+/* Whether the repeated field of a list is the item itself, as older writers have it, and not a group
+ * around the item. */
+static bool is_item(const struct builder *builder, int32_t index) {
+    const stoa_parquet_element *list = &builder->footer->elements[index];
+    const stoa_parquet_element *repeated = list + 1;
+    char tuple[256];
+    if (repeated->physical != -1 || repeated->child_count != 1 || is_list(repeated) ||
+        is_map(repeated) || repeated[1].repetition == STOA_PARQUET_REPEATED) {
+        return true;
+    }
+    (void)snprintf(tuple, sizeof tuple, "%s_tuple", list->name);
+    return strcmp(repeated->name, "array") == 0 || strcmp(repeated->name, tuple) == 0;
+}
+
+static stoa_status take_children(struct builder *builder, int32_t count, stoa_field *field,
+                                 stoa_read_node *node, stoa_field **out_fields, stoa_error *err) {
+    void *fields = NULL, *nodes = NULL;
+    STOA_TRY(
+        stoa_arena_allocate_array(builder->arena, (size_t)count, sizeof(stoa_field), &fields, err));
+    STOA_TRY(stoa_arena_allocate_array(builder->arena, (size_t)count, sizeof(stoa_read_node),
+                                       &nodes, err));
+    field->type.child_count = count;
+    field->type.children = fields;
+    node->child_count = count;
+    node->children = nodes;
+    *out_fields = fields;
+    return STOA_OK;
+}
+
+/* `skip` elements stand between the list's and its item's. */
+static stoa_status build_list(struct builder *builder, struct levels levels, int32_t skip,
+                              bool item_has_repetition, int depth, stoa_field *field,
+                              stoa_read_node *node, stoa_error *err) {
+    stoa_field *item;
+    field->type = (stoa_type){.kind = STOA_TYPE_LIST};
+    node->item_definition = (uint8_t)(levels.definition + 1);
+    STOA_TRY(take_children(builder, 1, field, node, &item, err));
+    builder->at += skip;
+    const struct levels below = {levels.definition + 1, levels.repetition + 1,
+                                 levels.definition + 1};
+    if (item_has_repetition) {
+        STOA_TRY(build_field(builder, below, depth + 1, item, &node->children[0], err));
+    } else {
+        STOA_TRY(build_content(builder, below, false, depth + 1, item, &node->children[0], err));
+    }
+    item->name = "element";
+    return STOA_OK;
+}
+
+static stoa_status build_map(struct builder *builder, struct levels levels, int depth,
+                             stoa_field *field, stoa_read_node *node, stoa_error *err) {
+    stoa_field *fields;
+    field->type = (stoa_type){.kind = STOA_TYPE_MAP};
+    node->item_definition = (uint8_t)(levels.definition + 1);
+    STOA_TRY(take_children(builder, 2, field, node, &fields, err));
+    builder->at += 2;
+    const struct levels below = {levels.definition + 1, levels.repetition + 1,
+                                 levels.definition + 1};
+    STOA_TRY(build_field(builder, below, depth + 1, &fields[0], &node->children[0], err));
+    STOA_TRY(build_field(builder, below, depth + 1, &fields[1], &node->children[1], err));
+    fields[0].name = "key";
+    fields[0].required = true; /* whatever the file says: a null key is refused when it is read */
+    fields[1].name = "value";
+    return STOA_OK;
+}
+
+static bool is_key_value(const stoa_parquet_element *repeated) {
+    return repeated->physical == -1 && repeated->child_count == 2;
+}
+
+static stoa_status build_struct(struct builder *builder, struct levels levels, int32_t count,
+                                int depth, stoa_field *field, stoa_read_node *node,
+                                stoa_error *err) {
+    stoa_field *fields;
+    field->type = (stoa_type){.kind = STOA_TYPE_STRUCT};
+    builder->at++;
+    STOA_TRY(take_children(builder, count, field, node, &fields, err));
+    for (int32_t i = 0; i < count; i++) {
+        STOA_TRY(build_field(builder, levels, depth + 1, &fields[i], &node->children[i], err));
+    }
+    return STOA_OK;
+}
+
+static stoa_status build_group(struct builder *builder, struct levels levels, int depth,
+                               stoa_field *field, stoa_read_node *node, stoa_error *err) {
+    const stoa_parquet_element *element = &builder->footer->elements[builder->at];
+    const stoa_parquet_element *repeated = repeated_child(builder, builder->at);
+    if (repeated != NULL && is_map(element) && is_key_value(repeated) &&
+        repeated[1].repetition != STOA_PARQUET_REPEATED) {
+        return build_map(builder, levels, depth, field, node, err);
+    }
+    if (repeated != NULL && (is_list(element) || is_map(element))) {
+        const bool item = is_item(builder, builder->at);
+        return build_list(builder, levels, item ? 1 : 2, !item, depth, field, node, err);
+    }
+    return build_struct(builder, levels, element->child_count, depth, field, node, err);
+}
+
+/* The element as if it were required or, where `levels` count it already, optional. */
+static stoa_status build_content(struct builder *builder, struct levels levels, bool nullable,
+                                 int depth, stoa_field *field, stoa_read_node *node,
+                                 stoa_error *err) {
+    const stoa_parquet_element *element = &builder->footer->elements[builder->at];
+    if (depth > DEPTH_MAX) {
+        return stoa_fail(err, STOA_LIMIT, "fields are nested deeper than %d levels", DEPTH_MAX);
+    }
+    *field = (stoa_field){.id = element->field_id, .required = !nullable, .name = element->name};
+    *node = (stoa_read_node){.nullable = nullable,
+                             .slot_repetition = (uint8_t)levels.repetition,
+                             .slot_definition = (uint8_t)levels.slot_definition,
+                             .present_definition = (uint8_t)levels.definition,
+                             .leaf = builder->leaf};
+    builder->has_ids = builder->has_ids && element->field_id > 0;
+    if (element->physical == -1) {
+        STOA_TRY(build_group(builder, levels, depth, field, node, err));
+    } else {
+        builder->at++;
+        builder->leaf++;
+        STOA_TRY(value_type(element, builder->int96_unit, &field->type, node, err));
+        field->required = field->required && field->type.kind != STOA_TYPE_UNKNOWN;
+    }
+    node->kind = field->type.kind;
+    return STOA_OK;
+}
+
+static stoa_status build_field(struct builder *builder, struct levels levels, int depth,
+                               stoa_field *field, stoa_read_node *node, stoa_error *err) {
+    const stoa_parquet_element *element = &builder->footer->elements[builder->at];
+    if (element->repetition != STOA_PARQUET_REPEATED) {
+        const bool optional = element->repetition == STOA_PARQUET_OPTIONAL;
+        levels.definition += optional;
+        return build_content(builder, levels, optional, depth, field, node, err);
+    }
+    *field = (stoa_field){.id = -1, .required = true, .name = element->name};
+    *node = (stoa_read_node){.kind = STOA_TYPE_LIST,
+                             .slot_repetition = (uint8_t)levels.repetition,
+                             .slot_definition = (uint8_t)levels.slot_definition,
+                             .present_definition = (uint8_t)levels.slot_definition,
+                             .leaf = builder->leaf};
+    builder->has_ids = false;
+    return build_list(builder, levels, 0, false, depth, field, node, err);
+}
+
+/* ---- Ids and projection ---------------------------------------------------------------------- */
+
+static void copy_ids(const stoa_type *type, stoa_read_node *node) {
+    for (int32_t i = 0; i < node->child_count; i++) {
+        node->children[i].kind = type->children[i].type.kind;
+        node->children[i].field_id = type->children[i].id;
+        copy_ids(&type->children[i].type, &node->children[i]);
+    }
+}
+
+stoa_status stoa_read_schema_create(const stoa_context *context, stoa_arena *arena,
+                                    const stoa_parquet_footer *footer, stoa_type_unit int96_unit,
+                                    stoa_read_node *out, const stoa_schema **out_schema,
+                                    stoa_error *err) {
+    struct builder builder = {.arena = arena,
+                              .footer = footer,
+                              .int96_unit = int96_unit,
+                              .has_ids = true};
+    stoa_field root = {0};
+    stoa_error cause = STOA_ERROR_NONE;
+    *out_schema = NULL;
+    *out = (stoa_read_node){.kind = STOA_TYPE_STRUCT};
+    STOA_TRY(build_struct(&builder, (struct levels){0}, footer->elements[0].child_count, 0, &root,
+                          out, err));
+    STOA_TRY(stoa_parquet_arrow_schema_apply(context, footer, &root.type, err));
+    stoa_status status = stoa_schema_create(context->pool, root.type.children,
+                                            root.type.child_count, builder.has_ids, out_schema,
+                                            &cause);
+    if (status == STOA_INVALID && builder.has_ids) {
+        cause = (stoa_error)STOA_ERROR_NONE;
+        status = stoa_schema_create(context->pool, root.type.children, root.type.child_count, false,
+                                    out_schema, &cause);
+    }
+    if (status == STOA_INVALID) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "a Parquet schema that is not one of Stoa's: %s",
+                         cause.message);
+    }
+    if (status != STOA_OK) {
+        if (err != NULL) {
+            *err = cause;
+        }
+        return status;
+    }
+    copy_ids(&(*out_schema)->root, out);
+    return STOA_OK;
+}
+
+static bool is_named(int32_t id, const int32_t *ids, int32_t id_count) {
+    for (int32_t i = 0; i < id_count; i++) {
+        if (ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool holds_named(const stoa_read_node *node, const int32_t *ids, int32_t id_count) {
+    if (is_named(node->field_id, ids, id_count)) {
+        return true;
+    }
+    for (int32_t i = 0; i < node->child_count; i++) {
+        if (holds_named(&node->children[i], ids, id_count)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Bounded by the depth that the tree was built with. */
+static stoa_status project_children(struct builder *builder, const stoa_type *type,
+                                    const stoa_read_node *node, const int32_t *ids,
+                                    int32_t id_count, stoa_field *out_field,
+                                    stoa_read_node *out_node, stoa_error *err) {
+    stoa_field *fields;
+    int32_t count = 0;
+    STOA_TRY(take_children(builder, node->child_count, out_field, out_node, &fields, err));
+    for (int32_t i = 0; i < node->child_count; i++) {
+        const stoa_read_node *child = &node->children[i];
+        const bool is_key = node->kind == STOA_TYPE_MAP && i == 0;
+        if (!is_key && !holds_named(child, ids, id_count) &&
+            !(node->kind == STOA_TYPE_MAP && holds_named(&node->children[0], ids, id_count))) {
+            continue;
+        }
+        fields[count] = type->children[i];
+        out_node->children[count] = *child;
+        if (!is_key && !is_named(child->field_id, ids, id_count) && child->child_count > 0 &&
+            holds_named(child, ids, id_count)) {
+            STOA_TRY(project_children(builder, &type->children[i].type, child, ids, id_count,
+                                      &fields[count], &out_node->children[count], err));
+        }
+        count++;
+    }
+    out_field->type.child_count = count;
+    out_node->child_count = count;
+    if (count > 0) {
+        out_node->leaf = out_node->children[0].leaf;
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_read_schema_project(stoa_pool *pool, stoa_arena *arena, const stoa_schema *schema,
+                                     const stoa_read_node *root, const int32_t *ids,
+                                     int32_t id_count, stoa_read_node *out,
+                                     const stoa_schema **out_schema, stoa_error *err) {
+    struct builder builder = {.arena = arena};
+    stoa_field field = {.type = schema->root};
+    *out_schema = NULL;
+    for (int32_t i = 0; i < id_count; i++) {
+        if (stoa_schema_field(schema, ids[i]) == NULL) {
+            return stoa_fail(err, STOA_INVALID,
+                             "expected the id of a field of the file but found %" PRId32, ids[i]);
+        }
+    }
+    *out = *root;
+    STOA_TRY(project_children(&builder, &schema->root, root, ids, id_count, &field, out, err));
+    return stoa_schema_create_version(pool, field.type.children, field.type.child_count,
+                                      schema->schema_id, schema->field_id_max, out_schema, err);
+}

@@ -1,0 +1,69 @@
+/* The schema elements of anybody's file as a Stoa schema, and as a tree that says how levels become
+ * Arrow arrays.
+ *
+ * Source   Apache Parquet format 2.11, "LogicalTypes.md", with its rules for older lists and maps */
+#ifndef STOA_PARQUET_READ_SCHEMA_H
+#define STOA_PARQUET_READ_SCHEMA_H
+
+#include <stoa/schema.h>
+
+#include "parquet/footer.h"
+
+/* What is done to the stored values of a leaf to make Arrow's of them. */
+typedef enum stoa_read_class {
+    STOA_READ_NULL, /* only nulls */
+    STOA_READ_BOOL,
+    STOA_READ_COPY, /* as they are: 4, 8, or a fixed number of bytes */
+    STOA_READ_NARROW_1,
+    STOA_READ_NARROW_2,
+    STOA_READ_DECIMAL_I32,
+    STOA_READ_DECIMAL_I64,
+    STOA_READ_DECIMAL_FIXED, /* big-endian two's complement */
+    STOA_READ_DECIMAL_BYTES, /* the same in as many bytes as each value needs */
+    STOA_READ_INT96,
+    STOA_READ_FLOAT16,
+    STOA_READ_INTERVAL,
+    STOA_READ_BYTES /* strings and binaries */
+} stoa_read_class;
+
+/* A field. An entry is one pair of levels; it has a slot in the field's array when its repetition is
+ * at most `slot_repetition` and its definition at least `slot_definition`. The slot is not null when
+ * the definition is at least `present_definition`. Lists and maps get an item from every entry whose
+ * repetition is at most slot_repetition + 1 and whose definition is at least `item_definition`. */
+typedef struct stoa_read_node {
+    stoa_type_kind kind;
+    int32_t field_id;
+    bool nullable;
+    uint8_t slot_repetition;
+    uint8_t slot_definition;
+    uint8_t present_definition;
+    uint8_t item_definition;
+    int32_t leaf; /* of the footer; of a nested field the first below */
+    stoa_read_class value_class;
+    int32_t value_bytes; /* as stored in PLAIN; 0: BOOLEAN and BYTE_ARRAY */
+    int32_t child_count; /* a list's item; a map's key and value */
+    struct stoa_read_node *children;
+} stoa_read_node;
+
+/// The schema and the tree of all columns (`out->children`). Every field has an id: those of the file
+/// where all fields have one and none twice, else ids given anew in depth-first order of columns.
+///
+/// Errors   STOA_UNSUPPORTED  a type or a name that Stoa's schemas do not have (named)
+///          STOA_LIMIT        nesting beyond 64 levels
+/// Owns     The tree comes from `arena`; the caller closes `*out_schema`.
+STOA_MUST_USE stoa_status stoa_read_schema_create(const stoa_context *context, stoa_arena *arena,
+                                                  const stoa_parquet_footer *footer,
+                                                  stoa_type_unit int96_unit, stoa_read_node *out,
+                                                  const stoa_schema **out_schema, stoa_error *err);
+
+/// The same with no more than the fields that `ids` name and those that they lie in; a field brings
+/// all that is below it, and a map's value its key.
+///
+/// Errors   STOA_INVALID  the schema has no such field
+STOA_MUST_USE stoa_status stoa_read_schema_project(stoa_pool *pool, stoa_arena *arena,
+                                                   const stoa_schema *schema,
+                                                   const stoa_read_node *root, const int32_t *ids,
+                                                   int32_t id_count, stoa_read_node *out,
+                                                   const stoa_schema **out_schema, stoa_error *err);
+
+#endif

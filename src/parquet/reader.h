@@ -1,0 +1,75 @@
+/* Reading Parquet files, anybody's, into Arrow batches.
+ *
+ *     stoa_parquet_reader_open(context, file, 0, &reader, &err);
+ *     stoa_parquet_read_options options = STOA_PARQUET_READ_ALL;
+ *     stoa_parquet_reader_stream(reader, &options, &stream, &err);
+ *     … stoa_stream_next(&stream, &batch, &err) …
+ *     stream.release(&stream);
+ *     stoa_parquet_reader_close(reader);
+ *
+ * Source   Apache Parquet format 2.11 */
+#ifndef STOA_PARQUET_READER_H
+#define STOA_PARQUET_READER_H
+
+#include <stoa/arrow.h>
+#include <stoa/context.h>
+#include <stoa/schema.h>
+
+#include "vfs/vfs.h"
+
+typedef struct stoa_parquet_reader stoa_parquet_reader;
+
+/// Reads and checks the footer. The context is kept, the file borrowed until close; several reads of
+/// it may run at a time.
+///
+/// Units    `int96_unit` is that of the timestamps that INT96 columns become; 0: nanoseconds, which
+///          hold the years 1677 to 2262 only.
+/// Errors   STOA_CORRUPT      no Parquet file, or its footer does not hold together (with byte)
+///          STOA_UNSUPPORTED  encryption, or a schema that Stoa's do not have (named)
+///          STOA_IO, STOA_LIMIT, STOA_NO_MEMORY
+STOA_MUST_USE stoa_status stoa_parquet_reader_open(const stoa_context *context, stoa_file *file,
+                                                   stoa_type_unit int96_unit,
+                                                   stoa_parquet_reader **out, stoa_error *err);
+/// After its streams. Batches may outlive it. NULL is allowed.
+void stoa_parquet_reader_close(stoa_parquet_reader *reader);
+
+/// The schema of the whole file: field ids are the file's where all fields have one, else given anew.
+const stoa_schema *stoa_parquet_reader_schema(const stoa_parquet_reader *reader);
+
+/// Rows of the file, counted over all row groups.
+typedef struct stoa_parquet_row_range {
+    int64_t first;
+    int64_t count;
+} stoa_parquet_row_range;
+
+/* What to read of a file; all arrays are copied. */
+typedef struct stoa_parquet_read_options {
+    const int32_t *field_ids; /* fields at any depth, with all below them; NULL: all columns */
+    int32_t field_count;
+    const int32_t *groups; /* in this order; NULL: all */
+    int32_t group_count;
+    const stoa_parquet_row_range *ranges; /* growing and apart; NULL: all rows */
+    int32_t range_count;
+    int64_t batch_rows;     /* at most; 0: 65,536 */
+    bool ignores_checksums; /* of pages */
+} stoa_parquet_read_options;
+
+#define STOA_PARQUET_READ_ALL ((stoa_parquet_read_options){0})
+
+/// A stream of batches in the canonical layout of the schema, which has the file's order. A batch does
+/// not go beyond its row group. Its columns are decoded by tasks of the context's scheduler. Texts are
+/// not checked to be UTF-8: stoa_batch_validate does that.
+///
+/// Memory   a batch, a page of each column and a megabyte of stored bytes, dictionaries; a page is at
+///          most what its compression can make of its stored bytes
+/// Errors   STOA_INVALID  a field, row group or range that the file does not have
+///          of batches: STOA_CORRUPT (with row group, column, page and byte), STOA_UNSUPPORTED (an
+///          encoding or compression, named), STOA_INVALID (a value that Arrow's type cannot hold),
+///          STOA_LIMIT (more than 2 GiB of strings, or 2^31 items, in a batch), STOA_CANCELLED,
+///          STOA_IO, STOA_NO_MEMORY
+/// Threads  One call at a time for a stream; several streams of a reader are independent.
+STOA_MUST_USE stoa_status stoa_parquet_reader_stream(const stoa_parquet_reader *reader,
+                                                     const stoa_parquet_read_options *options,
+                                                     struct ArrowArrayStream *out, stoa_error *err);
+
+#endif
