@@ -58,7 +58,7 @@ typedef struct stoa_parquet_read_options {
 
 /// A stream of batches in the canonical layout of the schema, which has the file's order. A batch does
 /// not go beyond its row group. Its columns are decoded by tasks of the context's scheduler. Texts are
-/// not checked to be UTF-8: stoa_batch_validate does that.
+/// not checked to be UTF-8, nor decimals to have no more than their digits: stoa_arrow_validate does.
 ///
 /// Memory   a batch, a page of each column and a megabyte of stored bytes, dictionaries; a page is at
 ///          most what its compression can make of its stored bytes
