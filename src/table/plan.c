@@ -312,7 +312,14 @@ static stoa_status find_path(stoa_plan *plan, const stoa_part *part, const stoa_
     local = stoa_vfs_local_path(uri);
     if (local == NULL) {
         STOA_CHECK(get_stage(plan, err));
-        STOA_CHECK(stoa_stage_add(plan->stage, uri, false, context, &local, err));
+        status = stoa_stage_add(plan->stage, uri, false, context, &local, err);
+        if (status == STOA_NOT_FOUND) {
+            stoa_wrap(err,
+                      "a file of snapshot %" PRId64 " of table '%s' is gone, as such that was "
+                      "given up longer ago than the grace: begin again with the current one",
+                      plan->entry->snapshot.snapshot_id, plan->entry->name);
+        }
+        STOA_CHECK(status);
     }
     STOA_CHECK(stoa_pool_copy_string(plan->pool, local, out, err));
 

@@ -215,6 +215,29 @@ static void files_are_removed_after_the_grace(void **state) {
     ok(stoa_database_verify(one->db, NULL, NULL, NULL, NULL, NULL, NULL, &err));
 }
 
+/* Nobody knows of a reader who takes longer than the grace: it is told what has happened. */
+static void a_reader_that_is_too_slow_is_told(void **state) {
+    object_world *world = *state;
+    table_world *one = &world->handles[0], *two = &world->handles[1];
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_plan *plan = NULL;
+    const char *path = NULL;
+    int64_t removed = 0;
+    stoa_database_close(one->db);
+    ok(open_handle(world, 0, 20, &err));
+    ok(table_load(one, NULL, "t", STOA_CREATE, 0, 10, &err));
+    ok(stoa_table_plan(two->db, NULL, "t", NULL, NULL, &plan, &err));
+    ok(table_load(one, NULL, "t", STOA_OVERWRITE, 0, 5, &err));
+    ok(stoa_table_expire(one->db, "t", INT64_MAX, &removed, &err));
+    (void)nanosleep(&(struct timespec){.tv_nsec = 60 * 1000 * 1000}, NULL);
+    ok(stoa_table_expire(one->db, "t", INT64_MAX, &removed, &err));
+    assert_int_equal(removed, 1);
+    assert_fails(stoa_plan_parquet_path(plan, 0, stoa_database_context(two->db), &path, &err),
+                 STOA_NOT_FOUND, "longer ago than the grace", err);
+    stoa_plan_close(plan);
+    assert_int_equal(table_rows(two, NULL, "t", 0), 5);
+}
+
 static void what_takes_longer_than_the_grace_fails(void **state) {
     object_world *world = *state;
     table_world *one = &world->handles[0];
@@ -446,6 +469,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(changes_of_the_same_rows_conflict, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_append_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(files_are_removed_after_the_grace, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_reader_that_is_too_slow_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_takes_longer_than_the_grace_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_commit_whose_answer_was_lost_is_made_once, set_up,
                                         tear_down),
