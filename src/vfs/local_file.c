@@ -171,8 +171,8 @@ static stoa_status local_map_check(void *state, stoa_error *err) {
                : STOA_OK;
 }
 
-/* Who goes through a map in order has it read from the disk, and mapped, by huge pages: that is faster
- * then, and once more for whoever maps the file next. For all else they would read too much. */
+/* Who goes through a map in order has it read from the disk, and mapped, by huge pages: that is as fast
+ * or faster then, and a fifth faster for whoever maps the file next. Others would read too much. */
 static void advise_map(struct local_file *file, uint64_t offset, uint64_t size,
                        stoa_file_advice advice, int word) {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
