@@ -134,10 +134,12 @@ stoa_status stoa_sched_submit(stoa_sched *sched, stoa_task_function function, vo
     return stoa_sched_submit_async(sched, run_plain, &task, sizeof task, context, out, err);
 }
 
-/* Who is no worker and has only so much time runs nothing: a task could take longer. 0: for ever. */
+/* Who is no worker and has only so much time runs nothing, where threads are there to do it: a task
+ * could take longer. 0: for ever. */
 static bool wait_until(stoa_future *future, int64_t until_ns) {
     stoa_sched *sched = future->sched;
-    bool only_waits = until_ns != 0 && !sched->deterministic && stoa_worker_current(sched) == NULL;
+    bool only_waits = until_ns != 0 && stoa_worker_current(sched) == NULL &&
+                      atomic_load_explicit(&sched->running, memory_order_relaxed) > 0;
     if (!only_waits) {
         return stoa_sched_help(sched, NULL, &future->pending, STOA_FOREGROUND, until_ns);
     }

@@ -90,6 +90,8 @@ struct stoa_sched {
     atomic_bool started;
     atomic_bool closing;
     _Atomic int32_t threads;
+    _Atomic int32_t
+        running; /* threads that were started; below `threads` where the system gave none */
     _Atomic int32_t guests;       /* awake, each in the place of a thread */
     _Atomic int32_t worker_count; /* of `workers`; entries below it never change */
     struct worker *workers[STOA_THREADS_MAX + STOA_GUESTS_MAX];

@@ -61,6 +61,7 @@ static int start_thread(struct worker *worker) {
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     worker->started = error == 0;
     if (error == 0) {
+        (void)atomic_fetch_add_explicit(&worker->sched->running, 1, memory_order_relaxed);
         char name[16];
         (void)snprintf(name, sizeof name, "stoa-%" PRId32, worker->number);
         (void)pthread_setname_np(worker->thread, name);
@@ -71,6 +72,7 @@ static int start_thread(struct worker *worker) {
 static void join_thread(struct worker *worker) {
     if (worker->started) {
         (void)pthread_join(worker->thread, NULL);
+        (void)atomic_fetch_sub_explicit(&worker->sched->running, 1, memory_order_relaxed);
         worker->started = false;
     }
 }

@@ -276,6 +276,23 @@ static void a_wait_with_an_end_keeps_nobody_asleep(void **state) {
     support_pool_close(pool);
 }
 
+/* A budget with room for the scheduler and for none of its workers. */
+static void without_any_thread_who_waits_works(void **state) {
+    (void)state;
+    stoa_pool *root = support_pool_open(), *small = NULL;
+    stoa_future *future = NULL;
+    atomic_int count = 0;
+    assert_ok(stoa_pool_create_child(root, "small", (size_t)48 << 10, &small, &err), err);
+    stoa_sched *sched = scheduler(small, 2);
+    assert_ok(stoa_sched_submit(sched, count_one, &count, NULL, &future, &err), err);
+    assert_ok(stoa_future_wait(future, 60000, &err), err);
+    assert_int_equal(count, 1);
+    stoa_future_close(future);
+    stoa_sched_close(sched);
+    stoa_pool_close(small);
+    support_pool_close(root);
+}
+
 struct inner_wait {
     stoa_sched *sched;
     atomic_int begun;
@@ -433,6 +450,7 @@ int main(void) {
         cmocka_unit_test(a_range_is_covered_once),
         cmocka_unit_test(a_future_can_be_waited_for_again),
         cmocka_unit_test(a_wait_with_an_end_keeps_nobody_asleep),
+        cmocka_unit_test(without_any_thread_who_waits_works),
         cmocka_unit_test(who_may_not_do_it_wakes_who_may),
         cmocka_unit_test(closing_waits_for_what_was_submitted),
         cmocka_unit_test(thread_counts_are_checked),
