@@ -47,9 +47,10 @@ __attribute__((always_inline)) static inline void unpack_block(const uint8_t *by
     DO(1)                                                                                          \
     DO(2)                                                                                          \
     DO(3)                                                                                          \
-    DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15) DO(16) DO(17)    \
-        DO(18) DO(19) DO(20) DO(21) DO(22) DO(23) DO(24) DO(25) DO(26) DO(27) DO(28) DO(29) DO(30) \
-            DO(31) DO(32)
+    DO(4)                                                                                          \
+    DO(5)                                                                                          \
+    DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15) DO(16) DO(17) DO(18) DO(19)  \
+        DO(20) DO(21) DO(22) DO(23) DO(24) DO(25) DO(26) DO(27) DO(28) DO(29) DO(30) DO(31) DO(32)
 
 void stoa_bitpack_block(const uint32_t *values, int width, uint8_t *out) {
     STOA_ASSERT(width >= 1 && width <= 32);

@@ -1,4 +1,5 @@
-/* A unit of differences is unpacked into the first-level cache and summed up there. */
+/* With AVX-512 differences are unpacked and summed up in registers; else a unit is unpacked into the
+ * first-level cache and summed up there. */
 #include "codec/delta_kernel.h"
 
 #include "base/cpu.h"
@@ -21,10 +22,8 @@ PLAIN_SUM(u64, uint64_t)
 
 static uint32_t sum_up_u32(uint32_t *values, size_t count, uint32_t smallest, uint32_t last) {
 #if defined(__x86_64__)
-    switch (stoa_cpu_level()) {
-    case STOA_CPU_AVX512: return stoa_delta_sum_u32_avx512(values, count, smallest, last);
-    case STOA_CPU_AVX2: return stoa_delta_sum_u32_avx2(values, count, smallest, last);
-    case STOA_CPU_PLAIN: break;
+    if (stoa_cpu_level() >= STOA_CPU_AVX2) {
+        return stoa_delta_sum_u32_avx2(values, count, smallest, last);
     }
 #endif
     return stoa_delta_sum_u32_plain(values, count, smallest, last);
@@ -32,10 +31,8 @@ static uint32_t sum_up_u32(uint32_t *values, size_t count, uint32_t smallest, ui
 
 static uint64_t sum_up_u64(uint64_t *values, size_t count, uint64_t smallest, uint64_t last) {
 #if defined(__x86_64__)
-    switch (stoa_cpu_level()) {
-    case STOA_CPU_AVX512: return stoa_delta_sum_u64_avx512(values, count, smallest, last);
-    case STOA_CPU_AVX2: return stoa_delta_sum_u64_avx2(values, count, smallest, last);
-    case STOA_CPU_PLAIN: break;
+    if (stoa_cpu_level() >= STOA_CPU_AVX2) {
+        return stoa_delta_sum_u64_avx2(values, count, smallest, last);
     }
 #endif
     return stoa_delta_sum_u64_plain(values, count, smallest, last);
@@ -55,6 +52,12 @@ static void unpack_narrowed(const uint8_t *packed, size_t count, int width, uint
 void stoa_delta_unpack_u32(const uint8_t *packed, size_t count, int width, uint32_t smallest,
                            uint32_t *last, uint32_t *out) {
     STOA_ASSERT(count % UNIT == 0 && width >= 0 && width <= 64);
+#if defined(__x86_64__)
+    if (stoa_cpu_level() == STOA_CPU_AVX512 &&
+        stoa_delta_unpack_u32_avx512(packed, count, width, smallest, last, out)) {
+        return;
+    }
+#endif
     if (width <= 32) {
         stoa_bitunpack_u32(packed, count, width, out);
     } else {
@@ -66,6 +69,12 @@ void stoa_delta_unpack_u32(const uint8_t *packed, size_t count, int width, uint3
 void stoa_delta_unpack_u64(const uint8_t *packed, size_t count, int width, uint64_t smallest,
                            uint64_t *last, uint64_t *out) {
     STOA_ASSERT(count % UNIT == 0 && width >= 0 && width <= 64);
+#if defined(__x86_64__)
+    if (stoa_cpu_level() == STOA_CPU_AVX512 &&
+        stoa_delta_unpack_u64_avx512(packed, count, width, smallest, last, out)) {
+        return;
+    }
+#endif
     stoa_bitunpack_u64(packed, count, width, out);
     *last = sum_up_u64(out, count, smallest, *last);
 }

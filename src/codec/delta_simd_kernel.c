@@ -3,10 +3,9 @@
 #include "codec/delta_simd_kernel.h"
 
 #if defined(__x86_64__)
-#include <immintrin.h>
+#include "codec/bitpack_avx512.h"
 
 #define AVX2 __attribute__((target("avx2")))
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
 
 AVX2 uint32_t stoa_delta_sum_u32_avx2(uint32_t *values, size_t count, uint32_t smallest,
                                       uint32_t last) {
@@ -42,37 +41,55 @@ AVX2 uint64_t stoa_delta_sum_u64_avx2(uint64_t *values, size_t count, uint64_t s
     return (uint64_t)_mm256_extract_epi64(carry, 0);
 }
 
-AVX512 uint32_t stoa_delta_sum_u32_avx512(uint32_t *values, size_t count, uint32_t smallest,
-                                          uint32_t last) {
+/* Each lane becomes the sum of itself and all lanes before it. */
+STOA_AVX512 static inline __m512i sums_of_32(__m512i lanes) {
     const __m512i zero = _mm512_setzero_si512();
-    const __m512i step = _mm512_set1_epi32((int)smallest), top = _mm512_set1_epi32(15);
-    __m512i carry = _mm512_set1_epi32((int)last);
-    for (size_t i = 0; i < count; i += 16) {
-        __m512i sums = _mm512_add_epi32(_mm512_loadu_si512(values + i), step);
-        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32(sums, zero, 15));
-        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32(sums, zero, 14));
-        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32(sums, zero, 12));
-        sums = _mm512_add_epi32(sums, _mm512_alignr_epi32(sums, zero, 8));
-        _mm512_storeu_si512(values + i, _mm512_add_epi32(sums, carry));
-        carry = _mm512_add_epi32(carry, _mm512_permutexvar_epi32(top, sums));
-    }
-    return (uint32_t)_mm512_cvtsi512_si32(carry);
+    lanes = _mm512_add_epi32(lanes, _mm512_alignr_epi32(lanes, zero, 15));
+    lanes = _mm512_add_epi32(lanes, _mm512_alignr_epi32(lanes, zero, 14));
+    lanes = _mm512_add_epi32(lanes, _mm512_alignr_epi32(lanes, zero, 12));
+    return _mm512_add_epi32(lanes, _mm512_alignr_epi32(lanes, zero, 8));
+}
+STOA_AVX512 static inline __m512i sums_of_64(__m512i lanes) {
+    const __m512i zero = _mm512_setzero_si512();
+    lanes = _mm512_add_epi64(lanes, _mm512_alignr_epi64(lanes, zero, 7));
+    lanes = _mm512_add_epi64(lanes, _mm512_alignr_epi64(lanes, zero, 6));
+    return _mm512_add_epi64(lanes, _mm512_alignr_epi64(lanes, zero, 4));
 }
 
-AVX512 uint64_t stoa_delta_sum_u64_avx512(uint64_t *values, size_t count, uint64_t smallest,
-                                          uint64_t last) {
-    const __m512i zero = _mm512_setzero_si512();
+/* Differences never leave the registers. */
+STOA_AVX512 bool stoa_delta_unpack_u32_avx512(const uint8_t *packed, size_t count, int width,
+                                              uint32_t smallest, uint32_t *last, uint32_t *out) {
+    if (width > STOA_CUT_32_WIDTH_MAX) {
+        return false;
+    }
+    const stoa_cutter cutter = stoa_cutter_32(width);
+    const __m512i step = _mm512_set1_epi32((int)smallest), top = _mm512_set1_epi32(15);
+    __m512i carry = _mm512_set1_epi32((int)*last);
+    for (size_t i = 0; i < count; i += 16, packed += 2 * width) {
+        const __m512i lanes = stoa_cut_32(&cutter, cutter.bytes, packed);
+        const __m512i sums = sums_of_32(_mm512_add_epi32(lanes, step));
+        _mm512_storeu_si512(out + i, _mm512_add_epi32(sums, carry));
+        carry = _mm512_add_epi32(carry, _mm512_permutexvar_epi32(top, sums));
+    }
+    *last = (uint32_t)_mm512_cvtsi512_si32(carry);
+    return true;
+}
+
+STOA_AVX512 bool stoa_delta_unpack_u64_avx512(const uint8_t *packed, size_t count, int width,
+                                              uint64_t smallest, uint64_t *last, uint64_t *out) {
+    if (width > STOA_CUT_64_WIDTH_MAX) {
+        return false;
+    }
+    const stoa_cutter cutter = stoa_cutter_64(width);
     const __m512i step = _mm512_set1_epi64((long long)smallest), top = _mm512_set1_epi64(7);
-    __m512i carry = _mm512_set1_epi64((long long)last);
-    for (size_t i = 0; i < count; i += 8) {
-        __m512i sums = _mm512_add_epi64(_mm512_loadu_si512(values + i), step);
-        sums = _mm512_add_epi64(sums, _mm512_alignr_epi64(sums, zero, 7));
-        sums = _mm512_add_epi64(sums, _mm512_alignr_epi64(sums, zero, 6));
-        sums = _mm512_add_epi64(sums, _mm512_alignr_epi64(sums, zero, 4));
-        _mm512_storeu_si512(values + i, _mm512_add_epi64(sums, carry));
+    __m512i carry = _mm512_set1_epi64((long long)*last);
+    for (size_t i = 0; i < count; i += 8, packed += width) {
+        const __m512i sums = sums_of_64(_mm512_add_epi64(stoa_cut_64(&cutter, packed), step));
+        _mm512_storeu_si512(out + i, _mm512_add_epi64(sums, carry));
         carry = _mm512_add_epi64(carry, _mm512_permutexvar_epi64(top, sums));
     }
-    return (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(carry));
+    *last = (uint64_t)_mm_cvtsi128_si64(_mm512_castsi512_si128(carry));
+    return true;
 }
 
 #endif

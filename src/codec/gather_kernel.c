@@ -4,14 +4,31 @@
 
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/error.h"
 
-uint32_t stoa_codes_highest(const uint32_t *codes, size_t count) {
-    uint32_t highest = 0;
+__attribute__((always_inline)) static inline uint32_t highest(const uint32_t *codes, size_t count) {
+    uint32_t most = 0;
     for (size_t i = 0; i < count; i++) {
-        highest = codes[i] > highest ? codes[i] : highest;
+        most = codes[i] > most ? codes[i] : most;
     }
-    return highest;
+    return most;
+}
+
+/* The compiler makes vectors of the loop, but before AVX2 they are short and compare with a sign. */
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static uint32_t highest_avx2(const uint32_t *codes, size_t count) {
+    return highest(codes, count);
+}
+#endif
+
+uint32_t stoa_codes_highest(const uint32_t *codes, size_t count) {
+#if defined(__x86_64__)
+    if (stoa_cpu_level() >= STOA_CPU_AVX2) {
+        return highest_avx2(codes, count);
+    }
+#endif
+    return highest(codes, count);
 }
 
 __attribute__((always_inline)) static inline void gather(const uint8_t *entries, size_t value_bytes,
