@@ -8,15 +8,19 @@
 
 #include "arrow/array.h"
 
-static stoa_database *open_memory(stoa_pool *pool) {
+static stoa_database *open_with(stoa_pool *pool, int32_t threads) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_database *database = NULL;
     stoa_database_options options = STOA_DATABASE_DEFAULT;
     options.parent_pool = pool;
     options.memory_limit = (size_t)1 << 30;
-    options.threads = 2;
+    options.threads = threads;
     assert_ok(stoa_database_open(":memory:", &options, &database, &err), err);
     return database;
+}
+
+static stoa_database *open_memory(stoa_pool *pool) {
+    return open_with(pool, 2);
 }
 
 static void wait_ok(stoa_future *future) {
@@ -147,6 +151,53 @@ static void rows_are_written_and_committed(void **state) {
     assert_int_equal(count_rows(database, &rows), 10);
     stoa_database_close(database);
     support_pool_close(pool);
+}
+
+enum { EXPORTS = 4, EXPORTED_ROWS = 200000 };
+
+/* Pipelines that read pipelines, all of them tasks of the same few threads: nobody waits for what
+ * stands still below it. */
+static void pipelines_within_tasks_share_threads(void **state) {
+    char folder[SUPPORT_PATH_BYTES], paths[EXPORTS][SUPPORT_PATH_BYTES];
+    (void)state;
+    support_temp_directory(folder);
+    for (int32_t threads = 1; threads <= 3; threads++) {
+        stoa_error err = STOA_ERROR_NONE;
+        stoa_pool *pool = support_pool_open();
+        stoa_database *database = open_with(pool, threads);
+        stoa_future *futures[EXPORTS];
+        struct ArrowArrayStream rows[EXPORTS];
+        int64_t counts[EXPORTS];
+        assert_ok(stoa_query(database,
+                             "create table t as select range as n, range % 7 as m "
+                             "from range(200000)",
+                             NULL, &rows[0], &err),
+                  err);
+        stoa_arrow_stream_release(&rows[0]);
+        stoa_scan_options options = STOA_SCAN_DEFAULT;
+        options.where = "n >= 0 or m = 9";
+        for (int i = 0; i < EXPORTS; i++) {
+            (void)snprintf(paths[i], sizeof paths[i], "%.400s/%d.csv", folder, i);
+            assert_ok(stoa_scan_async(database, "t", &options, &rows[i], &futures[i], &err), err);
+        }
+        for (int i = 0; i < EXPORTS; i++) {
+            wait_ok(futures[i]);
+            assert_ok(stoa_export_async(database, &rows[i], STOA_FORMAT_CSV, paths[i], NULL,
+                                        &counts[i], &futures[i], &err),
+                      err);
+        }
+        for (int i = 0; i < EXPORTS; i++) {
+            wait_ok(futures[i]);
+            assert_int_equal(counts[i], EXPORTED_ROWS);
+        }
+        for (int i = 0; i < EXPORTS; i++) {
+            const char *const path = paths[i];
+            assert_ok(stoa_file_scan(database, path, NULL, NULL, &rows[i], &err), err);
+            assert_int_equal(count_rows(database, &rows[i]), EXPORTED_ROWS);
+        }
+        stoa_database_close(database);
+        support_pool_close(pool);
+    }
 }
 
 static const char endless[] =
@@ -314,6 +365,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_whole_way_in_and_out),
         cmocka_unit_test(rows_are_written_and_committed),
+        cmocka_unit_test(pipelines_within_tasks_share_threads),
         cmocka_unit_test(a_future_ends_its_call),
         cmocka_unit_test(a_batch_on_its_way_is_given_up),
         cmocka_unit_test(closing_ends_what_runs),
