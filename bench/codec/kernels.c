@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "codec/bitpack_kernel.h"
+#include "codec/bitpack_simd_kernel.h"
 #include "codec/byte_stream_split.h"
 #include "codec/delta.h"
 #include "codec/dictionary_decoder.h"
@@ -53,6 +54,10 @@ static void simple_unpack_u32(void) {
 }
 static void fast_unpack_u32(void) {
     stoa_bitunpack_u32(encoded, COUNT, width, (uint32_t *)out);
+}
+/* The plain C form, which is what other processors run. */
+static void plain_unpack_u32(void) {
+    stoa_bitunpack_u32_plain(encoded, COUNT, width, (uint32_t *)out);
 }
 static void simple_unpack_u8(void) {
     const uint8_t *bytes = encoded;
@@ -176,7 +181,7 @@ static double time_of(void (*kernel)(void)) {
 }
 
 /* Both fill the same memory with the same values, or the benchmark ends. */
-static void compare(const char *name, void (*simple)(void), void (*fast)(void)) {
+static void compare(const char *name, const char *rival, void (*simple)(void), void (*fast)(void)) {
     memset(out, 0, sizeof out);
     simple();
     const uint64_t want = stoa_hash64(out, sizeof out) ^ stoa_hash64(levels, sizeof levels);
@@ -189,7 +194,7 @@ static void compare(const char *name, void (*simple)(void), void (*fast)(void)) 
     const double theirs = time_of(simple), ours = time_of(fast);
     char full[80];
     (void)snprintf(full, sizeof full, "codec.%s", name);
-    measure_ratio(full, 1, ours / COUNT * 1e9, "ns/value", "a simple loop", theirs / COUNT * 1e9);
+    measure_ratio(full, 1, ours / COUNT * 1e9, "ns/value", rival, theirs / COUNT * 1e9);
     printf("figure %s %.2f Gvalues/s\n", full, COUNT / ours * 1e-9);
 }
 
@@ -207,10 +212,12 @@ static void compare_unpacking(void) {
         fill_codes(UINT32_C(1) << width);
         stoa_bitpack_u32(codes, COUNT, width, encoded);
         (void)snprintf(name, sizeof name, "unpack.u32.w%d", width);
-        compare(name, simple_unpack_u32, fast_unpack_u32);
+        compare(name, "a simple loop", simple_unpack_u32, fast_unpack_u32);
+        (void)snprintf(name, sizeof name, "unpack.u32.w%d.plain", width);
+        compare(name, "the plain form", plain_unpack_u32, fast_unpack_u32);
         if (width <= 3) {
             (void)snprintf(name, sizeof name, "unpack.u8.w%d", width);
-            compare(name, simple_unpack_u8, fast_unpack_u8);
+            compare(name, "a simple loop", simple_unpack_u8, fast_unpack_u8);
         }
     }
 }
@@ -226,7 +233,7 @@ static void compare_deltas(void) {
         }
         encoded_bytes = stoa_delta_encode_i64((const int64_t *)words, COUNT, encoded);
         (void)snprintf(name, sizeof name, "delta.i64.w%d", bits[i]);
-        compare(name, simple_delta_i64, fast_delta_i64);
+        compare(name, "a simple loop", simple_delta_i64, fast_delta_i64);
     }
     for (size_t v = 0; v < COUNT; v++) {
         codes[v] = (v > 0 ? codes[v - 1] : 0) + (uint32_t)(stoa_hash_u64(v + 1) >> 51);
@@ -245,14 +252,14 @@ int main(void) {
     fill_codes(ENTRIES);
     encoded[0] = (uint8_t)width;
     encoded_bytes = 1 + stoa_rle_encode_u32(codes, COUNT, width, encoded + 1);
-    compare("dictionary.u64.w13", simple_dictionary, fast_dictionary);
+    compare("dictionary.u64.w13", "a simple loop", simple_dictionary, fast_dictionary);
     for (size_t i = 0; i < sizeof encoded; i++) {
         encoded[i] = (uint8_t)stoa_hash_u64(i + 1);
     }
     width = 4;
-    compare("streams.w4", simple_streams, fast_streams);
+    compare("streams.w4", "a simple loop", simple_streams, fast_streams);
     width = 8;
-    compare("streams.w8", simple_streams, fast_streams);
+    compare("streams.w8", "a simple loop", simple_streams, fast_streams);
     printf("figure codec.checksum %u bits\n", (unsigned)(checksum & 0xFFFF));
     return 0;
 }
