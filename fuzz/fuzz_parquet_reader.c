@@ -70,8 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     stoa_parquet_reader *reader = NULL;
     if (stoa_parquet_reader_open(&context, &file, 0, &reader, &err) == STOA_OK) {
         static const stoa_parquet_row_range ranges[] = {{1, 1}, {5, 20}};
-        read_all(reader, &(stoa_parquet_read_options){.batch_rows = 300,
-                                                      .ignores_checksums = true});
+        read_all(reader,
+                 &(stoa_parquet_read_options){.batch_rows = 300, .ignores_checksums = true});
         read_all(reader, &(stoa_parquet_read_options){.ranges = ranges,
                                                       .range_count = 2,
                                                       .ignores_checksums = true});

@@ -13,7 +13,7 @@
 #include "codec/bitpack_kernel.h"
 #include "parquet/page_values.h"
 
-enum { READ_AHEAD_BYTES = 1 << 20, HEADER_LEFT_OUT_BYTES = 100 };
+enum { READ_AHEAD_BYTES = 1 << 20, HEADER_LEFT_OUT_BYTES = 100, RESERVED_BYTES_MAX = 16 };
 
 void stoa_chunk_values_init(stoa_chunk_values *values, stoa_pool *pool) {
     *values = (stoa_chunk_values){0};
@@ -403,11 +403,24 @@ static stoa_status read_repeated(stoa_chunk_reader *chunk, int64_t row_count, bo
     }
 }
 
+/* One piece of memory for a batch, where values are small enough that none is wasted for a file that
+ * holds fewer of them than it says. */
+static stoa_status reserve_values(const stoa_chunk_reader *chunk, int64_t row_count,
+                                  stoa_chunk_values *out, stoa_error *err) {
+    if (chunk->value_bytes == 0 || chunk->value_bytes > RESERVED_BYTES_MAX) {
+        return STOA_OK;
+    }
+    return stoa_buffer_reserve(&out->data, (size_t)row_count * (size_t)chunk->value_bytes, err);
+}
+
 stoa_status stoa_chunk_reader_read(stoa_chunk_reader *chunk, int64_t row_count, bool skips,
                                    stoa_chunk_values *out, stoa_error *err) {
     clear_values(out);
     if (row_count == 0) {
         return STOA_OK;
+    }
+    if (!skips) {
+        STOA_TRY(reserve_values(chunk, row_count, out, err));
     }
     if (chunk->leaf->repetition_max > 0) {
         return read_repeated(chunk, row_count, skips, out, err);
