@@ -1,6 +1,7 @@
 """Pages that others wrote decode to the values that PyArrow finds: files written here with every
 encoding, page version and codec, and the files of parquet-testing for deltas, split streams, booleans
 in runs and the old LZ4. This script cuts the pages out; tool_decode.c decodes their bodies."""
+import csv
 import decimal
 import itertools
 import random
@@ -163,8 +164,32 @@ def wanted(column, physical, width):
     return None
 
 
+def csv_values(path):
+    """The cells that are not empty, by column, of the file that parquet-testing expects; or none."""
+    expected = path.with_name(f"{path.stem}_expect.csv")
+    if not expected.exists():
+        return {}
+    with expected.open(newline="", encoding="utf-8") as text:
+        rows = list(csv.reader(text))
+    return {name.strip(): [row[i] for row in rows[1:] if row[i] != ""]
+            for i, name in enumerate(rows[0])}
+
+
+def texts(plain, physical):
+    """PLAIN integers and byte arrays as the CSV files write them; empty strings are left out."""
+    if physical in ("INT32", "INT64"):
+        return [str(v) for v, in struct.iter_unpack("<i" if physical == "INT32" else "<q", plain)]
+    out, at = [], 0
+    while at < len(plain):
+        size, = struct.unpack_from("<I", plain, at)
+        out.append(plain[at + 4:at + 4 + size].decode())
+        at += 4 + size
+    return [v for v in out if v]
+
+
 def check_file(path, must_meet=()):
     """Compares every flat column; returns how many there were."""
+    expected = csv_values(path)
     table = pq.read_table(path)
     file = pq.ParquetFile(path)
     data = path.read_bytes()
@@ -185,6 +210,10 @@ def check_file(path, must_meet=()):
             got += values
             met |= encodings
         assert got == want, f"{path.name}: column '{column.path}' differs from PyArrow's"
+        if column.name in expected and column.physical_type in ("INT32", "INT64", "BYTE_ARRAY"):
+            assert texts(got, column.physical_type) == expected[column.name], (
+                f"{path.name}: column '{column.path}' differs from the expected CSV")
+            cells.append(len(expected[column.name]))
         compared += 1
     assert met.issuperset(must_meet), f"{path.name}: expected encodings {must_meet}, found {met}"
     assert compared > 0, f"{path.name}: nothing was compared"
@@ -263,7 +292,10 @@ CORPUS = {
     "alltypes_plain.snappy": set(),
 }
 
+cells = []  # compared with expected CSV files, a number for each column
 written = check_written()
 folder = oracle.shared("corpora/parquet-testing/data")
 columns = sum(check_file(folder / f"{name}.parquet", met) for name, met in CORPUS.items())
-print(f"{written} files written here, {len(CORPUS)} files with {columns} columns from elsewhere")
+print(f"{written} files written here, {len(CORPUS)} files with {columns} columns from elsewhere,"
+      f" {sum(cells)} cells of {len(cells)} columns as expected")
+assert len(cells) > 60
