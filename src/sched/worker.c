@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/hash.h"
-#include "sched/internal.h"
+#include "sched/ring.h"
 
 enum {
     TURNS = 61,       /* one in so many begins at the other end */
@@ -33,52 +33,6 @@ struct work {
 struct worker *stoa_worker_current(const stoa_sched *sched) {
     struct worker *worker = current;
     return worker != NULL && worker->sched == sched ? worker : NULL;
-}
-
-/* ---- the ring ---- */
-
-static struct ring_place *ring_place(struct worker *worker, int32_t place) {
-    return &worker->places[(uint16_t)place % STOA_RING_PLACES];
-}
-
-/* Relaxed throughout: a thief that read while the owner wrote fails to take the place. */
-static void place_write(struct ring_place *place, const struct task *task) {
-    atomic_store_explicit(&place->function, task->function, memory_order_relaxed);
-    atomic_store_explicit(&place->user, task->user, memory_order_relaxed);
-    atomic_store_explicit(&place->group, task->group, memory_order_relaxed);
-}
-
-static struct task place_read(const struct ring_place *place) {
-    return (struct task){atomic_load_explicit(&place->function, memory_order_relaxed),
-                         atomic_load_explicit(&place->user, memory_order_relaxed),
-                         atomic_load_explicit(&place->group, memory_order_relaxed)};
-}
-
-static bool ring_push(struct worker *worker, const struct task *tasks, int32_t count) {
-    uint64_t ends = atomic_load_explicit(&worker->ring.ends, memory_order_acquire);
-    int32_t head = stoa_deque_split(ends);
-    if (stoa_deque_count(ends) + count > STOA_RING_PLACES) {
-        return false;
-    }
-    for (int32_t i = 0; i < count; i++) {
-        place_write(ring_place(worker, head + i), &tasks[i]);
-    }
-    stoa_deque_publish(&worker->ring, (uint16_t)count);
-    return true;
-}
-
-static bool ring_pop(struct worker *worker, struct task *out) {
-    uint16_t place = 0;
-    if (!stoa_deque_pop(&worker->ring, &place)) {
-        return false;
-    }
-    *out = place_read(ring_place(worker, place));
-    return true;
-}
-
-static bool has_public(const stoa_deque *deque) {
-    uint64_t ends = atomic_load_explicit(&deque->ends, memory_order_seq_cst);
-    return stoa_deque_count(ends) != 0;
 }
 
 /* ---- looking ---- */
