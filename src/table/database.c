@@ -391,6 +391,7 @@ static stoa_status open_parts(stoa_database *database, const char *uri,
         stoa_pool_create_child(database->pool, "memory tables", 0, &database->memory_pool, err));
     stoa_sched_options how = {.threads = options->threads};
     STOA_TRY(stoa_sched_create(database->pool, &how, &database->sched, err));
+    STOA_TRY(stoa_group_init(&database->closings, database->sched, STOA_BACKGROUND, NULL, err));
     database->context = (stoa_context){.cancel = options->cancel, .logger = &database->logger};
     stoa_database_fill_context(database, &database->context);
     database->file_systems = options->file_systems;
@@ -474,6 +475,9 @@ void stoa_database_close(stoa_database *database) {
     (void)stoa_resources_release(database->resources, STOA_RESOURCE_TRANSACTION, &database->logger,
                                  database->uri);
     close_attachments(database);
+    if (database->closings.cancel != NULL) {
+        STOA_IGNORE(stoa_group_wait(&database->closings, NULL));
+    }
     stoa_sched_close(database->sched);
     close_view(database);
     stoa_database_remove_temporary(database);

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "mem/resource.h"
+#include "sched/sched.h"
 #include "table/catalog.h"
 #include "table/kind.h"
 #include "table/lease.h"
@@ -25,6 +26,7 @@ struct stoa_database {
     char *default_kind;
     bool read_only;
     stoa_context context; /* of what it does by itself */
+    stoa_group closings; /* of files that were given up; waited for by close */
     stoa_sched *sched;    /* its threads start with the first task */
     int64_t grace_ms;     /* where nobody can tell who is alive, younger files are left alone */
     pid_t process;        /* that opened it: a child of fork may not use it */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "parquet/writer.h"
-#include "sched/sched.h"
 #include "table/internal.h"
 
 struct codec {
@@ -47,26 +46,19 @@ struct parquet_sink_writer {
     stoa_part_vector parts;
 };
 
-static stoa_status close_now(void *arguments, const stoa_context *context, stoa_error *err) {
-    (void)context, (void)err;
-    stoa_file_close(*(stoa_file **)arguments);
+static stoa_status close_now(void *file, stoa_error *err) {
+    (void)err;
+    stoa_file_close(file);
     return STOA_OK;
 }
 
 /* Closing what was just removed gives back all its pages, which takes as long as writing some of
  * them did: whoever cancelled does not wait for it. */
 static void close_in_background(struct parquet_sink_writer *writer) {
-    stoa_sched *sched = writer->sink->database->sched;
-    stoa_future *future = NULL;
-    if (writer->file == NULL) {
-        return;
+    if (writer->file != NULL) {
+        stoa_group_spawn(&writer->sink->database->closings, close_now, writer->file);
+        writer->file = NULL;
     }
-    if (stoa_sched_submit_async(sched, close_now, &writer->file, sizeof writer->file, NULL, &future,
-                                NULL) != STOA_OK) {
-        stoa_file_close(writer->file);
-    }
-    stoa_future_close(future);
-    writer->file = NULL;
 }
 
 static void give_up_file(struct parquet_sink_writer *writer) {
