@@ -2,7 +2,7 @@
 """Runs the benchmarks and gathers their figures.   usage: bench/run.py [NAME]   (make bench)
 
 Each folder bench/<name>/ is one question. Its `run.sh` runs it; without one, every program
-build/bench/bench_<name>_* runs in turn. What they print is gathered:
+build/bench/bench_<name>_<source> runs in turn. What they print is gathered:
 
     figure <name> <value> <unit>
     ratio  <name> <ours> <unit> vs <rival> <theirs> = <ratio>x
@@ -105,7 +105,9 @@ def commands(name):
     for script in ("run.sh", "run.py"):
         if (BENCH / name / script).exists():
             return [BENCH / name / script]
-    return sorted((BUILD / "bench").glob(f"bench_{name}_*"))
+    sources = sorted([*(BENCH / name).glob("*.c"), *(BENCH / name).glob("*.cc")])
+    programs = [BUILD / "bench" / f"bench_{name}_{source.stem}" for source in sources]
+    return [program for program in programs if program.exists()]
 
 
 def run_question(name, environment):

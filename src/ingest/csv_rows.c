@@ -17,7 +17,7 @@
 #include "base/utf8.h"
 #include "ingest/csv_value_kernel.h"
 
-enum { MASK_BYTES = 64, ROWS_PER_LOOK = 4096 };
+enum { MASK_BYTES = 64, ROWS_PER_LOOK = 1024 };
 
 #define WHOLE_DOUBLE_MAX 9007199254740992.0 /* below it every whole double is one whole number */
 
