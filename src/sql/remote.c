@@ -121,17 +121,6 @@ struct finding {
     stoa_buffer uris; /* of const char *, in the view's arena */
 };
 
-static stoa_status get_stage(struct view *view, stoa_stage **out, stoa_error *err) {
-    const char *directory = NULL;
-    if (view->stage == NULL) {
-        STOA_TRY(stoa_database_temporary_directory(view->database, &directory, err));
-        STOA_TRY(stoa_stage_create(stoa_database_file_systems(view->database), directory,
-                                   view->pool, &view->stage, err));
-    }
-    *out = view->stage;
-    return STOA_OK;
-}
-
 static stoa_status note_file(void *user, const char *uri, const stoa_file_info *info,
                              stoa_error *err) {
     struct finding *finding = user;
@@ -168,16 +157,15 @@ static stoa_status add_files(struct rewriting *rewriting, const char *uri, bool 
                              stoa_error *err) {
     struct view *view = rewriting->view;
     struct finding finding = {.view = view, .uris = {.pool = view->pool}};
-    stoa_stage *stage = NULL;
     stoa_status status = STOA_OK;
     STOA_CHECK(find_files(&finding, uri, err));
     const char *const *uris = (const char *const *)(const void *)finding.uris.data;
     size_t count = finding.uris.size / sizeof *uris;
-    STOA_CHECK(get_stage(view, &stage, err));
-    STOA_CHECK(stoa_stage_add_all(stage, uris, count, unpacks, &view->context, err));
+    STOA_CHECK(stoa_database_stage(view->database, view->pool, &view->stage, err));
+    STOA_CHECK(stoa_stage_add_all(view->stage, uris, count, unpacks, &view->context, err));
     for (size_t i = 0; i < count; i++) {
         const char *path = NULL;
-        STOA_CHECK(stoa_stage_add(stage, uris[i], unpacks, &view->context, &path, err));
+        STOA_CHECK(stoa_stage_add(view->stage, uris[i], unpacks, &view->context, &path, err));
         STOA_CHECK(stoa_sql_text_add(rewriting->out, i == 0 ? "" : ", ", err));
         STOA_CHECK(stoa_sql_text_literal(rewriting->out, path, err));
     }

@@ -292,16 +292,6 @@ int32_t stoa_plan_skipped_count(const stoa_plan *plan) {
     return plan->skipped_count;
 }
 
-static stoa_status get_stage(stoa_plan *plan, stoa_error *err) {
-    const char *directory = NULL;
-    if (plan->stage != NULL) {
-        return STOA_OK;
-    }
-    STOA_TRY(stoa_database_temporary_directory(plan->database, &directory, err));
-    return stoa_stage_create(plan->database->file_systems, directory, plan->pool, &plan->stage,
-                             err);
-}
-
 /* Under the plan's lock, which is held while a file is fetched: whoever asks for it next waits. */
 static stoa_status find_path(stoa_plan *plan, const stoa_part *part, const stoa_context *context,
                              char **out, stoa_error *err) {
@@ -311,7 +301,7 @@ static stoa_status find_path(stoa_plan *plan, const stoa_part *part, const stoa_
     STOA_TRY(stoa_database_path(plan->database, part->path, &uri, err));
     local = stoa_vfs_local_path(uri);
     if (local == NULL) {
-        STOA_CHECK(get_stage(plan, err));
+        STOA_CHECK(stoa_database_stage(plan->database, plan->pool, &plan->stage, err));
         status = stoa_stage_add(plan->stage, uri, false, context, &local, err);
         if (status == STOA_NOT_FOUND) {
             stoa_wrap(err,

@@ -14,6 +14,7 @@
 #include <stoa/database.h>
 
 #include "schema/predicate.h"
+#include "vfs/stage.h"
 
 typedef enum stoa_capability {
     STOA_CAN_SCAN = 1u << 0,
@@ -145,6 +146,10 @@ void *stoa_database_find_attachment(stoa_database *database, const char *name);
 
 /// Of what the database does by itself, for calls that are given none.
 const stoa_context *stoa_database_context(const stoa_database *database);
+/// Makes `*stage` if it is NULL: a place in the temporary directory for copies of files that are not
+/// local, from `pool`. The caller closes it.
+STOA_MUST_USE stoa_status stoa_database_stage(stoa_database *database, stoa_pool *pool,
+                                              stoa_stage **stage, stoa_error *err);
 stoa_fs_registry *stoa_database_file_systems(stoa_database *database);
 /// Where the caller left out pool or scheduler: the database's.
 void stoa_database_fill_context(stoa_database *database, stoa_context *context);

@@ -123,6 +123,16 @@ stoa_status stoa_database_temporary_directory(stoa_database *database, const cha
     return status;
 }
 
+stoa_status stoa_database_stage(stoa_database *database, stoa_pool *pool, stoa_stage **stage,
+                                stoa_error *err) {
+    const char *directory = NULL;
+    if (*stage != NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_database_temporary_directory(database, &directory, err));
+    return stoa_stage_create(database->file_systems, directory, pool, stage, err);
+}
+
 void stoa_database_remove_temporary(stoa_database *database) {
     if (database->temporary_directory != NULL) {
         STOA_IGNORE(stoa_vfs_remove_tree(database->file_systems, database->temporary_directory,
