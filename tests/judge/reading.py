@@ -15,6 +15,7 @@ READER = oracle.shared("judges/tables/read_parquet.py")
 SECONDS = 120
 MEMORY = "/dev/shm"  # a sync costs nothing there, and hundreds of small databases are made
 WORKERS = os.cpu_count() or 1
+CACHE = pathlib.Path(os.environ.get("STOA_JUDGES_CACHE", "~/.cache/stoa-judges")).expanduser()
 
 
 def stoa(*arguments):
@@ -71,13 +72,27 @@ def load(sources, place, export=False):
     return each(one, sources)
 
 
+def interpreter(engine):
+    """The Python that has an engine, or None. Spark has an environment of its own (spark.sh)."""
+    if engine != "spark":
+        return sys.executable
+    return next(map(str, sorted(CACHE.glob("spark-*/bin/python"))), None)
+
+
+def environment(engine):
+    """With any jar named, Spark does not ask the network for those that Iceberg needs."""
+    spark = interpreter("spark") if engine == "spark" else None
+    jars = sorted(CACHE.glob("spark-*/lib/python*/site-packages/pyspark/jars/parquet-common-*.jar"))
+    return {**os.environ, "RUST_BACKTRACE": "0", **({"JUDGE_JARS": str(jars[0])} if spark else {})}
+
+
 def read(paths, engine):
     """{path: what `engine` read}; one that ends the reader's process is an error of that file."""
     found, left = {}, [str(path) for path in paths]
     while left:
-        done = subprocess.run([sys.executable, str(READER), *left, "--engine", engine, "--no-meta",
-                               "--lines"], capture_output=True, text=True, env={
-                                   **os.environ, "RUST_BACKTRACE": "0"})
+        done = subprocess.run([interpreter(engine), str(READER), *left, "--engine", engine,
+                               "--no-meta", "--lines"], capture_output=True, text=True,
+                              env=environment(engine), cwd=oracle.TMP)
         for line in done.stdout.splitlines():
             found.update(json.loads(line))
         left = [path for path in left if path not in found]
