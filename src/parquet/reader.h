@@ -57,11 +57,13 @@ typedef struct stoa_parquet_read_options {
 #define STOA_PARQUET_READ_ALL ((stoa_parquet_read_options){0})
 
 /// A stream of batches in the canonical layout of the schema, which has the file's order. A batch does
-/// not go beyond its row group. Its columns are decoded by tasks of the context's scheduler. Texts are
-/// not checked to be UTF-8, nor decimals to have no more than their digits: stoa_arrow_validate does.
+/// not go beyond its row group. Row groups are decoded side by side by tasks of the context's
+/// scheduler, and by who asks for batches, which come in their order. Texts are not checked to be
+/// UTF-8, nor decimals to have no more than their digits: stoa_arrow_validate does.
 ///
-/// Memory   a batch, a page of each column and a megabyte of stored bytes, dictionaries; a page is at
-///          most what its compression can make of its stored bytes
+/// Memory   for each thread a batch, a page of each column and a megabyte of stored bytes,
+///          dictionaries; a page is at most what its compression can make of its stored bytes.
+///          Batches that wait for their turn: 64 MiB
 /// Errors   STOA_INVALID  a field, row group or range that the file does not have
 ///          of batches: STOA_CORRUPT (with row group, column, page and byte), STOA_UNSUPPORTED (an
 ///          encoding or compression, named), STOA_INVALID (a value that Arrow's type cannot hold),

@@ -1,0 +1,135 @@
+/* Leaves stand where they were left, each by itself: some may be decoded further than others, which
+ * then pass over rows that nobody wants of them. */
+#include "parquet/read_lane.h"
+
+#include "arrow/owner.h"
+
+stoa_status stoa_read_lane_init(const stoa_read_plan *plan, const stoa_context *context,
+                                stoa_read_lane *out, stoa_error *err) {
+    const size_t all = (size_t)plan->reader->footer.leaf_count;
+    void *leaves = NULL, *values = NULL, *arrays = NULL;
+    *out = (stoa_read_lane){.plan = plan, .context = *context};
+    stoa_arena_init(&out->arena, context->pool);
+    STOA_TRY(stoa_arena_allocate_array(&out->arena, (size_t)plan->leaf_count, sizeof *out->leaves,
+                                       &leaves, err));
+    STOA_TRY(stoa_arena_allocate_array(&out->arena, all, sizeof *out->values, &values, err));
+    STOA_TRY(stoa_arena_allocate_array(&out->arena, all, sizeof *out->arrays, &arrays, err));
+    out->leaves = leaves;
+    out->values = values;
+    out->arrays = arrays;
+    for (int32_t i = 0; i < plan->leaf_count; i++) {
+        out->leaves[i].group = -1;
+        stoa_chunk_values_init(&out->values[plan->leaves[i]->leaf], context->pool);
+    }
+    return STOA_OK;
+}
+
+static void close_leaf(stoa_read_leaf *leaf) {
+    if (leaf->group >= 0) {
+        stoa_chunk_reader_release(leaf->chunk);
+        leaf->group = -1;
+    }
+}
+
+void stoa_read_lane_release(stoa_read_lane *lane) {
+    for (int32_t i = 0; lane->arrays != NULL && i < lane->plan->leaf_count; i++) {
+        stoa_read_leaf *leaf = &lane->leaves[i];
+        const int32_t number = lane->plan->leaves[i]->leaf;
+        close_leaf(leaf);
+        stoa_pool_free(lane->context.pool, leaf->chunk, sizeof *leaf->chunk);
+        stoa_chunk_values_release(&lane->values[number]);
+        stoa_arrow_array_release(&lane->arrays[number]);
+    }
+    stoa_arena_release(&lane->arena);
+}
+
+static stoa_status check_chunk(const stoa_parquet_reader *reader, int32_t group, int32_t number,
+                               stoa_error *err) {
+    const stoa_parquet_footer *footer = &reader->footer;
+    const stoa_parquet_column *column = &footer->groups[group].columns[number];
+    const int32_t physical = footer->elements[footer->leaves[number].element].physical;
+    if (column->physical == physical) {
+        return STOA_OK;
+    }
+    const char *found = stoa_parquet_physical_name(column->physical);
+    stoa_fail(err, STOA_CORRUPT, "expected the schema's type %s but found %s",
+              stoa_parquet_physical_name(physical), found == NULL ? "none" : found);
+    stoa_error_set_file(err, reader->file->uri, (int64_t)column->offset);
+    return STOA_CORRUPT;
+}
+
+static stoa_status open_leaf(stoa_read_lane *lane, stoa_read_leaf *leaf, int32_t number,
+                             int32_t group, stoa_error *err) {
+    const stoa_parquet_reader *reader = lane->plan->reader;
+    close_leaf(leaf);
+    STOA_TRY(check_chunk(reader, group, number, err));
+    if (leaf->chunk == NULL) {
+        void *memory = NULL;
+        STOA_TRY(stoa_pool_allocate(lane->context.pool, sizeof(stoa_chunk_reader), &memory, err));
+        leaf->chunk = memory;
+    }
+    stoa_chunk_reader_init(leaf->chunk, &lane->context, reader->file, &reader->footer, group,
+                           number, lane->plan->options.ignores_checksums);
+    leaf->group = group;
+    leaf->row = 0;
+    return STOA_OK;
+}
+
+static stoa_status decode_leaf(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
+                               stoa_error *err) {
+    const stoa_read_node *node = lane->plan->leaves[index];
+    stoa_read_leaf *leaf = &lane->leaves[index];
+    stoa_chunk_values *values = &lane->values[node->leaf];
+    if (leaf->group != window->group || leaf->row > window->first) {
+        STOA_TRY(open_leaf(lane, leaf, node->leaf, window->group, err));
+    }
+    STOA_TRY(stoa_chunk_reader_read(leaf->chunk, window->first - leaf->row, true, values, err));
+    STOA_TRY(stoa_chunk_reader_read(leaf->chunk, window->count, false, values, err));
+    leaf->row = window->first + window->count;
+    stoa_arrow_array_release(&lane->arrays[node->leaf]);
+    return stoa_read_leaf_array(lane->context.pool, node, &lane->plan->reader->arrays, values,
+                                &lane->arrays[node->leaf], err);
+}
+
+static stoa_status name_column(const stoa_read_lane *lane, const stoa_read_window *window,
+                               int32_t number, stoa_status status, stoa_error *err) {
+    const char *name = lane->plan->reader->footer.leaves[number].name;
+    stoa_wrap(err, "row group %" PRId32 ", column '%s'", window->group, name);
+    stoa_error_set_column(err, number, name);
+    return status;
+}
+
+stoa_status stoa_read_lane_decode(stoa_read_lane *lane, const stoa_read_window *window,
+                                  const int32_t *leaves, int32_t leaf_count, stoa_error *err) {
+    const int32_t count = leaves == NULL ? lane->plan->leaf_count : leaf_count;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t index = leaves == NULL ? i : leaves[i];
+        const stoa_status status = decode_leaf(lane, window, index, err);
+        if (status != STOA_OK) {
+            return name_column(lane, window, lane->plan->leaves[index]->leaf, status, err);
+        }
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_read_lane_batch(stoa_read_lane *lane, const stoa_read_window *window,
+                                 struct ArrowArray *out, stoa_error *err) {
+    stoa_pool *pool = lane->context.pool;
+    const stoa_read_node *root = &lane->plan->root;
+    STOA_TRY(stoa_arrow_array_init(pool, 1, root->child_count, false, out, err));
+    out->length = window->count;
+    for (int32_t i = 0; i < root->child_count; i++) {
+        const stoa_read_node *node = &root->children[i];
+        stoa_status status = stoa_read_node_array(pool, node, lane->values, lane->arrays,
+                                                  out->children[i], err);
+        if (status == STOA_OK && out->children[i]->length != out->length) {
+            status = stoa_fail(err, STOA_CORRUPT, "expected %" PRId64 " rows but found %" PRId64,
+                               out->length, out->children[i]->length);
+        }
+        if (status != STOA_OK) {
+            stoa_arrow_array_release(out);
+            return name_column(lane, window, node->leaf, status, err);
+        }
+    }
+    return STOA_OK;
+}

@@ -1,0 +1,55 @@
+/* What one thread decodes with: for every leaf of a plan where it stands in the file, and what was read
+ * of it. The unit of work is a window of rows of a set of leaves.
+ *
+ *     stoa_read_lane_decode(lane, &window, NULL, 0, err);
+ *     stoa_read_lane_batch(lane, &window, &batch, err); */
+#ifndef STOA_PARQUET_READ_LANE_H
+#define STOA_PARQUET_READ_LANE_H
+
+#include "parquet/read_plan.h"
+
+/// A leaf and where it stands.
+typedef struct stoa_read_leaf {
+    stoa_chunk_reader *chunk; /* of row group `group` */
+    int32_t group;            /* -1: no chunk is open */
+    int64_t row;              /* of the group, that comes next */
+} stoa_read_leaf;
+
+typedef struct stoa_read_lane {
+    const stoa_read_plan *plan;
+    stoa_context context;
+    stoa_arena arena;
+    stoa_read_leaf *leaves;    /* as the plan's */
+    stoa_chunk_values *values; /* by number of the footer's leaf, as the next */
+    struct ArrowArray *arrays; /* of leaves that were decoded and not made a batch yet */
+} stoa_read_lane;
+
+/// Borrows the plan. `context` is the lane's own: its token is looked at between pages.
+///
+/// Owns     The caller releases `out`, also on error.
+/// Threads  One at a time for a lane; lanes of a plan are independent.
+STOA_MUST_USE stoa_status stoa_read_lane_init(const stoa_read_plan *plan,
+                                              const stoa_context *context, stoa_read_lane *out,
+                                              stoa_error *err);
+void stoa_read_lane_release(stoa_read_lane *lane);
+
+/// Decodes the rows of `window` of some leaves (numbers among the plan's; NULL: of all) into their
+/// arrays, in place of those that are there. A leaf that stands before the window passes over rows; one
+/// that stands behind it, or in another row group, is opened anew.
+///
+/// Errors   STOA_CORRUPT, STOA_UNSUPPORTED, STOA_INVALID, STOA_LIMIT, STOA_CANCELLED, STOA_IO,
+///          STOA_NO_MEMORY, all with row group and column. The lane is of no use afterwards but to be
+///          released.
+STOA_MUST_USE stoa_status stoa_read_lane_decode(stoa_read_lane *lane,
+                                                const stoa_read_window *window,
+                                                const int32_t *leaves, int32_t leaf_count,
+                                                stoa_error *err);
+
+/// Puts the arrays of all leaves, decoded of the same window, together to a batch.
+///
+/// Errors   as above
+/// Owns     On error `out` is released.
+STOA_MUST_USE stoa_status stoa_read_lane_batch(stoa_read_lane *lane, const stoa_read_window *window,
+                                               struct ArrowArray *out, stoa_error *err);
+
+#endif

@@ -1,0 +1,204 @@
+/* Row groups in the order asked for become parts; ranges of rows are looked up by bisection when a
+ * lane asks for its next window. */
+#include "parquet/read_plan.h"
+
+#include "base/checked.h"
+
+enum { BATCH_ROWS = 65536 };
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+/* The first range that ends behind `row` (of the file); all rows where none were given. */
+static bool range_behind(const stoa_read_plan *plan, int64_t row, int64_t *out_first,
+                         int64_t *out_end) {
+    const stoa_parquet_read_options *options = &plan->options;
+    *out_first = 0;
+    *out_end = INT64_MAX;
+    if (options->ranges == NULL) {
+        return true;
+    }
+    int32_t low = 0, high = options->range_count;
+    while (low < high) {
+        const int32_t middle = low + (high - low) / 2;
+        if (options->ranges[middle].first + options->ranges[middle].count > row) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    if (low == options->range_count) {
+        return false;
+    }
+    *out_first = options->ranges[low].first;
+    *out_end = options->ranges[low].first + options->ranges[low].count;
+    return true;
+}
+
+bool stoa_read_plan_window(const stoa_read_plan *plan, const stoa_read_part *part, int64_t row,
+                           stoa_read_window *out) {
+    const int64_t part_end = part->group_first + part->end;
+    int64_t first, end;
+    row += part->group_first;
+    if (row >= part_end || !range_behind(plan, row, &first, &end) || first >= part_end) {
+        return false;
+    }
+    first = first > row ? first : row;
+    end = end < part_end ? end : part_end;
+    const int64_t count = end - first;
+    *out = (stoa_read_window){.group = part->group,
+                              .first = first - part->group_first,
+                              .count = count < plan->options.batch_rows ? count
+                                                                        : plan->options.batch_rows};
+    return true;
+}
+
+/* Groups without a row that is wanted have no part. */
+static stoa_status make_parts(stoa_read_plan *plan, stoa_error *err) {
+    const stoa_parquet_footer *footer = &plan->reader->footer;
+    const stoa_parquet_read_options *options = &plan->options;
+    const int32_t count = options->groups == NULL ? footer->group_count : options->group_count;
+    void *firsts_memory = NULL, *parts = NULL;
+    STOA_TRY(stoa_arena_allocate_array(&plan->arena, (size_t)footer->group_count, sizeof(int64_t),
+                                       &firsts_memory, err));
+    STOA_TRY(
+        stoa_arena_allocate_array(&plan->arena, (size_t)count, sizeof *plan->parts, &parts, err));
+    int64_t *firsts = firsts_memory, first = 0;
+    for (int32_t i = 0; i < footer->group_count; i++) {
+        firsts[i] = first;
+        first += footer->groups[i].row_count;
+    }
+    plan->parts = parts;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t group = options->groups == NULL ? i : options->groups[i];
+        const stoa_read_part part = {.group = group,
+                                     .group_first = firsts[group],
+                                     .end = footer->groups[group].row_count};
+        stoa_read_window window;
+        if (stoa_read_plan_window(plan, &part, 0, &window)) {
+            plan->parts[plan->part_count++] = part;
+        }
+    }
+    return STOA_OK;
+}
+
+/* ---- Columns --------------------------------------------------------------------------------- */
+
+/* Fills `leaves`, when it is there, and counts. As deep as a schema is. */
+static int32_t list_leaves(const stoa_read_node *node, const stoa_read_node **leaves,
+                           int32_t count) {
+    if (node->child_count == 0 && node->kind != STOA_TYPE_STRUCT) {
+        if (leaves != NULL) {
+            leaves[count] = node;
+        }
+        return count + 1;
+    }
+    for (int32_t i = 0; i < node->child_count; i++) {
+        count = list_leaves(&node->children[i], leaves, count);
+    }
+    return count;
+}
+
+static stoa_status make_leaves(stoa_read_plan *plan, stoa_error *err) {
+    void *leaves = NULL;
+    const int32_t count = list_leaves(&plan->root, NULL, 0);
+    STOA_TRY(stoa_arena_allocate_array(&plan->arena, (size_t)count, sizeof *plan->leaves, &leaves,
+                                       err));
+    plan->leaves = leaves;
+    plan->leaf_count = list_leaves(&plan->root, plan->leaves, 0);
+    return STOA_OK;
+}
+
+static stoa_status project(stoa_read_plan *plan, stoa_error *err) {
+    const stoa_parquet_reader *reader = plan->reader;
+    const stoa_parquet_read_options *options = &plan->options;
+    if (options->field_ids == NULL) {
+        plan->root = reader->root;
+        plan->schema = stoa_schema_retain(reader->schema);
+        return STOA_OK;
+    }
+    return stoa_read_schema_project(reader->context.pool, &plan->arena, reader->schema,
+                                    &reader->root, options->field_ids, options->field_count,
+                                    &plan->root, &plan->schema, err);
+}
+
+/* ---- Options --------------------------------------------------------------------------------- */
+
+static stoa_status check_options(const stoa_parquet_reader *reader,
+                                 const stoa_parquet_read_options *options, stoa_error *err) {
+    int64_t end = 0;
+    for (int32_t i = 0; options->groups != NULL && i < options->group_count; i++) {
+        if (options->groups[i] < 0 || options->groups[i] >= reader->footer.group_count) {
+            return stoa_fail(err, STOA_INVALID,
+                             "expected a row group from 0 to %" PRId32 " but found %" PRId32,
+                             reader->footer.group_count - 1, options->groups[i]);
+        }
+    }
+    for (int32_t i = 0; options->ranges != NULL && i < options->range_count; i++) {
+        const stoa_parquet_row_range *range = &options->ranges[i];
+        int64_t range_end;
+        if (range->first < end || range->count < 1 ||
+            !stoa_add_i64(range->first, range->count, &range_end) ||
+            range_end > reader->row_count) {
+            return stoa_fail(err, STOA_INVALID,
+                             "expected growing ranges within %" PRId64 " rows but found %" PRId64
+                             " rows from %" PRId64,
+                             reader->row_count, range->count, range->first);
+        }
+        end = range_end;
+    }
+    if (options->batch_rows < 0) {
+        return stoa_fail(err, STOA_INVALID, "expected a number of rows but found %" PRId64,
+                         options->batch_rows);
+    }
+    return STOA_OK;
+}
+
+static stoa_status copy_array(stoa_arena *arena, const void *source, int32_t count, size_t size,
+                              const void **out, stoa_error *err) {
+    void *memory = NULL;
+    *out = NULL;
+    if (source == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_arena_allocate_array(arena, (size_t)count + 1, size, &memory, err));
+    memcpy(memory, source, (size_t)count * size);
+    *out = memory;
+    return STOA_OK;
+}
+
+static stoa_status copy_options(stoa_read_plan *plan, const stoa_parquet_read_options *options,
+                                stoa_error *err) {
+    const void *fields, *groups, *ranges;
+    STOA_TRY(copy_array(&plan->arena, options->field_ids, options->field_count, sizeof(int32_t),
+                        &fields, err));
+    STOA_TRY(copy_array(&plan->arena, options->groups, options->group_count, sizeof(int32_t),
+                        &groups, err));
+    STOA_TRY(copy_array(&plan->arena, options->ranges, options->range_count,
+                        sizeof(stoa_parquet_row_range), &ranges, err));
+    plan->options = *options;
+    plan->options.field_ids = fields;
+    plan->options.groups = groups;
+    plan->options.ranges = ranges;
+    plan->options.batch_rows = options->batch_rows == 0 ? BATCH_ROWS : options->batch_rows;
+    plan->options.batch_rows = plan->options.batch_rows < INT32_MAX - 8 ? plan->options.batch_rows
+                                                                        : INT32_MAX - 8;
+    return STOA_OK;
+}
+
+stoa_status stoa_read_plan_init(const stoa_parquet_reader *reader,
+                                const stoa_parquet_read_options *options, stoa_read_plan *out,
+                                stoa_error *err) {
+    *out = (stoa_read_plan){.reader = reader};
+    stoa_arena_init(&out->arena, reader->context.pool);
+    STOA_TRY(check_options(reader, options, err));
+    STOA_TRY(copy_options(out, options, err));
+    STOA_TRY(project(out, err));
+    STOA_TRY(make_leaves(out, err));
+    return make_parts(out, err);
+}
+
+void stoa_read_plan_release(stoa_read_plan *plan) {
+    stoa_schema_close(plan->schema);
+    plan->schema = NULL;
+    stoa_arena_release(&plan->arena);
+}

@@ -1,0 +1,20 @@
+/* An open file, within the reader: reader.c makes it, plans and lanes read by it. It does not change
+ * once it is open. */
+#ifndef STOA_PARQUET_READER_INTERNAL_H
+#define STOA_PARQUET_READER_INTERNAL_H
+
+#include "parquet/read_array.h"
+#include "parquet/reader.h"
+
+struct stoa_parquet_reader {
+    stoa_context context;
+    stoa_file *file;
+    stoa_parquet_footer footer;
+    stoa_arena arena;
+    stoa_read_node root;
+    const stoa_schema *schema;
+    int64_t row_count;
+    stoa_read_array_options arrays;
+};
+
+#endif
