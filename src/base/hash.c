@@ -1,5 +1,5 @@
-/* XXH3 and CRC-32 come from libraries; CRC-32C is a table look-up a byte, or one instruction a word
- * where the processor has it. */
+/* XXH3 and CRC-32 come from libraries, but for vectors of 64 bytes (crc32_kernel.c); CRC-32C is a table
+ * look-up a byte, or one instruction a word where the processor has it. */
 #include "base/hash.h"
 
 #include <libdeflate.h>
@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "base/bytes.h"
+#include "base/crc32_kernel.h"
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
@@ -63,7 +64,9 @@ uint32_t stoa_crc32c(uint32_t crc, const void *bytes, size_t size) {
 }
 
 uint32_t stoa_crc32(uint32_t crc, const void *bytes, size_t size) {
-    return libdeflate_crc32(crc, bytes, size);
+    const uint8_t *from = bytes;
+    const size_t done = stoa_crc32_avx512(&crc, from, size);
+    return libdeflate_crc32(crc, from + done, size - done);
 }
 
 uint64_t stoa_hash64(const void *bytes, size_t size) {
