@@ -1,5 +1,5 @@
-/* XXH3 and CRC-32 come from libraries, but for vectors of 64 bytes (crc32_kernel.c); CRC-32C is a table
- * look-up a byte, or one instruction a word where the processor has it. */
+/* XXH3, XXH64 and CRC-32 come from libraries, but for vectors of 64 bytes (crc32_kernel.c); CRC-32C is
+ * a table look-up a byte, or one instruction a word where the processor has it. */
 #include "base/hash.h"
 
 #include <libdeflate.h>
@@ -71,6 +71,10 @@ uint32_t stoa_crc32(uint32_t crc, const void *bytes, size_t size) {
 
 uint64_t stoa_hash64(const void *bytes, size_t size) {
     return XXH3_64bits(bytes, size);
+}
+
+uint64_t stoa_xxhash64(const void *bytes, size_t size) {
+    return XXH64(bytes, size, 0);
 }
 
 _Static_assert(sizeof(XXH3_state_t) <= sizeof(stoa_hash_stream), "the library's state fits");

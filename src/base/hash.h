@@ -8,7 +8,10 @@
 /// XXH3, 64 bits, seed 0.
 uint64_t stoa_hash64(const void *bytes, size_t size);
 
-/// The same over bytes that come piece by piece. Lies in its owner; nothing to release.
+/// XXH64, seed 0: the older hash, which Parquet's bloom filters use.
+uint64_t stoa_xxhash64(const void *bytes, size_t size);
+
+/// XXH3 over bytes that come piece by piece. Lies in its owner; nothing to release.
 typedef struct stoa_hash_stream {
     _Alignas(64) uint8_t state[640];
 } stoa_hash_stream;

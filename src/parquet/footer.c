@@ -6,49 +6,12 @@
 #include "parquet/footer.h"
 
 #include "base/bytes.h"
-#include "parquet/thrift_reader.h"
+#include "parquet/footer_parse.h"
 
 /* The fewest bytes that a struct of each kind can take with the fields that must be there; they bound
  * how much memory a footer can ask for. */
-enum { ELEMENT_BYTES_MIN = 4, GROUP_BYTES_MIN = 7, CHUNK_BYTES_MIN = 16, PAIR_BYTES_MIN = 3 };
+enum { ELEMENT_BYTES_MIN = 4, GROUP_BYTES_MIN = 7, CHUNK_BYTES_MIN = 16 };
 enum { TREE_DEPTH_MAX = 256 };
-
-/* One parse: the reader, the arena, and the first failure of the latter. */
-struct parse {
-    stoa_thrift_reader reader;
-    stoa_parquet_footer *footer;
-    stoa_status status;
-    stoa_error *err;
-};
-
-static void *take_memory(struct parse *parse, size_t count, size_t size) {
-    void *memory = NULL;
-    if (parse->status == STOA_OK) {
-        parse->status =
-            stoa_arena_allocate_array(&parse->footer->arena, count, size, &memory, parse->err);
-    }
-    if (memory == NULL) {
-        stoa_thrift_fail(&parse->reader, "no memory");
-    }
-    return memory;
-}
-
-static const char *read_text(struct parse *parse, stoa_thrift_type type, size_t *out_size) {
-    size_t size;
-    const uint8_t *bytes = stoa_thrift_read_binary(&parse->reader, type, &size);
-    const char *text = NULL;
-    if (bytes != NULL && parse->status == STOA_OK) {
-        parse->status = stoa_arena_copy_text(&parse->footer->arena, (const char *)bytes, size,
-                                             &text, parse->err);
-        if (text == NULL) {
-            stoa_thrift_fail(&parse->reader, "no memory");
-        }
-    }
-    if (out_size != NULL) {
-        *out_size = size;
-    }
-    return text;
-}
 
 /* ---- Schema elements ------------------------------------------------------------------------- */
 
@@ -95,7 +58,7 @@ static void read_logical_type(stoa_thrift_reader *reader, stoa_parquet_element *
     }
 }
 
-static void read_element(struct parse *parse, stoa_parquet_element *out) {
+static void read_element(stoa_footer_parse *parse, stoa_parquet_element *out) {
     stoa_thrift_reader *reader = &parse->reader;
     stoa_thrift_type type;
     *out = (stoa_parquet_element){.physical = -1, .converted = -1, .field_id = -1};
@@ -104,7 +67,7 @@ static void read_element(struct parse *parse, stoa_parquet_element *out) {
         case 1: out->physical = stoa_thrift_read_i32(reader, type); break;
         case 2: out->type_length = stoa_thrift_read_i32(reader, type); break;
         case 3: out->repetition = stoa_thrift_read_i32(reader, type); break;
-        case 4: out->name = read_text(parse, type, NULL); break;
+        case 4: out->name = stoa_footer_read_text(parse, type, NULL); break;
         case 5: out->child_count = stoa_thrift_read_i32(reader, type); break;
         case 6: out->converted = stoa_thrift_read_i32(reader, type); break;
         case 7: out->scale = stoa_thrift_read_i32(reader, type); break;
@@ -131,14 +94,14 @@ static void read_element(struct parse *parse, stoa_parquet_element *out) {
     }
 }
 
-static void read_elements(struct parse *parse, stoa_thrift_type type) {
+static void read_elements(stoa_footer_parse *parse, stoa_thrift_type type) {
     const size_t count =
         stoa_thrift_read_list(&parse->reader, type, STOA_THRIFT_STRUCT, ELEMENT_BYTES_MIN);
     if (count > INT32_MAX || parse->footer->elements != NULL) {
         stoa_thrift_fail(&parse->reader, "expected one list of schema elements");
         return;
     }
-    stoa_parquet_element *elements = take_memory(parse, count, sizeof *elements);
+    stoa_parquet_element *elements = stoa_footer_take_memory(parse, count, sizeof *elements);
     for (size_t i = 0; i < count && parse->reader.problem == NULL; i++) {
         read_element(parse, &elements[i]);
     }
@@ -148,40 +111,13 @@ static void read_elements(struct parse *parse, stoa_thrift_type type) {
 
 /* ---- Row groups ------------------------------------------------------------------------------ */
 
-static void read_bounds(struct parse *parse, stoa_parquet_bounds *out) {
-    stoa_thrift_reader *reader = &parse->reader;
-    stoa_thrift_type type;
-    *out = (stoa_parquet_bounds){.null_count = -1, .distinct_count = -1};
-    for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
-        switch (id) {
-        case 3: out->null_count = stoa_thrift_read_i64(reader, type); break;
-        case 4: out->distinct_count = stoa_thrift_read_i64(reader, type); break;
-        case 5: out->max = (const uint8_t *)read_text(parse, type, &out->max_size); break;
-        case 6: out->min = (const uint8_t *)read_text(parse, type, &out->min_size); break;
-        case 7: out->max_exact = stoa_thrift_read_bool(reader, type); break;
-        case 8: out->min_exact = stoa_thrift_read_bool(reader, type); break;
-        default: stoa_thrift_skip(reader, type); break; /* the deprecated bounds too */
-        }
-    }
-}
-
-static void read_encodings(struct parse *parse, stoa_thrift_type type, stoa_parquet_column *out) {
-    const size_t count = stoa_thrift_read_list(&parse->reader, type, STOA_THRIFT_I32, 1);
-    int32_t *encodings = take_memory(parse, count, sizeof *encodings);
-    for (size_t i = 0; i < count && parse->reader.problem == NULL; i++) {
-        encodings[i] = stoa_thrift_read_i32(&parse->reader, STOA_THRIFT_I32);
-    }
-    out->encodings = encodings;
-    out->encoding_count = (int32_t)count;
-}
-
-static void read_column_metadata(struct parse *parse, stoa_parquet_column *out) {
+static void read_column_metadata(stoa_footer_parse *parse, stoa_parquet_column *out) {
     stoa_thrift_reader *reader = &parse->reader;
     stoa_thrift_type type;
     for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
         switch (id) {
         case 1: out->physical = stoa_thrift_read_i32(reader, type); break;
-        case 2: read_encodings(parse, type, out); break;
+        case 2: stoa_footer_read_encodings(parse, type, out); break;
         case 4: out->compression = stoa_thrift_read_i32(reader, type); break;
         case 5: out->value_count = stoa_thrift_read_i64(reader, type); break;
         case 6: out->uncompressed_bytes = stoa_thrift_read_i64(reader, type); break;
@@ -190,17 +126,16 @@ static void read_column_metadata(struct parse *parse, stoa_parquet_column *out) 
         case 11: out->dictionary_offset = stoa_thrift_read_i64(reader, type); break;
         case 12:
             if (stoa_thrift_enter_struct(reader, type)) {
-                out->has_bounds = true;
-                read_bounds(parse, &out->bounds);
+                stoa_footer_read_statistics(parse, out);
             }
             break;
-        default: stoa_thrift_skip(reader, type); break;
+        default: stoa_footer_read_extra(parse, id, type, out); break;
         }
     }
 }
 
 /* Some writers put 0 where there is no dictionary page; no page can begin within the magic. */
-static void check_column(struct parse *parse, stoa_parquet_column *out) {
+static void check_column(stoa_footer_parse *parse, stoa_parquet_column *out) {
     const uint64_t end = parse->footer->footer_offset;
     if (out->dictionary_offset < STOA_PARQUET_MAGIC_BYTES) {
         out->dictionary_offset = -1;
@@ -224,15 +159,28 @@ static void check_column(struct parse *parse, stoa_parquet_column *out) {
     }
 }
 
-static void read_column(struct parse *parse, stoa_parquet_column *out) {
+static void read_column(stoa_footer_parse *parse, stoa_parquet_column *out) {
     stoa_thrift_reader *reader = &parse->reader;
     stoa_thrift_type type;
     bool has_metadata = false;
-    *out = (stoa_parquet_column){.dictionary_offset = -1, .physical = -1};
+    *out = (stoa_parquet_column){.dictionary_offset = -1,
+                                 .physical = -1,
+                                 .byte_array_bytes = -1,
+                                 .bloom = {-1, -1},
+                                 .offset_index = {-1, -1},
+                                 .column_index = {-1, -1}};
     for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
         if (id == 3 && stoa_thrift_enter_struct(reader, type)) {
             read_column_metadata(parse, out);
             has_metadata = true;
+        } else if (id == 4) {
+            out->offset_index.offset = stoa_thrift_read_i64(reader, type);
+        } else if (id == 5) {
+            out->offset_index.bytes = stoa_thrift_read_i32(reader, type);
+        } else if (id == 6) {
+            out->column_index.offset = stoa_thrift_read_i64(reader, type);
+        } else if (id == 7) {
+            out->column_index.bytes = stoa_thrift_read_i32(reader, type);
         } else if (id == 8 || id == 9) {
             if (parse->status == STOA_OK) {
                 parse->status =
@@ -251,22 +199,32 @@ static void read_column(struct parse *parse, stoa_parquet_column *out) {
     }
 }
 
-static void read_group(struct parse *parse, stoa_parquet_group *out) {
+static void settle_statistics(const stoa_parquet_footer *footer, stoa_parquet_column *columns,
+                              size_t count) {
+    for (size_t i = 0; columns != NULL && i < count && i < (size_t)footer->leaf_count; i++) {
+        stoa_footer_settle_statistics(&footer->elements[footer->leaves[i].element], &columns[i]);
+    }
+}
+
+static void read_group(stoa_footer_parse *parse, stoa_parquet_group *out) {
     stoa_thrift_reader *reader = &parse->reader;
     stoa_thrift_type type;
     size_t count = 0;
     for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
         if (id == 1 && out->columns == NULL) {
             count = stoa_thrift_read_list(reader, type, STOA_THRIFT_STRUCT, CHUNK_BYTES_MIN);
-            stoa_parquet_column *columns = take_memory(parse, count, sizeof *columns);
+            stoa_parquet_column *columns = stoa_footer_take_memory(parse, count, sizeof *columns);
             for (size_t i = 0; i < count && reader->problem == NULL; i++) {
                 read_column(parse, &columns[i]);
             }
+            settle_statistics(parse->footer, columns, count);
             out->columns = columns;
         } else if (id == 2) {
             out->uncompressed_bytes = stoa_thrift_read_i64(reader, type);
         } else if (id == 3) {
             out->row_count = stoa_thrift_read_i64(reader, type);
+        } else if (id == 4 && type == STOA_THRIFT_LIST) {
+            stoa_footer_read_sorting(parse, type, out);
         } else {
             stoa_thrift_skip(reader, type);
         }
@@ -278,9 +236,9 @@ static void read_group(struct parse *parse, stoa_parquet_group *out) {
     }
 }
 
-static bool list_leaves(struct parse *parse);
+static bool list_leaves(stoa_footer_parse *parse);
 
-static void read_groups(struct parse *parse, stoa_thrift_type type) {
+static void read_groups(stoa_footer_parse *parse, stoa_thrift_type type) {
     const size_t count =
         stoa_thrift_read_list(&parse->reader, type, STOA_THRIFT_STRUCT, GROUP_BYTES_MIN);
     if (parse->reader.problem != NULL || !list_leaves(parse)) {
@@ -290,32 +248,12 @@ static void read_groups(struct parse *parse, stoa_thrift_type type) {
         stoa_thrift_fail(&parse->reader, "expected one list of row groups");
         return;
     }
-    stoa_parquet_group *groups = take_memory(parse, count, sizeof *groups);
+    stoa_parquet_group *groups = stoa_footer_take_memory(parse, count, sizeof *groups);
     for (size_t i = 0; i < count && parse->reader.problem == NULL; i++) {
         read_group(parse, &groups[i]);
     }
     parse->footer->groups = groups;
     parse->footer->group_count = (int32_t)count;
-}
-
-static void read_pairs(struct parse *parse, stoa_thrift_type type) {
-    stoa_thrift_reader *reader = &parse->reader;
-    const size_t count = stoa_thrift_read_list(reader, type, STOA_THRIFT_STRUCT, PAIR_BYTES_MIN);
-    stoa_parquet_pair *pairs = take_memory(parse, count, sizeof *pairs);
-    for (size_t i = 0; i < count && reader->problem == NULL; i++) {
-        for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
-            switch (id) {
-            case 1: pairs[i].key = read_text(parse, type, NULL); break;
-            case 2: pairs[i].value = read_text(parse, type, &pairs[i].value_size); break;
-            default: stoa_thrift_skip(reader, type); break;
-            }
-        }
-        if (pairs[i].key == NULL) {
-            stoa_thrift_fail(reader, "expected metadata with a key");
-        }
-    }
-    parse->footer->pairs = pairs;
-    parse->footer->pair_count = (int32_t)count;
 }
 
 /* ---- The tree of elements -------------------------------------------------------------------- */
@@ -327,14 +265,14 @@ struct open_group {
     int32_t repetition;
 };
 
-static const char *join_path(struct parse *parse, const struct open_group *path, int depth,
+static const char *join_path(stoa_footer_parse *parse, const struct open_group *path, int depth,
                              int32_t leaf) {
     const stoa_parquet_element *elements = parse->footer->elements;
     size_t size = strlen(elements[leaf].name) + 1;
     for (int i = 1; i < depth; i++) {
         size += strlen(elements[path[i].element].name) + 1;
     }
-    char *text = take_memory(parse, size, 1);
+    char *text = stoa_footer_take_memory(parse, size, 1);
     if (text == NULL) {
         return NULL;
     }
@@ -351,7 +289,7 @@ static const char *join_path(struct parse *parse, const struct open_group *path,
 
 /* Elements stand in depth-first order, each with the number of its children: a stack of open groups
  * walks the tree without recursion. False after a failure; done once. */
-static bool list_leaves(struct parse *parse) {
+static bool list_leaves(stoa_footer_parse *parse) {
     stoa_parquet_footer *footer = parse->footer;
     stoa_thrift_reader *reader = &parse->reader;
     if (footer->leaves != NULL) {
@@ -361,7 +299,7 @@ static bool list_leaves(struct parse *parse) {
         stoa_thrift_fail(reader, "expected a schema before the row groups");
         return false;
     }
-    stoa_parquet_leaf *leaves = take_memory(parse, (size_t)footer->element_count, sizeof *leaves);
+    stoa_parquet_leaf *leaves = stoa_footer_take_memory(parse, (size_t)footer->element_count, sizeof *leaves);
     struct open_group path[TREE_DEPTH_MAX] = {{0, footer->elements[0].child_count, 0, 0}};
     int depth = 1;
     size_t name_bytes = 0; /* paths repeat the names above them; keep their sum within reason */
@@ -407,7 +345,7 @@ static bool list_leaves(struct parse *parse) {
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
-static void read_file_metadata(struct parse *parse) {
+static void read_file_metadata(stoa_footer_parse *parse) {
     stoa_thrift_reader *reader = &parse->reader;
     stoa_parquet_footer *footer = parse->footer;
     stoa_thrift_type type;
@@ -417,8 +355,13 @@ static void read_file_metadata(struct parse *parse) {
         case 2: read_elements(parse, type); break;
         case 3: footer->row_count = stoa_thrift_read_i64(reader, type); break;
         case 4: read_groups(parse, type); break;
-        case 5: read_pairs(parse, type); break;
-        case 6: footer->created_by = read_text(parse, type, NULL); break;
+        case 5: stoa_footer_read_pairs(parse, type, &footer->pairs, &footer->pair_count); break;
+        case 6: footer->created_by = stoa_footer_read_text(parse, type, NULL); break;
+        case 7:
+            if (list_leaves(parse)) {
+                stoa_footer_read_orders(parse, type);
+            }
+            break;
         default: stoa_thrift_skip(reader, type); break;
         }
     }
@@ -435,7 +378,7 @@ static stoa_status fail_at(stoa_file *file, uint64_t offset, const char *problem
 
 static stoa_status parse_footer(stoa_file *file, const uint8_t *bytes, size_t size,
                                 stoa_parquet_footer *out, stoa_error *err) {
-    struct parse parse = {stoa_thrift_reader_of(bytes, size), out, STOA_OK, err};
+    stoa_footer_parse parse = {stoa_thrift_reader_of(bytes, size), out, STOA_OK, err};
     read_file_metadata(&parse);
     STOA_TRY(parse.status);
     if (parse.reader.problem != NULL) {

@@ -45,7 +45,28 @@ typedef struct stoa_parquet_bounds {
     bool max_exact;
     int64_t null_count;     /* -1: unknown */
     int64_t distinct_count; /* -1: unknown */
+    int64_t nan_count;      /* -1: unknown */
+    bool is_deprecated; /* they are the first bounds of the format: compared as signed */
 } stoa_parquet_bounds;
+
+/// Where something belonging to a chunk stands, unchecked; either is -1 where the footer does not
+/// say.
+typedef struct stoa_parquet_place {
+    int64_t offset;
+    int64_t bytes;
+} stoa_parquet_place;
+
+typedef struct stoa_parquet_pair {
+    const char *key;
+    const char *value; /* NULL: none */
+    size_t value_size;
+} stoa_parquet_pair;
+
+typedef struct stoa_parquet_encoding_count {
+    int32_t page_kind;
+    int32_t encoding;
+    int32_t page_count;
+} stoa_parquet_encoding_count;
 
 typedef struct stoa_parquet_column {
     int32_t physical;
@@ -60,19 +81,30 @@ typedef struct stoa_parquet_column {
     uint64_t offset;           /* where the chunk begins: the lesser of the two */
     bool has_bounds;
     stoa_parquet_bounds bounds;
+    const stoa_parquet_encoding_count *encoding_counts;
+    int32_t encoding_count_count;
+    int64_t byte_array_bytes; /* of all BYTE_ARRAY values without their lengths; -1: not said */
+    stoa_parquet_place bloom; /* bloom_filter.h */
+    stoa_parquet_place offset_index; /* page_index.h */
+    stoa_parquet_place column_index;
+    const stoa_parquet_pair *pairs;
+    int32_t pair_count;
 } stoa_parquet_column;
+
+/// Rows of a group stand in this order, as its writer claims.
+typedef struct stoa_parquet_sorting {
+    int32_t leaf;
+    bool descending;
+    bool nulls_first;
+} stoa_parquet_sorting;
 
 typedef struct stoa_parquet_group {
     const stoa_parquet_column *columns; /* one a leaf */
+    const stoa_parquet_sorting *sorting; /* by the first, then the second, … */
+    int32_t sorting_count;
     int64_t row_count;
     int64_t uncompressed_bytes;
 } stoa_parquet_group;
-
-typedef struct stoa_parquet_pair {
-    const char *key;
-    const char *value; /* NULL: none */
-    size_t value_size;
-} stoa_parquet_pair;
 
 typedef struct stoa_parquet_footer {
     uint64_t file_bytes;
@@ -84,6 +116,7 @@ typedef struct stoa_parquet_footer {
     int32_t element_count;
     const stoa_parquet_leaf *leaves;
     int32_t leaf_count;
+    const int32_t *orders; /* stoa_parquet_order of each leaf's bounds; NULL: not said */
     const stoa_parquet_group *groups;
     int32_t group_count;
     const stoa_parquet_pair *pairs;
@@ -98,6 +131,12 @@ typedef struct stoa_parquet_footer {
 /// Owns     The caller releases `out`, also after an error (harmless then).
 STOA_MUST_USE stoa_status stoa_parquet_footer_read(const stoa_context *context, stoa_file *file,
                                                    stoa_parquet_footer *out, stoa_error *err);
+
+/// True where a leaf's bounds, of a chunk or of a page, compare as its type does (with NaN in none):
+/// the file says so, or they are deprecated ones of numbers.
+bool stoa_parquet_bounds_are_ordered(const stoa_parquet_footer *footer, int32_t leaf,
+                                     const stoa_parquet_bounds *bounds);
+
 void stoa_parquet_footer_release(stoa_parquet_footer *footer);
 
 #endif

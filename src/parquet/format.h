@@ -102,6 +102,20 @@ typedef enum stoa_parquet_logical {
     STOA_PARQUET_LOGICAL_GEOGRAPHY = 18
 } stoa_parquet_logical;
 
+/* Members of the union ColumnOrder. Without one, bounds have no defined order. */
+typedef enum stoa_parquet_order {
+    STOA_PARQUET_ORDER_NONE = 0,
+    STOA_PARQUET_ORDER_TYPE = 1,    /* as the type says; NaN in no bound */
+    STOA_PARQUET_ORDER_IEEE_754 = 2 /* floats in total order: -NaN, -0.0 below 0.0, NaN */
+} stoa_parquet_order;
+
+/* BoundaryOrder of a column index. */
+typedef enum stoa_parquet_boundary_order {
+    STOA_PARQUET_UNORDERED = 0,
+    STOA_PARQUET_ASCENDING = 1,
+    STOA_PARQUET_DESCENDING = 2
+} stoa_parquet_boundary_order;
+
 enum { STOA_PARQUET_MAGIC_BYTES = 4, STOA_PARQUET_TAIL_BYTES = 8 };
 #define STOA_PARQUET_MAGIC "PAR1"
 

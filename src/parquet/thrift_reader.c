@@ -142,12 +142,19 @@ size_t stoa_thrift_read_list(stoa_thrift_reader *reader, stoa_thrift_type type,
     }
     stoa_thrift_type found;
     const size_t count = list_head(reader, &found);
+    if (found == STOA_THRIFT_FALSE) {
+        found = STOA_THRIFT_TRUE; /* writers use either for lists of booleans */
+    }
     if (count > 0 && found != item_type) {
         stoa_thrift_fail(reader, "expected a list of items of another type");
     } else if (count > stoa_byte_reader_left(&reader->bytes) / item_bytes_min) {
         fail_end(reader);
     }
     return reader->problem == NULL ? count : 0;
+}
+
+bool stoa_thrift_item_bool(stoa_thrift_reader *reader) {
+    return get_byte(reader) == STOA_THRIFT_TRUE;
 }
 
 static void skip_bytes(stoa_thrift_reader *reader, size_t size) {

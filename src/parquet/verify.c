@@ -7,6 +7,7 @@
 #include "codec/rle_decoder.h"
 #include "parquet/footer.h"
 #include "parquet/page_body.h"
+#include "parquet/page_index.h"
 
 struct verifier {
     const stoa_context *context;
@@ -128,23 +129,11 @@ static bool encoding_is_listed(const stoa_parquet_column *column, int32_t encodi
     return !lists_values;
 }
 
-static size_t plain_width(const stoa_parquet_element *element) {
-    switch (element->physical) {
-    case STOA_PARQUET_INT32:
-    case STOA_PARQUET_FLOAT: return 4;
-    case STOA_PARQUET_INT64:
-    case STOA_PARQUET_DOUBLE: return 8;
-    case STOA_PARQUET_INT96: return 12;
-    case STOA_PARQUET_FIXED: return (size_t)element->type_length;
-    default: return 0;
-    }
-}
-
 /* As many entries as the header says, and nothing behind them. */
 static bool dictionary_is_whole(const stoa_parquet_element *element, int64_t count,
                                 const uint8_t *plain, size_t plain_size) {
     if (element->physical != STOA_PARQUET_BYTE_ARRAY) {
-        return (uint64_t)count * plain_width(element) == plain_size;
+        return (uint64_t)count * stoa_parquet_plain_width(element) == plain_size;
     }
     stoa_byte_reader reader = stoa_byte_reader_of(plain, plain_size);
     for (int64_t i = 0; i < count; i++) {

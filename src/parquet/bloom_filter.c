@@ -1,0 +1,134 @@
+/* A filter is a number of blocks of eight 32-bit words. The upper half of a value's hash chooses the
+ * block, and each word gets one bit, chosen by the lower half times an odd number of its own. The
+ * header in thrift says how many bytes follow it.
+ *
+ * Source   Apache Parquet format 2.12, "BloomFilter.md"; Putze, Sanders, Singler, "Cache-, Hash- and
+ *          Space-Efficient Bloom Filters" */
+#include "parquet/bloom_filter.h"
+
+#include "base/bytes.h"
+#include "parquet/thrift_reader.h"
+
+enum { WORDS = 8, HEADER_BYTES_MAX = 256 };
+
+static const uint32_t salts[WORDS] = {0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d,
+                                      0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31};
+
+static size_t block_of(size_t block_count, uint64_t hash) {
+    return (size_t)(((hash >> 32) * block_count) >> 32);
+}
+
+static uint32_t bit_of(uint64_t hash, int word) {
+    return UINT32_C(1) << (((uint32_t)hash * salts[word]) >> 27);
+}
+
+bool stoa_bloom_may_contain(const stoa_bloom_filter *filter, uint64_t hash) {
+    const uint8_t *block =
+        filter->blocks + block_of(filter->block_count, hash) * STOA_BLOOM_BLOCK_BYTES;
+    uint32_t missing = 0;
+    for (int i = 0; i < WORDS; i++) {
+        missing |= ~stoa_load_u32(block + i * 4) & bit_of(hash, i);
+    }
+    return missing == 0;
+}
+
+void stoa_bloom_insert(uint8_t *blocks, size_t block_count, uint64_t hash) {
+    uint8_t *block = blocks + block_of(block_count, hash) * STOA_BLOOM_BLOCK_BYTES;
+    for (int i = 0; i < WORDS; i++) {
+        stoa_store_u32(block + i * 4, stoa_load_u32(block + i * 4) | bit_of(hash, i));
+    }
+}
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+struct header {
+    int32_t bytes;
+    int16_t algorithm;
+    int16_t hash;
+    int16_t compression;
+};
+
+/* Which member of a union is set. */
+static int16_t read_union(stoa_thrift_reader *reader, stoa_thrift_type type) {
+    int16_t member = -1;
+    if (stoa_thrift_enter_struct(reader, type)) {
+        for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
+            member = id;
+            stoa_thrift_skip(reader, type);
+        }
+    }
+    return member;
+}
+
+static void read_header(stoa_thrift_reader *reader, struct header *out) {
+    stoa_thrift_type type;
+    *out = (struct header){-1, -1, -1, -1};
+    for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
+        switch (id) {
+        case 1: out->bytes = stoa_thrift_read_i32(reader, type); break;
+        case 2: out->algorithm = read_union(reader, type); break;
+        case 3: out->hash = read_union(reader, type); break;
+        case 4: out->compression = read_union(reader, type); break;
+        default: stoa_thrift_skip(reader, type); break;
+        }
+    }
+    if (out->bytes <= 0 || out->bytes % STOA_BLOOM_BLOCK_BYTES != 0) {
+        stoa_thrift_fail(reader, "expected a filter of whole blocks");
+    } else if (out->algorithm < 0 || out->hash < 0 || out->compression < 0) {
+        stoa_thrift_fail(reader, "expected a filter's kind, hash and compression");
+    }
+}
+
+static stoa_status fail_at(stoa_file *file, uint64_t offset, const char *problem, stoa_error *err) {
+    stoa_fail(err, STOA_CORRUPT, "bloom filter at byte %" PRIu64 ": %s", offset, problem);
+    stoa_error_set_file(err, file->uri, (int64_t)offset);
+    return STOA_CORRUPT;
+}
+
+/* Files from before the footer held a filter's length bound it by their own end. */
+static stoa_status read_filter(stoa_file *file, uint64_t offset, uint64_t left, stoa_arena *arena,
+                               stoa_bloom_filter *out, stoa_error *err) {
+    uint8_t bytes[HEADER_BYTES_MAX];
+    const size_t size = left < sizeof bytes ? (size_t)left : sizeof bytes;
+    struct header header;
+    STOA_TRY(stoa_file_read(file, offset, bytes, size, err));
+    stoa_thrift_reader reader = stoa_thrift_reader_of(bytes, size);
+    read_header(&reader, &header);
+    const uint64_t begin = offset + reader.bytes.position;
+    if (reader.problem != NULL) {
+        return fail_at(file, begin, reader.problem, err);
+    }
+    if (header.algorithm != 1 || header.hash != 1 || header.compression != 1) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "a bloom filter of another kind than uncompressed split blocks of XXH64");
+    }
+    if ((uint64_t)header.bytes > left - reader.bytes.position) {
+        return fail_at(file, begin, "expected a filter that lies before the footer", err);
+    }
+    void *blocks;
+    STOA_TRY(stoa_arena_allocate(arena, (size_t)header.bytes, &blocks, err));
+    STOA_TRY(stoa_file_read(file, begin, blocks, (size_t)header.bytes, err));
+    out->blocks = blocks;
+    out->block_count = (size_t)header.bytes / STOA_BLOOM_BLOCK_BYTES;
+    return STOA_OK;
+}
+
+stoa_status stoa_bloom_filter_read(stoa_file *file, const stoa_parquet_footer *footer,
+                                   int32_t group, int32_t leaf, stoa_arena *arena,
+                                   stoa_bloom_filter *out, stoa_error *err) {
+    const stoa_parquet_place place = footer->groups[group].columns[leaf].bloom;
+    const uint64_t end = footer->footer_offset;
+    *out = (stoa_bloom_filter){0};
+    if (place.offset <= 0) {
+        return STOA_OK;
+    }
+    uint64_t left = end - (uint64_t)place.offset;
+    if (place.offset < STOA_PARQUET_MAGIC_BYTES || (uint64_t)place.offset >= end ||
+        (place.bytes > 0 && (uint64_t)place.bytes > left)) {
+        return fail_at(file, end, "expected a filter that lies before the footer", err);
+    }
+    if (place.bytes > 0) {
+        left = (uint64_t)place.bytes;
+    }
+    return read_filter(file, (uint64_t)place.offset, left, arena, out, err);
+}
