@@ -12,6 +12,9 @@ static stoa_status grow_to(stoa_buffer *buffer, size_t capacity, stoa_error *err
         return stoa_fail(err, STOA_LIMIT, "a buffer of %zu bytes is more than memory can hold",
                          capacity);
     }
+    if (buffer->size == 0) {
+        stoa_buffer_release(buffer); /* nothing to move */
+    }
     void *memory = buffer->data;
     STOA_TRY(stoa_pool_reallocate(buffer->pool, &memory, buffer->capacity, rounded, err));
     buffer->data = memory;

@@ -51,27 +51,32 @@ static void allow_left_out_header(stoa_chunk_reader *chunk, const stoa_parquet_f
     }
 }
 
-void stoa_chunk_reader_init(stoa_chunk_reader *chunk, const stoa_context *context, stoa_file *file,
-                            const stoa_parquet_footer *footer, int32_t group, int32_t leaf,
-                            bool ignores_checksums) {
+void stoa_chunk_reader_init(stoa_chunk_reader *chunk, const stoa_context *context) {
+    *chunk = (stoa_chunk_reader){.context = context};
+    stoa_buffer_init(&chunk->pages.window, context->pool);
+    stoa_page_body_init(&chunk->body, context->pool);
+    stoa_buffer_init(&chunk->dictionary, context->pool);
+    stoa_buffer_init(&chunk->dictionary_views, context->pool);
+}
+
+void stoa_chunk_reader_open(stoa_chunk_reader *chunk, const stoa_chunk_source *source,
+                            int32_t group, int32_t leaf) {
     static const int32_t widths[] = {0, 4, 8, 12, 4, 8, 0};
-    chunk->context = context;
+    const stoa_parquet_footer *footer = source->footer;
     chunk->column = &footer->groups[group].columns[leaf];
     chunk->leaf = &footer->leaves[leaf];
     chunk->element = &footer->elements[chunk->leaf->element];
     chunk->value_bytes = chunk->element->physical == STOA_PARQUET_FIXED
                              ? chunk->element->type_length
                              : widths[chunk->element->physical];
-    chunk->ignores_checksums = ignores_checksums;
-    stoa_page_reader_init(&chunk->pages, context->pool, file, chunk->column);
+    chunk->ignores_checksums = source->ignores_checksums;
+    stoa_page_reader_open(&chunk->pages, source->file, chunk->column);
     allow_left_out_header(chunk, footer);
     chunk->pages.read_ahead = READ_AHEAD_BYTES;
-    stoa_page_body_init(&chunk->body, context->pool);
+    chunk->pages.map = chunk->pages.end <= source->map_bytes ? source->map : NULL;
     chunk->has_dictionary = false;
     chunk->dictionary_count = 0;
-    stoa_buffer_init(&chunk->dictionary, context->pool);
-    stoa_buffer_init(&chunk->dictionary_views, context->pool);
-    chunk->prefixes = (stoa_delta_bytes_decoder){0};
+    stoa_delta_bytes_decoder_release(&chunk->prefixes);
     chunk->entries_left = 0;
     chunk->entries_seen = 0;
     chunk->has_begun = false;
@@ -413,17 +418,25 @@ static stoa_status reserve_values(const stoa_chunk_reader *chunk, int64_t row_co
     return stoa_buffer_reserve(&out->data, (size_t)row_count * (size_t)chunk->value_bytes, err);
 }
 
+static stoa_status read_rows(stoa_chunk_reader *chunk, int64_t row_count, bool skips,
+                             stoa_chunk_values *out, stoa_error *err) {
+    if (!skips) {
+        STOA_TRY(reserve_values(chunk, row_count, out, err));
+    }
+    return chunk->leaf->repetition_max > 0 ? read_repeated(chunk, row_count, skips, out, err)
+                                           : read_flat(chunk, row_count, skips, out, err);
+}
+
+/* Of a file that was cut short under its map, neither values nor failures are believed. */
 stoa_status stoa_chunk_reader_read(stoa_chunk_reader *chunk, int64_t row_count, bool skips,
                                    stoa_chunk_values *out, stoa_error *err) {
     clear_values(out);
     if (row_count == 0) {
         return STOA_OK;
     }
-    if (!skips) {
-        STOA_TRY(reserve_values(chunk, row_count, out, err));
+    const stoa_status status = read_rows(chunk, row_count, skips, out, err);
+    if (chunk->pages.map != NULL) {
+        STOA_TRY(stoa_file_map_check(chunk->pages.file, err));
     }
-    if (chunk->leaf->repetition_max > 0) {
-        return read_repeated(chunk, row_count, skips, out, err);
-    }
-    return read_flat(chunk, row_count, skips, out, err);
+    return status;
 }

@@ -76,13 +76,23 @@ typedef struct stoa_chunk_reader {
 void stoa_chunk_values_init(stoa_chunk_values *values, stoa_pool *pool);
 void stoa_chunk_values_release(stoa_chunk_values *values);
 
-/// Reads nothing yet. Borrows everything; lies in its owner.
-///
-/// Errors   STOA_CORRUPT      the chunk's type is not its schema's
-void stoa_chunk_reader_init(stoa_chunk_reader *chunk, const stoa_context *context, stoa_file *file,
-                            const stoa_parquet_footer *footer, int32_t group, int32_t leaf,
-                            bool ignores_checksums);
+/// A file that chunks are read from; everything is borrowed.
+typedef struct stoa_chunk_source {
+    stoa_file *file;
+    const stoa_parquet_footer *footer;
+    const uint8_t *map; /* stoa_file_map's, or NULL: the file is read */
+    uint64_t map_bytes;
+    bool ignores_checksums;
+} stoa_chunk_source;
+
+/// No chunk yet. Borrows the context; lies in its owner.
+void stoa_chunk_reader_init(stoa_chunk_reader *chunk, const stoa_context *context);
 void stoa_chunk_reader_release(stoa_chunk_reader *chunk);
+
+/// Goes to the beginning of a chunk, whose physical type is its leaf's, and reads nothing yet. Memory
+/// for pages is kept from the chunk before.
+void stoa_chunk_reader_open(stoa_chunk_reader *chunk, const stoa_chunk_source *source,
+                            int32_t group, int32_t leaf);
 
 /// Reads the next `row_count` rows into `out`, in place of what it held. Pages of a column that does
 /// not repeat are not even decompressed when all of their rows are passed over with `skips`.

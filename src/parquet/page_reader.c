@@ -10,11 +10,21 @@ enum { WINDOW_BYTES = 512, HEADER_BYTES_MAX = 16 << 20 };
 
 void stoa_page_reader_init(stoa_page_reader *reader, stoa_pool *pool, stoa_file *file,
                            const stoa_parquet_column *column) {
-    *reader = (stoa_page_reader){.file = file,
-                                 .position = column->offset,
-                                 .end = column->offset + (uint64_t)column->compressed_bytes,
-                                 .page_index = -1};
+    *reader = (stoa_page_reader){0};
     stoa_buffer_init(&reader->window, pool);
+    stoa_page_reader_open(reader, file, column);
+}
+
+void stoa_page_reader_open(stoa_page_reader *reader, stoa_file *file,
+                           const stoa_parquet_column *column) {
+    reader->file = file;
+    reader->position = column->offset;
+    reader->end = column->offset + (uint64_t)column->compressed_bytes;
+    reader->page_index = -1;
+    reader->read_ahead = 0;
+    reader->map = NULL;
+    reader->window_offset = 0;
+    stoa_buffer_clear(&reader->window);
 }
 
 void stoa_page_reader_release(stoa_page_reader *reader) {
@@ -139,6 +149,10 @@ static void read_header(stoa_thrift_reader *reader, stoa_parquet_page *out) {
 static stoa_status window_view(stoa_page_reader *reader, uint64_t offset, size_t size,
                                const uint8_t **out, stoa_error *err) {
     stoa_buffer *window = &reader->window;
+    if (reader->map != NULL) {
+        *out = reader->map + offset;
+        return STOA_OK;
+    }
     if (offset < reader->window_offset || offset - reader->window_offset > window->size ||
         window->size - (size_t)(offset - reader->window_offset) < size) {
         const uint64_t left = reader->end - offset;

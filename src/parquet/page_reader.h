@@ -31,11 +31,16 @@ typedef struct stoa_page_reader {
     uint64_t end; /* of the chunk */
     int32_t page_index; /* of the page that was read last; -1 before the first */
     size_t read_ahead;  /* bytes that are read at a time, 0: no more than a header needs */
+    const uint8_t *map; /* of the whole file, at least to `end`; NULL: it is read */
     uint64_t window_offset;
-    stoa_buffer window; /* bytes of the file from there on */
+    stoa_buffer window; /* bytes of the file from there on, where it is read */
 } stoa_page_reader;
 
 void stoa_page_reader_init(stoa_page_reader *reader, stoa_pool *pool, stoa_file *file,
+                           const stoa_parquet_column *column);
+/// Goes to the beginning of another chunk, with the memory that it has. The file is read, and no more
+/// of it than headers need, until `read_ahead` or `map` are set.
+void stoa_page_reader_open(stoa_page_reader *reader, stoa_file *file,
                            const stoa_parquet_column *column);
 void stoa_page_reader_release(stoa_page_reader *reader);
 
@@ -46,7 +51,8 @@ STOA_MUST_USE stoa_status stoa_page_reader_next(stoa_page_reader *reader, stoa_p
                                                 bool *out_end, stoa_error *err);
 
 /// The stored bytes of the page that was read last: borrowed until the next call. Reads as much of
-/// what follows in the chunk as `read_ahead` says.
+/// what follows in the chunk as `read_ahead` says. Of a map they are what the file holds if
+/// stoa_file_map_check says so afterwards.
 STOA_MUST_USE stoa_status stoa_page_reader_body(stoa_page_reader *reader,
                                                 const stoa_parquet_page *page,
                                                 const uint8_t **out_view, stoa_error *err);

@@ -24,19 +24,14 @@ stoa_status stoa_read_lane_init(const stoa_read_plan *plan, const stoa_context *
     return STOA_OK;
 }
 
-static void close_leaf(stoa_read_leaf *leaf) {
-    if (leaf->group >= 0) {
-        stoa_chunk_reader_release(leaf->chunk);
-        leaf->group = -1;
-    }
-}
-
 void stoa_read_lane_release(stoa_read_lane *lane) {
     for (int32_t i = 0; lane->arrays != NULL && i < lane->plan->leaf_count; i++) {
         stoa_read_leaf *leaf = &lane->leaves[i];
         const int32_t number = lane->plan->leaves[i]->leaf;
-        close_leaf(leaf);
-        stoa_pool_free(lane->context.pool, leaf->chunk, sizeof *leaf->chunk);
+        if (leaf->chunk != NULL) {
+            stoa_chunk_reader_release(leaf->chunk);
+            stoa_pool_free(lane->context.pool, leaf->chunk, sizeof *leaf->chunk);
+        }
         stoa_chunk_values_release(&lane->values[number]);
         stoa_arrow_array_release(&lane->arrays[number]);
     }
@@ -61,15 +56,19 @@ static stoa_status check_chunk(const stoa_parquet_reader *reader, int32_t group,
 static stoa_status open_leaf(stoa_read_lane *lane, stoa_read_leaf *leaf, int32_t number,
                              int32_t group, stoa_error *err) {
     const stoa_parquet_reader *reader = lane->plan->reader;
-    close_leaf(leaf);
     STOA_TRY(check_chunk(reader, group, number, err));
     if (leaf->chunk == NULL) {
         void *memory = NULL;
         STOA_TRY(stoa_pool_allocate(lane->context.pool, sizeof(stoa_chunk_reader), &memory, err));
         leaf->chunk = memory;
+        stoa_chunk_reader_init(leaf->chunk, &lane->context);
     }
-    stoa_chunk_reader_init(leaf->chunk, &lane->context, reader->file, &reader->footer, group,
-                           number, lane->plan->options.ignores_checksums);
+    const stoa_chunk_source source = {.file = reader->file,
+                                      .footer = &reader->footer,
+                                      .map = reader->map,
+                                      .map_bytes = reader->map_bytes,
+                                      .ignores_checksums = lane->plan->options.ignores_checksums};
+    stoa_chunk_reader_open(leaf->chunk, &source, group, number);
     leaf->group = group;
     leaf->row = 0;
     return STOA_OK;

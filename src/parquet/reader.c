@@ -14,6 +14,14 @@ static stoa_status count_rows(stoa_parquet_reader *reader, stoa_error *err) {
     return STOA_OK;
 }
 
+/* Here because one call at a time may ask for a map; lanes read it from several threads. */
+static void map_file(stoa_parquet_reader *reader) {
+    const void *map = NULL;
+    if (stoa_file_map(reader->file, &map, &reader->map_bytes, NULL) == STOA_OK) {
+        reader->map = map;
+    }
+}
+
 static stoa_status open_reader(stoa_parquet_reader *reader, stoa_type_unit int96_unit,
                                stoa_error *err) {
     static const int64_t ticks[] = {1000000000, 1000, 1000000, 1000000000};
@@ -23,6 +31,7 @@ static stoa_status open_reader(stoa_parquet_reader *reader, stoa_type_unit int96
     reader->arrays.int96_ticks_per_second = ticks[int96_unit];
     STOA_TRY(stoa_parquet_footer_read(&reader->context, reader->file, &reader->footer, err));
     STOA_TRY(count_rows(reader, err));
+    map_file(reader);
     return stoa_read_schema_create(&reader->context, &reader->arena, &reader->footer,
                                    int96_unit == STOA_TYPE_SECONDS ? STOA_TYPE_NANOSECONDS
                                                                    : int96_unit,

@@ -9,6 +9,8 @@
 struct stoa_parquet_reader {
     stoa_context context;
     stoa_file *file;
+    const uint8_t *map; /* of the file; NULL where it is read */
+    uint64_t map_bytes;
     stoa_parquet_footer footer;
     stoa_arena arena;
     stoa_read_node root;

@@ -1,4 +1,6 @@
 /* What the reader says about files that are not whole and about options that do not fit. */
+#include <unistd.h>
+
 #include "arrow/schema.h"
 #include "parquet/footer.h"
 #include "parquet/writer.h"
@@ -151,6 +153,49 @@ static void a_file_that_was_cut_is_refused(void **state) {
     close_world(&world);
 }
 
+/* Through a map what is missing reads as zeros, which must never become rows. */
+static void a_file_cut_short_under_the_reader_fails(void **state) {
+    (void)state;
+    struct world world;
+    char path[SUPPORT_PATH_BYTES];
+    open_world(&world);
+    support_temp_directory(path);
+    (void)strncat(path, "/x.parquet", sizeof path - strlen(path) - 1);
+    for (int maps = 0; maps < 2; maps++) {
+        stoa_error err = STOA_ERROR_NONE;
+        const stoa_parquet_read_options options = {.batch_rows = 50};
+        stoa_file *file;
+        stoa_parquet_reader *reader = NULL;
+        struct ArrowArrayStream stream = {0};
+        struct ArrowArray batch = {0};
+        assert_ok(stoa_vfs_open(world.registry, path, STOA_OPEN_REPLACE, &world.context, &file,
+                                &err),
+                  err);
+        assert_ok(stoa_file_write(file, world.bytes.data, world.bytes.size, &err), err);
+        stoa_file_close(file);
+        stoa_maps_allow(maps == 1);
+        assert_ok(stoa_vfs_open(world.registry, path, STOA_OPEN_READ, &world.context, &file, &err),
+                  err);
+        assert_ok(stoa_parquet_reader_open(&world.context, file, 0, &reader, &err), err);
+        assert_ok(stoa_parquet_reader_stream(reader, &options, &stream, &err), err);
+        assert_ok(stoa_stream_next(&stream, &batch, &err), err);
+        stoa_arrow_array_release(&batch);
+        assert_int_equal(truncate(path, 64), 0);
+        stoa_status status = STOA_OK;
+        for (int i = 0; i < 8 && status == STOA_OK; i++) {
+            status = stoa_stream_next(&stream, &batch, &err);
+            stoa_arrow_array_release(&batch);
+        }
+        assert_int_equal(status, maps == 1 ? STOA_IO : STOA_CORRUPT);
+        assert_non_null(strstr(err.message, "x.parquet"));
+        stoa_arrow_stream_release(&stream);
+        stoa_parquet_reader_close(reader);
+        stoa_file_close(file);
+        assert_int_equal(unlink(path), 0);
+    }
+    close_world(&world);
+}
+
 static void options_that_do_not_fit_are_refused(void **state) {
     (void)state;
     struct world world;
@@ -202,6 +247,7 @@ int main(void) {
         cmocka_unit_test(damage_is_named_by_file_row_group_column_page_and_byte),
         cmocka_unit_test(checksums_are_ignored_on_request),
         cmocka_unit_test(a_file_that_was_cut_is_refused),
+        cmocka_unit_test(a_file_cut_short_under_the_reader_fails),
         cmocka_unit_test(options_that_do_not_fit_are_refused),
         cmocka_unit_test(a_cancelled_read_stops),
     };
