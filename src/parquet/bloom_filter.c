@@ -86,15 +86,21 @@ static stoa_status fail_at(stoa_file *file, uint64_t offset, const char *problem
 }
 
 /* Files from before the footer held a filter's length bound it by their own end. */
-static stoa_status read_filter(stoa_file *file, uint64_t offset, uint64_t left, stoa_arena *arena,
-                               stoa_bloom_filter *out, stoa_error *err) {
+static stoa_status read_filter(stoa_file *file, const stoa_parquet_column *column, uint64_t offset,
+                               uint64_t left, stoa_arena *arena, stoa_bloom_filter *out,
+                               stoa_error *err) {
+    const bool is_encrypted = column->crypto.cipher != NULL;
     uint8_t bytes[HEADER_BYTES_MAX];
-    const size_t size = left < sizeof bytes ? (size_t)left : sizeof bytes;
+    size_t size = left < sizeof bytes ? (size_t)left : sizeof bytes, used;
     struct header header;
     STOA_TRY(stoa_file_read(file, offset, bytes, size, err));
+    STOA_TRY(stoa_parquet_column_decrypt(arena->pool, column,
+                                         STOA_PARQUET_MODULE_BLOOM_FILTER_HEADER, bytes, &size,
+                                         &used, err));
     stoa_thrift_reader reader = stoa_thrift_reader_of(bytes, size);
     read_header(&reader, &header);
-    const uint64_t begin = offset + reader.bytes.position;
+    used = is_encrypted ? used : reader.bytes.position;
+    const uint64_t begin = offset + used;
     if (reader.problem != NULL) {
         return fail_at(file, begin, reader.problem, err);
     }
@@ -102,24 +108,33 @@ static stoa_status read_filter(stoa_file *file, uint64_t offset, uint64_t left, 
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "a bloom filter of another kind than uncompressed split blocks of XXH64");
     }
-    if ((uint64_t)header.bytes > left - reader.bytes.position) {
+    const uint64_t stored = (uint64_t)header.bytes + (is_encrypted ? STOA_PARQUET_GCM_BYTES : 0);
+    if (stored > left - used) {
         return fail_at(file, begin, "expected a filter that lies before the footer", err);
     }
     void *blocks;
-    STOA_TRY(stoa_arena_allocate(arena, (size_t)header.bytes, &blocks, err));
-    STOA_TRY(stoa_file_read(file, begin, blocks, (size_t)header.bytes, err));
+    size = (size_t)stored;
+    STOA_TRY(stoa_arena_allocate(arena, size, &blocks, err));
+    STOA_TRY(stoa_file_read(file, begin, blocks, size, err));
+    STOA_TRY(stoa_parquet_column_decrypt(arena->pool, column,
+                                         STOA_PARQUET_MODULE_BLOOM_FILTER_BITSET, blocks, &size,
+                                         &used, err));
+    if (size != (size_t)header.bytes) {
+        return fail_at(file, begin, "expected a filter of the size in its header", err);
+    }
     out->blocks = blocks;
-    out->block_count = (size_t)header.bytes / STOA_BLOOM_BLOCK_BYTES;
+    out->block_count = size / STOA_BLOOM_BLOCK_BYTES;
     return STOA_OK;
 }
 
 stoa_status stoa_bloom_filter_read(stoa_file *file, const stoa_parquet_footer *footer,
                                    int32_t group, int32_t leaf, stoa_arena *arena,
                                    stoa_bloom_filter *out, stoa_error *err) {
-    const stoa_parquet_place place = footer->groups[group].columns[leaf].bloom;
+    const stoa_parquet_column *column = &footer->groups[group].columns[leaf];
+    const stoa_parquet_place place = column->bloom;
     const uint64_t end = footer->footer_offset;
     *out = (stoa_bloom_filter){0};
-    if (place.offset <= 0) {
+    if (place.offset <= 0 || column->crypto.is_locked) {
         return STOA_OK;
     }
     uint64_t left = end - (uint64_t)place.offset;
@@ -130,5 +145,5 @@ stoa_status stoa_bloom_filter_read(stoa_file *file, const stoa_parquet_footer *f
     if (place.bytes > 0) {
         left = (uint64_t)place.bytes;
     }
-    return read_filter(file, (uint64_t)place.offset, left, arena, out, err);
+    return read_filter(file, column, (uint64_t)place.offset, left, arena, out, err);
 }

@@ -200,6 +200,7 @@ static stoa_status open_body(stoa_chunk_reader *chunk, const uint8_t **out, stoa
     if (!chunk->ignores_checksums) {
         STOA_TRY(stoa_page_body_check(&chunk->pages, &chunk->page, stored, err));
     }
+    STOA_TRY(stoa_page_reader_decrypt(&chunk->pages, &chunk->page, &stored, err));
     STOA_TRY(stoa_page_body_open(&chunk->body, &chunk->pages, &chunk->page, compression, stored,
                                  out, err));
     if (*out == NULL) {

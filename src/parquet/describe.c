@@ -187,7 +187,13 @@ static stoa_status put_column(struct describer *describer, const stoa_parquet_co
     if (column->has_bounds) {
         STOA_TRY(put_bounds(describer, &column->bounds, err));
     }
-    if (describer->with_pages) {
+    if (column->crypto.is_encrypted) {
+        FORMAT(describer, ", \"encrypted\": \"%s\"",
+               column->crypto.is_locked     ? "locked"
+               : column->crypto.has_own_key ? "with a key of its own"
+                                            : "with the footer's key");
+    }
+    if (describer->with_pages && !column->crypto.is_locked) {
         STOA_TRY(put_pages(describer, column, err));
     }
     return stoa_buffer_append_text(describer->out, "}", err);
@@ -240,7 +246,7 @@ static stoa_status put_file(struct describer *describer, stoa_error *err) {
 stoa_status stoa_parquet_describe(const stoa_context *context, stoa_file *file, bool with_pages,
                                   stoa_buffer *out_json, stoa_error *err) {
     stoa_parquet_footer footer;
-    STOA_TRY(stoa_parquet_footer_read(context, file, &footer, err));
+    STOA_TRY(stoa_parquet_footer_read(context, file, NULL, &footer, err));
     struct describer describer = {context, file, &footer, out_json, with_pages};
     stoa_status status = put_file(&describer, err);
     stoa_parquet_footer_release(&footer);

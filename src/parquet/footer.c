@@ -111,7 +111,7 @@ static void read_elements(stoa_footer_parse *parse, stoa_thrift_type type) {
 
 /* ---- Row groups ------------------------------------------------------------------------------ */
 
-static void read_column_metadata(stoa_footer_parse *parse, stoa_parquet_column *out) {
+void stoa_footer_read_column_metadata(stoa_footer_parse *parse, stoa_parquet_column *out) {
     stoa_thrift_reader *reader = &parse->reader;
     stoa_thrift_type type;
     for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
@@ -135,7 +135,7 @@ static void read_column_metadata(stoa_footer_parse *parse, stoa_parquet_column *
 }
 
 /* Some writers put 0 where there is no dictionary page; no page can begin within the magic. */
-static void check_column(stoa_footer_parse *parse, stoa_parquet_column *out) {
+void stoa_footer_check_column(stoa_footer_parse *parse, stoa_parquet_column *out) {
     const uint64_t end = parse->footer->footer_offset;
     if (out->dictionary_offset < STOA_PARQUET_MAGIC_BYTES) {
         out->dictionary_offset = -1;
@@ -162,7 +162,6 @@ static void check_column(stoa_footer_parse *parse, stoa_parquet_column *out) {
 static void read_column(stoa_footer_parse *parse, stoa_parquet_column *out) {
     stoa_thrift_reader *reader = &parse->reader;
     stoa_thrift_type type;
-    bool has_metadata = false;
     *out = (stoa_parquet_column){.dictionary_offset = -1,
                                  .physical = -1,
                                  .byte_array_bytes = -1,
@@ -171,8 +170,8 @@ static void read_column(stoa_footer_parse *parse, stoa_parquet_column *out) {
                                  .column_index = {-1, -1}};
     for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
         if (id == 3 && stoa_thrift_enter_struct(reader, type)) {
-            read_column_metadata(parse, out);
-            has_metadata = true;
+            stoa_footer_read_column_metadata(parse, out);
+            out->crypto.has_metadata = true;
         } else if (id == 4) {
             out->offset_index.offset = stoa_thrift_read_i64(reader, type);
         } else if (id == 5) {
@@ -181,21 +180,20 @@ static void read_column(stoa_footer_parse *parse, stoa_parquet_column *out) {
             out->column_index.offset = stoa_thrift_read_i64(reader, type);
         } else if (id == 7) {
             out->column_index.bytes = stoa_thrift_read_i32(reader, type);
-        } else if (id == 8 || id == 9) {
-            if (parse->status == STOA_OK) {
-                parse->status =
-                    stoa_fail(parse->err, STOA_UNSUPPORTED, "a Parquet file with encrypted columns");
-            }
-            stoa_thrift_fail(reader, "encrypted");
+        } else if (id == 8) {
+            stoa_footer_read_column_crypto(parse, type, out);
+        } else if (id == 9) {
+            stoa_footer_read_sealed(parse, type, out);
         } else {
             stoa_thrift_skip(reader, type);
         }
     }
-    if (reader->problem == NULL && !has_metadata) {
+    if (reader->problem == NULL && !out->crypto.has_metadata &&
+        (!out->crypto.is_encrypted || out->crypto.sealed == NULL)) {
         stoa_thrift_fail(reader, "expected a column chunk's metadata");
     }
-    if (reader->problem == NULL) {
-        check_column(parse, out);
+    if (reader->problem == NULL && out->crypto.has_metadata) {
+        stoa_footer_check_column(parse, out);
     }
 }
 
@@ -210,6 +208,7 @@ static void read_group(stoa_footer_parse *parse, stoa_parquet_group *out) {
     stoa_thrift_reader *reader = &parse->reader;
     stoa_thrift_type type;
     size_t count = 0;
+    out->ordinal = -1;
     for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
         if (id == 1 && out->columns == NULL) {
             count = stoa_thrift_read_list(reader, type, STOA_THRIFT_STRUCT, CHUNK_BYTES_MIN);
@@ -362,6 +361,8 @@ static void read_file_metadata(stoa_footer_parse *parse) {
                 stoa_footer_read_orders(parse, type);
             }
             break;
+        case 8: stoa_footer_read_algorithm(parse, type); break;
+        case 9: stoa_footer_read_key_metadata(parse, type); break;
         default: stoa_thrift_skip(reader, type); break;
         }
     }
@@ -376,16 +377,22 @@ static stoa_status fail_at(stoa_file *file, uint64_t offset, const char *problem
     return STOA_CORRUPT;
 }
 
-static stoa_status parse_footer(stoa_file *file, const uint8_t *bytes, size_t size,
+/* Clear footers are parsed, then what is encrypted in them. */
+static stoa_status parse_footer(const stoa_context *context, stoa_file *file,
+                                const stoa_parquet_keys *keys, stoa_buffer *bytes,
                                 stoa_parquet_footer *out, stoa_error *err) {
-    stoa_footer_parse parse = {stoa_thrift_reader_of(bytes, size), out, STOA_OK, err};
+    if (out->is_encrypted) {
+        STOA_TRY(stoa_footer_open_sealed(context, out, keys, bytes, err));
+    }
+    stoa_footer_parse parse = {stoa_thrift_reader_of(bytes->data, bytes->size), out, STOA_OK, err};
     read_file_metadata(&parse);
     STOA_TRY(parse.status);
     if (parse.reader.problem != NULL) {
         return fail_at(file, out->footer_offset + parse.reader.bytes.position,
                        parse.reader.problem, err);
     }
-    return STOA_OK;
+    return stoa_footer_unlock(context, out, keys, bytes->data, bytes->size,
+                              parse.reader.bytes.position, err);
 }
 
 /* Checks magic and length; `*out_size` is the footer's. */
@@ -401,10 +408,10 @@ static stoa_status read_tail(stoa_file *file, stoa_parquet_footer *out, size_t *
     }
     const uint64_t at = out->file_bytes - sizeof tail;
     STOA_TRY(stoa_file_read(file, at, tail, sizeof tail, err));
-    if (memcmp(tail + 4, "PARE", STOA_PARQUET_MAGIC_BYTES) == 0) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "a Parquet file with an encrypted footer");
-    }
-    if (memcmp(tail + 4, STOA_PARQUET_MAGIC, STOA_PARQUET_MAGIC_BYTES) != 0) {
+    out->is_encrypted =
+        memcmp(tail + 4, STOA_PARQUET_MAGIC_ENCRYPTED, STOA_PARQUET_MAGIC_BYTES) == 0;
+    if (!out->is_encrypted &&
+        memcmp(tail + 4, STOA_PARQUET_MAGIC, STOA_PARQUET_MAGIC_BYTES) != 0) {
         return fail_at(file, at + 4, "expected 'PAR1' at the end of a Parquet file", err);
     }
     const uint32_t size = stoa_load_u32(tail);
@@ -417,7 +424,8 @@ static stoa_status read_tail(stoa_file *file, stoa_parquet_footer *out, size_t *
 }
 
 stoa_status stoa_parquet_footer_read(const stoa_context *context, stoa_file *file,
-                                     stoa_parquet_footer *out, stoa_error *err) {
+                                     const stoa_parquet_keys *keys, stoa_parquet_footer *out,
+                                     stoa_error *err) {
     stoa_status status = STOA_OK;
     size_t size = 0;
     stoa_buffer bytes;
@@ -428,7 +436,8 @@ stoa_status stoa_parquet_footer_read(const stoa_context *context, stoa_file *fil
     STOA_CHECK(read_tail(file, out, &size, err));
     STOA_CHECK(stoa_buffer_reserve_exact(&bytes, size, err));
     STOA_CHECK(stoa_file_read(file, out->footer_offset, bytes.data, size, err));
-    STOA_CHECK(parse_footer(file, bytes.data, size, out, err));
+    bytes.size = size;
+    STOA_CHECK(parse_footer(context, file, keys, &bytes, out, err));
 
 done:
     stoa_buffer_release(&bytes);
@@ -440,5 +449,6 @@ done:
 
 void stoa_parquet_footer_release(stoa_parquet_footer *footer) {
     stoa_arena_release(&footer->arena);
+    stoa_parquet_crypto_close(footer->crypto);
     *footer = (stoa_parquet_footer){0};
 }

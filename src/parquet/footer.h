@@ -8,6 +8,7 @@
 
 #include "mem/arena.h"
 #include "mem/buffer.h"
+#include "parquet/crypto.h"
 #include "parquet/format.h"
 #include "vfs/vfs.h"
 
@@ -68,6 +69,21 @@ typedef struct stoa_parquet_encoding_count {
     int32_t page_count;
 } stoa_parquet_encoding_count;
 
+/// How a chunk is encrypted; all-zero: it is not.
+typedef struct stoa_parquet_column_crypto {
+    bool is_encrypted;
+    bool has_own_key;  /* not the footer's */
+    bool is_locked;    /* without a key: its pages cannot be read */
+    bool has_metadata; /* in the clear, perhaps without statistics; an unknown chunk has no bytes */
+    const stoa_parquet_cipher *cipher; /* NULL: not encrypted, or locked */
+    int32_t group_ordinal;             /* what modules are bound to */
+    int32_t ordinal;
+    const uint8_t *key_metadata;
+    size_t key_metadata_size;
+    const uint8_t *sealed; /* its metadata, encrypted; NULL: none */
+    size_t sealed_size;
+} stoa_parquet_column_crypto;
+
 typedef struct stoa_parquet_column {
     int32_t physical;
     int32_t compression;
@@ -89,6 +105,7 @@ typedef struct stoa_parquet_column {
     stoa_parquet_place column_index;
     const stoa_parquet_pair *pairs;
     int32_t pair_count;
+    stoa_parquet_column_crypto crypto;
 } stoa_parquet_column;
 
 /// Rows of a group stand in this order, as its writer claims.
@@ -104,6 +121,7 @@ typedef struct stoa_parquet_group {
     int32_t sorting_count;
     int64_t row_count;
     int64_t uncompressed_bytes;
+    int32_t ordinal; /* -1: not said */
 } stoa_parquet_group;
 
 typedef struct stoa_parquet_footer {
@@ -121,16 +139,45 @@ typedef struct stoa_parquet_footer {
     int32_t group_count;
     const stoa_parquet_pair *pairs;
     int32_t pair_count;
+    bool is_encrypted; /* the footer, not only columns */
+    stoa_parquet_algorithm algorithm;
+    const uint8_t *key_metadata;
+    size_t key_metadata_size;
+    stoa_parquet_crypto *crypto;       /* NULL: nothing is encrypted */
+    const stoa_parquet_cipher *cipher; /* the footer's; NULL: there is no key for it */
     stoa_arena arena;
 } stoa_parquet_footer;
 
-/// Reads and checks the footer. Memory is at most a small multiple of the footer's own bytes.
+/// Reads and checks the footer. Memory is at most a small multiple of the footer's own bytes. What is
+/// encrypted is decrypted where `keys` (NULL: none) has the key; chunks without theirs are locked. The
+/// signature of a clear footer is checked where there is the footer's key.
 ///
-/// Errors   STOA_CORRUPT      no Parquet file, or its footer does not hold together (with byte)
-///          STOA_UNSUPPORTED  an encrypted footer
-/// Owns     The caller releases `out`, also after an error (harmless then).
+/// Errors   STOA_CORRUPT  no Parquet file, or its footer does not hold together (with byte), or what
+///                        is encrypted or signed is not authentic
+///          STOA_INVALID  an encrypted footer without its key; an AAD prefix that is not the file's
+/// Owns     The caller releases `out`, also after an error (harmless then). Keys are copied, and wiped
+///          by the release.
 STOA_MUST_USE stoa_status stoa_parquet_footer_read(const stoa_context *context, stoa_file *file,
+                                                   const stoa_parquet_keys *keys,
                                                    stoa_parquet_footer *out, stoa_error *err);
+
+/// Whether the pages of a chunk can be read.
+///
+/// Errors   STOA_INVALID  it is encrypted, and there is no key for it (column and key named)
+STOA_MUST_USE stoa_status stoa_parquet_column_check_unlocked(const stoa_parquet_footer *footer,
+                                                             int32_t group, int32_t leaf,
+                                                             stoa_error *err);
+
+/// Decrypts, in its place, what belongs to a chunk and stands by itself: an index, a bloom filter. What
+/// is not encrypted stays as it is. `*size` becomes that of the decrypted bytes, `*out_used` how many
+/// stored ones they were.
+///
+/// Errors   STOA_CORRUPT  not authentic, or longer than `*size`
+STOA_MUST_USE stoa_status stoa_parquet_column_decrypt(stoa_pool *pool,
+                                                      const stoa_parquet_column *column,
+                                                      stoa_parquet_module module, uint8_t *bytes,
+                                                      size_t *size, size_t *out_used,
+                                                      stoa_error *err);
 
 /// True where a leaf's bounds, of a chunk or of a page, compare as its type does (with NaN in none):
 /// the file says so, or they are deprecated ones of numbers.

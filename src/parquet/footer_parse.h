@@ -38,4 +38,28 @@ void stoa_footer_read_orders(stoa_footer_parse *parse, stoa_thrift_type type);
 void stoa_footer_read_pairs(stoa_footer_parse *parse, stoa_thrift_type type,
                             const stoa_parquet_pair **out, int32_t *out_count);
 
+/// The fields of ColumnMetaData, and whether the chunk lies within the file.
+void stoa_footer_read_column_metadata(stoa_footer_parse *parse, stoa_parquet_column *out);
+void stoa_footer_check_column(stoa_footer_parse *parse, stoa_parquet_column *out);
+
+/// How the file is encrypted: EncryptionAlgorithm, key metadata of the footer, crypto metadata of a
+/// column and its encrypted metadata.
+void stoa_footer_read_algorithm(stoa_footer_parse *parse, stoa_thrift_type type);
+void stoa_footer_read_key_metadata(stoa_footer_parse *parse, stoa_thrift_type type);
+void stoa_footer_read_column_crypto(stoa_footer_parse *parse, stoa_thrift_type type,
+                                    stoa_parquet_column *out);
+void stoa_footer_read_sealed(stoa_footer_parse *parse, stoa_thrift_type type,
+                             stoa_parquet_column *out);
+
+/// Replaces the bytes of an encrypted footer by what they say.
+STOA_MUST_USE stoa_status stoa_footer_open_sealed(const stoa_context *context,
+                                                  stoa_parquet_footer *footer,
+                                                  const stoa_parquet_keys *keys,
+                                                  stoa_buffer *bytes, stoa_error *err);
+/// Of a parsed footer, `used` bytes of `size`: its signature, then the metadata of its columns.
+STOA_MUST_USE stoa_status stoa_footer_unlock(const stoa_context *context,
+                                             stoa_parquet_footer *footer,
+                                             const stoa_parquet_keys *keys, const uint8_t *bytes,
+                                             size_t size, size_t used, stoa_error *err);
+
 #endif

@@ -118,6 +118,7 @@ typedef enum stoa_parquet_boundary_order {
 
 enum { STOA_PARQUET_MAGIC_BYTES = 4, STOA_PARQUET_TAIL_BYTES = 8 };
 #define STOA_PARQUET_MAGIC "PAR1"
+#define STOA_PARQUET_MAGIC_ENCRYPTED "PARE"
 
 /// Names as other tools print them; NULL for a number that is none.
 const char *stoa_parquet_physical_name(int32_t physical);

@@ -236,7 +236,7 @@ static stoa_status fail_at(stoa_file *file, uint64_t offset, const char *what, c
 
 stoa_status stoa_parquet_place_read(stoa_file *file, const stoa_parquet_footer *footer,
                                     stoa_parquet_place place, const char *what, stoa_arena *arena,
-                                    const uint8_t **out, stoa_error *err) {
+                                    uint8_t **out, stoa_error *err) {
     const uint64_t end = footer->footer_offset;
     void *memory;
     if (place.offset < STOA_PARQUET_MAGIC_BYTES || (uint64_t)place.offset > end ||
@@ -253,11 +253,15 @@ static bool is_there(stoa_parquet_place place) {
 }
 
 static stoa_status begin(struct parse *parse, stoa_file *file, const stoa_parquet_footer *footer,
+                         const stoa_parquet_column *column, stoa_parquet_module module,
                          stoa_parquet_place place) {
-    const uint8_t *bytes = NULL;
+    uint8_t *bytes = NULL;
+    size_t size = (size_t)place.bytes, used;
     STOA_TRY(stoa_parquet_place_read(file, footer, place, parse->what, parse->arena, &bytes,
                                      parse->err));
-    parse->reader = stoa_thrift_reader_of(bytes, (size_t)place.bytes);
+    STOA_TRY(stoa_parquet_column_decrypt(parse->arena->pool, column, module, bytes, &size, &used,
+                                         parse->err));
+    parse->reader = stoa_thrift_reader_of(bytes, size);
     return STOA_OK;
 }
 
@@ -276,15 +280,20 @@ stoa_status stoa_page_index_read(stoa_file *file, const stoa_parquet_footer *foo
     const stoa_parquet_column *column = &footer->groups[group].columns[leaf];
     struct parse parse = {.arena = arena, .out = out, .err = err};
     *out = (stoa_page_index){0};
+    if (column->crypto.is_locked) {
+        return STOA_OK;
+    }
     if (is_there(column->offset_index)) {
         parse.what = "offset index";
-        STOA_TRY(begin(&parse, file, footer, column->offset_index));
+        STOA_TRY(begin(&parse, file, footer, column, STOA_PARQUET_MODULE_OFFSET_INDEX,
+                       column->offset_index));
         read_offset_index(&parse, column, footer->groups[group].row_count);
         STOA_TRY(end(&parse, file, column->offset_index));
     }
     if (is_there(column->column_index)) {
         parse.what = "column index";
-        STOA_TRY(begin(&parse, file, footer, column->column_index));
+        STOA_TRY(begin(&parse, file, footer, column, STOA_PARQUET_MODULE_COLUMN_INDEX,
+                       column->column_index));
         read_column_index(&parse, &footer->leaves[leaf],
                           &footer->elements[footer->leaves[leaf].element]);
         STOA_TRY(end(&parse, file, column->column_index));

@@ -35,7 +35,7 @@ typedef struct stoa_page_index {
 } stoa_page_index;
 
 /// Reads what index there is of column chunk `leaf` of row group `group`; without any, page_count
-/// is 0 and both locations and all_null are NULL.
+/// is 0 and both locations and all_null are NULL; so it is for a locked chunk.
 ///
 /// Checked: places lie between the file's magic and its footer; pages lie in their chunk, in order and
 /// apart; first rows begin with 0, never fall and stay within the group; all lists have one length;
@@ -56,7 +56,7 @@ STOA_MUST_USE stoa_status stoa_page_index_read(stoa_file *file, const stoa_parqu
 STOA_MUST_USE stoa_status stoa_parquet_place_read(stoa_file *file,
                                                   const stoa_parquet_footer *footer,
                                                   stoa_parquet_place place, const char *what,
-                                                  stoa_arena *arena, const uint8_t **out,
+                                                  stoa_arena *arena, uint8_t **out,
                                                   stoa_error *err);
 
 /// Bytes of a PLAIN value of an element; 0 where values have lengths of their own.

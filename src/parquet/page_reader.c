@@ -12,6 +12,8 @@ void stoa_page_reader_init(stoa_page_reader *reader, stoa_pool *pool, stoa_file 
                            const stoa_parquet_column *column) {
     *reader = (stoa_page_reader){0};
     stoa_buffer_init(&reader->window, pool);
+    stoa_buffer_init(&reader->header, pool);
+    stoa_buffer_init(&reader->body, pool);
     stoa_page_reader_open(reader, file, column);
 }
 
@@ -23,12 +25,16 @@ void stoa_page_reader_open(stoa_page_reader *reader, stoa_file *file,
     reader->page_index = -1;
     reader->read_ahead = 0;
     reader->map = NULL;
+    reader->column = column;
+    reader->data_page_index = 0;
     reader->window_offset = 0;
     stoa_buffer_clear(&reader->window);
 }
 
 void stoa_page_reader_release(stoa_page_reader *reader) {
     stoa_buffer_release(&reader->window);
+    stoa_buffer_release(&reader->header);
+    stoa_buffer_release(&reader->body);
 }
 
 stoa_status stoa_page_reader_fail(const stoa_page_reader *reader, uint64_t offset,
@@ -174,6 +180,110 @@ stoa_status stoa_page_reader_body(stoa_page_reader *reader, const stoa_parquet_p
     return window_view(reader, page->body_offset, page->body_bytes, out_view, err);
 }
 
+/* ---- Encrypted pages ------------------------------------------------------------------------- */
+
+static stoa_status decrypt(const stoa_page_reader *reader, uint64_t offset,
+                           stoa_parquet_module module, const uint8_t *bytes, size_t size,
+                           stoa_buffer *out, size_t *out_used, stoa_error *err) {
+    const stoa_parquet_column *column = reader->column;
+    const stoa_parquet_module_place place = {module, column->crypto.group_ordinal,
+                                             column->crypto.ordinal, reader->data_page_index};
+    stoa_error cause = STOA_ERROR_NONE;
+    const stoa_status status =
+        stoa_parquet_module_open(column->crypto.cipher, &place, bytes, size, out, out_used, &cause);
+    if (status == STOA_CORRUPT) {
+        return stoa_page_reader_fail(reader, offset, cause.message, err);
+    }
+    if (status != STOA_OK && err != NULL) {
+        *err = cause;
+    }
+    return status;
+}
+
+/* The first page of a chunk with a dictionary is that; what a page is must be known before its header
+ * can be read. */
+static stoa_status decrypt_header(stoa_page_reader *reader, stoa_parquet_page *out,
+                                  stoa_error *err) {
+    const uint64_t left = reader->end - reader->position;
+    const bool is_dictionary = reader->page_index == 0 && reader->column->dictionary_offset >= 0;
+    const uint8_t *bytes;
+    size_t size = STOA_PARQUET_MODULE_LENGTH_BYTES, used = 0;
+    STOA_TRY(window_view(reader, reader->position, size < left ? size : (size_t)left, &bytes, err));
+    if (left >= size) {
+        size += stoa_load_u32(bytes);
+    }
+    if (size > left || size > HEADER_BYTES_MAX) {
+        return stoa_page_reader_fail(reader, reader->position,
+                                     "expected an encrypted header that lies within its chunk",
+                                     err);
+    }
+    STOA_TRY(window_view(reader, reader->position, size, &bytes, err));
+    STOA_TRY(decrypt(reader, reader->position,
+                     is_dictionary ? STOA_PARQUET_MODULE_DICTIONARY_PAGE_HEADER
+                                   : STOA_PARQUET_MODULE_DATA_PAGE_HEADER,
+                     bytes, size, &reader->header, &used, err));
+    stoa_thrift_reader thrift = stoa_thrift_reader_of(reader->header.data, reader->header.size);
+    read_header(&thrift, out);
+    if (thrift.problem == NULL && is_dictionary != (out->kind == STOA_PARQUET_DICTIONARY_PAGE)) {
+        stoa_thrift_fail(&thrift, "expected a page of the kind that it was encrypted as");
+    }
+    if (thrift.problem != NULL) {
+        return stoa_page_reader_fail(reader, reader->position, thrift.problem, err);
+    }
+    out->body_offset = reader->position + used;
+    return STOA_OK;
+}
+
+stoa_status stoa_page_reader_decrypt(stoa_page_reader *reader, stoa_parquet_page *page,
+                                     const uint8_t **view, stoa_error *err) {
+    size_t used = 0;
+    if (reader->column->crypto.cipher == NULL) {
+        return STOA_OK;
+    }
+    const bool is_dictionary = page->kind == STOA_PARQUET_DICTIONARY_PAGE;
+    reader->data_page_index -= !is_dictionary; /* the reader stands behind the page */
+    const stoa_status status = decrypt(
+        reader, page->body_offset,
+        is_dictionary ? STOA_PARQUET_MODULE_DICTIONARY_PAGE : STOA_PARQUET_MODULE_DATA_PAGE, *view,
+        page->body_bytes, &reader->body, &used, err);
+    reader->data_page_index += !is_dictionary;
+    STOA_TRY(status);
+    if (used != page->body_bytes ||
+        (uint64_t)page->definition_bytes + page->repetition_bytes > reader->body.size) {
+        return stoa_page_reader_fail(reader, page->body_offset,
+                                     "expected an encrypted page of its header's size", err);
+    }
+    page->body_bytes = (uint32_t)reader->body.size;
+    *view = reader->body.data;
+    return STOA_OK;
+}
+
+/* ---- Pages ----------------------------------------------------------------------------------- */
+
+static stoa_status find_header(stoa_page_reader *reader, stoa_parquet_page *out,
+                               stoa_error *err) {
+    const uint64_t left = reader->end - reader->position;
+    const stoa_parquet_page empty = *out;
+    stoa_thrift_reader thrift;
+    for (size_t size = WINDOW_BYTES;; size *= 4) {
+        const size_t window = size < left ? size : (size_t)left;
+        const uint8_t *bytes;
+        STOA_TRY(window_view(reader, reader->position, window, &bytes, err));
+        *out = empty;
+        thrift = stoa_thrift_reader_of(bytes, window);
+        read_header(&thrift, out);
+        if (!thrift.ended || window == left || size >= HEADER_BYTES_MAX) {
+            break;
+        }
+    }
+    if (thrift.problem != NULL) {
+        return stoa_page_reader_fail(reader, reader->position + thrift.bytes.position,
+                                     thrift.problem, err);
+    }
+    out->body_offset = reader->position + thrift.bytes.position;
+    return STOA_OK;
+}
+
 stoa_status stoa_page_reader_next(stoa_page_reader *reader, stoa_parquet_page *out, bool *out_end,
                                   stoa_error *err) {
     *out_end = reader->position >= reader->end;
@@ -181,34 +291,18 @@ stoa_status stoa_page_reader_next(stoa_page_reader *reader, stoa_parquet_page *o
         return STOA_OK;
     }
     reader->page_index++;
-    const uint64_t left = reader->end - reader->position;
-    size_t size = WINDOW_BYTES;
-    stoa_thrift_reader thrift;
-    while (true) {
-        const size_t window = size < left ? size : (size_t)left;
-        const uint8_t *bytes;
-        STOA_TRY(window_view(reader, reader->position, window, &bytes, err));
-        *out = (stoa_parquet_page){.row_count = -1,
-                                   .encoding = -1,
-                                   .definition_encoding = STOA_PARQUET_RLE,
-                                   .repetition_encoding = STOA_PARQUET_RLE,
-                                   .offset = reader->position};
-        thrift = stoa_thrift_reader_of(bytes, window);
-        read_header(&thrift, out);
-        if (!thrift.ended || window == left || size >= HEADER_BYTES_MAX) {
-            break;
-        }
-        size *= 4;
-    }
-    if (thrift.problem != NULL) {
-        return stoa_page_reader_fail(reader, reader->position + thrift.bytes.position,
-                                     thrift.problem, err);
-    }
-    out->body_offset = reader->position + thrift.bytes.position;
+    *out = (stoa_parquet_page){.row_count = -1,
+                               .encoding = -1,
+                               .definition_encoding = STOA_PARQUET_RLE,
+                               .repetition_encoding = STOA_PARQUET_RLE,
+                               .offset = reader->position};
+    STOA_TRY(reader->column->crypto.cipher != NULL ? decrypt_header(reader, out, err)
+                                            : find_header(reader, out, err));
     if (out->body_bytes > reader->end - out->body_offset) {
         return stoa_page_reader_fail(reader, out->offset,
                                      "expected a page that lies within its chunk", err);
     }
+    reader->data_page_index += out->kind != STOA_PARQUET_DICTIONARY_PAGE;
     reader->position = out->body_offset + out->body_bytes;
     return STOA_OK;
 }

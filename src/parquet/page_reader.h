@@ -34,6 +34,11 @@ typedef struct stoa_page_reader {
     const uint8_t *map; /* of the whole file, at least to `end`; NULL: it is read */
     uint64_t window_offset;
     stoa_buffer window; /* bytes of the file from there on, where it is read */
+    const stoa_parquet_column *column;
+    int32_t data_page_index; /* of the data page that comes next; who jumps sets it: encrypted pages
+                                are bound to their number */
+    stoa_buffer header;      /* decrypted, as the body */
+    stoa_buffer body;
 } stoa_page_reader;
 
 void stoa_page_reader_init(stoa_page_reader *reader, stoa_pool *pool, stoa_file *file,
@@ -56,6 +61,14 @@ STOA_MUST_USE stoa_status stoa_page_reader_next(stoa_page_reader *reader, stoa_p
 STOA_MUST_USE stoa_status stoa_page_reader_body(stoa_page_reader *reader,
                                                 const stoa_parquet_page *page,
                                                 const uint8_t **out_view, stoa_error *err);
+
+/// Decrypts the stored bytes of the page that was read last, where its column is encrypted: `*view` is
+/// then borrowed until the next call, and page->body_bytes how long it is. Else nothing changes.
+///
+/// Errors   STOA_CORRUPT  a wrong key or changed bytes, with page and byte
+STOA_MUST_USE stoa_status stoa_page_reader_decrypt(stoa_page_reader *reader,
+                                                   stoa_parquet_page *page, const uint8_t **view,
+                                                   stoa_error *err);
 
 /// A failure about the page that was read last.
 stoa_status stoa_page_reader_fail(const stoa_page_reader *reader, uint64_t offset,

@@ -43,6 +43,7 @@ static stoa_status check_chunk(const stoa_parquet_reader *reader, int32_t group,
     const stoa_parquet_footer *footer = &reader->footer;
     const stoa_parquet_column *column = &footer->groups[group].columns[number];
     const int32_t physical = footer->elements[footer->leaves[number].element].physical;
+    STOA_TRY(stoa_parquet_column_check_unlocked(footer, group, number, err));
     if (column->physical == physical) {
         return STOA_OK;
     }

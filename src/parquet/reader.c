@@ -22,14 +22,16 @@ static void map_file(stoa_parquet_reader *reader) {
     }
 }
 
-static stoa_status open_reader(stoa_parquet_reader *reader, stoa_type_unit int96_unit,
-                               stoa_error *err) {
+static stoa_status open_reader(stoa_parquet_reader *reader,
+                               const stoa_parquet_open_options *options, stoa_error *err) {
+    const stoa_type_unit int96_unit = options->int96_unit;
     static const int64_t ticks[] = {1000000000, 1000, 1000000, 1000000000};
     if (int96_unit < STOA_TYPE_SECONDS || int96_unit > STOA_TYPE_NANOSECONDS) {
         return stoa_fail(err, STOA_INVALID, "%d is no unit of time", (int)int96_unit);
     }
     reader->arrays.int96_ticks_per_second = ticks[int96_unit];
-    STOA_TRY(stoa_parquet_footer_read(&reader->context, reader->file, &reader->footer, err));
+    STOA_TRY(stoa_parquet_footer_read(&reader->context, reader->file, options->keys,
+                                      &reader->footer, err));
     STOA_TRY(count_rows(reader, err));
     map_file(reader);
     return stoa_read_schema_create(&reader->context, &reader->arena, &reader->footer,
@@ -39,15 +41,16 @@ static stoa_status open_reader(stoa_parquet_reader *reader, stoa_type_unit int96
 }
 
 stoa_status stoa_parquet_reader_open(const stoa_context *context, stoa_file *file,
-                                     stoa_type_unit int96_unit, stoa_parquet_reader **out,
-                                     stoa_error *err) {
+                                     const stoa_parquet_open_options *options,
+                                     stoa_parquet_reader **out, stoa_error *err) {
+    static const stoa_parquet_open_options defaults = STOA_PARQUET_OPEN_DEFAULT;
     void *memory = NULL;
     *out = NULL;
     STOA_TRY(stoa_pool_allocate(context->pool, sizeof(stoa_parquet_reader), &memory, err));
     stoa_parquet_reader *reader = memory;
     *reader = (stoa_parquet_reader){.context = *context, .file = file};
     stoa_arena_init(&reader->arena, context->pool);
-    const stoa_status status = open_reader(reader, int96_unit, err);
+    const stoa_status status = open_reader(reader, options == NULL ? &defaults : options, err);
     if (status != STOA_OK) {
         stoa_wrap(err, "reading '%s'", stoa_file_uri(file));
         stoa_parquet_reader_close(reader);

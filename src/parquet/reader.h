@@ -1,6 +1,6 @@
 /* Reading Parquet files, anybody's, into Arrow batches.
  *
- *     stoa_parquet_reader_open(context, file, 0, &reader, &err);
+ *     stoa_parquet_reader_open(context, file, NULL, &reader, &err);
  *     stoa_parquet_read_options options = STOA_PARQUET_READ_ALL;
  *     stoa_parquet_reader_stream(reader, &options, &stream, &err);
  *     … stoa_stream_next(&stream, &batch, &err) …
@@ -15,20 +15,28 @@
 #include <stoa/context.h>
 #include <stoa/schema.h>
 
-#include "vfs/vfs.h"
+#include "parquet/crypto.h"
 
 typedef struct stoa_parquet_reader stoa_parquet_reader;
 
+typedef struct stoa_parquet_open_options {
+    stoa_type_unit int96_unit; /* of the timestamps that INT96 columns become; 0: nanoseconds, which
+                                  hold the years 1677 to 2262 only */
+    const stoa_parquet_keys *keys; /* of encrypted files, used while the file is opened; NULL: none */
+} stoa_parquet_open_options;
+
+#define STOA_PARQUET_OPEN_DEFAULT {0}
+
 /// Reads and checks the footer. The context is kept, the file borrowed until close; several reads of
-/// it may run at a time.
+/// it may run at a time. `options` may be NULL. Keys in use are copied, and wiped by close.
 ///
-/// Units    `int96_unit` is that of the timestamps that INT96 columns become; 0: nanoseconds, which
-///          hold the years 1677 to 2262 only.
-/// Errors   STOA_CORRUPT      no Parquet file, or its footer does not hold together (with byte)
-///          STOA_UNSUPPORTED  encryption, or a schema that Stoa's do not have (named)
+/// Errors   STOA_CORRUPT      no Parquet file, or its footer does not hold together (with byte); what is
+///                            encrypted or signed is not authentic: a wrong key or changed bytes
+///          STOA_INVALID      an encrypted footer without its key; an AAD prefix that is not the file's
+///          STOA_UNSUPPORTED  a schema that Stoa's do not have (named)
 ///          STOA_IO, STOA_LIMIT, STOA_NO_MEMORY
 STOA_MUST_USE stoa_status stoa_parquet_reader_open(const stoa_context *context, stoa_file *file,
-                                                   stoa_type_unit int96_unit,
+                                                   const stoa_parquet_open_options *options,
                                                    stoa_parquet_reader **out, stoa_error *err);
 /// After its streams. Batches may outlive it. NULL is allowed.
 void stoa_parquet_reader_close(stoa_parquet_reader *reader);
@@ -64,7 +72,8 @@ typedef struct stoa_parquet_read_options {
 /// Memory   for each thread a batch, a page of each column and a megabyte of stored bytes,
 ///          dictionaries; a page is at most what its compression can make of its stored bytes.
 ///          Batches that wait for their turn: 64 MiB
-/// Errors   STOA_INVALID  a field, row group or range that the file does not have
+/// Errors   STOA_INVALID  a field, row group or range that the file does not have; a column that is
+///                        encrypted, without a key
 ///          of batches: STOA_CORRUPT (with row group, column, page and byte), STOA_UNSUPPORTED (an
 ///          encoding or compression, named), STOA_INVALID (a value that Arrow's type cannot hold),
 ///          STOA_LIMIT (more than 2 GiB of strings, or 2^31 items, in a batch), STOA_CANCELLED,

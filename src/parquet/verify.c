@@ -42,7 +42,7 @@ static stoa_status fail_page(const struct chunk_state *chunk, const char *proble
 
 static stoa_status open_body(struct verifier *verifier, struct chunk_state *chunk,
                              stoa_error *err) {
-    const stoa_parquet_page *page = &chunk->page;
+    stoa_parquet_page *page = &chunk->page;
     const uint8_t *stored;
     verifier->plain = NULL;
     STOA_TRY(stoa_page_reader_body(&chunk->pages, page, &stored, err));
@@ -51,6 +51,7 @@ static stoa_status open_body(struct verifier *verifier, struct chunk_state *chun
     if (status != STOA_OK || verifier->checksums_only) {
         return status;
     }
+    STOA_TRY(stoa_page_reader_decrypt(&chunk->pages, page, &stored, err));
     return stoa_page_body_open(&verifier->body, &chunk->pages, page, chunk->column->compression,
                                stored, &verifier->plain, err);
 }
@@ -215,14 +216,15 @@ static stoa_status check_totals(const struct chunk_state *chunk, const stoa_parq
     return STOA_CORRUPT;
 }
 
-static stoa_status verify_chunk(struct verifier *verifier, const stoa_parquet_group *group,
-                                int32_t index, stoa_error *err) {
+static stoa_status verify_chunk(struct verifier *verifier, int32_t group, int32_t index,
+                                stoa_error *err) {
     stoa_status status = STOA_OK;
-    struct chunk_state chunk = {.column = &group->columns[index],
+    struct chunk_state chunk = {.column = &verifier->footer->groups[group].columns[index],
                                 .leaf = &verifier->footer->leaves[index],
                                 .rows_known = true};
     const stoa_parquet_element *element = &verifier->footer->elements[chunk.leaf->element];
     stoa_page_reader_init(&chunk.pages, verifier->context->pool, verifier->file, chunk.column);
+    STOA_CHECK(stoa_parquet_column_check_unlocked(verifier->footer, group, index, err));
     if (chunk.column->physical != element->physical) {
         status = stoa_fail(err, STOA_CORRUPT, "expected the schema's type %s but found %s",
                            stoa_parquet_physical_name(element->physical),
@@ -241,7 +243,7 @@ static stoa_status verify_chunk(struct verifier *verifier, const stoa_parquet_gr
         STOA_CHECK(verify_page(verifier, &chunk, err));
     }
     if (!verifier->checksums_only) {
-        STOA_CHECK(check_totals(&chunk, group, err));
+        STOA_CHECK(check_totals(&chunk, &verifier->footer->groups[group], err));
     }
 
 done:
@@ -253,7 +255,7 @@ static stoa_status verify_groups(struct verifier *verifier, stoa_error *err) {
     const stoa_parquet_footer *footer = verifier->footer;
     for (int32_t g = 0; g < footer->group_count; g++) {
         for (int32_t c = 0; c < footer->leaf_count; c++) {
-            stoa_status status = verify_chunk(verifier, &footer->groups[g], c, err);
+            stoa_status status = verify_chunk(verifier, g, c, err);
             if (status != STOA_OK) {
                 stoa_wrap(err, "row group %" PRId32 ", column '%s'", g, footer->leaves[c].name);
                 stoa_error_set_column(err, c, footer->leaves[c].name);
@@ -264,11 +266,13 @@ static stoa_status verify_groups(struct verifier *verifier, stoa_error *err) {
     return STOA_OK;
 }
 
-static stoa_status check_head(stoa_file *file, stoa_error *err) {
+static stoa_status check_head(const stoa_parquet_footer *footer, stoa_file *file,
+                              stoa_error *err) {
+    const char *expected = footer->is_encrypted ? STOA_PARQUET_MAGIC_ENCRYPTED : STOA_PARQUET_MAGIC;
     uint8_t magic[STOA_PARQUET_MAGIC_BYTES];
     STOA_TRY(stoa_file_read(file, 0, magic, sizeof magic, err));
-    if (memcmp(magic, STOA_PARQUET_MAGIC, sizeof magic) != 0) {
-        stoa_fail(err, STOA_CORRUPT, "expected 'PAR1' at the beginning of a Parquet file");
+    if (memcmp(magic, expected, sizeof magic) != 0) {
+        stoa_fail(err, STOA_CORRUPT, "expected '%s' at the beginning of a Parquet file", expected);
         stoa_error_set_file(err, file->uri, 0);
         return STOA_CORRUPT;
     }
@@ -298,7 +302,7 @@ static stoa_status verify_file(const stoa_context *context, stoa_file *file, boo
     stoa_status status = STOA_OK;
     stoa_parquet_footer footer;
     *out_checksum_failed = false;
-    STOA_TRY(stoa_parquet_footer_read(context, file, &footer, err));
+    STOA_TRY(stoa_parquet_footer_read(context, file, NULL, &footer, err));
     stoa_file_advise(file, 0, 0, STOA_ADVICE_SEQUENTIAL);
 
     struct verifier verifier = {.context = context,
@@ -307,7 +311,7 @@ static stoa_status verify_file(const stoa_context *context, stoa_file *file, boo
                                 .checksums_only = checksums_only};
     stoa_page_body_init(&verifier.body, context->pool);
     stoa_buffer_init(&verifier.levels, context->pool);
-    STOA_CHECK(check_head(file, err));
+    STOA_CHECK(check_head(&footer, file, err));
     if (!checksums_only) {
         STOA_CHECK(check_rows(&footer, file, err));
     }

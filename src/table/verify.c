@@ -79,7 +79,7 @@ done:
 static stoa_status check_content(struct verify *verify, const stoa_part *part, stoa_file *file,
                                  stoa_error *err) {
     stoa_parquet_footer footer = {0};
-    stoa_status status = stoa_parquet_footer_read(&verify->context, file, &footer, err);
+    stoa_status status = stoa_parquet_footer_read(&verify->context, file, NULL, &footer, err);
     if (status == STOA_OK && footer.row_count != part->row_count) {
         status = fail_count("rows", (uint64_t)part->row_count, (uint64_t)footer.row_count, err);
     }

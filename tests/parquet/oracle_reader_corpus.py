@@ -1,5 +1,5 @@
 """Every file of the corpora is read with PyArrow's values, in batches of two sizes and on two threads,
-or is named with its reason in parquet_reader_corpus.txt. Encrypted files are refused by name."""
+or is named with its reason in parquet_reader_corpus.txt."""
 import pathlib
 import subprocess
 import tempfile
@@ -14,7 +14,6 @@ TOOL = oracle.tool("tool_parquet_read")
 TESTING = oracle.shared("corpora/parquet-testing")
 WRITERS = oracle.shared("corpora/parquet-writers")
 LIST = pathlib.Path(__file__).with_name("parquet_reader_corpus.txt")
-UNSUPPORTED = 11
 # All but the last, whose day Spark made by wrapping around.
 SPARK_MILLISECONDS = [1704141296123, 1704070800000, 253402225200000, 1735599600000, None]
 WAYS = [[], ["batch=7", "threads=2"]]
@@ -67,10 +66,6 @@ def main():
                 said = compare(path, out, words)
                 if (want is None) != (said is None) or (want or "") not in (said or ""):
                     wrong.append(f"{name} {words}: {said}, expected {want}")
-        for path in sorted(TESTING.glob("data/**/*.encrypted")):
-            status, said = read(path, out)
-            if status != UNSUPPORTED or "encrypted" not in said:
-                wrong.append(f"{path.name}: {said}")
         status, said = read(TESTING / "data/int96_from_spark.parquet", out, "int96=ms")
         with pa.ipc.open_stream(out) as stream:
             values = stream.read_all().column(0).combine_chunks().view(pa.int64()).to_pylist()

@@ -91,7 +91,7 @@ static uint64_t chunk_end(struct world *world, int32_t group, int32_t leaf) {
     assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_READ, &world->context, &file,
                             &err),
               err);
-    assert_ok(stoa_parquet_footer_read(&world->context, file, &footer, &err), err);
+    assert_ok(stoa_parquet_footer_read(&world->context, file, NULL, &footer, &err), err);
     const stoa_parquet_column *column = &footer.groups[group].columns[leaf];
     const uint64_t end = column->offset + (uint64_t)column->compressed_bytes;
     stoa_parquet_footer_release(&footer);

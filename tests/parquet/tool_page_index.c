@@ -139,7 +139,7 @@ done:
 static stoa_status print_file(stoa_file *file, const stoa_context *context, char **values,
                               int count, stoa_error *err) {
     stoa_parquet_footer footer;
-    stoa_status status = stoa_parquet_footer_read(context, file, &footer, err);
+    stoa_status status = stoa_parquet_footer_read(context, file, NULL, &footer, err);
     for (int32_t g = 0; status == STOA_OK && g < footer.group_count; g++) {
         for (int32_t i = 0; status == STOA_OK && i < footer.leaf_count; i++) {
             status = print_chunk(file, &footer, g, i, values, count, err);

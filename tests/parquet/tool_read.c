@@ -2,7 +2,7 @@
  * implementations to compare.
  *
  *     tool_parquet_read IN.parquet OUT.arrows [batch=N] [threads=N] [int96=ms] [fields=ID,…]
- *                       [groups=N,…] [rows=FIRST+COUNT,…] [no-checksums]
+ *                       [groups=N,…] [rows=FIRST+COUNT,…] [no-checksums] [keys=FILE]
  *
  * Ends with the status's number; the error's words go to standard error. */
 #include <stdio.h>
@@ -20,6 +20,7 @@ enum { LIST_MAX = 64 };
 struct settings {
     stoa_parquet_read_options options;
     stoa_type_unit int96_unit;
+    const char *keys;
     int32_t threads;
     int32_t fields[LIST_MAX];
     int32_t groups[LIST_MAX];
@@ -54,6 +55,8 @@ static void parse_setting(struct settings *out, const char *word) {
         out->threads = (int32_t)strtol(value, NULL, 10);
     } else if (strcmp(word, "int96=ms") == 0) {
         out->int96_unit = STOA_TYPE_MILLISECONDS;
+    } else if (strncmp(word, "keys=", 5) == 0) {
+        out->keys = value;
     } else if (strncmp(word, "fields=", 7) == 0) {
         out->options.field_ids = out->fields;
         out->options.field_count = parse_list(value, out->fields);
@@ -99,11 +102,24 @@ static stoa_status convert(const stoa_context *context, struct ArrowArrayStream 
     return status;
 }
 
+static stoa_status read_keys(const stoa_context *context, stoa_fs_registry *registry,
+                             const char *path, stoa_parquet_key_file *out, stoa_error *err) {
+    stoa_file *file = NULL;
+    stoa_status status = stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &file, err);
+    if (status == STOA_OK) {
+        status = stoa_parquet_key_file_read(context->pool, file, out, err);
+    }
+    stoa_file_close(file);
+    return status;
+}
+
 static stoa_status run(stoa_context *context, const struct settings *settings, const char *in,
                        const char *out, stoa_error *err) {
     stoa_fs_registry *registry = NULL;
     stoa_file *input = NULL, *output = NULL;
     stoa_parquet_reader *reader = NULL;
+    stoa_parquet_key_file keys = {0};
+    stoa_parquet_open_options opening = {.keys = &keys.keys};
     struct ArrowArrayStream stream = {0};
     const stoa_sched_options sched = {.threads = settings->threads};
     stoa_status status = STOA_OK;
@@ -111,13 +127,18 @@ static stoa_status run(stoa_context *context, const struct settings *settings, c
     STOA_CHECK(stoa_fs_registry_create(context->pool, &registry, err));
     STOA_CHECK(stoa_vfs_open(registry, in, STOA_OPEN_READ, context, &input, err));
     STOA_CHECK(stoa_vfs_open(registry, out, STOA_OPEN_REPLACE, context, &output, err));
-    STOA_CHECK(stoa_parquet_reader_open(context, input, settings->int96_unit, &reader, err));
+    opening.int96_unit = settings->int96_unit;
+    if (settings->keys != NULL) {
+        STOA_CHECK(read_keys(context, registry, settings->keys, &keys, err));
+    }
+    STOA_CHECK(stoa_parquet_reader_open(context, input, &opening, &reader, err));
     STOA_CHECK(stoa_parquet_reader_stream(reader, &settings->options, &stream, err));
     STOA_CHECK(convert(context, &stream, output, err));
 
 done:
     stoa_arrow_stream_release(&stream);
     stoa_parquet_reader_close(reader);
+    stoa_parquet_key_file_release(&keys);
     stoa_file_close(output);
     stoa_file_close(input);
     stoa_fs_registry_close(registry);
