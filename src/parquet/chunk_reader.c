@@ -54,6 +54,8 @@ static void allow_left_out_header(stoa_chunk_reader *chunk, const stoa_parquet_f
 void stoa_chunk_reader_init(stoa_chunk_reader *chunk, const stoa_context *context) {
     *chunk = (stoa_chunk_reader){.context = context};
     stoa_buffer_init(&chunk->pages.window, context->pool);
+    stoa_buffer_init(&chunk->pages.header, context->pool);
+    stoa_buffer_init(&chunk->pages.body, context->pool);
     stoa_page_body_init(&chunk->body, context->pool);
     stoa_buffer_init(&chunk->dictionary, context->pool);
     stoa_buffer_init(&chunk->dictionary_views, context->pool);
