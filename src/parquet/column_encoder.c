@@ -9,6 +9,7 @@
 #include "parquet/column_encoder.h"
 
 #include "codec/bitpack_kernel.h"
+#include "parquet/bloom_build.h"
 #include "parquet/page.h"
 
 enum { SAVING = 50 };
@@ -47,6 +48,7 @@ stoa_status stoa_column_encoder_init(stoa_column_encoder *encoder, const stoa_co
     *encoder = (stoa_column_encoder){.cancel = context->cancel, .options = options};
     stoa_leaf_values_init(&encoder->values, context->pool);
     stoa_leaf_dictionary_init(&encoder->dictionary, context->pool);
+    stoa_page_notes_init(&encoder->notes, context->pool);
     stoa_buffer_init(&encoder->plain, context->pool);
     stoa_buffer_init(&encoder->packed, context->pool);
     stoa_buffer_init(&encoder->pages, context->pool);
@@ -57,6 +59,7 @@ stoa_status stoa_column_encoder_init(stoa_column_encoder *encoder, const stoa_co
 void stoa_column_encoder_release(stoa_column_encoder *encoder) {
     stoa_leaf_values_release(&encoder->values);
     stoa_leaf_dictionary_release(&encoder->dictionary);
+    stoa_page_notes_release(&encoder->notes);
     stoa_buffer_release(&encoder->plain);
     stoa_buffer_release(&encoder->packed);
     stoa_buffer_release(&encoder->pages);
@@ -84,6 +87,7 @@ static stoa_status make_pages(stoa_column_encoder *encoder, const stoa_leaf *lea
     const stoa_leaf_dictionary *dictionary = &encoder->dictionary;
     stoa_buffer_clear(&encoder->plain);
     stoa_buffer_clear(&encoder->pages);
+    stoa_page_notes_begin(&encoder->notes);
     int code_width = -1;
     if (has_dictionary) {
         /* One entry needs no bits at all, but not every reader copes with a width of 0. */
@@ -101,6 +105,8 @@ static stoa_status make_pages(stoa_column_encoder *encoder, const stoa_leaf *lea
         STOA_TRY(stoa_page_append_data(leaf, values, dictionary, code_width, &range,
                                        &encoder->plain, err));
         STOA_TRY(end_page(encoder, false, range.level_count, begin, err));
+        STOA_TRY(stoa_page_notes_add(&encoder->notes, leaf, values,
+                                     has_dictionary ? dictionary : NULL, &range, err));
         range.first_level += range.level_count;
         range.first_value += range.value_count;
     }
@@ -154,6 +160,10 @@ static stoa_status append_pages(stoa_column_encoder *encoder, bool packed, stoa_
             page->value_count, chunk->has_dictionary, page->plain_bytes, body, size, out, err));
         plain_bytes += out->size - header + page->plain_bytes;
         STOA_TRY(stoa_buffer_append(out, body, size, err));
+        if (!page->is_dictionary) {
+            stoa_page_notes_place(&encoder->notes, (int32_t)i - chunk->has_dictionary, header,
+                                  out->size - header);
+        }
         body += size;
     }
     chunk->compressed_bytes = out->size - begin;
@@ -162,9 +172,46 @@ static stoa_status append_pages(stoa_column_encoder *encoder, bool packed, stoa_
     return STOA_OK;
 }
 
+static bool wants_bloom(const stoa_parquet_options *options, const stoa_leaf *leaf) {
+    for (int32_t i = 0; i < options->bloom_count; i++) {
+        if (options->bloom_fields[i] == leaf->field->id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static stoa_status make_bloom(const stoa_column_encoder *encoder, const stoa_leaf *leaf,
+                              stoa_chunk *chunk, stoa_buffer *out, stoa_error *err) {
+    const stoa_parquet_options *options = encoder->options;
+    const stoa_leaf_values *values = &encoder->values;
+    const stoa_leaf_dictionary *dictionary = &encoder->dictionary;
+    if (!wants_bloom(options, leaf)) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_bloom_build(leaf, chunk->has_dictionary ? dictionary->entries : values->data,
+                              chunk->has_dictionary ? dictionary->entry_count : values->value_count,
+                              options->bloom_rate, options->bloom_bytes, out, err));
+    chunk->bloom_bytes = out->size;
+    return STOA_OK;
+}
+
+/* Entries of a dictionary differ in bits, which floats may do and be equal. */
+static void settle_statistics(const stoa_column_encoder *encoder, const stoa_leaf *leaf,
+                              stoa_chunk *chunk) {
+    stoa_page_notes_total(&encoder->notes, leaf, &chunk->statistics);
+    chunk->byte_array_bytes = stoa_page_notes_byte_array_bytes(&encoder->notes);
+    if (chunk->has_dictionary && leaf->value_class != STOA_LEAF_FLOAT &&
+        leaf->value_class != STOA_LEAF_DOUBLE) {
+        chunk->statistics.distinct_known = true;
+        chunk->statistics.distinct_count = encoder->dictionary.entry_count;
+    }
+}
+
 stoa_status stoa_column_encode(stoa_column_encoder *encoder, const stoa_leaf *leaf,
                                const stoa_rows *pieces, size_t piece_count, int64_t first_row,
-                               stoa_buffer *out, stoa_chunk *out_chunk, stoa_error *err) {
+                               stoa_buffer *out, stoa_chunk *out_chunk,
+                               stoa_chunk_index *out_index, stoa_error *err) {
     stoa_leaf_values *values = &encoder->values;
     stoa_leaf_dictionary *dictionary = &encoder->dictionary;
     memset(out_chunk, 0, sizeof *out_chunk);
@@ -173,14 +220,16 @@ stoa_status stoa_column_encode(stoa_column_encoder *encoder, const stoa_leaf *le
     STOA_TRY(stoa_leaf_dictionary_build(dictionary, leaf, values,
                                         encoder->options->dictionary_bytes,
                                         &out_chunk->has_dictionary, err));
-    stoa_statistics_compute(leaf, values, out_chunk->has_dictionary ? dictionary->entries : NULL,
-                            dictionary->entry_count, &out_chunk->statistics);
     STOA_TRY(make_pages(encoder, leaf, out_chunk->has_dictionary, err));
+    settle_statistics(encoder, leaf, out_chunk);
+    STOA_TRY(make_bloom(encoder, leaf, out_chunk, &out_index->bloom, err));
     bool packed;
     STOA_TRY(pack_pages(encoder, &packed, err));
     out_chunk->compression =
         packed ? compression_number(encoder->options->codec) : STOA_PARQUET_COMPRESSION_NONE;
-    return append_pages(encoder, packed, out, out_chunk, err);
+    STOA_TRY(append_pages(encoder, packed, out, out_chunk, err));
+    return stoa_page_notes_write(&encoder->notes, leaf, &out_index->marks,
+                                 &out_index->column_index, err);
 }
 
 /* ---- For the footer -------------------------------------------------------------------------- */
@@ -195,7 +244,7 @@ static void write_encoding_count(stoa_thrift_writer *writer, stoa_parquet_page_k
 }
 
 void stoa_chunk_write(stoa_thrift_writer *writer, const stoa_leaf *leaf, const stoa_chunk *chunk,
-                      uint64_t chunk_offset) {
+                      uint64_t chunk_offset, uint64_t bloom_offset) {
     const bool dictionary = chunk->has_dictionary;
     stoa_thrift_item_struct(writer);
     stoa_thrift_write_i64(writer, 2, 0); /* no metadata of its own in the file */
@@ -227,6 +276,15 @@ void stoa_chunk_write(stoa_thrift_writer *writer, const stoa_leaf *leaf, const s
     write_encoding_count(writer, STOA_PARQUET_DATA_PAGE,
                          dictionary ? STOA_PARQUET_RLE_DICTIONARY : STOA_PARQUET_PLAIN,
                          chunk->data_page_count);
+    if (chunk->bloom_bytes > 0) {
+        stoa_thrift_write_i64(writer, 14, (int64_t)bloom_offset);
+        stoa_thrift_write_i32(writer, 15, (int32_t)chunk->bloom_bytes);
+    }
+    if (leaf->value_class == STOA_LEAF_BYTES) {
+        stoa_thrift_begin_struct(writer, 16);
+        stoa_thrift_write_i64(writer, 1, chunk->byte_array_bytes);
+        stoa_thrift_end_struct(writer);
+    }
     stoa_thrift_end_struct(writer);
     stoa_thrift_end_struct(writer);
 }

@@ -6,7 +6,9 @@
 
 #include "codec/compress.h"
 #include "parquet/dictionary.h"
+#include "parquet/index_writer.h"
 #include "parquet/levels.h"
+#include "parquet/page_notes.h"
 #include "parquet/statistics.h"
 #include "parquet/writer.h"
 
@@ -19,6 +21,8 @@ typedef struct stoa_chunk {
     stoa_parquet_compression compression;
     bool has_dictionary;
     int32_t data_page_count;
+    int64_t byte_array_bytes; /* of BYTE_ARRAY values, without their lengths */
+    size_t bloom_bytes;       /* of the bloom filter with its header; 0: none */
     stoa_leaf_statistics statistics;
 } stoa_chunk;
 
@@ -29,6 +33,7 @@ typedef struct stoa_column_encoder {
     stoa_codec *codec;
     stoa_leaf_values values;
     stoa_leaf_dictionary dictionary;
+    stoa_page_notes notes;
     stoa_buffer plain;  /* bodies of all pages of the chunk */
     stoa_buffer packed; /* the same, compressed */
     stoa_buffer pages;  /* struct page: where each stands in both */
@@ -40,16 +45,18 @@ STOA_MUST_USE stoa_status stoa_column_encoder_init(stoa_column_encoder *encoder,
                                                    stoa_error *err);
 void stoa_column_encoder_release(stoa_column_encoder *encoder);
 
-/// Writes the chunk into `out`, which is empty. What is written depends on the rows and the options
-/// alone.
+/// Writes the chunk into `out`, which is empty, and what belongs to it elsewhere in the file into
+/// `out_index`, empty as well. What is written depends on the rows and the options alone.
 STOA_MUST_USE stoa_status stoa_column_encode(stoa_column_encoder *encoder, const stoa_leaf *leaf,
                                              const stoa_rows *pieces, size_t piece_count,
                                              int64_t first_row, stoa_buffer *out,
-                                             stoa_chunk *out_chunk, stoa_error *err);
+                                             stoa_chunk *out_chunk, stoa_chunk_index *out_index,
+                                             stoa_error *err);
 
-/// Appends a ColumnChunk struct, an item of a list, for a chunk at `chunk_offset` of the file.
+/// Appends a ColumnChunk struct, an item of a list, for a chunk at `chunk_offset` of the file whose
+/// bloom filter, if it has one, stands at `bloom_offset`. The last field is the third.
 void stoa_chunk_write(stoa_thrift_writer *writer, const stoa_leaf *leaf, const stoa_chunk *chunk,
-                      uint64_t chunk_offset);
+                      uint64_t chunk_offset, uint64_t bloom_offset);
 
 stoa_compression stoa_parquet_codec_compression(stoa_parquet_codec codec);
 

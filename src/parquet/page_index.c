@@ -129,7 +129,7 @@ static const bool *read_null_pages(struct parse *parse, stoa_thrift_type type) {
     const size_t count = read_page_list(parse, type, STOA_THRIFT_TRUE, 1);
     bool *values = take_memory(parse, count, sizeof *values);
     for (size_t i = 0; i < count && parse->reader.problem == NULL; i++) {
-        values[i] = stoa_thrift_item_bool(&parse->reader);
+        values[i] = stoa_thrift_read_item_bool(&parse->reader);
     }
     return values;
 }

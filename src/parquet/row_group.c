@@ -56,8 +56,12 @@ stoa_status stoa_row_group_init(stoa_row_group *group, stoa_pool *pool, int32_t 
     group->chunks = memory;
     STOA_TRY(stoa_pool_allocate_array(pool, (size_t)leaf_count, sizeof(stoa_buffer), &memory, err));
     group->chunk_bytes = memory;
+    STOA_TRY(stoa_pool_allocate_array(pool, (size_t)leaf_count, sizeof(stoa_chunk_index), &memory,
+                                      err));
+    group->chunk_indexes = memory;
     for (int32_t i = 0; i < leaf_count; i++) {
         stoa_buffer_init(&group->chunk_bytes[i], pool);
+        stoa_chunk_index_init(&group->chunk_indexes[i], pool);
     }
     return STOA_OK;
 }
@@ -80,6 +84,10 @@ void stoa_row_group_release(stoa_row_group *group) {
     for (size_t i = 0; group->chunk_bytes != NULL && i < chunk_count; i++) {
         stoa_buffer_release(&group->chunk_bytes[i]);
     }
+    for (size_t i = 0; group->chunk_indexes != NULL && i < chunk_count; i++) {
+        stoa_chunk_index_release(&group->chunk_indexes[i]);
+    }
+    stoa_pool_free(group->pool, group->chunk_indexes, chunk_count * sizeof(stoa_chunk_index));
     stoa_pool_free(group->pool, group->chunk_bytes, chunk_count * sizeof(stoa_buffer));
     stoa_pool_free(group->pool, group->chunks, chunk_count * sizeof(stoa_chunk));
     *group = (stoa_row_group){0};
@@ -103,24 +111,49 @@ stoa_status stoa_row_group_encode(stoa_row_group *group, int32_t leaf_index,
     const stoa_rows *pieces = (const stoa_rows *)(const void *)group->pieces.data;
     return stoa_column_encode(encoder, leaf, pieces, group->pieces.size / sizeof *pieces,
                               group->first_row, &group->chunk_bytes[leaf_index],
-                              &group->chunks[leaf_index], err);
+                              &group->chunks[leaf_index], &group->chunk_indexes[leaf_index], err);
+}
+
+static void write_sorting(stoa_thrift_writer *writer, const stoa_parquet_options *options,
+                          const int32_t *leaves) {
+    if (options->sorting_count == 0) {
+        return;
+    }
+    stoa_thrift_begin_list(writer, 4, STOA_THRIFT_STRUCT, (size_t)options->sorting_count);
+    for (int32_t i = 0; i < options->sorting_count; i++) {
+        stoa_thrift_item_struct(writer);
+        stoa_thrift_write_i32(writer, 1, leaves[i]);
+        stoa_thrift_write_bool(writer, 2, options->sorting[i].descending);
+        stoa_thrift_write_bool(writer, 3, options->sorting[i].nulls_first);
+        stoa_thrift_end_struct(writer);
+    }
 }
 
 stoa_status stoa_row_group_describe(const stoa_row_group *group, const stoa_leaf *leaves,
-                                    uint64_t offset, int32_t ordinal, stoa_buffer *out,
-                                    stoa_error *err) {
-    uint64_t uncompressed = 0, compressed = 0, chunk_offset = offset;
+                                    uint64_t offset, int32_t ordinal,
+                                    const stoa_parquet_options *options,
+                                    const int32_t *sorting_leaves, stoa_buffer *out,
+                                    stoa_index_writer *indexes, stoa_error *err) {
+    uint64_t uncompressed = 0, compressed = 0, chunk_offset = offset, bloom_offset = offset;
+    for (int32_t i = 0; i < group->chunk_count; i++) {
+        bloom_offset += group->chunk_bytes[i].size;
+    }
     stoa_thrift_writer writer;
     stoa_thrift_writer_init(&writer, out, err);
     stoa_thrift_begin_list(&writer, 1, STOA_THRIFT_STRUCT, (size_t)group->chunk_count);
     for (int32_t i = 0; i < group->chunk_count; i++) {
-        stoa_chunk_write(&writer, &leaves[i], &group->chunks[i], chunk_offset);
+        stoa_chunk_write(&writer, &leaves[i], &group->chunks[i], chunk_offset, bloom_offset);
+        STOA_TRY(writer.status);
+        STOA_TRY(stoa_index_writer_add(indexes, &group->chunk_indexes[i], chunk_offset,
+                                       out->size - 1, err));
         chunk_offset += group->chunk_bytes[i].size;
+        bloom_offset += group->chunks[i].bloom_bytes;
         uncompressed += group->chunks[i].uncompressed_bytes;
         compressed += group->chunks[i].compressed_bytes;
     }
     stoa_thrift_write_i64(&writer, 2, (int64_t)uncompressed);
     stoa_thrift_write_i64(&writer, 3, group->row_count);
+    write_sorting(&writer, options, sorting_leaves);
     stoa_thrift_write_i64(&writer, 5, (int64_t)offset);
     stoa_thrift_write_i64(&writer, 6, (int64_t)compressed);
     if (ordinal <= INT16_MAX) {

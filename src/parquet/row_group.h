@@ -24,6 +24,7 @@ typedef struct stoa_row_group {
     uint64_t raw_bytes; /* an estimate of what the rows take in memory */
     stoa_chunk *chunks; /* one a leaf, made by stoa_row_group_init, as are their bytes */
     stoa_buffer *chunk_bytes;
+    stoa_chunk_index *chunk_indexes;
     int32_t chunk_count;
     stoa_pool *pool;
 } stoa_row_group;
@@ -37,7 +38,7 @@ STOA_MUST_USE stoa_status stoa_row_group_add(stoa_row_group *group, stoa_shared_
                                              int64_t start, int64_t count, uint64_t raw_bytes,
                                              stoa_error *err);
 
-/// Fills chunks[leaf_index] and its bytes.
+/// Fills chunks[leaf_index], its bytes and its index.
 ///
 /// Threads  Different leaves of a group may be encoded at once, each with an encoder of its own.
 STOA_MUST_USE stoa_status stoa_row_group_encode(stoa_row_group *group, int32_t leaf_index,
@@ -46,10 +47,13 @@ STOA_MUST_USE stoa_status stoa_row_group_encode(stoa_row_group *group, int32_t l
 /// Lets the batches go, once all leaves are encoded.
 void stoa_row_group_drop_rows(stoa_row_group *group);
 
-/// Appends a RowGroup struct to `out` for a group that begins at `offset` of the file.
+/// Appends a RowGroup struct to `out` for a group that begins at `offset` of the file, with its bloom
+/// filters behind its chunks, and its page indexes to `indexes`.
 STOA_MUST_USE stoa_status stoa_row_group_describe(const stoa_row_group *group,
                                                   const stoa_leaf *leaves, uint64_t offset,
-                                                  int32_t ordinal, stoa_buffer *out,
-                                                  stoa_error *err);
+                                                  int32_t ordinal,
+                                                  const stoa_parquet_options *options,
+                                                  const int32_t *sorting_leaves, stoa_buffer *out,
+                                                  stoa_index_writer *indexes, stoa_error *err);
 
 #endif

@@ -29,8 +29,8 @@ static int compare_signed(const uint8_t *left, const uint8_t *right, size_t size
     return memcmp(left + 1, right + 1, size - 1);
 }
 
-static int compare_views(stoa_leaf_class value_class, const stoa_bytes_view *left,
-                         const stoa_bytes_view *right) {
+int stoa_views_compare(stoa_leaf_class value_class, const stoa_bytes_view *left,
+                       const stoa_bytes_view *right) {
     return value_class == STOA_LEAF_FIXED_SIGNED
                ? compare_signed(left->data, right->data, left->size)
                : compare_bytes(left->data, left->size, right->data, right->size);
@@ -143,9 +143,9 @@ static void views_extremes(const stoa_leaf *leaf, const stoa_bytes_view *values,
     const stoa_bytes_view *min = &values[0];
     const stoa_bytes_view *max = &values[0];
     for (int64_t i = 1; i < count; i++) {
-        if (compare_views(leaf->value_class, &values[i], min) < 0) {
+        if (stoa_views_compare(leaf->value_class, &values[i], min) < 0) {
             min = &values[i];
-        } else if (compare_views(leaf->value_class, &values[i], max) > 0) {
+        } else if (stoa_views_compare(leaf->value_class, &values[i], max) > 0) {
             max = &values[i];
         }
     }
@@ -196,21 +196,30 @@ static void numbers_extremes(const stoa_leaf *leaf, const void *values, int64_t 
     }
 }
 
-void stoa_statistics_compute(const stoa_leaf *leaf, const stoa_leaf_values *values,
-                             const void *entries, int64_t entry_count, stoa_leaf_statistics *out) {
+void stoa_statistics_of_values(const stoa_leaf *leaf, const void *values, int64_t value_count,
+                               int64_t level_count, stoa_leaf_statistics *out) {
     memset(out, 0, sizeof *out);
-    out->level_count = values->level_count;
-    out->null_count = values->level_count - values->value_count;
-    const void *from = entries != NULL ? entries : values->data;
-    const int64_t count = entries != NULL ? entry_count : values->value_count;
-    if (count == 0) {
+    out->level_count = level_count;
+    out->null_count = level_count - value_count;
+    if (value_count == 0) {
         return;
     }
     if (stoa_leaf_has_views(leaf)) {
-        views_extremes(leaf, from, count, out);
+        views_extremes(leaf, values, value_count, out);
     } else {
-        numbers_extremes(leaf, from, count, out);
+        numbers_extremes(leaf, values, value_count, out);
     }
+}
+
+void stoa_statistics_compute(const stoa_leaf *leaf, const stoa_leaf_values *values,
+                             const void *entries, int64_t entry_count, stoa_leaf_statistics *out) {
+    if (entries == NULL) {
+        stoa_statistics_of_values(leaf, values->data, values->value_count, values->level_count,
+                                  out);
+        return;
+    }
+    stoa_statistics_of_values(leaf, entries, entry_count, values->level_count, out);
+    out->null_count = values->level_count - values->value_count;
 }
 
 /* ---- Bounds of several row groups ------------------------------------------------------------ */
@@ -242,13 +251,22 @@ static int compare_bounds(stoa_leaf_class value_class, const stoa_bound *left,
     }
 }
 
+int stoa_bound_compare(const stoa_leaf *leaf, const stoa_bound *left, const stoa_bound *right) {
+    return compare_bounds(leaf->value_class, left, right);
+}
+
+/* Of equal bounds one that is a value is the better. */
 static void merge_bound(const stoa_leaf *leaf, stoa_bound *total, const stoa_bound *part,
                         int wanted) {
     if (part->state == STOA_BOUND_NONE || total->state == STOA_BOUND_UNKNOWN) {
         return;
     }
-    if (total->state == STOA_BOUND_NONE || part->state == STOA_BOUND_UNKNOWN ||
-        compare_bounds(leaf->value_class, part, total) * wanted > 0) {
+    if (total->state == STOA_BOUND_NONE || part->state == STOA_BOUND_UNKNOWN) {
+        *total = *part;
+        return;
+    }
+    const int order = compare_bounds(leaf->value_class, part, total) * wanted;
+    if (order > 0 || (order == 0 && part->state == STOA_BOUND_EXACT)) {
         *total = *part;
     }
 }
@@ -258,12 +276,9 @@ void stoa_statistics_merge(const stoa_leaf *leaf, stoa_leaf_statistics *total,
     total->level_count += part->level_count;
     total->null_count += part->null_count;
     total->has_nan = total->has_nan || part->has_nan;
+    total->distinct_known = false;
     merge_bound(leaf, &total->min, &part->min, -1);
     merge_bound(leaf, &total->max, &part->max, 1);
-}
-
-static bool bound_is_known(const stoa_bound *bound) {
-    return bound->state == STOA_BOUND_EXACT || bound->state == STOA_BOUND_CUT;
 }
 
 void stoa_statistics_write(stoa_thrift_writer *writer, int16_t id,
@@ -272,16 +287,19 @@ void stoa_statistics_write(stoa_thrift_writer *writer, int16_t id,
     const stoa_bound *max = &statistics->max;
     stoa_thrift_begin_struct(writer, id);
     stoa_thrift_write_i64(writer, 3, statistics->null_count);
-    if (bound_is_known(max)) {
+    if (statistics->distinct_known) {
+        stoa_thrift_write_i64(writer, 4, statistics->distinct_count);
+    }
+    if (stoa_bound_is_known(max)) {
         stoa_thrift_write_binary(writer, 5, max->bytes, max->size);
     }
-    if (bound_is_known(min)) {
+    if (stoa_bound_is_known(min)) {
         stoa_thrift_write_binary(writer, 6, min->bytes, min->size);
     }
-    if (bound_is_known(max)) {
+    if (stoa_bound_is_known(max)) {
         stoa_thrift_write_bool(writer, 7, max->state == STOA_BOUND_EXACT);
     }
-    if (bound_is_known(min)) {
+    if (stoa_bound_is_known(min)) {
         stoa_thrift_write_bool(writer, 8, min->state == STOA_BOUND_EXACT);
     }
     stoa_thrift_end_struct(writer);
@@ -311,7 +329,7 @@ static int64_t integer_of(const stoa_leaf *leaf, const stoa_bound *bound) {
 stoa_status stoa_statistics_value(const stoa_leaf *leaf, const stoa_bound *bound,
                                   stoa_arena *arena, const stoa_value **out, stoa_error *err) {
     *out = NULL;
-    if (!bound_is_known(bound)) {
+    if (!stoa_bound_is_known(bound)) {
         return STOA_OK;
     }
     void *memory;

@@ -27,6 +27,8 @@ typedef struct stoa_leaf_statistics {
     int64_t level_count; /* values, nulls included */
     int64_t null_count;
     bool has_nan;
+    bool distinct_known;
+    int64_t distinct_count; /* of the values that are not null */
     stoa_bound min;
     stoa_bound max;
 } stoa_leaf_statistics;
@@ -35,6 +37,21 @@ typedef struct stoa_leaf_statistics {
 /// different values already (NULL: there is none).
 void stoa_statistics_compute(const stoa_leaf *leaf, const stoa_leaf_values *values,
                              const void *entries, int64_t entry_count, stoa_leaf_statistics *out);
+
+/// The same of `value_count` values in the leaf's form among `level_count` levels.
+void stoa_statistics_of_values(const stoa_leaf *leaf, const void *values, int64_t value_count,
+                               int64_t level_count, stoa_leaf_statistics *out);
+
+/// Below 0, 0 or above 0 as two known bounds of a leaf compare.
+int stoa_bound_compare(const stoa_leaf *leaf, const stoa_bound *left, const stoa_bound *right);
+
+/// The same of two values of a leaf of FIXED or BYTES class.
+int stoa_views_compare(stoa_leaf_class value_class, const stoa_bytes_view *left,
+                       const stoa_bytes_view *right);
+
+static inline bool stoa_bound_is_known(const stoa_bound *bound) {
+    return bound->state == STOA_BOUND_EXACT || bound->state == STOA_BOUND_CUT;
+}
 
 /// Widens `total` by `part`. All-zero is the total of nothing.
 void stoa_statistics_merge(const stoa_leaf *leaf, stoa_leaf_statistics *total,

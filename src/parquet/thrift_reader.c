@@ -165,7 +165,7 @@ size_t stoa_thrift_read_list(stoa_thrift_reader *reader, stoa_thrift_type type,
     return reader->problem == NULL ? count : 0;
 }
 
-bool stoa_thrift_item_bool(stoa_thrift_reader *reader) {
+bool stoa_thrift_read_item_bool(stoa_thrift_reader *reader) {
     return get_byte(reader) == STOA_THRIFT_TRUE;
 }
 

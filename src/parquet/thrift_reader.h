@@ -51,7 +51,7 @@ size_t stoa_thrift_read_list(stoa_thrift_reader *reader, stoa_thrift_type type,
                              stoa_thrift_type item_type, size_t item_bytes_min);
 /// The next item of a list of booleans, a byte each; the list is asked for as one of
 /// STOA_THRIFT_TRUE.
-bool stoa_thrift_item_bool(stoa_thrift_reader *reader);
+bool stoa_thrift_read_item_bool(stoa_thrift_reader *reader);
 void stoa_thrift_skip(stoa_thrift_reader *reader, stoa_thrift_type type);
 
 #endif

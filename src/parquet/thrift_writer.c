@@ -114,6 +114,18 @@ void stoa_thrift_item_i32(stoa_thrift_writer *writer, int32_t value) {
     put_varint(writer, stoa_zigzag(value));
 }
 
+void stoa_thrift_item_i64(stoa_thrift_writer *writer, int64_t value) {
+    put_varint(writer, stoa_zigzag(value));
+}
+
+void stoa_thrift_item_bool(stoa_thrift_writer *writer, bool value) {
+    put_byte(writer, value ? STOA_THRIFT_TRUE : STOA_THRIFT_FALSE);
+}
+
+void stoa_thrift_item_binary(stoa_thrift_writer *writer, const void *bytes, size_t size) {
+    put_binary(writer, bytes, size);
+}
+
 void stoa_thrift_item_text(stoa_thrift_writer *writer, const char *text) {
     put_binary(writer, text, strlen(text));
 }

@@ -58,6 +58,10 @@ void stoa_thrift_write_empty(stoa_thrift_writer *writer, int16_t id);
 void stoa_thrift_begin_list(stoa_thrift_writer *writer, int16_t id, stoa_thrift_type type,
                             size_t count);
 void stoa_thrift_item_i32(stoa_thrift_writer *writer, int32_t value);
+void stoa_thrift_item_i64(stoa_thrift_writer *writer, int64_t value);
+/// The list's type is STOA_THRIFT_FALSE, as most writers have it.
+void stoa_thrift_item_bool(stoa_thrift_writer *writer, bool value);
+void stoa_thrift_item_binary(stoa_thrift_writer *writer, const void *bytes, size_t size);
 void stoa_thrift_item_text(stoa_thrift_writer *writer, const char *text);
 /// One struct of a list; its fields follow, then stoa_thrift_end_struct.
 void stoa_thrift_item_struct(stoa_thrift_writer *writer);

@@ -11,8 +11,10 @@
 #include "base/hash.h"
 #include "base/bytes.h"
 #include "parquet/arrow_schema.h"
+#include "parquet/bloom_build.h"
 #include "parquet/encoding.h"
 #include "parquet/row_group.h"
+#include "parquet/sorting.h"
 
 enum { FORMAT_VERSION = 2, IN_FLIGHT_MAX = 1024, WRITE_BYTES = 1 << 18 };
 
@@ -25,11 +27,13 @@ struct stoa_parquet_writer {
     const stoa_leaf *leaves;
     int32_t leaf_count;
     stoa_leaf_statistics *totals;
+    const int32_t *sorting_leaves; /* one a sorting column of the options */
 
     stoa_row_group waiting;      /* the group that is being filled */
     stoa_encoding *encoding;     /* full groups */
     stoa_buffer small;           /* chunks too small for a write of their own */
     stoa_buffer group_structs;   /* RowGroup structs of the footer */
+    stoa_index_writer indexes;   /* page indexes, which stand before it */
     int32_t group_count;
     uint64_t offset;
     int64_t row_count;           /* taken in */
@@ -92,6 +96,57 @@ static stoa_status check_options(const stoa_parquet_options *options, stoa_error
     return STOA_OK;
 }
 
+static stoa_status check_blooms(const stoa_parquet_options *options, const stoa_leaf *leaves,
+                                int32_t leaf_count, stoa_error *err) {
+    if (options->bloom_count > 0 && !(options->bloom_rate > 0 && options->bloom_rate < 1)) {
+        return stoa_fail(err, STOA_INVALID, "bloom_rate: expected a number between 0 and 1 but found "
+                         "%g", options->bloom_rate);
+    }
+    if (options->bloom_count > 0 && (options->bloom_bytes < 32 || options->bloom_bytes > 128 << 20)) {
+        return stoa_fail(err, STOA_INVALID, "bloom_bytes: expected 32 to %d but found %zu", 128 << 20,
+                         options->bloom_bytes);
+    }
+    for (int32_t i = 0; i < options->bloom_count; i++) {
+        bool found = false;
+        for (int32_t j = 0; j < leaf_count && !found; j++) {
+            found = leaves[j].field->id == options->bloom_fields[i] &&
+                    stoa_bloom_is_possible(&leaves[j]);
+        }
+        if (!found) {
+            return stoa_fail(err, STOA_INVALID, "bloom_fields: expected the id of a column that is "
+                             "neither boolean nor nested but found %" PRId32,
+                             options->bloom_fields[i]);
+        }
+    }
+    return STOA_OK;
+}
+
+/* What the options point to, which the caller may change. */
+static stoa_status copy_bytes(stoa_arena *arena, const void *bytes, size_t count, size_t size,
+                              const void **out, stoa_error *err) {
+    void *memory;
+    STOA_TRY(stoa_arena_allocate_array(arena, count, size, &memory, err));
+    if (count > 0) {
+        memcpy(memory, bytes, count * size);
+    }
+    *out = memory;
+    return STOA_OK;
+}
+
+static stoa_status open_indexes(stoa_parquet_writer *writer, stoa_error *err) {
+    stoa_parquet_options *options = &writer->options;
+    const void *copy;
+    STOA_TRY(check_blooms(options, writer->leaves, writer->leaf_count, err));
+    STOA_TRY(copy_bytes(&writer->arena, options->bloom_fields, (size_t)options->bloom_count,
+                        sizeof *options->bloom_fields, &copy, err));
+    options->bloom_fields = copy;
+    STOA_TRY(copy_bytes(&writer->arena, options->sorting, (size_t)options->sorting_count,
+                        sizeof *options->sorting, &copy, err));
+    options->sorting = copy;
+    return stoa_sorting_resolve(options, writer->leaves, writer->leaf_count, &writer->arena,
+                                &writer->sorting_leaves, err);
+}
+
 static stoa_status copy_texts(stoa_arena *arena, const char *const *texts, int32_t count,
                               const char *const **out, stoa_error *err) {
     void *memory;
@@ -117,6 +172,7 @@ static stoa_status open_writer(stoa_parquet_writer *writer, stoa_error *err) {
                         &options->metadata_keys, err));
     STOA_TRY(copy_texts(&writer->arena, options->metadata_values, options->metadata_count,
                         &options->metadata_values, err));
+    STOA_TRY(open_indexes(writer, err));
     STOA_TRY(stoa_encoding_create(&writer->context, options, writer->leaves, writer->leaf_count,
                                   &writer->encoding, err));
     STOA_TRY(stoa_row_group_init(&writer->waiting, writer->context.pool, writer->leaf_count, err));
@@ -138,6 +194,7 @@ stoa_status stoa_parquet_writer_create(const stoa_context *context, stoa_file *f
     stoa_arena_init(&writer->arena, context->pool);
     stoa_buffer_init(&writer->group_structs, context->pool);
     stoa_buffer_init(&writer->small, context->pool);
+    stoa_index_writer_init(&writer->indexes, context->pool);
     stoa_status status = open_writer(writer, err);
     if (status != STOA_OK) {
         stoa_parquet_writer_close(writer);
@@ -155,6 +212,7 @@ void stoa_parquet_writer_close(stoa_parquet_writer *writer) {
     stoa_buffer_release(&writer->small);
     stoa_row_group_release(&writer->waiting);
     stoa_buffer_release(&writer->group_structs);
+    stoa_index_writer_release(&writer->indexes);
     stoa_arena_release(&writer->arena);
     stoa_schema_close(writer->schema);
     stoa_pool_free(writer->context.pool, writer, sizeof *writer);
@@ -171,19 +229,25 @@ static stoa_status write_small(stoa_parquet_writer *writer, stoa_error *err) {
     return status;
 }
 
-/* Large chunks as they are, small ones in one piece. */
+/* Large pieces as they are, small ones together. */
+static stoa_status write_piece(stoa_parquet_writer *writer, const stoa_buffer *bytes,
+                               stoa_error *err) {
+    if (writer->small.size + bytes->size > WRITE_BYTES) {
+        STOA_TRY(write_small(writer, err));
+    }
+    return bytes->size > WRITE_BYTES
+               ? write_bytes(writer, bytes->data, bytes->size, err)
+               : stoa_buffer_append(&writer->small, bytes->data, bytes->size, err);
+}
+
+/* Chunks, then their bloom filters. */
 static stoa_status write_chunks(stoa_parquet_writer *writer, const stoa_row_group *group,
                                 stoa_error *err) {
     for (int32_t i = 0; i < group->chunk_count; i++) {
-        const stoa_buffer *bytes = &group->chunk_bytes[i];
-        if (writer->small.size + bytes->size > WRITE_BYTES) {
-            STOA_TRY(write_small(writer, err));
-        }
-        if (bytes->size > WRITE_BYTES) {
-            STOA_TRY(write_bytes(writer, bytes->data, bytes->size, err));
-        } else {
-            STOA_TRY(stoa_buffer_append(&writer->small, bytes->data, bytes->size, err));
-        }
+        STOA_TRY(write_piece(writer, &group->chunk_bytes[i], err));
+    }
+    for (int32_t i = 0; i < group->chunk_count; i++) {
+        STOA_TRY(write_piece(writer, &group->chunk_indexes[i].bloom, err));
     }
     return write_small(writer, err);
 }
@@ -191,7 +255,8 @@ static stoa_status write_chunks(stoa_parquet_writer *writer, const stoa_row_grou
 static stoa_status append_group(stoa_parquet_writer *writer, stoa_row_group *group,
                                 stoa_error *err) {
     STOA_TRY(stoa_row_group_describe(group, writer->leaves, writer->offset, writer->group_count,
-                                     &writer->group_structs, err));
+                                     &writer->options, writer->sorting_leaves,
+                                     &writer->group_structs, &writer->indexes, err));
     STOA_TRY(write_chunks(writer, group, err));
     for (int32_t i = 0; i < writer->leaf_count; i++) {
         stoa_statistics_merge(&writer->leaves[i], &writer->totals[i],
@@ -215,6 +280,11 @@ static stoa_status append_oldest(stoa_parquet_writer *writer, stoa_error *err) {
 /* Hands the waiting group on and begins the next. */
 static stoa_status end_group(stoa_parquet_writer *writer, stoa_error *err) {
     stoa_row_group next;
+    const stoa_buffer *pieces = &writer->waiting.pieces;
+    STOA_TRY(stoa_sorting_check(writer->context.pool, &writer->options, writer->leaves,
+                                writer->sorting_leaves,
+                                (const stoa_rows *)(const void *)pieces->data,
+                                pieces->size / sizeof(stoa_rows), writer->waiting.first_row, err));
     stoa_status status =
         stoa_row_group_init(&next, writer->context.pool, writer->leaf_count, err);
     if (status != STOA_OK) {
@@ -351,7 +421,7 @@ static void write_key_value(stoa_thrift_writer *thrift, const char *key, const v
 }
 
 static stoa_status build_footer(stoa_parquet_writer *writer, const stoa_buffer *arrow_schema,
-                                stoa_buffer *out, stoa_error *err) {
+                                const stoa_buffer *groups, stoa_buffer *out, stoa_error *err) {
     const stoa_parquet_options *options = &writer->options;
     stoa_thrift_writer thrift;
     stoa_thrift_writer_init(&thrift, out, err);
@@ -359,7 +429,7 @@ static stoa_status build_footer(stoa_parquet_writer *writer, const stoa_buffer *
     stoa_schema_twin_write(&thrift, writer->schema);
     stoa_thrift_write_i64(&thrift, 3, writer->row_count);
     stoa_thrift_begin_list(&thrift, 4, STOA_THRIFT_STRUCT, (size_t)writer->group_count);
-    stoa_thrift_items_raw(&thrift, writer->group_structs.data, writer->group_structs.size);
+    stoa_thrift_items_raw(&thrift, groups->data, groups->size);
     stoa_thrift_begin_list(&thrift, 5, STOA_THRIFT_STRUCT, (size_t)options->metadata_count + 1);
     write_key_value(&thrift, "ARROW:schema", arrow_schema->data, arrow_schema->size);
     for (int32_t i = 0; i < options->metadata_count; i++) {
@@ -378,11 +448,17 @@ static stoa_status build_footer(stoa_parquet_writer *writer, const stoa_buffer *
 
 static stoa_status write_footer(stoa_parquet_writer *writer, stoa_error *err) {
     stoa_status status = STOA_OK;
-    stoa_buffer footer, arrow_schema;
+    stoa_buffer footer, arrow_schema, groups;
     stoa_buffer_init(&footer, writer->context.pool);
     stoa_buffer_init(&arrow_schema, writer->context.pool);
+    stoa_buffer_init(&groups, writer->context.pool);
+    STOA_CHECK(stoa_index_writer_place(&writer->indexes, &writer->group_structs, writer->offset,
+                                       &groups, err));
+    STOA_CHECK(write_piece(writer, &writer->indexes.column_indexes, err));
+    STOA_CHECK(write_piece(writer, &writer->indexes.offset_indexes, err));
+    STOA_CHECK(write_small(writer, err));
     STOA_CHECK(stoa_parquet_arrow_schema(&writer->context, writer->schema, &arrow_schema, err));
-    STOA_CHECK(build_footer(writer, &arrow_schema, &footer, err));
+    STOA_CHECK(build_footer(writer, &arrow_schema, &groups, &footer, err));
     if (footer.size > INT32_MAX) {
         status = stoa_fail(err, STOA_LIMIT,
                            "the footer of %zu bytes is more than Parquet's 2 GiB; write fewer row "
@@ -399,6 +475,7 @@ static stoa_status write_footer(stoa_parquet_writer *writer, stoa_error *err) {
 done:
     stoa_buffer_release(&footer);
     stoa_buffer_release(&arrow_schema);
+    stoa_buffer_release(&groups);
     return status;
 }
 

@@ -22,6 +22,13 @@ typedef enum stoa_parquet_codec {
     STOA_PARQUET_LZ4_RAW
 } stoa_parquet_codec;
 
+/// Rows are sorted by a column: what the caller says, and the writer checks and writes down.
+typedef struct stoa_parquet_sorting_option {
+    int32_t field_id;
+    bool descending;
+    bool nulls_first;
+} stoa_parquet_sorting_option;
+
 typedef struct stoa_parquet_options {
     stoa_parquet_codec codec;
     int32_t level;           /* of the codec; 0 means its default */
@@ -32,10 +39,17 @@ typedef struct stoa_parquet_options {
     const char *const *metadata_keys; /* key-value metadata of the footer */
     const char *const *metadata_values;
     int32_t metadata_count;
+    const int32_t *bloom_fields; /* ids of fields that get a bloom filter in every row group */
+    int32_t bloom_count;
+    double bloom_rate;           /* of false positives */
+    size_t bloom_bytes;          /* the most that a filter takes, whatever its rate becomes */
+    const stoa_parquet_sorting_option *sorting; /* rows come by the first, then the second, … */
+    int32_t sorting_count;
 } stoa_parquet_options;
 
 #define STOA_PARQUET_DEFAULT                                                                       \
-    { STOA_PARQUET_ZSTD, 0, 122880, 1 << 20, 1 << 20, 0, NULL, NULL, 0 }
+    { STOA_PARQUET_ZSTD, 0, 122880, 1 << 20, 1 << 20, 0, NULL, NULL, 0, NULL, 0, 0.01, 1 << 20, \
+      NULL, 0 }
 
 /// What a finished file holds, for a catalog. Bounds cover the whole file; long strings are cut to
 /// 64 bytes (the upper bound rounded up), unknown where that is impossible.

@@ -1,5 +1,6 @@
 """Page indexes, bloom filters, statistics and orders in files of other writers, as our reader finds them,
-against an independent decoder of the same bytes; bloom filters also against the values."""
+against an independent decoder of the same bytes; bloom filters also against the values. What our
+writer makes of them is for oracle_page_index_written.py."""
 import json
 import pathlib
 import struct

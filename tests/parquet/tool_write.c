@@ -15,7 +15,7 @@
 
 struct settings {
     int64_t seed, rows, group, page, dictionary, threads, nulls, distinct, items, text, batch;
-    int64_t sorted, level;
+    int64_t sorted, level, bloom;
     char codec[16];
 };
 
@@ -35,7 +35,7 @@ static void parse_setting(struct settings *settings, const char *text) {
                    {"nulls", &settings->nulls},       {"distinct", &settings->distinct},
                    {"items", &settings->items},       {"text", &settings->text},
                    {"batch", &settings->batch},       {"sorted", &settings->sorted},
-                   {"level", &settings->level}};
+                   {"level", &settings->level},       {"bloom", &settings->bloom}};
     if (value != NULL && strncmp(text, "codec=", 6) == 0) {
         snprintf(settings->codec, sizeof settings->codec, "%s", value + 1);
         return;
@@ -228,6 +228,18 @@ static void print_rows(const stoa_schema *schema, const struct ArrowArray *batch
     }
 }
 
+/* Ids of all leaves that may have a bloom filter. */
+static int32_t list_bloom_fields(const stoa_field *field, int32_t *ids, int32_t count) {
+    const stoa_type_kind kind = field->type.kind;
+    for (int32_t i = 0; i < field->type.child_count; i++) {
+        count = list_bloom_fields(&field->type.children[i], ids, count);
+    }
+    if (field->type.child_count == 0 && kind != STOA_TYPE_BOOLEAN && kind != STOA_TYPE_UNKNOWN) {
+        ids[count++] = field->id;
+    }
+    return count;
+}
+
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 static void write_file(stoa_context *context, const char *path, const stoa_schema *schema,
@@ -248,6 +260,12 @@ static void write_file(stoa_context *context, const char *path, const stoa_schem
     options.metadata_keys = keys;
     options.metadata_values = values;
     options.metadata_count = 2;
+    int32_t bloom_fields[256];
+    options.bloom_fields = bloom_fields;
+    for (int32_t i = 0; settings->bloom != 0 && i < schema->root.child_count; i++) {
+        options.bloom_count =
+            list_bloom_fields(&schema->root.children[i], bloom_fields, options.bloom_count);
+    }
     if (stoa_sched_create(context->pool, &threads, &context->sched, &err) != STOA_OK ||
         stoa_fs_registry_create(context->pool, &registry, &err) != STOA_OK ||
         stoa_vfs_open(registry, path, STOA_OPEN_REPLACE, context, &file, &err) != STOA_OK ||
