@@ -1,0 +1,296 @@
+/* Segments of every class against the values they were made of, one row at a time, by ranges and by
+ * rows in any order; which encoding is chosen; damaged segments. */
+#include <stdio.h>
+
+#include "base/bits.h"
+#include "lsm/segment.h"
+#include "support.h"
+
+enum { ROWS_MAX = 3000, ROUNDS = 400 };
+
+struct world {
+    stoa_pool *pool;
+    support_random random;
+    stoa_segment_writer *writer;
+    stoa_segment_type type;
+    uint32_t count;
+    stoa_buffer data;
+    stoa_buffer offsets;
+    stoa_buffer bytes; /* of the segment */
+};
+
+static void open_world(struct world *world, const char *test) {
+    stoa_error err;
+    *world = (struct world){.pool = support_pool_open(), .random = support_random_open(test)};
+    stoa_buffer_init(&world->data, world->pool);
+    stoa_buffer_init(&world->offsets, world->pool);
+    stoa_buffer_init(&world->bytes, world->pool);
+    assert_ok(stoa_segment_writer_create(world->pool, &world->writer, &err), err);
+}
+
+static void close_world(struct world *world) {
+    stoa_buffer_release(&world->data);
+    stoa_buffer_release(&world->offsets);
+    stoa_buffer_release(&world->bytes);
+    stoa_segment_writer_close(world->writer);
+    support_pool_close(world->pool);
+}
+
+/* Numbers of many shapes: few different ones, growing, near each other, anything. */
+static uint64_t random_number(struct world *world, int shape, uint64_t before) {
+    switch (shape) {
+    case 0: return UINT64_C(0x8000000000000001);
+    case 1: return support_random_below(&world->random, 5) * UINT64_C(0x0123456789abcdef);
+    case 2: return before + support_random_below(&world->random, 100);
+    case 3: return UINT64_C(0x7fffffffffffff00) + support_random_below(&world->random, 256);
+    case 4:
+        return support_random_below(&world->random, 3) == 0
+                   ? UINT64_MAX
+                   : support_random_below(&world->random, 1000);
+    case 5: return support_random_below(&world->random, 2000) * UINT64_C(1000003);
+    default: return support_random_u64(&world->random);
+    }
+}
+
+static void random_values(struct world *world) {
+    static const int32_t widths[] = {1, 2, 4, 8, 16};
+    stoa_error err;
+    const int shape = (int)support_random_below(&world->random, 7);
+    uint64_t number = support_random_u64(&world->random);
+    world->type.values = (stoa_segment_class)support_random_below(&world->random, 6);
+    world->count = (uint32_t)support_random_below(&world->random, ROWS_MAX);
+    if (support_random_below(&world->random, 8) == 0) {
+        world->count = (uint32_t)support_random_below(&world->random, 3);
+    }
+    switch (world->type.values) {
+    case STOA_SEGMENT_SIGNED:
+        world->type.value_bytes = widths[support_random_below(&world->random, 5)];
+        break;
+    case STOA_SEGMENT_UNSIGNED:
+        world->type.value_bytes = widths[support_random_below(&world->random, 4)];
+        break;
+    case STOA_SEGMENT_DOUBLES: world->type.value_bytes = 8; break;
+    case STOA_SEGMENT_FIXED:
+        world->type.value_bytes = 1 + (int32_t)support_random_below(&world->random, 20);
+        break;
+    default: world->type.value_bytes = 0; break;
+    }
+    stoa_buffer_clear(&world->data);
+    stoa_buffer_clear(&world->offsets);
+    int32_t end = 0;
+    assert_ok(stoa_buffer_append(&world->offsets, &end, sizeof end, &err), err);
+    for (uint32_t i = 0; i < world->count; i++) {
+        uint8_t value[32] = {0};
+        size_t size = (size_t)world->type.value_bytes;
+        number = random_number(world, shape, number);
+        const double fraction = (double)(int64_t)(number % 100000) / (shape == 5 ? 1000 : 100);
+        const __int128 wide = shape == 6 ? (__int128)number * (int64_t)number : (int64_t)number;
+        memcpy(value, &wide, sizeof wide);
+        if (world->type.values == STOA_SEGMENT_DOUBLES && shape < 6) {
+            memcpy(value, &fraction, sizeof fraction);
+        } else if (world->type.values == STOA_SEGMENT_TEXTS) {
+            size = shape == 0 ? 7 : number % 17;
+            end += (int32_t)size;
+            assert_ok(stoa_buffer_append(&world->offsets, &end, sizeof end, &err), err);
+        } else if (world->type.values == STOA_SEGMENT_BITS) {
+            value[0] = (uint8_t)(shape == 0 ? 0xFF : number);
+            size = i % 8 == 0;
+        }
+        assert_ok(stoa_buffer_append(&world->data, value, size, &err), err);
+    }
+}
+
+static void write_and_open(struct world *world, stoa_segment *segment) {
+    stoa_error err;
+    stoa_buffer_clear(&world->bytes);
+    assert_ok(stoa_segment_write(world->writer, world->type, world->data.data,
+                                 (const int32_t *)(const void *)world->offsets.data, world->count,
+                                 &world->bytes, &err),
+              err);
+    assert_ok(stoa_segment_open(world->type, world->bytes.data, world->bytes.size, world->count,
+                                segment, &err),
+              err);
+}
+
+/* The value that was written; bits as one byte. */
+static const uint8_t *expected_value(const struct world *world, uint32_t row, size_t *out_size,
+                                     uint8_t *bit) {
+    const int32_t *offsets = (const int32_t *)(const void *)world->offsets.data;
+    switch (world->type.values) {
+    case STOA_SEGMENT_BITS:
+        *bit = stoa_bit_get(world->data.data, row);
+        *out_size = 1;
+        return bit;
+    case STOA_SEGMENT_TEXTS:
+        *out_size = (size_t)(offsets[row + 1] - offsets[row]);
+        return world->data.data + offsets[row];
+    default: *out_size = (size_t)world->type.value_bytes; return world->data.data + row * *out_size;
+    }
+}
+
+static void assert_value(const struct world *world, uint32_t row, const uint8_t *found,
+                         size_t size) {
+    uint8_t bit;
+    size_t expected_size;
+    const uint8_t *expected = expected_value(world, row, &expected_size, &bit);
+    assert_int_equal(size, expected_size);
+    if (size > 0) {
+        assert_memory_equal(found, expected, size);
+    }
+}
+
+/* A number keeps its sign when it is widened. */
+static void check_number(const struct world *world, const stoa_segment *segment, uint32_t row) {
+    const size_t width = (size_t)world->type.value_bytes;
+    const int64_t number = stoa_segment_number(segment, row);
+    __int128 wide = number;
+    assert_value(world, row, (const uint8_t *)&wide, width);
+    if (width < 8) {
+        const int unused = 64 - 8 * (int)width;
+        const int64_t widened = world->type.values == STOA_SEGMENT_SIGNED
+                                    ? (int64_t)((uint64_t)number << unused) >> unused
+                                    : (int64_t)((uint64_t)number << unused >> unused);
+        assert_int_equal(number, widened);
+    }
+}
+
+static void check_single_values(const struct world *world, const stoa_segment *segment) {
+    for (uint32_t row = 0; row < world->count; row++) {
+        uint8_t storage[16];
+        size_t size = 1;
+        if (world->type.values == STOA_SEGMENT_BITS) {
+            storage[0] = stoa_segment_bit(segment, row);
+            assert_value(world, row, storage, size);
+        } else {
+            const uint8_t *value = stoa_segment_value(segment, row, storage, &size);
+            assert_value(world, row, value, size);
+        }
+        if (world->type.values != STOA_SEGMENT_BITS && world->type.values != STOA_SEGMENT_TEXTS &&
+            world->type.values != STOA_SEGMENT_FIXED && stoa_segment_is_narrow(segment)) {
+            check_number(world, segment, row);
+        }
+    }
+}
+
+/* Rows of the segment one after the other or named, compared with what was written. */
+static void check_many(struct world *world, const stoa_segment *segment, const uint32_t *rows,
+                       uint32_t first, uint32_t count) {
+    stoa_error err;
+    stoa_buffer out, offsets;
+    stoa_buffer_init(&out, world->pool);
+    stoa_buffer_init(&offsets, world->pool);
+    const int64_t out_at = (int64_t)support_random_below(&world->random, 9);
+    const size_t width = (size_t)world->type.value_bytes;
+    if (world->type.values == STOA_SEGMENT_TEXTS) {
+        assert_ok(stoa_buffer_append(&offsets, &(int32_t){0}, sizeof(int32_t), &err), err);
+        assert_ok(stoa_segment_texts(segment, rows, first, count, &offsets, &out, &err), err);
+        assert_int_equal(offsets.size, (count + 1) * sizeof(int32_t));
+    } else {
+        assert_ok(stoa_buffer_reserve(&out, (size_t)(out_at + count) * (width + 1) + 1, &err), err);
+        if (rows != NULL) {
+            stoa_segment_take(segment, rows, count, out.data, out_at);
+        } else {
+            stoa_segment_read(segment, first, count, out.data, out_at);
+        }
+    }
+    const int32_t *ends = (const int32_t *)(const void *)offsets.data;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t row = rows != NULL ? rows[i] : first + i;
+        if (world->type.values == STOA_SEGMENT_TEXTS) {
+            assert_value(world, row, out.data + ends[i], (size_t)(ends[i + 1] - ends[i]));
+        } else if (world->type.values == STOA_SEGMENT_BITS) {
+            const uint8_t bit = stoa_bit_get(out.data, out_at + i);
+            assert_value(world, row, &bit, 1);
+        } else {
+            assert_value(world, row, out.data + (size_t)(out_at + i) * width, width);
+        }
+    }
+    stoa_buffer_release(&out);
+    stoa_buffer_release(&offsets);
+}
+
+static void values_come_back(void **state) {
+    struct world world;
+    bool seen[6][4] = {{false}};
+    (void)state;
+    open_world(&world, "lsm.prop_segment values");
+    for (int round = 0; round < ROUNDS; round++) {
+        stoa_segment segment;
+        uint32_t rows[ROWS_MAX];
+        random_values(&world);
+        write_and_open(&world, &segment);
+        seen[world.type.values][segment.kind] = true;
+        check_single_values(&world, &segment);
+        for (int i = 0; i < 3; i++) {
+            const uint32_t first = (uint32_t)support_random_below(&world.random, world.count + 1);
+            const uint32_t count = (uint32_t)support_random_below(&world.random,
+                                                                  world.count - first + 1);
+            check_many(&world, &segment, NULL, first, count);
+        }
+        for (uint32_t i = 0; i < world.count; i++) {
+            rows[i] = (uint32_t)support_random_below(&world.random, world.count);
+        }
+        check_many(&world, &segment, rows, 0, world.count);
+    }
+    for (int i = STOA_SEGMENT_SIGNED; i <= STOA_SEGMENT_DOUBLES; i++) {
+        for (int kind = 0; kind < 4; kind++) {
+            assert_true(seen[i][kind]);
+        }
+    }
+    assert_true(seen[STOA_SEGMENT_TEXTS][STOA_SEGMENT_PLAIN]);
+    assert_true(seen[STOA_SEGMENT_TEXTS][STOA_SEGMENT_DICTIONARY]);
+    close_world(&world);
+}
+
+static void damage_is_harmless(void **state) {
+    struct world world;
+    int refused = 0;
+    (void)state;
+    open_world(&world, "lsm.prop_segment damage");
+    for (int round = 0; round < 4 * ROUNDS; round++) {
+        stoa_segment segment;
+        stoa_error err;
+        random_values(&world);
+        write_and_open(&world, &segment);
+        size_t size = world.bytes.size;
+        for (int i = 0; i < 3; i++) {
+            /* Mostly the header and what follows it. */
+            const size_t range = support_random_bool(&world.random) && size > 40 ? 40 : size;
+            world.bytes.data[support_random_below(&world.random, range)] ^=
+                (uint8_t)(1 + support_random_below(&world.random, 255));
+        }
+        if (support_random_bool(&world.random)) {
+            size = (size_t)support_random_below(&world.random, size + 1);
+        }
+        /* Exactly as long as it says, so that a sanitizer sees the first byte beyond. */
+        void *copy = NULL;
+        assert_ok(stoa_pool_allocate(world.pool, size + 1, &copy, &err), err);
+        memcpy(copy, world.bytes.data, size);
+        const stoa_status status = stoa_segment_open(world.type, copy, size, world.count, &segment,
+                                                     &err);
+        assert_true(status == STOA_OK || status == STOA_CORRUPT);
+        refused += status != STOA_OK;
+        if (status == STOA_OK) {
+            for (uint32_t row = 0; row < world.count; row++) {
+                uint8_t storage[16];
+                size_t value_size;
+                if (world.type.values == STOA_SEGMENT_BITS) {
+                    (void)stoa_segment_bit(&segment, row);
+                } else {
+                    (void)stoa_segment_value(&segment, row, storage, &value_size);
+                }
+            }
+        }
+        stoa_pool_free(world.pool, copy, size + 1);
+    }
+    assert_true(refused > ROUNDS);
+    close_world(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_come_back),
+        cmocka_unit_test(damage_is_harmless),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
