@@ -21,7 +21,7 @@ static stoa_status corrupt(const char *problem, size_t offset, stoa_error *err) 
 
 static bool is_number(stoa_segment_class values) {
     return values == STOA_SEGMENT_SIGNED || values == STOA_SEGMENT_UNSIGNED ||
-           values == STOA_SEGMENT_DOUBLES;
+           values == STOA_SEGMENT_OFFSETS || values == STOA_SEGMENT_DOUBLES;
 }
 
 /* Packed values with their padding, of which the first are used. */
@@ -149,6 +149,18 @@ static stoa_status open_body(stoa_segment *segment, stoa_byte_reader *reader, st
     return corrupt("an encoding that its values do not have", 0, err);
 }
 
+static stoa_status check_offsets(const stoa_segment *segment, stoa_error *err) {
+    int64_t before = 0;
+    for (uint32_t i = 0; i < segment->count; i++) {
+        const int64_t offset = stoa_segment_number(segment, i);
+        if (offset < before || offset > INT32_MAX || (i == 0 && offset != 0)) {
+            return corrupt("offsets that do not grow", 16, err);
+        }
+        before = offset;
+    }
+    return STOA_OK;
+}
+
 stoa_status stoa_segment_open(stoa_segment_type type, const uint8_t *bytes, size_t size,
                               uint32_t count, stoa_segment *out, stoa_error *err) {
     stoa_byte_reader reader = stoa_byte_reader_of(bytes, size);
@@ -176,6 +188,9 @@ stoa_status stoa_segment_open(stoa_segment_type type, const uint8_t *bytes, size
         .value_size = header.value_size,
     };
     STOA_TRY(open_body(out, &reader, err));
+    if (type.values == STOA_SEGMENT_OFFSETS) {
+        STOA_TRY(check_offsets(out, err));
+    }
     return stoa_byte_reader_left(&reader) == 0
                ? STOA_OK
                : corrupt("bytes behind its end", reader.position, err);
@@ -355,6 +370,9 @@ void stoa_segment_read(const stoa_segment *segment, uint32_t first, uint32_t cou
     uint8_t *bytes = (uint8_t *)out +
                      (segment->type.values == STOA_SEGMENT_BITS ? 0 : (size_t)out_at * width);
     STOA_ASSERT(first <= segment->count && count <= segment->count - first);
+    if (count == 0) {
+        return;
+    }
     if (segment->type.values == STOA_SEGMENT_BITS) {
         read_bits(segment, first, count, bytes, out_at);
     } else if (segment->kind == STOA_SEGMENT_PLAIN) {

@@ -11,6 +11,7 @@ typedef enum stoa_segment_class {
     STOA_SEGMENT_BITS,     /* bitmaps: booleans, validity */
     STOA_SEGMENT_SIGNED,   /* integers of 1, 2, 4, 8 or 16 bytes */
     STOA_SEGMENT_UNSIGNED, /* of 1, 2, 4 or 8 bytes */
+    STOA_SEGMENT_OFFSETS,  /* of 4 bytes: from 0 on, never less than the one before, below 2^31 */
     STOA_SEGMENT_DOUBLES,
     STOA_SEGMENT_FIXED, /* bytes of one length */
     STOA_SEGMENT_TEXTS  /* bytes of any length */

@@ -452,6 +452,7 @@ static stoa_status write_segment(stoa_segment_writer *writer, const void *data,
     case STOA_SEGMENT_TEXTS: return write_texts(writer, data, offsets, out, err);
     case STOA_SEGMENT_SIGNED:
     case STOA_SEGMENT_UNSIGNED:
+    case STOA_SEGMENT_OFFSETS:
     case STOA_SEGMENT_DOUBLES: break;
     }
     STOA_TRY(stoa_buffer_reserve(&writer->numbers, room, err));

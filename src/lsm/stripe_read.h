@@ -1,0 +1,62 @@
+/* Reading stripes: segments are checked when they are first used, and from then on read in place. */
+#ifndef STOA_LSM_STRIPE_READ_H
+#define STOA_LSM_STRIPE_READ_H
+
+#include <stdatomic.h>
+
+#include "lsm/stripe.h"
+
+/* A segment that several threads may open at once. */
+typedef struct stoa_stripe_slot {
+    _Atomic uint8_t state; /* 0: not opened, 1: being stored, 2: there */
+    stoa_segment segment;
+} stoa_stripe_slot;
+
+/* A stripe where it lies. `parts` and `slots` are one a segment of the layout; the parts lie within
+ * `bytes`. */
+typedef struct stoa_stripe {
+    const stoa_stripe_layout *layout;
+    const uint8_t *bytes;
+    const stoa_stripe_part *parts;
+    stoa_stripe_slot *slots;
+    uint32_t row_count;
+    const uint8_t *prefix; /* of keys that are no numbers */
+    uint32_t prefix_size;
+} stoa_stripe;
+
+/* Rows of a stripe: those listed, or `count` from `first`. */
+typedef struct stoa_stripe_selection {
+    const uint32_t *rows; /* NULL: all in between */
+    uint32_t first;
+    int64_t count;
+} stoa_stripe_selection;
+
+/// Segment `number` with `count` values.
+///
+/// Errors   STOA_CORRUPT  its checksum, or what it holds
+/// Threads  Safe from any.
+STOA_MUST_USE stoa_status stoa_stripe_segment(const stoa_stripe *stripe, int32_t number,
+                                              uint32_t count, const stoa_segment **out,
+                                              stoa_error *err);
+
+/// The first row whose key is not less than `number` (keys that are numbers) or `key`; row_count when
+/// there is none.
+STOA_MUST_USE stoa_status stoa_stripe_find_number(const stoa_stripe *stripe, uint64_t number,
+                                                  uint32_t *out, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_stripe_find_bytes(const stoa_stripe *stripe, const uint8_t *key,
+                                                 size_t size, uint32_t *out, stoa_error *err);
+
+/// Appends the keys of rows.
+STOA_MUST_USE stoa_status stoa_stripe_keys(const stoa_stripe *stripe,
+                                           const stoa_stripe_selection *selection, stoa_keys *out,
+                                           stoa_error *err);
+
+/// Column `column`, which is not of the key, of rows, in the canonical layout.
+///
+/// Errors   STOA_CORRUPT (with the column); STOA_LIMIT  more than 2 GiB of texts or items
+/// Owns     On error `out` is released.
+STOA_MUST_USE stoa_status stoa_stripe_column(const stoa_stripe *stripe, stoa_pool *pool,
+                                             int32_t column, const stoa_stripe_selection *selection,
+                                             struct ArrowArray *out, stoa_error *err);
+
+#endif
