@@ -30,7 +30,7 @@ void stoa_chunk_values_release(stoa_chunk_values *values) {
     stoa_buffer_release(&values->offsets);
 }
 
-static void clear_values(stoa_chunk_values *values) {
+void stoa_chunk_values_clear(stoa_chunk_values *values) {
     values->entry_count = 0;
     values->value_count = 0;
     values->all_present = true;
@@ -72,6 +72,8 @@ void stoa_chunk_reader_open(stoa_chunk_reader *chunk, const stoa_chunk_source *s
                              ? chunk->element->type_length
                              : widths[chunk->element->physical];
     chunk->ignores_checksums = source->ignores_checksums;
+    chunk->takes_codes = false;
+    chunk->has_other_encoding = false;
     stoa_page_reader_open(&chunk->pages, source->file, chunk->column);
     allow_left_out_header(chunk, footer);
     chunk->pages.read_ahead = READ_AHEAD_BYTES;
@@ -320,7 +322,7 @@ static stoa_status read_flat(stoa_chunk_reader *chunk, int64_t row_count, bool s
         }
         int64_t count = row_count < chunk->entries_left ? row_count : chunk->entries_left;
         if (skips) {
-            clear_values(out);
+            stoa_chunk_values_clear(out);
             count = count < STOA_CHUNK_BLOCK ? count : STOA_CHUNK_BLOCK;
         }
         STOA_TRY(read_flat_piece(chunk, (size_t)count, out, err));
@@ -402,7 +404,7 @@ static stoa_status read_repeated(stoa_chunk_reader *chunk, int64_t row_count, bo
         }
         const int32_t end = block_rows_end(chunk, row_count, &rows);
         if (skips) {
-            clear_values(out);
+            stoa_chunk_values_clear(out);
         }
         STOA_TRY(take_block(chunk, end, out, err));
         if (end < chunk->block_count) {
@@ -415,7 +417,7 @@ static stoa_status read_repeated(stoa_chunk_reader *chunk, int64_t row_count, bo
  * holds fewer of them than it says. */
 static stoa_status reserve_values(const stoa_chunk_reader *chunk, int64_t row_count,
                                   stoa_chunk_values *out, stoa_error *err) {
-    if (chunk->value_bytes == 0 || chunk->value_bytes > RESERVED_BYTES_MAX) {
+    if (chunk->value_bytes == 0 || chunk->value_bytes > RESERVED_BYTES_MAX || chunk->takes_codes) {
         return STOA_OK;
     }
     return stoa_buffer_reserve(&out->data, (size_t)row_count * (size_t)chunk->value_bytes, err);
@@ -431,15 +433,39 @@ static stoa_status read_rows(stoa_chunk_reader *chunk, int64_t row_count, bool s
 }
 
 /* Of a file that was cut short under its map, neither values nor failures are believed. */
-stoa_status stoa_chunk_reader_read(stoa_chunk_reader *chunk, int64_t row_count, bool skips,
-                                   stoa_chunk_values *out, stoa_error *err) {
-    clear_values(out);
-    if (row_count == 0) {
-        return STOA_OK;
-    }
-    const stoa_status status = read_rows(chunk, row_count, skips, out, err);
+static stoa_status check_map(const stoa_chunk_reader *chunk, stoa_status status, stoa_error *err) {
     if (chunk->pages.map != NULL) {
         STOA_TRY(stoa_file_map_check(chunk->pages.file, err));
     }
     return status;
+}
+
+/* Of a chunk that may never be read further no more than the dictionary is read ahead. */
+stoa_status stoa_chunk_reader_load_dictionary(stoa_chunk_reader *chunk, stoa_error *err) {
+    const uint64_t data_offset = (uint64_t)chunk->column->data_offset;
+    const size_t read_ahead = chunk->pages.read_ahead;
+    const uint64_t begin = chunk->pages.position;
+    bool end;
+    STOA_ASSERT(!chunk->has_begun && !chunk->has_dictionary);
+    if (data_offset > begin && data_offset - begin < read_ahead) {
+        chunk->pages.read_ahead = (size_t)(data_offset - begin);
+    }
+    stoa_status status = stoa_page_reader_next(&chunk->pages, &chunk->page, &end, err);
+    if (status == STOA_OK && !end && chunk->page.kind == STOA_PARQUET_DICTIONARY_PAGE) {
+        status = open_dictionary(chunk, err);
+    } else if (status == STOA_OK && !end) {
+        chunk->pages.position = begin;
+        chunk->pages.page_index--;
+    }
+    chunk->pages.read_ahead = read_ahead;
+    return check_map(chunk, status, err);
+}
+
+stoa_status stoa_chunk_reader_read(stoa_chunk_reader *chunk, int64_t row_count, bool skips,
+                                   stoa_chunk_values *out, stoa_error *err) {
+    stoa_chunk_values_clear(out);
+    if (row_count == 0) {
+        return STOA_OK;
+    }
+    return check_map(chunk, read_rows(chunk, row_count, skips, out, err), err);
 }

@@ -41,6 +41,8 @@ typedef struct stoa_chunk_reader {
     const stoa_parquet_element *element;
     int32_t value_bytes; /* 0: BOOLEAN and BYTE_ARRAY */
     bool ignores_checksums;
+    bool takes_codes;        /* values are read as numbers of entries of the dictionary */
+    bool has_other_encoding; /* that was asked of a page without a dictionary, and failed */
     stoa_page_reader pages;
     stoa_page_body body;
     stoa_parquet_page page;
@@ -75,6 +77,8 @@ typedef struct stoa_chunk_reader {
 
 void stoa_chunk_values_init(stoa_chunk_values *values, stoa_pool *pool);
 void stoa_chunk_values_release(stoa_chunk_values *values);
+/// Forgets what was read and keeps the memory.
+void stoa_chunk_values_clear(stoa_chunk_values *values);
 
 /// A file that chunks are read from; everything is borrowed.
 typedef struct stoa_chunk_source {
@@ -104,6 +108,12 @@ void stoa_chunk_reader_open(stoa_chunk_reader *chunk, const stoa_chunk_source *s
 STOA_MUST_USE stoa_status stoa_chunk_reader_read(stoa_chunk_reader *chunk, int64_t row_count,
                                                  bool skips, stoa_chunk_values *out,
                                                  stoa_error *err);
+
+/// Reads the dictionary, if that is the chunk's first page; before the first read.
+///
+/// Errors   as stoa_chunk_reader_read
+STOA_MUST_USE stoa_status stoa_chunk_reader_load_dictionary(stoa_chunk_reader *chunk,
+                                                            stoa_error *err);
 
 /// A failure about the current page.
 stoa_status stoa_chunk_reader_fail(const stoa_chunk_reader *chunk, const char *problem,

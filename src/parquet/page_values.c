@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/bits.h"
+#include "codec/gather_kernel.h"
 
 enum { PIECE = 1024, ROOM_MIN = 4096 };
 
@@ -175,6 +176,74 @@ static stoa_status codes_views(stoa_chunk_reader *chunk, stoa_bytes_view *out, s
                                stoa_error *err) {
     const void *entries = chunk->dictionary_views.data;
     DECODE(stoa_dictionary_decoder_read_views(&chunk->values.codes, entries, out, count, &cause));
+    return STOA_OK;
+}
+
+enum { BYTE_CODES = 256 };
+
+size_t stoa_page_code_bytes(const stoa_chunk_reader *chunk) {
+    return chunk->dictionary_count <= BYTE_CODES ? 1 : sizeof(uint32_t);
+}
+
+/* A page may spend more bits than its dictionary asks for. */
+static stoa_status wide_codes(stoa_chunk_reader *chunk, size_t count, uint8_t *out,
+                              stoa_error *err) {
+    while (count > 0) {
+        uint32_t codes[PIECE];
+        const size_t now = count < PIECE ? count : PIECE;
+        DECODE(stoa_dictionary_decoder_read_codes(&chunk->values.codes, codes, now, &cause));
+        for (size_t i = 0; i < now; i++) {
+            out[i] = (uint8_t)codes[i];
+        }
+        out += now;
+        count -= now;
+    }
+    return STOA_OK;
+}
+
+static stoa_status take_codes(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
+                              stoa_error *err) {
+    const size_t width = stoa_page_code_bytes(chunk);
+    if (chunk->page.encoding != STOA_PARQUET_PLAIN_DICTIONARY &&
+        chunk->page.encoding != STOA_PARQUET_RLE_DICTIONARY) {
+        chunk->has_other_encoding = true;
+        return stoa_chunk_reader_fail(chunk, "expected codes of a dictionary", err);
+    }
+    STOA_TRY(stoa_buffer_reserve(&out->data, count * width, err));
+    uint8_t *at = out->data.data + out->data.size;
+    if (width > 1) {
+        DECODE(stoa_dictionary_decoder_read_codes(&chunk->values.codes, (uint32_t *)(void *)at,
+                                                  count, &cause));
+    } else if (chunk->values.codes.codes.width <= 8) {
+        DECODE(stoa_rle_decoder_read_u8(&chunk->values.codes.codes, at, count, &cause));
+    } else {
+        STOA_TRY(wide_codes(chunk, count, at, err));
+    }
+    out->data.size += count * width;
+    return STOA_OK;
+}
+
+stoa_status stoa_page_entries_take(stoa_chunk_reader *chunk, const uint32_t *codes, int64_t count,
+                                   stoa_chunk_values *out, stoa_error *err) {
+    const stoa_bytes_view *entries = (const void *)chunk->dictionary_views.data;
+    uint8_t *at;
+    out->value_count += count;
+    if (!has_bytes(chunk)) {
+        STOA_TRY(reserve_fixed(chunk, out, count, &at, err));
+        stoa_codes_gather(chunk->dictionary.data, (size_t)chunk->value_bytes, codes, (size_t)count,
+                          at);
+        return STOA_OK;
+    }
+    while (count > 0) {
+        stoa_bytes_view views[PIECE];
+        const size_t now = count < PIECE ? (size_t)count : PIECE;
+        for (size_t i = 0; i < now; i++) {
+            views[i] = entries[codes[i]];
+        }
+        STOA_TRY(append_views(views, now, out, err));
+        codes += now;
+        count -= (int64_t)now;
+    }
     return STOA_OK;
 }
 
@@ -353,7 +422,9 @@ stoa_status stoa_page_values_take(stoa_chunk_reader *chunk, int64_t count, stoa_
     if (count == 0) {
         return STOA_OK;
     }
-    if (is_boolean(chunk)) {
+    if (chunk->takes_codes) {
+        STOA_TRY(take_codes(chunk, (size_t)count, out, err));
+    } else if (is_boolean(chunk)) {
         STOA_TRY(reserve_bits(out, count, err));
         STOA_TRY(decoder->bits(chunk, (size_t)count, out, err));
     } else if (!has_bytes(chunk)) {

@@ -14,6 +14,15 @@ STOA_MUST_USE stoa_status stoa_page_values_begin(stoa_chunk_reader *chunk, const
 STOA_MUST_USE stoa_status stoa_page_values_take(stoa_chunk_reader *chunk, int64_t count,
                                                 stoa_chunk_values *out, stoa_error *err);
 
+/// Bytes of a dictionary's codes, as they are read where chunk->takes_codes: 1, else 4. Codes of one
+/// byte are not checked to be below the entry count.
+size_t stoa_page_code_bytes(const stoa_chunk_reader *chunk);
+
+/// Appends the entries that `count` codes, all of them below the entry count, stand for.
+STOA_MUST_USE stoa_status stoa_page_entries_take(stoa_chunk_reader *chunk, const uint32_t *codes,
+                                                 int64_t count, stoa_chunk_values *out,
+                                                 stoa_error *err);
+
 /// Decodes a dictionary page of `count` entries.
 STOA_MUST_USE stoa_status stoa_page_dictionary_load(stoa_chunk_reader *chunk, const uint8_t *bytes,
                                                     size_t size, int64_t count, stoa_error *err);

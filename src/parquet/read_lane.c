@@ -75,24 +75,40 @@ static stoa_status open_leaf(stoa_read_lane *lane, stoa_read_leaf *leaf, int32_t
     return STOA_OK;
 }
 
-static stoa_status decode_leaf(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
-                               stoa_error *err) {
-    const stoa_read_node *node = lane->plan->leaves[index];
+stoa_status stoa_read_lane_open(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
+                                stoa_error *err) {
     stoa_read_leaf *leaf = &lane->leaves[index];
-    stoa_chunk_values *values = &lane->values[node->leaf];
-    if (leaf->group != window->group || leaf->row > window->first) {
-        STOA_TRY(open_leaf(lane, leaf, node->leaf, window->group, err));
-    }
-    STOA_TRY(stoa_chunk_reader_read(leaf->chunk, window->first - leaf->row, true, values, err));
-    STOA_TRY(stoa_chunk_reader_read(leaf->chunk, window->count, false, values, err));
-    leaf->row = window->first + window->count;
-    stoa_arrow_array_release(&lane->arrays[node->leaf]);
-    return stoa_read_leaf_array(lane->context.pool, node, &lane->plan->reader->arrays, values,
-                                &lane->arrays[node->leaf], err);
+    return leaf->group != window->group || leaf->row > window->first
+               ? open_leaf(lane, leaf, lane->plan->leaves[index]->leaf, window->group, err)
+               : STOA_OK;
 }
 
-static stoa_status name_column(const stoa_read_lane *lane, const stoa_read_window *window,
-                               int32_t number, stoa_status status, stoa_error *err) {
+stoa_status stoa_read_lane_read(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
+                                stoa_chunk_values *out, stoa_error *err) {
+    stoa_read_leaf *leaf = &lane->leaves[index];
+    STOA_TRY(stoa_read_lane_open(lane, window, index, err));
+    STOA_TRY(stoa_chunk_reader_read(leaf->chunk, window->first - leaf->row, true, out, err));
+    STOA_TRY(stoa_chunk_reader_read(leaf->chunk, window->count, false, out, err));
+    leaf->row = window->first + window->count;
+    return STOA_OK;
+}
+
+stoa_status stoa_read_lane_array(stoa_read_lane *lane, int32_t index, stoa_error *err) {
+    const stoa_read_node *node = lane->plan->leaves[index];
+    stoa_arrow_array_release(&lane->arrays[node->leaf]);
+    return stoa_read_leaf_array(lane->context.pool, node, &lane->plan->reader->arrays,
+                                &lane->values[node->leaf], &lane->arrays[node->leaf], err);
+}
+
+static stoa_status decode_leaf(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
+                               stoa_error *err) {
+    STOA_TRY(stoa_read_lane_read(lane, window, index,
+                                 &lane->values[lane->plan->leaves[index]->leaf], err));
+    return stoa_read_lane_array(lane, index, err);
+}
+
+stoa_status stoa_read_lane_fail(const stoa_read_lane *lane, const stoa_read_window *window,
+                                int32_t number, stoa_status status, stoa_error *err) {
     const char *name = lane->plan->reader->footer.leaves[number].name;
     stoa_wrap(err, "row group %" PRId32 ", column '%s'", window->group, name);
     stoa_error_set_column(err, number, name);
@@ -106,7 +122,7 @@ stoa_status stoa_read_lane_decode(stoa_read_lane *lane, const stoa_read_window *
         const int32_t index = leaves == NULL ? i : leaves[i];
         const stoa_status status = decode_leaf(lane, window, index, err);
         if (status != STOA_OK) {
-            return name_column(lane, window, lane->plan->leaves[index]->leaf, status, err);
+            return stoa_read_lane_fail(lane, window, lane->plan->leaves[index]->leaf, status, err);
         }
     }
     return STOA_OK;
@@ -128,7 +144,7 @@ stoa_status stoa_read_lane_batch(stoa_read_lane *lane, const stoa_read_window *w
         }
         if (status != STOA_OK) {
             stoa_arrow_array_release(out);
-            return name_column(lane, window, node->leaf, status, err);
+            return stoa_read_lane_fail(lane, window, node->leaf, status, err);
         }
     }
     return STOA_OK;

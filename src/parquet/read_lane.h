@@ -33,6 +33,23 @@ STOA_MUST_USE stoa_status stoa_read_lane_init(const stoa_read_plan *plan,
                                               stoa_error *err);
 void stoa_read_lane_release(stoa_read_lane *lane);
 
+/// Opens the chunk of the plan's leaf `index` in the row group of `window`, at its beginning, unless it is
+/// open and stands at the window or before it.
+///
+/// Errors   STOA_CORRUPT, STOA_NO_MEMORY, as of all that follow
+STOA_MUST_USE stoa_status stoa_read_lane_open(stoa_read_lane *lane, const stoa_read_window *window,
+                                              int32_t index, stoa_error *err);
+/// Reads levels and values of `window` into `out`.
+STOA_MUST_USE stoa_status stoa_read_lane_read(stoa_read_lane *lane, const stoa_read_window *window,
+                                              int32_t index, stoa_chunk_values *out,
+                                              stoa_error *err);
+/// Makes the array of a leaf of lane->values.
+STOA_MUST_USE stoa_status stoa_read_lane_array(stoa_read_lane *lane, int32_t index,
+                                               stoa_error *err);
+/// Puts row group and column of leaf `number` (the footer's) before a failure, which it returns.
+stoa_status stoa_read_lane_fail(const stoa_read_lane *lane, const stoa_read_window *window,
+                                int32_t number, stoa_status status, stoa_error *err);
+
 /// Decodes the rows of `window` of some leaves (numbers among the plan's; NULL: of all) into their
 /// arrays, in place of those that are there. A leaf that stands before the window passes over rows; one
 /// that stands behind it, or in another row group, is opened anew.

@@ -3,6 +3,7 @@
 #include "parquet/read_plan.h"
 
 #include "base/checked.h"
+#include "schema/predicate_build.h"
 
 enum { BATCH_ROWS = 65536 };
 
@@ -98,14 +99,52 @@ static int32_t list_leaves(const stoa_read_node *node, const stoa_read_node **le
     return count;
 }
 
+int32_t stoa_read_plan_leaves(const stoa_read_node *node) {
+    return list_leaves(node, NULL, 0);
+}
+
+/* The first leaf below a nested field is enough to tell where it is null. */
+static stoa_status add_leaf(stoa_read_plan *plan, int32_t field_id, stoa_error *err) {
+    const stoa_read_node *node = stoa_read_schema_find(&plan->reader->root, field_id);
+    if (node == NULL) {
+        return stoa_fail(err, STOA_INVALID,
+                         "the predicate refers to field %" PRId32
+                         ", which is no field of the schema outside lists and maps",
+                         field_id);
+    }
+    while (node->child_count > 0) {
+        node = &node->children[0];
+    }
+    for (int32_t i = 0; i < plan->leaf_count; i++) {
+        if (plan->leaves[i]->leaf == node->leaf) {
+            return STOA_OK;
+        }
+    }
+    plan->leaves[plan->leaf_count++] = node;
+    return STOA_OK;
+}
+
+/* As deep as predicates may be: stoa_read_filter_create refuses deeper ones. */
+static stoa_status add_leaves(stoa_read_plan *plan, const stoa_predicate *predicate, int depth,
+                              stoa_error *err) {
+    for (int32_t i = 0; i < predicate->child_count && depth < STOA_PREDICATE_DEPTH_MAX; i++) {
+        STOA_TRY(add_leaves(plan, predicate->children[i], depth + 1, err));
+    }
+    return predicate->child_count == 0 && predicate->kind >= STOA_PREDICATE_EQUAL
+               ? add_leaf(plan, predicate->field_id, err)
+               : STOA_OK;
+}
+
 static stoa_status make_leaves(stoa_read_plan *plan, stoa_error *err) {
     void *leaves = NULL;
-    const int32_t count = list_leaves(&plan->root, NULL, 0);
+    const stoa_predicate *predicate = plan->options.predicate;
+    const int32_t count = predicate == NULL ? list_leaves(&plan->root, NULL, 0)
+                                            : plan->reader->footer.leaf_count;
     STOA_TRY(stoa_arena_allocate_array(&plan->arena, (size_t)count, sizeof *plan->leaves, &leaves,
                                        err));
     plan->leaves = leaves;
     plan->leaf_count = list_leaves(&plan->root, plan->leaves, 0);
-    return STOA_OK;
+    return predicate == NULL ? STOA_OK : add_leaves(plan, predicate, 1, err);
 }
 
 static stoa_status project(stoa_read_plan *plan, stoa_error *err) {

@@ -26,7 +26,7 @@ typedef struct stoa_read_plan {
     stoa_arena arena;
     const stoa_schema *schema; /* of the projection, as `root` */
     stoa_read_node root;
-    const stoa_read_node **leaves;
+    const stoa_read_node **leaves; /* of `root`, then those that only the predicate looks at */
     int32_t leaf_count;
     stoa_read_part *parts; /* in the order of their rows in the stream */
     int64_t part_count;
@@ -34,13 +34,17 @@ typedef struct stoa_read_plan {
 
 /// Borrows the reader.
 ///
-/// Errors   STOA_INVALID  a field, row group or range that the file does not have
+/// Errors   STOA_INVALID  a field, row group or range that the file does not have, or a predicate on
+///                        a field that does not lie outside lists and maps
 ///          STOA_NO_MEMORY, STOA_LIMIT
 /// Owns     The caller releases `out`, also on error.
 STOA_MUST_USE stoa_status stoa_read_plan_init(const stoa_parquet_reader *reader,
                                               const stoa_parquet_read_options *options,
                                               stoa_read_plan *out, stoa_error *err);
 void stoa_read_plan_release(stoa_read_plan *plan);
+
+/// How many leaves a field has: itself, or those below it.
+int32_t stoa_read_plan_leaves(const stoa_read_node *node);
 
 /// The first rows of the part from `row` on (of the group's) that are wanted, at most a batch; false
 /// when there are none.

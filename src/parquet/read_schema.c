@@ -495,6 +495,20 @@ static stoa_status project_children(struct builder *builder, const stoa_type *ty
     return STOA_OK;
 }
 
+const stoa_read_node *stoa_read_schema_find(const stoa_read_node *root, int32_t field_id) {
+    for (int32_t i = 0; i < root->child_count; i++) {
+        const stoa_read_node *child = &root->children[i];
+        const stoa_read_node *found =
+            child->field_id == field_id      ? child
+            : child->kind == STOA_TYPE_STRUCT ? stoa_read_schema_find(child, field_id)
+                                              : NULL;
+        if (found != NULL) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
 stoa_status stoa_read_schema_project(stoa_pool *pool, stoa_arena *arena, const stoa_schema *schema,
                                      const stoa_read_node *root, const int32_t *ids,
                                      int32_t id_count, stoa_read_node *out,

@@ -56,6 +56,9 @@ STOA_MUST_USE stoa_status stoa_read_schema_create(const stoa_context *context, s
                                                   stoa_type_unit int96_unit, stoa_read_node *out,
                                                   const stoa_schema **out_schema, stoa_error *err);
 
+/// The field of that id in a tree, if it lies outside lists and maps; NULL otherwise.
+const stoa_read_node *stoa_read_schema_find(const stoa_read_node *root, int32_t field_id);
+
 /// The same with no more than the fields that `ids` name and those that they lie in; a field brings
 /// all that is below it, and a map's value its key.
 ///

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 
 #include "arrow/array.h"
-#include "parquet/read_lane.h"
+#include "parquet/read_filter.h"
 #include "pipeline/pipeline.h"
 
 /* Lies behind a stream or a source. */
@@ -16,6 +16,7 @@ struct scan {
 
 struct scan_lane {
     stoa_read_lane lane;
+    stoa_read_filter *filter; /* NULL: there is no predicate */
     const stoa_read_part *part; /* NULL: none */
     int64_t row;                /* of its group, that comes next */
 };
@@ -53,6 +54,7 @@ static void close_lane(void *state, void *user) {
     struct scan_lane *local = user;
     if (local != NULL) {
         stoa_pool *pool = local->lane.context.pool;
+        stoa_read_filter_close(local->filter);
         stoa_read_lane_release(&local->lane);
         stoa_pool_free(pool, local, sizeof *local);
     }
@@ -64,7 +66,10 @@ static stoa_status open_lane(void *state, const stoa_context *context, void **ou
     void *memory = NULL;
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(struct scan_lane), &memory, err));
     struct scan_lane *local = memory;
-    const stoa_status status = stoa_read_lane_init(&scan->plan, context, &local->lane, err);
+    stoa_status status = stoa_read_lane_init(&scan->plan, context, &local->lane, err);
+    if (status == STOA_OK && scan->plan.options.predicate != NULL) {
+        status = stoa_read_filter_create(&local->lane, &local->filter, err);
+    }
     if (status != STOA_OK) {
         close_lane(scan, local);
         return status;
@@ -88,29 +93,54 @@ static bool take_part(struct scan *scan, struct scan_lane *local, stoa_morsel *o
     return true;
 }
 
+/* The next rows of the part that are wanted. */
+static bool find_window(const struct scan *scan, const struct scan_lane *local,
+                        stoa_read_window *out) {
+    return local->filter == NULL
+               ? stoa_read_plan_window(&scan->plan, local->part, local->row, out)
+               : stoa_read_filter_window(local->filter, local->row, out);
+}
+
+static stoa_status read_window(struct scan_lane *local, const stoa_read_window *window,
+                               struct ArrowArray *out, stoa_error *err) {
+    if (local->filter != NULL) {
+        return stoa_read_filter_batch(local->filter, window, out, NULL, err);
+    }
+    STOA_TRY(stoa_read_lane_decode(&local->lane, window, NULL, 0, err));
+    return stoa_read_lane_batch(&local->lane, window, out, err);
+}
+
+/* A part whose rows a predicate leaves out gives its end and no batch. */
+static stoa_status read_part(struct scan *scan, struct scan_lane *local, stoa_morsel *out,
+                             stoa_error *err) {
+    stoa_read_window window;
+    if (local->filter != NULL && out->index == 0) {
+        STOA_TRY(stoa_read_filter_begin(local->filter, local->part, err));
+    }
+    if (find_window(scan, local, &window)) {
+        STOA_TRY(read_window(local, &window, &out->batch, err));
+        local->row = window.first + window.count;
+    }
+    out->last = !find_window(scan, local, &window);
+    return STOA_OK;
+}
+
 static stoa_status next_window(void *state, void *user, stoa_morsel *out, bool *out_more,
                                stoa_error *err) {
     struct scan *scan = state;
     struct scan_lane *local = user;
-    stoa_read_window window, after;
     if (local->part == NULL && !take_part(scan, local, out)) {
         *out_more = false;
         return STOA_OK;
     }
-    const bool found = stoa_read_plan_window(&scan->plan, local->part, local->row, &window);
-    STOA_ASSERT(found); /* a part has rows that are wanted, and the last of them ends it */
-    (void)found;
-    stoa_status status = stoa_read_lane_decode(&local->lane, &window, NULL, 0, err);
-    if (status == STOA_OK) {
-        status = stoa_read_lane_batch(&local->lane, &window, &out->batch, err);
-    }
+    const stoa_status status = read_part(scan, local, out, err);
     if (status != STOA_OK) {
         stoa_wrap(err, "reading '%s'", stoa_file_uri(scan->plan.reader->file));
         return status;
     }
-    out->bytes = (uint64_t)stoa_arrow_memory_bytes(&scan->weights, &out->batch);
-    local->row = window.first + window.count;
-    out->last = !stoa_read_plan_window(&scan->plan, local->part, local->row, &after);
+    if (out->batch.release != NULL) {
+        out->bytes = (uint64_t)stoa_arrow_memory_bytes(&scan->weights, &out->batch);
+    }
     local->part = out->last ? NULL : local->part;
     return STOA_OK;
 }

@@ -16,6 +16,8 @@
 #include <stoa/schema.h>
 
 #include "parquet/crypto.h"
+#include "parquet/row_ranges.h"
+#include "schema/predicate.h"
 
 typedef struct stoa_parquet_reader stoa_parquet_reader;
 
@@ -44,20 +46,17 @@ void stoa_parquet_reader_close(stoa_parquet_reader *reader);
 /// The schema of the whole file: field ids are the file's where all fields have one, else given anew.
 const stoa_schema *stoa_parquet_reader_schema(const stoa_parquet_reader *reader);
 
-/// Rows of the file, counted over all row groups.
-typedef struct stoa_parquet_row_range {
-    int64_t first;
-    int64_t count;
-} stoa_parquet_row_range;
-
-/* What to read of a file; all arrays are copied. */
+/* What to read of a file; all arrays are copied, but not the predicate. */
 typedef struct stoa_parquet_read_options {
     const int32_t *field_ids; /* fields at any depth, with all below them; NULL: all columns */
     int32_t field_count;
     const int32_t *groups; /* in this order; NULL: all */
     int32_t group_count;
-    const stoa_parquet_row_range *ranges; /* growing and apart; NULL: all rows */
+    const stoa_parquet_row_range *ranges; /* of the file, growing and apart; NULL: all rows */
     int32_t range_count;
+    /* Only rows that make it true; NULL: all. It refers to fields of the file's schema, projected or
+     * not, that lie outside lists and maps, and is borrowed by the stream. */
+    const stoa_predicate *predicate;
     int64_t batch_rows;     /* at most; 0: 65,536 */
     bool ignores_checksums; /* of pages */
 } stoa_parquet_read_options;
