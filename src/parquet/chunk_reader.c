@@ -456,6 +456,7 @@ stoa_status stoa_chunk_reader_load_dictionary(stoa_chunk_reader *chunk, stoa_err
     } else if (status == STOA_OK && !end) {
         chunk->pages.position = begin;
         chunk->pages.page_index--;
+        chunk->pages.data_page_index = 0;
     }
     chunk->pages.read_ahead = read_ahead;
     return check_map(chunk, status, err);

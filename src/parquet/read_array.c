@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "codec/plain.h"
 #include "parquet/read_kernel.h"
+#include "parquet/read_variant.h"
 
 /* ---- Stored values into Arrow's -------------------------------------------------------------- */
 
@@ -332,7 +333,13 @@ stoa_status stoa_read_node_array(stoa_pool *pool, const stoa_read_node *node,
                                  struct ArrowArray *out, stoa_error *err) {
     stoa_status status = STOA_OK;
     switch (node->kind) {
-    case STOA_TYPE_STRUCT: status = struct_array(pool, node, values, leaves, out, err); break;
+    case STOA_TYPE_STRUCT:
+        status = struct_array(pool, node, values, leaves, out, err);
+        if (status == STOA_OK && node->shred != NULL) {
+            struct ArrowArray stored = *out;
+            status = stoa_shred_assemble(pool, node->shred, &stored, out, err);
+        }
+        break;
     case STOA_TYPE_LIST:
     case STOA_TYPE_MAP: status = list_array(pool, node, values, leaves, out, err); break;
     default:

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "parquet/arrow_schema.h"
+#include "parquet/read_variant.h"
 #include "schema/schema.h"
 
 enum { DEPTH_MAX = 64, DECIMAL_DIGITS_MAX = 38 };
@@ -17,6 +18,7 @@ struct builder {
     int32_t leaf; /* the leaf that comes next */
     stoa_type_unit int96_unit;
     bool has_ids;
+    bool has_variants;
 };
 
 /* The levels around an element: its own `optional` counted, its own `repeated` not. */
@@ -335,10 +337,42 @@ static stoa_status build_struct(struct builder *builder, struct levels levels, i
     return STOA_OK;
 }
 
+/* The group as it is stored, and what it becomes. */
+static stoa_status build_variant(struct builder *builder, struct levels levels, int32_t count,
+                                 int depth, stoa_field *field, stoa_read_node *node,
+                                 stoa_error *err) {
+    static const stoa_field parts[] = {
+        {.name = "metadata", .required = true, .type = {.kind = STOA_TYPE_BINARY}},
+        {.name = "value", .required = true, .type = {.kind = STOA_TYPE_BINARY}}};
+    const bool has_ids = builder->has_ids;
+    stoa_field stored = {0};
+    stoa_shred *shred;
+    stoa_field *fields;
+    void *memory = NULL;
+    STOA_TRY(build_struct(builder, levels, count, depth, &stored, node, err));
+    const stoa_status status =
+        stoa_shred_create(builder->arena, &stored.type, node, &shred, err);
+    if (status != STOA_OK) {
+        stoa_wrap(err, "column '%s'", field->name);
+        return status;
+    }
+    STOA_TRY(stoa_arena_allocate(builder->arena, sizeof parts, &memory, err));
+    fields = memory;
+    memcpy(fields, parts, sizeof parts);
+    field->type = (stoa_type){.kind = STOA_TYPE_STRUCT, .child_count = 2, .children = fields};
+    node->shred = shred;
+    builder->has_ids = has_ids; /* nobody gives ids to what is within a variant */
+    builder->has_variants = true;
+    return STOA_OK;
+}
+
 static stoa_status build_group(struct builder *builder, struct levels levels, int depth,
                                stoa_field *field, stoa_read_node *node, stoa_error *err) {
     const stoa_parquet_element *element = &builder->footer->elements[builder->at];
     const stoa_parquet_element *repeated = repeated_child(builder, builder->at);
+    if (element->logical == STOA_PARQUET_LOGICAL_VARIANT) {
+        return build_variant(builder, levels, element->child_count, depth, field, node, err);
+    }
     if (repeated != NULL && is_map(element) && is_key_value(repeated) &&
         repeated[1].repetition != STOA_PARQUET_REPEATED) {
         return build_map(builder, levels, depth, field, node, err);
@@ -397,8 +431,34 @@ static stoa_status build_field(struct builder *builder, struct levels levels, in
 
 /* ---- Ids and projection ---------------------------------------------------------------------- */
 
+static int32_t highest_id(const stoa_type *type) {
+    int32_t highest = 0;
+    for (int32_t i = 0; i < type->child_count; i++) {
+        const int32_t below = highest_id(&type->children[i].type);
+        highest = type->children[i].id > highest ? type->children[i].id : highest;
+        highest = below > highest ? below : highest;
+    }
+    return highest;
+}
+
+/* Where all other fields have ids, those of variants get the next ones. */
+static void number_variants(const stoa_type *type, const stoa_read_node *node, int32_t *last) {
+    for (int32_t i = 0; i < type->child_count; i++) {
+        stoa_field *field = (stoa_field *)(uintptr_t)&type->children[i]; /* made by the builder */
+        if (node->shred != NULL) {
+            field->id = *last < INT32_MAX ? ++*last : 0;
+        } else {
+            number_variants(&field->type, &node->children[i], last);
+        }
+    }
+}
+
+/* All that a variant is stored in goes by the ids of its two parts. */
 static void copy_ids(const stoa_type *type, stoa_read_node *node) {
-    for (int32_t i = 0; i < node->child_count; i++) {
+    for (int32_t i = 0; node->shred != NULL && i < node->child_count; i++) {
+        node->children[i].field_id = type->children[i != node->shred->metadata].id;
+    }
+    for (int32_t i = 0; node->shred == NULL && i < node->child_count; i++) {
         node->children[i].kind = type->children[i].type.kind;
         node->children[i].field_id = type->children[i].id;
         copy_ids(&type->children[i].type, &node->children[i]);
@@ -420,6 +480,10 @@ stoa_status stoa_read_schema_create(const stoa_context *context, stoa_arena *are
     STOA_TRY(build_struct(&builder, (struct levels){0}, footer->elements[0].child_count, 0, &root,
                           out, err));
     STOA_TRY(stoa_parquet_arrow_schema_apply(context, footer, &root.type, err));
+    if (builder.has_ids && builder.has_variants) {
+        int32_t last = highest_id(&root.type);
+        number_variants(&root.type, out, &last);
+    }
     stoa_status status = stoa_schema_create(context->pool, root.type.children,
                                             root.type.child_count, builder.has_ids, out_schema,
                                             &cause);
@@ -480,7 +544,8 @@ static stoa_status project_children(struct builder *builder, const stoa_type *ty
         }
         fields[count] = type->children[i];
         out_node->children[count] = *child;
-        if (!is_key && !is_named(child->field_id, ids, id_count) && child->child_count > 0 &&
+        if (!is_key && !is_named(child->field_id, ids, id_count) && child->shred == NULL &&
+            child->child_count > 0 &&
             holds_named(child, ids, id_count)) {
             STOA_TRY(project_children(builder, &type->children[i].type, child, ids, id_count,
                                       &fields[count], &out_node->children[count], err));

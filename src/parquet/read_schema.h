@@ -41,8 +41,9 @@ typedef struct stoa_read_node {
     int32_t leaf; /* of the footer; of a nested field the first below */
     stoa_read_class value_class;
     int32_t value_bytes; /* as stored in PLAIN; 0: BOOLEAN and BYTE_ARRAY */
-    int32_t child_count; /* a list's item; a map's key and value */
+    int32_t child_count; /* a list's item; a map's key and value; of a variant what is stored */
     struct stoa_read_node *children;
+    const struct stoa_shred *shred; /* of a variant: how it is put together; NULL: it is none */
 } stoa_read_node;
 
 /// The schema and the tree of all columns (`out->children`). Every field has an id: those of the file

@@ -54,6 +54,8 @@ def main():
     names, wrong, count = listed(), [], 0
     files = sorted(TESTING.glob("*/*.parquet")) + sorted(TESTING.glob("data/*/*.parquet"))
     files += sorted(WRITERS.glob("*/*.parquet"))
+    # PyArrow shows how variants are stored; oracle_variant.py looks at them.
+    files = [path for path in files if path.parent.name != "shredded_variant"]
     seen = set()
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/out.arrows"
