@@ -1,6 +1,6 @@
 /* Encodes N orders rows (10 fixed columns, 62 bytes a row) as Parquet, from memory to a file:
  *
- *     bench_parquet_write_orders OUT.parquet CODEC THREADS ROWS RUNS [ROW_GROUP_ROWS]
+ *     bench_parquet_write_orders OUT.parquet CODEC THREADS ROWS RUNS [ROW_GROUP_ROWS [PROFILE]]
  *
  * prints the seconds of each run and the bytes of the file. */
 #include <stdio.h>
@@ -135,7 +135,7 @@ static stoa_status write_file(const stoa_context *context, stoa_fs_registry *reg
 
 int main(int count, char **words) {
     if (count < 6) {
-        fprintf(stderr, "usage: %s OUT.parquet CODEC THREADS ROWS RUNS [ROW_GROUP_ROWS]\n",
+        fprintf(stderr, "usage: %s OUT.parquet CODEC THREADS ROWS RUNS [ROW_GROUP_ROWS [PROFILE]]\n",
                 words[0]);
         return 2;
     }
@@ -153,6 +153,9 @@ int main(int count, char **words) {
     const stoa_sched_options threads = {.threads = (int32_t)strtol(words[3], NULL, 10)};
     if (count > 6) {
         options.row_group_rows = strtoll(words[6], NULL, 10);
+    }
+    if (count > 7 && strcmp(words[7], "modern") == 0) {
+        options.profile = STOA_PARQUET_MODERN;
     }
     if (stoa_pool_create(0, NULL, &pool, &err) != STOA_OK ||
         stoa_fs_registry_create(pool, &registry, &err) != STOA_OK ||

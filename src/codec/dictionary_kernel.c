@@ -12,24 +12,39 @@ enum { BLOCK = 32 };
 
 #define EMPTY UINT32_MAX
 
-/* Narrow integers need no hashing: the table has a slot for every value. */
-#define DEFINE_NARROW(NAME, TYPE)                                                                  \
-    uint32_t stoa_dictionary_encode_##NAME(const TYPE *values, size_t count, uint32_t *table,      \
-                                           TYPE *entries, uint32_t entry_count,                    \
-                                           uint32_t *codes) {                                      \
+#define DEFINE_RANGE(NAME, TYPE)                                                                   \
+    void stoa_dictionary_mark_##NAME(const TYPE *values, size_t count, TYPE low, uint8_t *marks) { \
         for (size_t i = 0; i < count; i++) {                                                       \
-            uint32_t code = table[values[i]];                                                      \
-            if (__builtin_expect(code == EMPTY, 0)) {                                              \
-                code = entry_count++;                                                              \
-                table[values[i]] = code;                                                           \
-                entries[code] = values[i];                                                         \
-            }                                                                                      \
-            codes[i] = code;                                                                       \
+            marks[(TYPE)(values[i] - low)] = 1;                                                    \
         }                                                                                          \
-        return entry_count;                                                                        \
+    }                                                                                              \
+    void stoa_dictionary_list_##NAME(const uint8_t *marks, size_t size, TYPE low, TYPE *entries) { \
+        size_t known = 0;                                                                          \
+        for (size_t i = 0; i < size; i++) {                                                        \
+            if (marks[i] != 0) {                                                                   \
+                entries[known++] = (TYPE)(low + (TYPE)i);                                          \
+            }                                                                                      \
+        }                                                                                          \
+    }                                                                                              \
+    void stoa_dictionary_look_up_##NAME(const TYPE *values, size_t count, TYPE low,                \
+                                        const uint32_t *table, uint32_t *codes) {                  \
+        for (size_t i = 0; i < count; i++) {                                                       \
+            codes[i] = table[(TYPE)(values[i] - low)];                                             \
+        }                                                                                          \
     }
-DEFINE_NARROW(u8, uint8_t)
-DEFINE_NARROW(u16, uint16_t)
+DEFINE_RANGE(u8, uint8_t)
+DEFINE_RANGE(u16, uint16_t)
+DEFINE_RANGE(u32, uint32_t)
+DEFINE_RANGE(u64, uint64_t)
+
+uint32_t stoa_dictionary_number(const uint8_t *marks, size_t size, uint32_t *table) {
+    uint32_t known = 0;
+    for (size_t i = 0; i < size; i++) {
+        table[i] = known;
+        known += marks[i];
+    }
+    return known;
+}
 
 /* Integers of 32 and 64 bits differ only in their slot. */
 #define DEFINE_INTEGERS(NAME, TYPE, SLOT)                                                          \

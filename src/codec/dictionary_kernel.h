@@ -30,12 +30,29 @@ typedef struct stoa_dictionary_slot_bytes {
     uint32_t code;
 } stoa_dictionary_slot_bytes;
 
-/// Small domains need no hashing: `table` has one code for each possible value (256 and 65536),
-/// all bytes 0xFF at the beginning. Returns the new entry count.
-uint32_t stoa_dictionary_encode_u8(const uint8_t *values, size_t count, uint32_t *table,
-                                   uint8_t *entries, uint32_t entry_count, uint32_t *codes);
-uint32_t stoa_dictionary_encode_u16(const uint16_t *values, size_t count, uint32_t *table,
-                                    uint16_t *entries, uint32_t entry_count, uint32_t *codes);
+/// Integers within a small range need no hashing. First every value marks its place, value - low, of
+/// `marks`, one byte each, all 0 at the beginning.
+void stoa_dictionary_mark_u8(const uint8_t *values, size_t count, uint8_t low, uint8_t *marks);
+void stoa_dictionary_mark_u16(const uint16_t *values, size_t count, uint16_t low, uint8_t *marks);
+void stoa_dictionary_mark_u32(const uint32_t *values, size_t count, uint32_t low, uint8_t *marks);
+void stoa_dictionary_mark_u64(const uint64_t *values, size_t count, uint64_t low, uint8_t *marks);
+
+/// Then marked places are numbered in `table`, from 0 on; returns how many there are.
+uint32_t stoa_dictionary_number(const uint8_t *marks, size_t size, uint32_t *table);
+
+/// Then the values of marked places are listed, and every value gets its number.
+void stoa_dictionary_list_u8(const uint8_t *marks, size_t size, uint8_t low, uint8_t *entries);
+void stoa_dictionary_list_u16(const uint8_t *marks, size_t size, uint16_t low, uint16_t *entries);
+void stoa_dictionary_list_u32(const uint8_t *marks, size_t size, uint32_t low, uint32_t *entries);
+void stoa_dictionary_list_u64(const uint8_t *marks, size_t size, uint64_t low, uint64_t *entries);
+void stoa_dictionary_look_up_u8(const uint8_t *values, size_t count, uint8_t low,
+                                const uint32_t *table, uint32_t *codes);
+void stoa_dictionary_look_up_u16(const uint16_t *values, size_t count, uint16_t low,
+                                 const uint32_t *table, uint32_t *codes);
+void stoa_dictionary_look_up_u32(const uint32_t *values, size_t count, uint32_t low,
+                                 const uint32_t *table, uint32_t *codes);
+void stoa_dictionary_look_up_u64(const uint64_t *values, size_t count, uint64_t low,
+                                 const uint32_t *table, uint32_t *codes);
 
 /// Returns how many of `count` values were encoded; `entries` has room for `entry_limit`.
 size_t stoa_dictionary_encode_u32(const uint32_t *values, size_t count,

@@ -6,6 +6,7 @@
 
 #include "codec/compress.h"
 #include "parquet/dictionary.h"
+#include "parquet/encoding_choice.h"
 #include "parquet/index_writer.h"
 #include "parquet/levels.h"
 #include "parquet/page_notes.h"
@@ -19,7 +20,9 @@ typedef struct stoa_chunk {
     uint64_t uncompressed_bytes; /* headers included, as the format counts them */
     uint64_t compressed_bytes;
     stoa_parquet_compression compression;
+    stoa_parquet_encoding encoding; /* of the data pages */
     bool has_dictionary;
+    int32_t page_version;
     int32_t data_page_count;
     int64_t byte_array_bytes; /* of BYTE_ARRAY values, without their lengths */
     size_t bloom_bytes;       /* of the bloom filter with its header; 0: none */
@@ -33,10 +36,13 @@ typedef struct stoa_column_encoder {
     stoa_codec *codec;
     stoa_leaf_values values;
     stoa_leaf_dictionary dictionary;
+    stoa_encoding_chooser chooser;
     stoa_page_notes notes;
-    stoa_buffer plain;  /* bodies of all pages of the chunk */
-    stoa_buffer packed; /* the same, compressed */
-    stoa_buffer pages;  /* struct page: where each stands in both */
+    stoa_buffer body;              /* of one page */
+    stoa_buffer packed;            /* the same, compressed */
+    stoa_buffer dictionary_body;   /* of the dictionary page */
+    stoa_buffer dictionary_packed;
+    stoa_buffer scratch;
 } stoa_column_encoder;
 
 STOA_MUST_USE stoa_status stoa_column_encoder_init(stoa_column_encoder *encoder,

@@ -1,27 +1,28 @@
-/* A dictionary costs its entries and the packed codes; it is made when that is at most
- * COST_NUMERATOR / COST_DENOMINATOR of the plain values. From the cost follows how many entries
- * there may be at most. Hashing every value of a column only to find that nearly all differ is most
- * of what a careless writer does, so a sample decides first: values that are spread over the chunk
- * are drawn, and when fewer of them repeat than would if there were somewhat more entries than may
- * be, no table is made. Sorted columns with long runs look all different to such a sample, so it
- * also counts how many values equal the next one.
+/* A dictionary costs its entries and the packed codes, and is made where that is within the caller's
+ * limits. From them follows how many entries there may be at most. Hashing every value of a column only
+ * to find that nearly all differ is most of what a careless writer does, so a sample decides first:
+ * values that are spread over the chunk are drawn, and when fewer of them repeat than would if there
+ * were somewhat more entries than may be, no table is made. Sorted columns with long runs look all
+ * different to such a sample, so it also counts how many values equal the next one.
  *
- * Integers of one and two bytes are looked up in a table of all values instead. */
+ * Integers that lie within a small range are not hashed: one pass marks which of the range there are,
+ * numbers are given in ascending order, and a second pass looks them up. */
 #include "parquet/dictionary.h"
 
 #include <math.h>
 
 #include "base/checked.h"
 #include "codec/bitpack_kernel.h"
+#include "parquet/statistics_kernel.h"
+#include "parquet/value_encoder.h"
 
 enum {
-    COST_NUMERATOR = 3,
-    COST_DENOMINATOR = 4,
+    RANGE_MAX = 1 << 17,  /* values of a range that is looked up in a table: half a megabyte */
+    RANGE_SHARE = 4,      /* and at most so many times the values of the chunk */
     SAMPLE_COUNT = 4096,
     SAMPLE_WORTH = 4,     /* chunks of fewer than so many samples are built outright */
     TABLE_BITS_MIN = 10,
-    TABLE_BITS_MAX = 30,
-    LENGTH_BYTES = 4      /* before each BYTE_ARRAY */
+    TABLE_BITS_MAX = 30
 };
 
 void stoa_leaf_dictionary_init(stoa_leaf_dictionary *dictionary, stoa_pool *pool) {
@@ -39,34 +40,19 @@ void stoa_leaf_dictionary_release(stoa_leaf_dictionary *dictionary) {
     stoa_buffer_release(&dictionary->sample);
 }
 
-/* Bytes that values take in PLAIN. */
-static double plain_bytes(const stoa_leaf *leaf, const void *values, int64_t count) {
-    if (!stoa_leaf_has_views(leaf)) {
-        return (double)count * (leaf->value_width < 4 ? 4 : leaf->value_width);
-    }
-    if (leaf->value_class != STOA_LEAF_BYTES) {
-        return (double)count * leaf->type_length;
-    }
-    const stoa_bytes_view *views = values;
-    double bytes = (double)count * LENGTH_BYTES;
-    for (int64_t i = 0; i < count; i++) {
-        bytes += (double)views[i].size;
-    }
-    return bytes;
-}
-
 static double dictionary_cost(double entry_bytes, int64_t value_count, double entries) {
     const int width = stoa_bit_width((uint32_t)entries > 1 ? (uint32_t)entries - 1 : 1);
     return entry_bytes * entries + (double)value_count * width / 8;
 }
 
-/* The most entries with which a dictionary is worth its bytes; 0 when none is. */
-static uint32_t entry_limit_of(double plain, int64_t value_count, size_t bytes_max) {
+/* The most entries with which a dictionary is within its limits; 0 when it never is. */
+static uint32_t entry_limit_of(double plain, int64_t value_count,
+                               const stoa_dictionary_limits *limits) {
     if (plain <= 0) {
         return 0;
     }
     const double entry_bytes = plain / (double)value_count;
-    const double worth = plain * COST_NUMERATOR / COST_DENOMINATOR;
+    const double worth = limits->worth_bytes;
     double best = 0;
     for (int width = 1; width < TABLE_BITS_MAX; width++) {
         double entries = (worth - (double)value_count * width / 8) / entry_bytes;
@@ -74,7 +60,7 @@ static uint32_t entry_limit_of(double plain, int64_t value_count, size_t bytes_m
         entries = entries < codes ? entries : codes;
         best = entries > best ? entries : best;
     }
-    const double fitting = (double)bytes_max / entry_bytes;
+    const double fitting = (double)limits->entry_bytes_max / entry_bytes;
     best = best < fitting ? best : fitting;
     best = best < (double)value_count ? best : (double)value_count;
     return (uint32_t)best;
@@ -184,23 +170,77 @@ static bool sample_is_hopeless(uint32_t met, size_t repeats, int64_t value_count
 
 /* ---- Building -------------------------------------------------------------------------------- */
 
-static stoa_status build_small(stoa_leaf_dictionary *dictionary, const stoa_leaf *leaf,
-                               const stoa_leaf_values *values, stoa_error *err) {
-    const size_t domain = leaf->value_width == 1 ? 256 : 65536;
-    const size_t count = (size_t)values->value_count;
-    stoa_buffer_clear(&dictionary->slots);
-    STOA_TRY(stoa_buffer_append_fill(&dictionary->slots, STOA_DICTIONARY_EMPTY,
-                                     domain * sizeof(uint32_t), err));
-    stoa_buffer_clear(&dictionary->entry_buffer);
-    STOA_TRY(stoa_buffer_reserve(&dictionary->entry_buffer, domain * (size_t)leaf->value_width,
-                                 err));
-    uint32_t *table = (uint32_t *)(void *)dictionary->slots.data;
+/* Where the entries of a chunk of integers lie. */
+struct range {
+    bool is_small;
+    uint64_t low; /* the least value, in two's complement */
+    uint64_t size;
+};
+
+#define RANGE_OF(NAME, TYPE)                                                                       \
+    do {                                                                                           \
+        TYPE min, max;                                                                             \
+        stoa_min_max_##NAME(values->data, values->value_count, &min, &max);                        \
+        range.low = (uint64_t)min;                                                                 \
+        range.size = (uint64_t)max - (uint64_t)min;                                                \
+    } while (0)
+
+static struct range range_of(const stoa_leaf *leaf, const stoa_leaf_values *values) {
+    struct range range = {0};
+    switch (leaf->value_class) {
+    case STOA_LEAF_I8: RANGE_OF(i8, int8_t); break;
+    case STOA_LEAF_U8: RANGE_OF(u8, uint8_t); break;
+    case STOA_LEAF_I16: RANGE_OF(i16, int16_t); break;
+    case STOA_LEAF_U16: RANGE_OF(u16, uint16_t); break;
+    case STOA_LEAF_I32: RANGE_OF(i32, int32_t); break;
+    case STOA_LEAF_U32: RANGE_OF(u32, uint32_t); break;
+    case STOA_LEAF_I64: RANGE_OF(i64, int64_t); break;
+    case STOA_LEAF_U64: RANGE_OF(u64, uint64_t); break;
+    default: return range;
+    }
+    range.is_small = leaf->value_width <= 2 ||
+                     (range.size < RANGE_MAX &&
+                      range.size / RANGE_SHARE <= (uint64_t)values->value_count);
+    range.size++;
+    return range;
+}
+
+#define FOR_WIDTH(leaf, DO)                                                                        \
+    switch ((leaf)->value_width) {                                                                 \
+    case 1: DO(u8, uint8_t); break;                                                                \
+    case 2: DO(u16, uint16_t); break;                                                              \
+    case 4: DO(u32, uint32_t); break;                                                              \
+    default: DO(u64, uint64_t); break;                                                             \
+    }
+
+/* Entries ascend. False in `out_fits`: there are more than `limit`. */
+static stoa_status build_range(stoa_leaf_dictionary *dictionary, const stoa_leaf *leaf,
+                               const stoa_leaf_values *values, const struct range *range,
+                               uint32_t limit, bool *out_fits, stoa_error *err) {
+    const size_t count = (size_t)values->value_count, size = (size_t)range->size;
     uint32_t *codes = (uint32_t *)(void *)dictionary->code_buffer.data;
+    stoa_buffer_clear(&dictionary->slots);
+    stoa_buffer_clear(&dictionary->sample);
+    STOA_TRY(stoa_buffer_append_fill(&dictionary->sample, 0, size, err));
+    STOA_TRY(stoa_buffer_reserve(&dictionary->slots, size * sizeof(uint32_t), err));
+    uint8_t *marks = dictionary->sample.data;
+    uint32_t *table = (uint32_t *)(void *)dictionary->slots.data;
+#define MARK(NAME, TYPE)                                                                           \
+    stoa_dictionary_mark_##NAME(values->data, count, (TYPE)range->low, marks)
+    FOR_WIDTH(leaf, MARK)
+    dictionary->entry_count = stoa_dictionary_number(marks, size, table);
+    *out_fits = dictionary->entry_count <= limit;
+    if (!*out_fits) {
+        return STOA_OK;
+    }
+    stoa_buffer_clear(&dictionary->entry_buffer);
+    STOA_TRY(stoa_buffer_reserve(&dictionary->entry_buffer,
+                                 dictionary->entry_count * (size_t)leaf->value_width, err));
     void *entries = dictionary->entry_buffer.data;
-    dictionary->entry_count =
-        leaf->value_width == 1
-            ? stoa_dictionary_encode_u8(values->data, count, table, entries, 0, codes)
-            : stoa_dictionary_encode_u16(values->data, count, table, entries, 0, codes);
+#define LIST_AND_LOOK_UP(NAME, TYPE)                                                               \
+    stoa_dictionary_list_##NAME(marks, size, (TYPE)range->low, entries);                           \
+    stoa_dictionary_look_up_##NAME(values->data, count, (TYPE)range->low, table, codes)
+    FOR_WIDTH(leaf, LIST_AND_LOOK_UP)
     return STOA_OK;
 }
 
@@ -229,48 +269,69 @@ static stoa_status build_hashed(stoa_leaf_dictionary *dictionary, const stoa_lea
     return STOA_OK;
 }
 
-stoa_status stoa_leaf_dictionary_build(stoa_leaf_dictionary *dictionary, const stoa_leaf *leaf,
-                                       const stoa_leaf_values *values, size_t bytes_max,
-                                       bool *out_useful, stoa_error *err) {
-    *out_useful = false;
-    if (values->value_count == 0 || leaf->value_class == STOA_LEAF_BOOL) {
-        return STOA_OK;
+/* How many entries there are when a sample of SAMPLE_COUNT met `met` of them: the number for which it
+ * would be expected to (see sample_is_hopeless), by halving. */
+static uint32_t estimate_entries(uint32_t met, uint32_t limit) {
+    double low = met, high = limit;
+    while (high - low > 0.05 * low) {
+        const double middle = (low + high) / 2;
+        const double expected = middle * (1 - exp(-(double)SAMPLE_COUNT / middle));
+        if (expected < met) {
+            low = middle;
+        } else {
+            high = middle;
+        }
     }
-    const double plain = plain_bytes(leaf, values->data, values->value_count);
-    const uint32_t limit = entry_limit_of(plain, values->value_count, bytes_max);
-    if (limit == 0) {
-        return STOA_OK;
-    }
-    const bool small = !stoa_leaf_has_views(leaf) && leaf->value_width <= 2;
+    return (uint32_t)high;
+}
+
+static stoa_status build(stoa_leaf_dictionary *dictionary, const stoa_leaf *leaf,
+                         const stoa_leaf_values *values, uint32_t limit, bool *out_fits,
+                         stoa_error *err) {
+    *out_fits = false;
+    const bool sampled = values->value_count >= SAMPLE_WORTH * SAMPLE_COUNT &&
+                         (stoa_leaf_has_views(leaf) || leaf->value_width > 2);
     uint32_t expected = SAMPLE_COUNT < limit ? SAMPLE_COUNT : limit;
-    if (!small && values->value_count >= SAMPLE_WORTH * SAMPLE_COUNT) {
+    if (sampled) {
         size_t repeats;
         STOA_TRY(sample_values(dictionary, leaf, values, &repeats, err));
         if (sample_is_hopeless(dictionary->entry_count, repeats, values->value_count, limit)) {
             return STOA_OK;
         }
-        expected = dictionary->entry_count < SAMPLE_COUNT / 2 ? 2 * dictionary->entry_count : limit;
-        expected = expected < limit ? expected : limit;
+        expected = estimate_entries(dictionary->entry_count, limit);
     }
+    const struct range range = range_of(leaf, values);
     stoa_buffer_clear(&dictionary->code_buffer);
     STOA_TRY(stoa_buffer_reserve(&dictionary->code_buffer,
                                  (size_t)values->value_count * sizeof(uint32_t), err));
-    bool fits = true;
-    if (small) {
-        STOA_TRY(build_small(dictionary, leaf, values, err));
-        fits = dictionary->entry_count <= limit;
-    } else {
-        STOA_TRY(build_hashed(dictionary, leaf, values, expected, limit, &fits, err));
+    dictionary->is_sorted = range.is_small;
+    return range.is_small
+               ? build_range(dictionary, leaf, values, &range, limit, out_fits, err)
+               : build_hashed(dictionary, leaf, values, expected, limit, out_fits, err);
+}
+
+stoa_status stoa_leaf_dictionary_build(stoa_leaf_dictionary *dictionary, const stoa_leaf *leaf,
+                                       const stoa_leaf_values *values,
+                                       const stoa_dictionary_limits *limits, bool *out_useful,
+                                       stoa_error *err) {
+    *out_useful = false;
+    dictionary->entry_count = 0;
+    const double plain = stoa_values_plain_bytes(leaf, values->data, values->value_count);
+    const uint32_t limit = entry_limit_of(plain, values->value_count, limits);
+    if (limit == 0) {
+        return STOA_OK;
     }
+    bool fits;
+    STOA_TRY(build(dictionary, leaf, values, limit, &fits, err));
     dictionary->entries = dictionary->entry_buffer.data;
     dictionary->codes = (const uint32_t *)(const void *)dictionary->code_buffer.data;
     if (fits) {
         /* The limit was reckoned with the mean length of all values; entries have their own. */
-        const double bytes = plain_bytes(leaf, dictionary->entries, dictionary->entry_count);
-        *out_useful = bytes <= (double)bytes_max &&
+        const double bytes =
+            stoa_values_plain_bytes(leaf, dictionary->entries, dictionary->entry_count);
+        *out_useful = bytes <= (double)limits->entry_bytes_max &&
                       dictionary_cost(bytes / dictionary->entry_count, values->value_count,
-                                      dictionary->entry_count) <=
-                          plain * COST_NUMERATOR / COST_DENOMINATOR;
+                                      dictionary->entry_count) <= limits->worth_bytes;
     }
     return STOA_OK;
 }

@@ -2,6 +2,7 @@
 #include "parquet/format.h"
 
 #include <stddef.h>
+#include <strings.h>
 
 #define NAME_OF(names, number)                                                                     \
     ((number) >= 0 && (size_t)(number) < sizeof(names) / sizeof *(names) ? (names)[number] : NULL)
@@ -24,6 +25,27 @@ const char *stoa_parquet_encoding_name(int32_t encoding) {
                                         "RLE_DICTIONARY",
                                         "BYTE_STREAM_SPLIT"};
     return NAME_OF(names, encoding);
+}
+
+bool stoa_parquet_encoding_find(const char *name, stoa_parquet_encoding *out) {
+    static const stoa_parquet_encoding written[] = {STOA_PARQUET_PLAIN,
+                                                    STOA_PARQUET_RLE_DICTIONARY,
+                                                    STOA_PARQUET_RLE,
+                                                    STOA_PARQUET_DELTA_BINARY_PACKED,
+                                                    STOA_PARQUET_DELTA_LENGTH_BYTE_ARRAY,
+                                                    STOA_PARQUET_DELTA_BYTE_ARRAY,
+                                                    STOA_PARQUET_BYTE_STREAM_SPLIT};
+    if (strcasecmp(name, "dictionary") == 0) {
+        *out = STOA_PARQUET_RLE_DICTIONARY;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof written / sizeof *written; i++) {
+        if (strcasecmp(name, stoa_parquet_encoding_name((int32_t)written[i])) == 0) {
+            *out = written[i];
+            return true;
+        }
+    }
+    return false;
 }
 
 const char *stoa_parquet_compression_name(int32_t compression) {

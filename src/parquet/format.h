@@ -4,6 +4,7 @@
 #ifndef STOA_PARQUET_FORMAT_H
 #define STOA_PARQUET_FORMAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef enum stoa_parquet_physical {
@@ -127,5 +128,9 @@ const char *stoa_parquet_compression_name(int32_t compression);
 const char *stoa_parquet_page_kind_name(int32_t kind);
 const char *stoa_parquet_repetition_name(int32_t repetition);
 const char *stoa_parquet_logical_name(int32_t logical);
+
+/// The encoding of a name, in any case; 'dictionary' is RLE_DICTIONARY. False for a name that is none,
+/// or one that nobody writes any more (PLAIN_DICTIONARY, BIT_PACKED).
+bool stoa_parquet_encoding_find(const char *name, stoa_parquet_encoding *out);
 
 #endif

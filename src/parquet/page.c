@@ -1,9 +1,10 @@
-/* A data page, version 1, is
+/* A data page is
  *
- *     header | repetition levels | definition levels | values
+ *     version 1   header | repetition levels | definition levels | values      the rest compressed as one
+ *     version 2   header | repetition levels | definition levels | values      the values compressed
  *
- * where each kind of levels is a 32-bit length and the RLE hybrid, left out when its highest level
- * is 0. The header is not compressed; the rest is, as one. The CRC is over what stands in the file.
+ * where each kind of levels is the RLE hybrid, left out when its highest level is 0, and behind its
+ * length in four bytes in version 1. The CRC is over what stands in the file behind the header.
  *
  * Source   Apache Parquet format 2.11, "Data Pages", "Encodings.md" */
 #include "parquet/page.h"
@@ -12,15 +13,16 @@
 #include "base/hash.h"
 #include "codec/bitpack_kernel.h"
 #include "codec/rle.h"
+#include "parquet/value_encoder.h"
 
 enum { LENGTH_BYTES = 4 };
 
 /* ---- Where pages end ------------------------------------------------------------------------- */
 
 static inline uint64_t value_bits(const stoa_leaf *leaf, const stoa_leaf_values *values,
-                                  int64_t at, int code_width) {
-    if (code_width >= 0) {
-        return (uint64_t)code_width;
+                                  const stoa_page_style *style, int64_t at) {
+    if (style->encoding == STOA_PARQUET_RLE_DICTIONARY) {
+        return (uint64_t)style->code_width;
     }
     if (leaf->value_class == STOA_LEAF_BYTES) {
         const stoa_bytes_view *views = values->data;
@@ -37,132 +39,86 @@ static inline uint64_t value_bits(const stoa_leaf *leaf, const stoa_leaf_values 
 
 /* Every level has a value of one size: no need to look at them. */
 static stoa_page_range next_regular(const stoa_leaf_values *values, int64_t first, uint64_t bits,
-                                    uint64_t page_bits) {
+                                    uint64_t page_bits, int64_t rows_max) {
     uint64_t count = bits == 0 ? STOA_PAGE_LEVELS_MAX : (page_bits + bits - 1) / bits;
     count = count < STOA_PAGE_LEVELS_MAX ? count : STOA_PAGE_LEVELS_MAX;
+    count = count < (uint64_t)rows_max ? count : (uint64_t)rows_max;
     count = count > 0 ? count : 1;
     const int64_t left = values->level_count - first;
     const int64_t taken = (int64_t)count < left ? (int64_t)count : left;
-    return (stoa_page_range){first, taken, first, taken};
+    return (stoa_page_range){first, taken, first, taken, taken};
 }
 
 stoa_page_range stoa_page_next(const stoa_leaf *leaf, const stoa_leaf_values *values,
-                               int64_t first_level, int64_t first_value, int code_width,
-                               size_t page_bytes) {
-    const uint64_t page_bits = (uint64_t)page_bytes * 8;
-    const bool varying = leaf->value_class == STOA_LEAF_BYTES && code_width < 0;
+                               const stoa_page_style *style, const stoa_page_range *before) {
+    const uint64_t page_bits = (uint64_t)style->page_bytes * 8;
+    const int64_t first_level = before->first_level + before->level_count;
+    const int64_t first_value = before->first_value + before->value_count;
+    const bool varying = leaf->value_class == STOA_LEAF_BYTES &&
+                         style->encoding != STOA_PARQUET_RLE_DICTIONARY;
     if (values->definition == NULL && values->repetition == NULL && !varying) {
-        return next_regular(values, first_level, value_bits(leaf, values, 0, code_width),
-                            page_bits);
+        return next_regular(values, first_level, value_bits(leaf, values, style, 0), page_bits,
+                            style->page_rows);
     }
     int64_t level = first_level;
     int64_t value = first_value;
+    int64_t rows = 0;
     uint64_t bits = 0;
     while (level < values->level_count) {
         const bool row_begins = values->repetition == NULL || values->repetition[level] == 0;
         if (row_begins && level > first_level &&
-            (bits >= page_bits || level - first_level >= STOA_PAGE_LEVELS_MAX)) {
+            (bits >= page_bits || rows >= style->page_rows ||
+             level - first_level >= STOA_PAGE_LEVELS_MAX)) {
             break;
         }
+        rows += row_begins;
         if (values->definition == NULL || values->definition[level] == leaf->definition_max) {
-            bits += value_bits(leaf, values, value, code_width);
+            bits += value_bits(leaf, values, style, value);
             value++;
         }
         level++;
     }
-    return (stoa_page_range){first_level, level - first_level, first_value, value - first_value};
+    return (stoa_page_range){first_level, level - first_level, first_value, value - first_value,
+                             rows};
 }
 
 /* ---- Bodies ---------------------------------------------------------------------------------- */
 
+/* `prefix` is the bytes of the length before the levels: 4 or 0. */
 static stoa_status append_levels(const uint8_t *levels, uint8_t level_max, int64_t count,
-                                 stoa_buffer *out, stoa_error *err) {
+                                 size_t prefix, stoa_buffer *out, size_t *out_bytes,
+                                 stoa_error *err) {
+    *out_bytes = 0;
     if (level_max == 0) {
         return STOA_OK;
     }
     const int width = stoa_bit_width(level_max);
-    STOA_TRY(stoa_buffer_reserve(out, LENGTH_BYTES + stoa_rle_bytes_max((size_t)count, width),
-                                 err));
+    STOA_TRY(stoa_buffer_reserve(out, prefix + stoa_rle_bytes_max((size_t)count, width), err));
     uint8_t *begin = out->data + out->size;
     const size_t size =
-        levels != NULL
-            ? stoa_rle_encode_u8(levels, (size_t)count, width, begin + LENGTH_BYTES)
-            : stoa_rle_encode_constant(level_max, (size_t)count, width, begin + LENGTH_BYTES);
-    stoa_store_u32(begin, (uint32_t)size);
-    out->size += LENGTH_BYTES + size;
+        levels != NULL ? stoa_rle_encode_u8(levels, (size_t)count, width, begin + prefix)
+                       : stoa_rle_encode_constant(level_max, (size_t)count, width, begin + prefix);
+    if (prefix > 0) {
+        stoa_store_u32(begin, (uint32_t)size);
+    }
+    *out_bytes = size;
+    out->size += prefix + size;
     return STOA_OK;
 }
 
-enum { WIDEN_CHUNK = 1024 };
-
-#define WIDEN(TYPE)                                                                                \
-    do {                                                                                           \
-        const TYPE *narrow = (const TYPE *)values;                                                 \
-        for (int64_t i = 0; i < count; i++) {                                                      \
-            wide[i] = narrow[i];                                                                   \
-        }                                                                                          \
-    } while (0)
-
-static void widen(stoa_leaf_class value_class, const void *values, int64_t count, int32_t *wide) {
-    switch (value_class) {
-    case STOA_LEAF_I8: WIDEN(int8_t); break;
-    case STOA_LEAF_U8: WIDEN(uint8_t); break;
-    case STOA_LEAF_I16: WIDEN(int16_t); break;
-    default: WIDEN(uint16_t); break;
-    }
-}
-
-/* Pages begin anywhere in the buffer; words are made beside it, where they are aligned. */
-static stoa_status append_widened(const stoa_leaf *leaf, const uint8_t *values, int64_t count,
-                                  stoa_buffer *out, stoa_error *err) {
-    for (int64_t done = 0; done < count; done += WIDEN_CHUNK) {
-        int32_t words[WIDEN_CHUNK];
-        const int64_t now = count - done < WIDEN_CHUNK ? count - done : WIDEN_CHUNK;
-        widen(leaf->value_class, values + done * leaf->value_width, now, words);
-        STOA_TRY(stoa_buffer_append(out, words, (size_t)now * sizeof *words, err));
-    }
-    return STOA_OK;
-}
-
-static stoa_status append_views(const stoa_leaf *leaf, const stoa_bytes_view *views, int64_t count,
-                                stoa_buffer *out, stoa_error *err) {
-    const size_t prefix = leaf->value_class == STOA_LEAF_BYTES ? LENGTH_BYTES : 0;
-    size_t total = (size_t)count * prefix;
-    for (int64_t i = 0; i < count; i++) {
-        total += views[i].size;
-    }
-    STOA_TRY(stoa_buffer_reserve(out, total, err));
-    uint8_t *at = out->data + out->size;
-    for (int64_t i = 0; i < count; i++) {
-        if (prefix > 0) {
-            stoa_store_u32(at, (uint32_t)views[i].size);
-            at += prefix;
-        }
-        memcpy(at, views[i].data, views[i].size);
-        at += views[i].size;
-    }
-    out->size += total;
-    return STOA_OK;
-}
-
-stoa_status stoa_page_append_plain(const stoa_leaf *leaf, const void *values, int64_t count,
-                                   stoa_buffer *out, stoa_error *err) {
-    if (count == 0) {
-        return STOA_OK;
-    }
-    if (stoa_leaf_has_views(leaf)) {
-        return append_views(leaf, values, count, out, err);
-    }
-    if (leaf->value_class == STOA_LEAF_BOOL) {
-        STOA_TRY(stoa_buffer_reserve(out, (size_t)(count + 7) / 8, err));
-        stoa_bitpack_bools(values, (size_t)count, out->data + out->size);
-        out->size += (size_t)(count + 7) / 8;
-        return STOA_OK;
-    }
-    if (leaf->value_width < 4) {
-        return append_widened(leaf, values, count, out, err);
-    }
-    return stoa_buffer_append(out, values, (size_t)count * (size_t)leaf->value_width, err);
+stoa_status stoa_page_append_levels(const stoa_leaf *leaf, const stoa_leaf_values *values,
+                                    int version, const stoa_page_range *range, stoa_buffer *out,
+                                    size_t *out_repetition_bytes, size_t *out_definition_bytes,
+                                    stoa_error *err) {
+    const size_t prefix = version == 1 ? LENGTH_BYTES : 0;
+    const uint8_t *repetition = values->repetition;
+    const uint8_t *definition = values->definition;
+    STOA_TRY(append_levels(repetition != NULL ? repetition + range->first_level : NULL,
+                           leaf->repetition_max, range->level_count, prefix, out,
+                           out_repetition_bytes, err));
+    return append_levels(definition != NULL ? definition + range->first_level : NULL,
+                         leaf->definition_max, range->level_count, prefix, out,
+                         out_definition_bytes, err);
 }
 
 static stoa_status append_codes(const uint32_t *codes, int64_t count, int width, stoa_buffer *out,
@@ -173,61 +129,70 @@ static stoa_status append_codes(const uint32_t *codes, int64_t count, int width,
     return STOA_OK;
 }
 
-stoa_status stoa_page_append_data(const stoa_leaf *leaf, const stoa_leaf_values *values,
-                                  const stoa_leaf_dictionary *dictionary, int code_width,
-                                  const stoa_page_range *range, stoa_buffer *out,
-                                  stoa_error *err) {
-    const size_t begin = out->size;
-    const uint8_t *repetition = values->repetition;
-    const uint8_t *definition = values->definition;
-    STOA_TRY(append_levels(repetition != NULL ? repetition + range->first_level : NULL,
-                           leaf->repetition_max, range->level_count, out, err));
-    STOA_TRY(append_levels(definition != NULL ? definition + range->first_level : NULL,
-                           leaf->definition_max, range->level_count, out, err));
-    if (code_width >= 0) {
-        STOA_TRY(append_codes(dictionary->codes + range->first_value, range->value_count,
-                              code_width, out, err));
-    } else {
-        const size_t width =
-            stoa_leaf_has_views(leaf) ? sizeof(stoa_bytes_view) : (size_t)leaf->value_width;
-        const uint8_t *first = values->data;
-        STOA_TRY(stoa_page_append_plain(
-            leaf, first != NULL ? first + (size_t)range->first_value * width : NULL,
-            range->value_count, out, err));
+stoa_status stoa_page_append_values(const stoa_leaf *leaf, const stoa_leaf_values *values,
+                                    const stoa_leaf_dictionary *dictionary,
+                                    const stoa_page_style *style, const stoa_page_range *range,
+                                    stoa_buffer *scratch, stoa_buffer *out, stoa_error *err) {
+    if (style->encoding == STOA_PARQUET_RLE_DICTIONARY) {
+        return append_codes(dictionary->codes + range->first_value, range->value_count,
+                            style->code_width, out, err);
     }
-    if (out->size - begin > INT32_MAX) {
-        return stoa_fail(err, STOA_LIMIT,
-                         "column '%s': a page of %zu bytes is more than Parquet's 2 GiB; a row "
-                         "holds that much", leaf->name, out->size - begin);
-    }
-    return STOA_OK;
+    const uint8_t *first = values->data;
+    return stoa_values_encode(
+        leaf, style->encoding,
+        first != NULL ? first + (size_t)range->first_value * stoa_leaf_stride(leaf) : NULL,
+        range->value_count, scratch, out, err);
 }
 
 /* ---- Headers --------------------------------------------------------------------------------- */
 
-stoa_status stoa_page_append_header(stoa_parquet_page_kind kind, int64_t value_count,
-                                    bool has_dictionary, size_t uncompressed_bytes,
-                                    const void *body, size_t body_bytes, stoa_buffer *out,
+static void write_data_header(stoa_thrift_writer *writer, const stoa_page_facts *facts) {
+    stoa_thrift_begin_struct(writer, 5);
+    stoa_thrift_write_i32(writer, 1, (int32_t)facts->value_count);
+    stoa_thrift_write_i32(writer, 2, (int32_t)facts->encoding);
+    stoa_thrift_write_i32(writer, 3, STOA_PARQUET_RLE);
+    stoa_thrift_write_i32(writer, 4, STOA_PARQUET_RLE);
+    stoa_thrift_end_struct(writer);
+}
+
+static void write_data_header_v2(stoa_thrift_writer *writer, const stoa_page_facts *facts) {
+    stoa_thrift_begin_struct(writer, 8);
+    stoa_thrift_write_i32(writer, 1, (int32_t)facts->value_count);
+    stoa_thrift_write_i32(writer, 2, (int32_t)facts->null_count);
+    stoa_thrift_write_i32(writer, 3, (int32_t)facts->row_count);
+    stoa_thrift_write_i32(writer, 4, (int32_t)facts->encoding);
+    stoa_thrift_write_i32(writer, 5, (int32_t)facts->definition_bytes);
+    stoa_thrift_write_i32(writer, 6, (int32_t)facts->repetition_bytes);
+    stoa_thrift_write_bool(writer, 7, facts->is_compressed);
+    stoa_thrift_end_struct(writer);
+}
+
+static void write_dictionary_header(stoa_thrift_writer *writer, const stoa_page_facts *facts) {
+    stoa_thrift_begin_struct(writer, 7);
+    stoa_thrift_write_i32(writer, 1, (int32_t)facts->value_count);
+    stoa_thrift_write_i32(writer, 2, STOA_PARQUET_PLAIN);
+    if (facts->is_sorted) {
+        stoa_thrift_write_bool(writer, 3, true);
+    }
+    stoa_thrift_end_struct(writer);
+}
+
+stoa_status stoa_page_append_header(const stoa_page_facts *facts, stoa_buffer *out,
                                     stoa_error *err) {
-    STOA_ASSERT(uncompressed_bytes <= INT32_MAX && body_bytes <= INT32_MAX);
+    const size_t stored = facts->level_bytes + facts->body_bytes;
+    STOA_ASSERT(facts->uncompressed_bytes <= INT32_MAX && stored <= INT32_MAX);
+    const uint32_t crc = stoa_crc32(stoa_crc32(0, facts->levels, facts->level_bytes), facts->body,
+                                    facts->body_bytes);
     stoa_thrift_writer writer;
     stoa_thrift_writer_init(&writer, out, err);
-    stoa_thrift_write_i32(&writer, 1, (int32_t)kind);
-    stoa_thrift_write_i32(&writer, 2, (int32_t)uncompressed_bytes);
-    stoa_thrift_write_i32(&writer, 3, (int32_t)body_bytes);
-    stoa_thrift_write_i32(&writer, 4, (int32_t)stoa_crc32(0, body, body_bytes));
-    if (kind == STOA_PARQUET_DICTIONARY_PAGE) {
-        stoa_thrift_begin_struct(&writer, 7);
-        stoa_thrift_write_i32(&writer, 1, (int32_t)value_count);
-        stoa_thrift_write_i32(&writer, 2, STOA_PARQUET_PLAIN);
-    } else {
-        stoa_thrift_begin_struct(&writer, 5);
-        stoa_thrift_write_i32(&writer, 1, (int32_t)value_count);
-        stoa_thrift_write_i32(&writer, 2, has_dictionary ? STOA_PARQUET_RLE_DICTIONARY
-                                                         : STOA_PARQUET_PLAIN);
-        stoa_thrift_write_i32(&writer, 3, STOA_PARQUET_RLE);
-        stoa_thrift_write_i32(&writer, 4, STOA_PARQUET_RLE);
+    stoa_thrift_write_i32(&writer, 1, (int32_t)facts->kind);
+    stoa_thrift_write_i32(&writer, 2, (int32_t)facts->uncompressed_bytes);
+    stoa_thrift_write_i32(&writer, 3, (int32_t)stored);
+    stoa_thrift_write_i32(&writer, 4, (int32_t)crc);
+    switch (facts->kind) {
+    case STOA_PARQUET_DICTIONARY_PAGE: write_dictionary_header(&writer, facts); break;
+    case STOA_PARQUET_DATA_PAGE_V2: write_data_header_v2(&writer, facts); break;
+    default: write_data_header(&writer, facts); break;
     }
-    stoa_thrift_end_struct(&writer);
     return stoa_thrift_writer_finish(&writer);
 }

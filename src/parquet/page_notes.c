@@ -1,8 +1,10 @@
-/* Bounds of a page of codes come from the values that its codes stand for: numbers are gathered, of
- * strings each different one is looked at once. A chunk of one page has the bounds of its dictionary.
+/* Numbers are looked at where they lie; of strings in a dictionary each different one of a page is looked
+ * at once. A chunk of one page has the bounds of its dictionary.
  *
  * Source   Apache Parquet format 2.12, "parquet.thrift": ColumnIndex */
 #include "parquet/page_notes.h"
+
+#include "parquet/value_encoder.h"
 
 struct note {
     stoa_page_mark mark;
@@ -37,28 +39,9 @@ static size_t note_count(const stoa_page_notes *notes) {
 
 /* ---- Bounds of a page ------------------------------------------------------------------------ */
 
-#define GATHER(TYPE)                                                                               \
-    do {                                                                                           \
-        const TYPE *entries = dictionary->entries;                                                 \
-        TYPE *out = (TYPE *)(void *)gathered->data;                                                \
-        for (int64_t i = 0; i < count; i++) {                                                      \
-            out[i] = entries[codes[i]];                                                            \
-        }                                                                                          \
-    } while (0)
-
-static stoa_status gather_numbers(stoa_page_notes *notes, const stoa_leaf *leaf,
-                                  const stoa_leaf_dictionary *dictionary, const uint32_t *codes,
-                                  int64_t count, stoa_error *err) {
-    stoa_buffer *gathered = &notes->gathered;
-    stoa_buffer_clear(gathered);
-    STOA_TRY(stoa_buffer_reserve(gathered, (size_t)count * (size_t)leaf->value_width, err));
-    switch (leaf->value_width) {
-    case 1: GATHER(uint8_t); break;
-    case 2: GATHER(uint16_t); break;
-    case 4: GATHER(uint32_t); break;
-    default: GATHER(uint64_t); break;
-    }
-    return STOA_OK;
+static const void *values_at(const stoa_leaf *leaf, const stoa_leaf_values *values, int64_t at) {
+    const uint8_t *first = values->data;
+    return first != NULL ? first + (size_t)at * stoa_leaf_stride(leaf) : NULL;
 }
 
 static stoa_status gather_views(stoa_page_notes *notes, const stoa_leaf_dictionary *dictionary,
@@ -98,19 +81,11 @@ static stoa_status bound_codes(stoa_page_notes *notes, const stoa_leaf *leaf,
         STOA_TRY(gather_views(notes, dictionary, codes, count, &count, err));
         from = notes->gathered.data;
     } else {
-        STOA_TRY(gather_numbers(notes, leaf, dictionary, codes, count, err));
-        from = notes->gathered.data;
+        from = values_at(leaf, values, range->first_value);
     }
     stoa_statistics_of_values(leaf, from, count, range->level_count, out);
     out->null_count = range->level_count - range->value_count;
     return STOA_OK;
-}
-
-static const void *values_at(const stoa_leaf *leaf, const stoa_leaf_values *values, int64_t at) {
-    const size_t width =
-        stoa_leaf_has_views(leaf) ? sizeof(stoa_bytes_view) : (size_t)leaf->value_width;
-    const uint8_t *first = values->data;
-    return first != NULL ? first + (size_t)at * width : NULL;
 }
 
 static int64_t count_bytes(const stoa_leaf *leaf, const stoa_leaf_values *values,
@@ -134,18 +109,6 @@ static int64_t count_bytes(const stoa_leaf *leaf, const stoa_leaf_values *values
     return bytes;
 }
 
-static int64_t count_rows(const stoa_leaf_values *values, const stoa_page_range *range) {
-    if (values->repetition == NULL) {
-        return range->level_count;
-    }
-    const uint8_t *levels = values->repetition + range->first_level;
-    int64_t rows = 0;
-    for (int64_t i = 0; i < range->level_count; i++) {
-        rows += levels[i] == 0;
-    }
-    return rows;
-}
-
 stoa_status stoa_page_notes_add(stoa_page_notes *notes, const stoa_leaf *leaf,
                                 const stoa_leaf_values *values,
                                 const stoa_leaf_dictionary *dictionary,
@@ -158,7 +121,7 @@ stoa_status stoa_page_notes_add(stoa_page_notes *notes, const stoa_leaf *leaf,
                                   range->value_count, range->level_count, &note.statistics);
     }
     note.mark.byte_array_bytes = count_bytes(leaf, values, dictionary, range);
-    notes->row_count += count_rows(values, range);
+    notes->row_count += range->row_count;
     return stoa_buffer_append(&notes->pages, &note, sizeof note, err);
 }
 

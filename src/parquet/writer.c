@@ -1,6 +1,7 @@
 /* The file: magic, row groups one after the other, footer, its length, magic.
  *
- * Batches are cut into row groups of exactly row_group_rows. The chunks of a full group are encoded
+ * Batches are cut into row groups of exactly row_group_rows, or fewer where the next row would pass
+ * row_group_bytes. The chunks of a full group are encoded
  * by tasks (encoding.h). Groups are appended in order, by the caller's thread, and what the footer
  * says of a group is kept in its final form (thrift), so that memory grows by a few hundred bytes a
  * column chunk and by nothing else.
@@ -13,6 +14,7 @@
 #include "parquet/arrow_schema.h"
 #include "parquet/bloom_build.h"
 #include "parquet/encoding.h"
+#include "parquet/row_bytes.h"
 #include "parquet/row_group.h"
 #include "parquet/sorting.h"
 
@@ -89,6 +91,13 @@ static stoa_status check_options(const stoa_parquet_options *options, stoa_error
                          "row_groups_in_flight: expected 0 to %d but found %" PRId32, IN_FLIGHT_MAX,
                          options->row_groups_in_flight);
     }
+    if (options->page_rows < 1) {
+        return stoa_fail(err, STOA_INVALID, "page_rows: expected at least 1 but found %" PRId64,
+                         options->page_rows);
+    }
+    if (options->row_group_bytes < 1) {
+        return stoa_fail(err, STOA_INVALID, "row_group_bytes: expected at least 1 but found 0");
+    }
     if (options->dictionary_bytes > (size_t)1 << 30) {
         return stoa_fail(err, STOA_INVALID, "dictionary_bytes: expected at most %zu but found %zu",
                          (size_t)1 << 30, options->dictionary_bytes);
@@ -159,6 +168,21 @@ static stoa_status copy_texts(stoa_arena *arena, const char *const *texts, int32
     return STOA_OK;
 }
 
+static stoa_status copy_encodings(stoa_arena *arena, stoa_parquet_options *options,
+                                  stoa_error *err) {
+    void *memory;
+    STOA_TRY(stoa_arena_allocate_array(arena, (size_t)options->encoding_count,
+                                       sizeof *options->encodings, &memory, err));
+    stoa_parquet_column_encoding *copies = memory;
+    for (int32_t i = 0; i < options->encoding_count; i++) {
+        copies[i] = options->encodings[i];
+        STOA_TRY(stoa_arena_copy_text(arena, copies[i].column, strlen(copies[i].column),
+                                      &copies[i].column, err));
+    }
+    options->encodings = copies;
+    return STOA_OK;
+}
+
 static stoa_status open_writer(stoa_parquet_writer *writer, stoa_error *err) {
     stoa_parquet_options *options = &writer->options;
     void *totals;
@@ -173,6 +197,8 @@ static stoa_status open_writer(stoa_parquet_writer *writer, stoa_error *err) {
     STOA_TRY(copy_texts(&writer->arena, options->metadata_values, options->metadata_count,
                         &options->metadata_values, err));
     STOA_TRY(open_indexes(writer, err));
+    STOA_TRY(copy_encodings(&writer->arena, options, err));
+    STOA_TRY(stoa_encoding_check(options, writer->leaves, writer->leaf_count, err));
     STOA_TRY(stoa_encoding_create(&writer->context, options, writer->leaves, writer->leaf_count,
                                   &writer->encoding, err));
     STOA_TRY(stoa_row_group_init(&writer->waiting, writer->context.pool, writer->leaf_count, err));
@@ -304,65 +330,37 @@ done:
     return status;
 }
 
-/* About the bytes that an array's rows take; exact for flat columns. */
-static uint64_t estimate_bytes(const stoa_type *type, const struct ArrowArray *array) {
-    const uint64_t rows = (uint64_t)array->length;
-    uint64_t bytes = 0;
-    switch (type->kind) {
-    case STOA_TYPE_STRING:
-    case STOA_TYPE_BINARY: {
-        const int32_t *offsets = array->buffers[1];
-        bytes = rows * sizeof *offsets;
-        if (rows > 0) {
-            bytes += (uint64_t)(offsets[array->offset + array->length] - offsets[array->offset]);
-        }
-        return bytes;
+/* Ends the group before rows [at, at + count) where they would take it beyond its bytes, and says in
+ * `out_count` how many of them belong to the group that is filled then. */
+static stoa_status make_room(stoa_parquet_writer *writer, const struct ArrowArray *batch,
+                             int64_t at, int64_t count, int64_t *out_count, uint64_t *out_bytes,
+                             stoa_error *err) {
+    const uint64_t most = writer->options.row_group_bytes;
+    const uint64_t used = writer->waiting.raw_bytes;
+    *out_count = stoa_rows_fitting(writer->schema, batch, at, count,
+                                   used < most ? most - used : 0, out_bytes);
+    if (*out_count == 0 && writer->waiting.row_count > 0) {
+        STOA_TRY(end_group(writer, err));
+        *out_count = stoa_rows_fitting(writer->schema, batch, at, count, most, out_bytes);
     }
-    case STOA_TYPE_STRUCT:
-    case STOA_TYPE_LIST:
-        for (int32_t i = 0; i < type->child_count; i++) {
-            bytes += estimate_bytes(&type->children[i].type, array->children[i]);
-        }
-        return bytes;
-    case STOA_TYPE_MAP:
-        for (int32_t i = 0; i < type->child_count; i++) {
-            bytes += estimate_bytes(&type->children[i].type, array->children[0]->children[i]);
-        }
-        return bytes;
-    case STOA_TYPE_UNKNOWN: return 0;
-    case STOA_TYPE_BOOLEAN: return rows / 8;
-    case STOA_TYPE_INT8:
-    case STOA_TYPE_UINT8: return rows;
-    case STOA_TYPE_INT16:
-    case STOA_TYPE_UINT16: return rows * 2;
-    case STOA_TYPE_INT:
-    case STOA_TYPE_UINT32:
-    case STOA_TYPE_FLOAT:
-    case STOA_TYPE_DATE: return rows * 4;
-    case STOA_TYPE_DECIMAL:
-    case STOA_TYPE_UUID:
-    case STOA_TYPE_INTERVAL: return rows * 16;
-    case STOA_TYPE_FIXED: return rows * (uint64_t)type->length;
-    default: return rows * 8;
+    if (*out_count == 0) { /* one row is more than a group should hold: it is one */
+        *out_count = 1;
+        *out_bytes = stoa_rows_bytes(writer->schema, batch, at, 1);
     }
+    return STOA_OK;
 }
 
 static stoa_status take_rows(stoa_parquet_writer *writer, stoa_shared_batch *batch,
                              stoa_error *err) {
     const struct ArrowArray *array = stoa_shared_batch_array(batch);
     const int64_t length = array->length;
-    uint64_t raw_bytes = 0;
-    for (int32_t i = 0; i < writer->schema->root.child_count; i++) {
-        raw_bytes += estimate_bytes(&writer->schema->root.children[i].type, array->children[i]);
-    }
-    int64_t done = 0;
-    while (done < length) {
+    for (int64_t done = 0; done < length;) {
         const int64_t room = writer->options.row_group_rows - writer->waiting.row_count;
-        const int64_t count = length - done < room ? length - done : room;
-        const uint64_t share =
-            (uint64_t)((double)raw_bytes * (double)count / (double)length);
-        STOA_TRY(stoa_row_group_add(&writer->waiting, batch, done, count, share, err));
-        writer->raw_bytes_pending += share;
+        int64_t count = length - done < room ? length - done : room;
+        uint64_t bytes;
+        STOA_TRY(make_room(writer, array, done, count, &count, &bytes, err));
+        STOA_TRY(stoa_row_group_add(&writer->waiting, batch, done, count, bytes, err));
+        writer->raw_bytes_pending += bytes;
         writer->row_count += count;
         done += count;
         if (writer->waiting.row_count == writer->options.row_group_rows) {

@@ -1,8 +1,9 @@
 /* Writing Parquet: batches in, one file out, in bounded memory.
  *
- * Rows are collected into row groups of exactly `row_group_rows`; a full one is encoded by a pure
- * function of its rows and the options, so that the same rows give the same bytes however they were
- * split into calls and however many threads encode.
+ * Rows are collected into row groups of exactly `row_group_rows`, or as many as `row_group_bytes` hold
+ * where rows are wide; a full one is encoded by a pure function of its rows and the options, so that
+ * the same rows give the same bytes however they were split into calls and however many threads
+ * encode.
  *
  * Source   Apache Parquet format 2.11 */
 #ifndef STOA_PARQUET_WRITER_H
@@ -11,6 +12,7 @@
 #include <stoa/schema.h>
 
 #include "mem/arena.h"
+#include "parquet/format.h"
 #include "schema/predicate.h"
 #include "vfs/vfs.h"
 
@@ -19,7 +21,8 @@ typedef enum stoa_parquet_codec {
     STOA_PARQUET_SNAPPY,
     STOA_PARQUET_GZIP,
     STOA_PARQUET_ZSTD,
-    STOA_PARQUET_LZ4_RAW
+    STOA_PARQUET_LZ4_RAW,
+    STOA_PARQUET_BROTLI
 } stoa_parquet_codec;
 
 /// Rows are sorted by a column: what the caller says, and the writer checks and writes down.
@@ -29,12 +32,24 @@ typedef struct stoa_parquet_sorting_option {
     bool nulls_first;
 } stoa_parquet_sorting_option;
 
+/* Which encodings are chosen from. */
+typedef enum stoa_parquet_profile {
+    STOA_PARQUET_COMPATIBLE, /* PLAIN and dictionaries, pages of version 1: every engine reads them fast */
+    STOA_PARQUET_MODERN      /* also deltas, streams of bytes and runs, pages of version 2: smaller */
+} stoa_parquet_profile;
+
+/* An encoding that is asked for. */
+typedef struct stoa_parquet_column_encoding {
+    const char *column; /* of the schema, or a leaf by its path in Parquet: 'tags.list.element' */
+    stoa_parquet_encoding encoding; /* RLE_DICTIONARY: as long as it fits dictionary_bytes */
+} stoa_parquet_column_encoding;
+
 typedef struct stoa_parquet_options {
     stoa_parquet_codec codec;
     int32_t level;           /* of the codec; 0 means its default */
     int64_t row_group_rows;
     size_t page_bytes;       /* a data page ends once its values reach it */
-    size_t dictionary_bytes; /* a dictionary that would grow beyond it is given up for PLAIN */
+    size_t dictionary_bytes; /* a dictionary that would grow beyond it is given up */
     int32_t row_groups_in_flight; /* full ones kept in memory; 0: what context.sched's threads need */
     const char *const *metadata_keys; /* key-value metadata of the footer */
     const char *const *metadata_values;
@@ -45,11 +60,19 @@ typedef struct stoa_parquet_options {
     size_t bloom_bytes;          /* the most that a filter takes, whatever its rate becomes */
     const stoa_parquet_sorting_option *sorting; /* rows come by the first, then the second, … */
     int32_t sorting_count;
+    stoa_parquet_profile profile;
+    int64_t page_rows;        /* a data page ends once it has so many rows */
+    uint64_t row_group_bytes; /* of the rows in memory; a larger row is a group of its own */
+    const stoa_parquet_column_encoding *encodings;
+    int32_t encoding_count;
 } stoa_parquet_options;
 
 #define STOA_PARQUET_DEFAULT                                                                       \
-    { STOA_PARQUET_ZSTD, 0, 122880, 1 << 20, 1 << 20, 0, NULL, NULL, 0, NULL, 0, 0.01, 1 << 20, \
-      NULL, 0 }
+    {                                                                                              \
+        .codec = STOA_PARQUET_ZSTD, .row_group_rows = 122880, .page_bytes = 1 << 20,               \
+        .dictionary_bytes = 1 << 20, .bloom_rate = 0.01, .bloom_bytes = 1 << 20,                   \
+        .page_rows = 20480, .row_group_bytes = 128 << 20                                           \
+    }
 
 /// What a finished file holds, for a catalog. Bounds cover the whole file; long strings are cut to
 /// 64 bytes (the upper bound rounded up), unknown where that is impossible.

@@ -319,31 +319,43 @@ static void a_full_dictionary_stops_and_goes_on_in_a_larger_one(void **state) {
     assert_memory_equal(codes, want, sizeof codes);
 }
 
-static void small_domains_need_no_hash(void **state) {
+/* Entries ascend, each value's code is its entry's place, and only what occurs is an entry. */
+#define CHECK_RANGE(NAME, TYPE, LOW, SIZE)                                                         \
+    do {                                                                                           \
+        static TYPE values[COUNT], entries[65536];                                                 \
+        static uint8_t marks[65536];                                                               \
+        static uint32_t table[65536], codes[COUNT];                                                \
+        const TYPE low = (TYPE)(LOW);                                                              \
+        bool occurs[SIZE] = {false};                                                               \
+        size_t different = 0;                                                                      \
+        for (size_t i = 0; i < COUNT; i++) {                                                       \
+            const uint64_t place = support_random_below(&random, SIZE);                            \
+            different += !occurs[place];                                                           \
+            occurs[place] = true;                                                                  \
+            values[i] = (TYPE)(low + (TYPE)place);                                                 \
+        }                                                                                          \
+        stoa_dictionary_mark_##NAME(values, COUNT, low, marks);                                    \
+        const uint32_t known = stoa_dictionary_number(marks, SIZE, table);                         \
+        assert_int_equal(known, different);                                                        \
+        stoa_dictionary_list_##NAME(marks, SIZE, low, entries);                                    \
+        stoa_dictionary_look_up_##NAME(values, COUNT, low, table, codes);                          \
+        for (size_t i = 0; i < COUNT; i++) {                                                       \
+            assert_true(codes[i] < known && entries[codes[i]] == values[i]);                       \
+        }                                                                                          \
+        for (uint32_t code = 1; code < known; code++) {                                            \
+            assert_true((TYPE)(entries[code] - low) > (TYPE)(entries[code - 1] - low));            \
+        }                                                                                          \
+    } while (0)
+
+static void small_ranges_need_no_hash(void **state) {
     (void)state;
     enum { COUNT = 5000 };
-    support_random random = support_random_open("dictionary_small");
-    static uint8_t bytes[COUNT], byte_entries[256];
-    static uint16_t words[COUNT], word_entries[65536];
-    static uint64_t values[COUNT], want_entries[COUNT];
-    static uint32_t codes[COUNT], want[COUNT], table[65536];
-    for (size_t i = 0; i < COUNT; i++) {
-        words[i] = (uint16_t)support_random_below(&random, 3000);
-        values[i] = words[i];
-    }
-    uint32_t known = reference_codes(values, COUNT, want_entries, want);
-    memset(table, STOA_DICTIONARY_EMPTY, sizeof table);
-    assert_int_equal(stoa_dictionary_encode_u16(words, COUNT, table, word_entries, 0, codes),
-                     known);
-    assert_memory_equal(codes, want, sizeof codes);
-    for (size_t i = 0; i < COUNT; i++) {
-        bytes[i] = (uint8_t)words[i];
-        values[i] = bytes[i];
-    }
-    known = reference_codes(values, COUNT, want_entries, want);
-    memset(table, STOA_DICTIONARY_EMPTY, sizeof table);
-    assert_int_equal(stoa_dictionary_encode_u8(bytes, COUNT, table, byte_entries, 0, codes), known);
-    assert_memory_equal(codes, want, sizeof codes);
+    support_random random = support_random_open("dictionary_range");
+    CHECK_RANGE(u8, uint8_t, 0, 256);
+    CHECK_RANGE(u8, uint8_t, -128, 200);
+    CHECK_RANGE(u16, uint16_t, 40000, 3000);
+    CHECK_RANGE(u32, uint32_t, -5, 700);
+    CHECK_RANGE(u64, uint64_t, INT64_MIN, 60000);
 }
 
 int main(void) {
@@ -356,7 +368,7 @@ int main(void) {
         cmocka_unit_test(any_bytes_decode_or_are_refused),
         cmocka_unit_test(dictionaries_equal_their_reference),
         cmocka_unit_test(a_full_dictionary_stops_and_goes_on_in_a_larger_one),
-        cmocka_unit_test(small_domains_need_no_hash),
+        cmocka_unit_test(small_ranges_need_no_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

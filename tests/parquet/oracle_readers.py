@@ -37,7 +37,7 @@ INTERVAL = "iv interval, k int"
 
 SCHEMAS = {"flat": FLAT, "required": REQUIRED, "nanos": NANOS, "durations": DURATIONS,
            "nested": NESTED, "nested_required": NESTED_REQUIRED, "interval": INTERVAL}
-CODECS = ["none", "snappy", "gzip", "zstd", "lz4_raw"]
+CODECS = ["none", "snappy", "gzip", "zstd", "lz4_raw", "brotli"]
 
 # What a judge cannot read of a file that is right; each with its reason.
 NOT_FOR = {
@@ -56,7 +56,8 @@ def cases():
                         nulls=nulls[(number // 5 + number) % 5],
                         distinct=distinct[(number // 7 + number) % 5],
                         threads=1 + number % 3, text=[3, 20, 200][number % 3],
-                        items=[0, 1, 5, 40][number % 4], batch=[50, 700, 5000][number % 3])
+                        items=[0, 1, 5, 40][number % 4], batch=[50, 700, 5000][number % 3],
+                        modern=number // 2 % 2, page_rows=[20480, 100][number % 2])
         yield name, settings
     for name in SCHEMAS:  # what the turns above may miss
         yield name, dict(rows=2000, nulls=30, distinct=20, codec="zstd", group=700, seed=77)

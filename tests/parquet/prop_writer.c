@@ -85,9 +85,15 @@ static void the_same_rows_give_the_same_bytes(void **state) {
         rows_batch(support_random_u64(&random), schema, &kind,
                    (int64_t)support_random_below(&random, 3000), &rows);
         stoa_parquet_options options = STOA_PARQUET_DEFAULT;
-        options.codec = (stoa_parquet_codec)(round % 5);
+        options.codec = (stoa_parquet_codec)(round % 6);
+        options.profile = support_random_bool(&random) ? STOA_PARQUET_MODERN
+                                                       : STOA_PARQUET_COMPATIBLE;
         options.row_group_rows = 1 + (int64_t)support_random_below(&random, 1000);
         options.page_bytes = 1 + (size_t)support_random_below(&random, 5000);
+        if (support_random_bool(&random)) {
+            options.page_rows = 1 + (int64_t)support_random_below(&random, 300);
+            options.row_group_bytes = 1 + support_random_below(&random, 20000);
+        }
         options.dictionary_bytes = support_random_bool(&random) ? 1 << 20 : 64;
 
         stoa_buffer first = {.pool = pool};

@@ -54,6 +54,72 @@ static void options_are_checked(void **state) {
     options = (stoa_parquet_options)STOA_PARQUET_DEFAULT;
     options.level = 1000;
     assert_fails(create_writer(&bench, &options, &err), STOA_INVALID, "level", err);
+    options = (stoa_parquet_options)STOA_PARQUET_DEFAULT;
+    options.page_rows = 0;
+    assert_fails(create_writer(&bench, &options, &err), STOA_INVALID, "page_rows", err);
+    options = (stoa_parquet_options)STOA_PARQUET_DEFAULT;
+    options.row_group_bytes = 0;
+    assert_fails(create_writer(&bench, &options, &err), STOA_INVALID, "row_group_bytes", err);
+    close_bench(&bench);
+}
+
+static void encodings_that_are_asked_for_must_fit_their_columns(void **state) {
+    (void)state;
+    struct bench bench;
+    stoa_error err = STOA_ERROR_NONE;
+    open_bench(&bench, "a int, ab string, t list<struct<x: double>>");
+    stoa_parquet_column_encoding wanted = {"a", STOA_PARQUET_BYTE_STREAM_SPLIT};
+    stoa_parquet_options options = STOA_PARQUET_DEFAULT;
+    options.encodings = &wanted;
+    options.encoding_count = 1;
+    assert_ok(create_writer(&bench, &options, &err), err);
+    stoa_parquet_writer_close(bench.writer);
+    bench.writer = NULL;
+    wanted = (stoa_parquet_column_encoding){"t.list.element.x", STOA_PARQUET_RLE_DICTIONARY};
+    assert_ok(create_writer(&bench, &options, &err), err);
+    stoa_parquet_writer_close(bench.writer);
+    bench.writer = NULL;
+    wanted = (stoa_parquet_column_encoding){"ab", STOA_PARQUET_DELTA_BINARY_PACKED};
+    assert_fails(create_writer(&bench, &options, &err), STOA_INVALID,
+                 "column 'ab': BYTE_ARRAY values cannot be written as DELTA_BINARY_PACKED", err);
+    wanted = (stoa_parquet_column_encoding){"t", STOA_PARQUET_DELTA_BYTE_ARRAY};
+    assert_fails(create_writer(&bench, &options, &err), STOA_INVALID, "t.list.element.x", err);
+    wanted = (stoa_parquet_column_encoding){"b", STOA_PARQUET_PLAIN};
+    assert_fails(create_writer(&bench, &options, &err), STOA_NOT_FOUND, "'b'", err);
+    close_bench(&bench);
+}
+
+/* Rows of a hundred bytes and more, a thousand bytes a group: groups end by bytes, and a row that is
+ * larger than a group is one. */
+static void row_groups_are_bounded_by_bytes(void **state) {
+    (void)state;
+    struct bench bench;
+    stoa_error err = STOA_ERROR_NONE;
+    open_bench(&bench, "s string not null");
+    stoa_parquet_options options = STOA_PARQUET_DEFAULT;
+    options.row_group_bytes = 1000;
+    assert_ok(create_writer(&bench, &options, &err), err);
+    struct ArrowArray batch;
+    const struct rows_options kind = {0, 0, 2, 3000, false};
+    rows_batch(1, bench.schema, &kind, 300, &batch);
+    const int32_t *offsets = batch.children[0]->buffers[1];
+    int64_t groups = 0;
+    int64_t bytes = 1001;
+    for (int64_t row = 0; row < 300; row++) { /* what the rule says, row by row */
+        const int64_t at = batch.children[0]->offset + row;
+        const int64_t row_bytes = 4 + offsets[at + 1] - offsets[at];
+        if (bytes + row_bytes > 1000) {
+            groups++;
+            bytes = 0;
+        }
+        bytes += row_bytes;
+    }
+    assert_ok(stoa_parquet_writer_write(bench.writer, &batch, &err), err);
+    stoa_parquet_summary summary;
+    assert_ok(stoa_parquet_writer_finish(bench.writer, &summary, &err), err);
+    assert_true(groups > 10 && groups < 300);
+    assert_int_equal(summary.row_group_count, groups);
+    stoa_parquet_summary_release(&summary);
     close_bench(&bench);
 }
 
@@ -281,6 +347,8 @@ static void memory_does_not_grow_with_the_file(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(encodings_that_are_asked_for_must_fit_their_columns),
+        cmocka_unit_test(row_groups_are_bounded_by_bytes),
         cmocka_unit_test(values_that_parquet_cannot_hold_are_refused),
         cmocka_unit_test(a_null_in_a_required_field_is_refused),
         cmocka_unit_test(a_batch_of_other_columns_is_refused),

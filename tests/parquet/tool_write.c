@@ -1,6 +1,6 @@
 /* Writes random rows as Parquet, and the same rows and their schema as JSON, for the oracle tests:
  *
- *     tool_parquet_write OUT.parquet "SCHEMA" [NAME=VALUE]...   > OUT.json
+ *     tool_parquet_write OUT.parquet "SCHEMA" [NAME=VALUE]... [COLUMN:ENCODING]...   > OUT.json
  *     tool_parquet_write verify FILE | describe FILE [pages]
  *
  * The JSON is made from the Arrow arrays alone, value by value, and shares nothing with the writer:
@@ -15,8 +15,10 @@
 
 struct settings {
     int64_t seed, rows, group, page, dictionary, threads, nulls, distinct, items, text, batch;
-    int64_t sorted, level, bloom;
+    int64_t sorted, level, bloom, modern, page_rows, group_bytes;
     char codec[16];
+    stoa_parquet_column_encoding encodings[32];
+    int32_t encoding_count;
 };
 
 static void die(const char *what, const stoa_error *err) {
@@ -24,7 +26,16 @@ static void die(const char *what, const stoa_error *err) {
     exit(1);
 }
 
-static void parse_setting(struct settings *settings, const char *text) {
+static stoa_parquet_encoding encoding_of(const char *name) {
+    stoa_parquet_encoding encoding = STOA_PARQUET_PLAIN;
+    if (!stoa_parquet_encoding_find(name, &encoding)) {
+        fprintf(stderr, "unknown encoding '%s'\n", name);
+        exit(2);
+    }
+    return encoding;
+}
+
+static void parse_setting(struct settings *settings, char *text) {
     const char *value = strchr(text, '=');
     const struct {
         const char *name;
@@ -35,7 +46,16 @@ static void parse_setting(struct settings *settings, const char *text) {
                    {"nulls", &settings->nulls},       {"distinct", &settings->distinct},
                    {"items", &settings->items},       {"text", &settings->text},
                    {"batch", &settings->batch},       {"sorted", &settings->sorted},
-                   {"level", &settings->level},       {"bloom", &settings->bloom}};
+                   {"level", &settings->level},       {"modern", &settings->modern},
+                   {"page_rows", &settings->page_rows}, {"bloom", &settings->bloom},
+                   {"group_bytes", &settings->group_bytes}};
+    if (value == NULL && strchr(text, ':') != NULL && settings->encoding_count < 32) {
+        char *colon = strchr(text, ':');
+        *colon = '\0';
+        stoa_parquet_column_encoding *wanted = &settings->encodings[settings->encoding_count++];
+        *wanted = (stoa_parquet_column_encoding){text, encoding_of(colon + 1)};
+        return;
+    }
     if (value != NULL && strncmp(text, "codec=", 6) == 0) {
         snprintf(settings->codec, sizeof settings->codec, "%s", value + 1);
         return;
@@ -52,8 +72,8 @@ static void parse_setting(struct settings *settings, const char *text) {
 }
 
 static stoa_parquet_codec codec_of(const char *name) {
-    static const char *const names[] = {"none", "snappy", "gzip", "zstd", "lz4_raw"};
-    for (int i = 0; i < 5; i++) {
+    static const char *const names[] = {"none", "snappy", "gzip", "zstd", "lz4_raw", "brotli"};
+    for (int i = 0; i < 6; i++) {
         if (strcmp(names[i], name) == 0) {
             return (stoa_parquet_codec)i;
         }
@@ -256,6 +276,11 @@ static void write_file(stoa_context *context, const char *path, const stoa_schem
     options.row_group_rows = settings->group;
     options.page_bytes = (size_t)settings->page;
     options.dictionary_bytes = (size_t)settings->dictionary;
+    options.profile = settings->modern != 0 ? STOA_PARQUET_MODERN : STOA_PARQUET_COMPATIBLE;
+    options.page_rows = settings->page_rows;
+    options.row_group_bytes = (uint64_t)settings->group_bytes;
+    options.encodings = settings->encodings;
+    options.encoding_count = settings->encoding_count;
     const stoa_sched_options threads = {.threads = (int32_t)settings->threads};
     options.metadata_keys = keys;
     options.metadata_values = values;
@@ -350,7 +375,8 @@ int main(int count, char **words) {
     } else {
         struct settings settings = {.seed = 1, .rows = 1000, .group = 122880, .page = 1 << 20,
                                     .dictionary = 1 << 20, .threads = 1, .nulls = 20, .items = 4,
-                                    .text = 20, .batch = 700, .codec = "zstd"};
+                                    .text = 20, .batch = 700, .page_rows = 20480,
+                                    .group_bytes = 128 << 20, .codec = "zstd"};
         for (int i = 3; i < count; i++) {
             parse_setting(&settings, words[i]);
         }
