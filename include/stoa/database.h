@@ -163,7 +163,8 @@ typedef struct stoa_sink_options {
     const stoa_schema *schema; /* of a new table, or to replace one's with STOA_OVERWRITE */
     stoa_transaction *transaction;
     stoa_context context;
-    const char *codec;      /* "zstd" (default), "snappy", "lz4_raw", "gzip", "none" */
+    const char *codec;      /* "zstd" (default), "snappy", "lz4_raw", "gzip", "brotli",
+                               "none" */
     int64_t row_group_rows; /* 0: the default */
     int64_t file_bytes;     /* a file is ended once it reaches it; 0: the default (512 MB) */
 } stoa_sink_options;

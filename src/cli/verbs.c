@@ -42,7 +42,7 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                   "parquet, arrow, csv, tsv, json or jsonl (default: by content and name)"},
                  {"--on-error", 0, "WHAT",
                   "fail (default), or reject:FILE to set rows aside that do not fit"},
-                 {"--codec", 0, "C", "zstd (default), snappy, lz4_raw, gzip or none"},
+                 {"--codec", 0, "C", "zstd (default), snappy, lz4_raw, gzip, brotli or none"},
                  {"--batch-rows", 0, "N", "rows that are checked and written at once"},
                  QUIET_OPTION},
      .run = stoa_cli_load},

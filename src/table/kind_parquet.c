@@ -17,7 +17,7 @@ struct codec {
 
 static const struct codec codecs[] = {
     {"zstd", STOA_PARQUET_ZSTD}, {"snappy", STOA_PARQUET_SNAPPY}, {"lz4_raw", STOA_PARQUET_LZ4_RAW},
-    {"gzip", STOA_PARQUET_GZIP}, {"none", STOA_PARQUET_NONE},
+    {"gzip", STOA_PARQUET_GZIP}, {"brotli", STOA_PARQUET_BROTLI},  {"none", STOA_PARQUET_NONE},
 };
 
 static const struct codec *find_codec(const char *name) {

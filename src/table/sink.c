@@ -171,7 +171,7 @@ static stoa_status check_options(stoa_sink *sink, const stoa_sink_options *optio
     }
     if (options->codec != NULL && stoa_parquet_codec_name(options->codec) == NULL) {
         return stoa_fail(err, STOA_INVALID,
-                         "expected a codec (zstd, snappy, lz4_raw, gzip, none) "
+                         "expected a codec (zstd, snappy, lz4_raw, gzip, brotli, none) "
                          "but found '%.40s'",
                          options->codec);
     }
