@@ -1,7 +1,7 @@
 /* Segments: the values of one column in one stripe, encoded so that any row can be read by itself.
  *
  * A segment is written whole, and checked whole when it is opened: reading it afterwards cannot fail.
- * The bytes are described in docs/formats/sstable.md. */
+ * Their bytes: lsm/segment_format.h. */
 #ifndef STOA_LSM_SEGMENT_H
 #define STOA_LSM_SEGMENT_H
 

@@ -1,0 +1,104 @@
+/* SSTables: immutable files of stripes in the order of their keys. docs/formats/sstable.md describes
+ * the bytes.
+ *
+ * Writing: any thread encodes stripes, the writer appends them in order and ends with what is needed to
+ * find them. Reading: the file is mapped where it can be, else held in memory; its ends are checked
+ * when it is opened, a segment when it is first used. */
+#ifndef STOA_LSM_SSTABLE_H
+#define STOA_LSM_SSTABLE_H
+
+#include <stoa/context.h>
+
+#include "lsm/stripe_read.h"
+#include "vfs/vfs.h"
+
+/* What is known of a column in a stripe. Bounds are the first 8 bytes of a value's key form (see
+ * stoa_key_encode, ascending): of values of 8 bytes and fewer they are the values. */
+typedef struct stoa_zone {
+    uint64_t lower;
+    uint64_t upper;
+    uint32_t null_count;
+    uint32_t has_bounds; /* 0 or 1; there is a value, and its type has an order */
+} stoa_zone;
+
+/* A stripe that is ready to be written; all-zero but for its buffers' pool is empty. */
+typedef struct stoa_sst_stripe {
+    stoa_buffer bytes;
+    stoa_buffer entry; /* in the directory, but for the offset */
+    uint32_t row_count;
+    uint64_t sequence_min;
+    uint64_t sequence_max;
+} stoa_sst_stripe;
+
+void stoa_sst_stripe_init(stoa_sst_stripe *stripe, stoa_pool *pool);
+void stoa_sst_stripe_release(stoa_sst_stripe *stripe);
+
+/// Encodes rows, in place of what the stripe held.
+///
+/// Errors   STOA_LIMIT  4 GiB in one stripe; STOA_NO_MEMORY
+/// Threads  Different encoders at once.
+STOA_MUST_USE stoa_status stoa_sst_stripe_encode(stoa_stripe_encoder *encoder,
+                                                 const stoa_stripe_layout *layout,
+                                                 const stoa_stripe_rows *rows, stoa_sst_stripe *out,
+                                                 stoa_error *err);
+
+typedef struct stoa_sst_writer stoa_sst_writer;
+
+typedef struct stoa_sst_summary {
+    uint64_t file_bytes;
+    int64_t row_count;
+    int64_t stripe_count;
+    uint64_t sequence_min;
+    uint64_t sequence_max;
+} stoa_sst_summary;
+
+/// Borrows the file (opened for sequential writes) and the layout until close.
+STOA_MUST_USE stoa_status stoa_sst_writer_create(const stoa_context *context, stoa_file *file,
+                                                 const stoa_stripe_layout *layout,
+                                                 stoa_sst_writer **out, stoa_error *err);
+/// Appends a stripe whose keys are not less than those before. Not used further after an error.
+STOA_MUST_USE stoa_status stoa_sst_writer_add(stoa_sst_writer *writer,
+                                              const stoa_sst_stripe *stripe, stoa_error *err);
+/// Writes the ends and syncs the file.
+STOA_MUST_USE stoa_status stoa_sst_writer_finish(stoa_sst_writer *writer, stoa_sst_summary *out,
+                                                 stoa_error *err);
+/// NULL is allowed.
+void stoa_sst_writer_close(stoa_sst_writer *writer);
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+typedef struct stoa_sst stoa_sst;
+
+/* A row; at the end of the table `stripe` is the count of stripes and `row` 0. */
+typedef struct stoa_sst_position {
+    int64_t stripe;
+    uint32_t row;
+} stoa_sst_position;
+
+/// Opens a table whose rows have the layout's schema and key.
+///
+/// Errors   STOA_CORRUPT      no such file, or damage in what is checked now (with byte)
+///          STOA_UNSUPPORTED  a newer version of the format
+///          STOA_INVALID      another schema or key
+///          STOA_IO, STOA_NO_MEMORY
+/// Owns     Takes the file, also on error; borrows the layout.
+STOA_MUST_USE stoa_status stoa_sst_open(const stoa_context *context, stoa_file *file,
+                                        const stoa_stripe_layout *layout, stoa_sst **out,
+                                        stoa_error *err);
+/// NULL is allowed.
+void stoa_sst_close(stoa_sst *table);
+
+const stoa_sst_summary *stoa_sst_summary_of(const stoa_sst *table);
+const stoa_stripe *stoa_sst_stripe_at(const stoa_sst *table, int64_t stripe);
+/// NULL for a column of the key.
+const stoa_zone *stoa_sst_zone(const stoa_sst *table, int64_t stripe, int32_t column);
+
+/// The first row whose key is not less than these bytes (of stoa_key_encode, perhaps of the first
+/// parts only).
+STOA_MUST_USE stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size,
+                                        stoa_sst_position *out, stoa_error *err);
+
+/// Reads every byte that no segment's opening has checked yet, and decodes every segment.
+STOA_MUST_USE stoa_status stoa_sst_verify(const stoa_sst *table, stoa_error *err);
+
+#endif

@@ -1,0 +1,278 @@
+#include "base/bits.h"
+#include "base/hash.h"
+#include "lsm/key_bytes.h"
+#include "lsm/key_kernel.h"
+#include "lsm/sstable_format.h"
+#include "schema/schema.h"
+
+enum { BLOCK = 1024 };
+
+struct stoa_sst_writer {
+    stoa_context context;
+    stoa_file *file;
+    const stoa_stripe_layout *layout;
+    stoa_buffer directory;
+    uint64_t offset;
+    stoa_sst_summary summary;
+};
+
+/* ---- Zones ----------------------------------------------------------------------------------- */
+
+static void widen(stoa_zone *zone, uint64_t number) {
+    zone->lower = zone->has_bounds && zone->lower < number ? zone->lower : number;
+    zone->upper = zone->has_bounds && zone->upper > number ? zone->upper : number;
+    zone->has_bounds = 1;
+}
+
+/* The first 8 bytes of a value as a number, shorter ones as if zeros followed. */
+static uint64_t prefix_number(const uint8_t *bytes, size_t size) {
+    uint8_t prefix[8] = {0};
+    if (size > 0) {
+        memcpy(prefix, bytes, size < sizeof prefix ? size : sizeof prefix);
+    }
+    return stoa_key_get_number(prefix, sizeof prefix);
+}
+
+static void zone_of_numbers(const stoa_type *type, const struct ArrowArray *array, int64_t at,
+                            int64_t count, const uint8_t *validity, stoa_zone *zone) {
+    uint64_t numbers[BLOCK];
+    for (int64_t done = 0; done < count; done += BLOCK) {
+        const int64_t rows = count - done < BLOCK ? count - done : BLOCK;
+        stoa_key_numbers(type, array, at + done, rows, numbers);
+        for (int64_t i = 0; i < rows; i++) {
+            if (validity == NULL || stoa_bit_get(validity, at + done + i)) {
+                widen(zone, numbers[i]);
+            }
+        }
+    }
+}
+
+static uint64_t wide_number(const stoa_type *type, const struct ArrowArray *array, int64_t at) {
+    uint8_t bytes[STOA_KEY_DECIMAL_BYTES];
+    if (type->kind == STOA_TYPE_STRING || type->kind == STOA_TYPE_BINARY) {
+        const int32_t *offsets = (const int32_t *)array->buffers[1] + at;
+        const size_t size = (size_t)(offsets[1] - offsets[0]);
+        return prefix_number(size == 0 ? NULL : (const uint8_t *)array->buffers[2] + offsets[0],
+                             size);
+    }
+    const size_t size = type->kind == STOA_TYPE_FIXED ? (size_t)type->length : 16;
+    const uint8_t *value = (const uint8_t *)array->buffers[1] + (size_t)at * size;
+    if (type->kind != STOA_TYPE_DECIMAL) {
+        return prefix_number(value, size);
+    }
+    stoa_key_put_decimal(bytes, value);
+    return prefix_number(bytes, sizeof bytes);
+}
+
+static void zone_of_column(const stoa_type *type, const struct ArrowArray *array, int64_t at,
+                           int64_t count, stoa_zone *zone) {
+    const bool has_nulls = array->n_buffers > 0 && array->null_count != 0;
+    const uint8_t *validity = has_nulls ? array->buffers[0] : NULL;
+    const uint8_t width = stoa_key_width(type);
+    *zone = (stoa_zone){0};
+    zone->null_count = (uint32_t)(type->kind == STOA_TYPE_UNKNOWN ? count
+                                  : validity == NULL
+                                      ? 0
+                                      : count - stoa_bitmap_count(validity, at, count));
+    if (width > 0 && width <= 8) {
+        zone_of_numbers(type, array, at, count, validity, zone);
+        return;
+    }
+    const bool has_order = width > 0 || type->kind == STOA_TYPE_STRING ||
+                           type->kind == STOA_TYPE_BINARY || type->kind == STOA_TYPE_FIXED ||
+                           type->kind == STOA_TYPE_UUID;
+    for (int64_t i = 0; has_order && i < count; i++) {
+        if (validity == NULL || stoa_bit_get(validity, at + i)) {
+            widen(zone, wide_number(type, array, at + i));
+        }
+    }
+}
+
+/* ---- Stripes --------------------------------------------------------------------------------- */
+
+void stoa_sst_stripe_init(stoa_sst_stripe *stripe, stoa_pool *pool) {
+    *stripe = (stoa_sst_stripe){0};
+    stoa_buffer_init(&stripe->bytes, pool);
+    stoa_buffer_init(&stripe->entry, pool);
+}
+
+void stoa_sst_stripe_release(stoa_sst_stripe *stripe) {
+    stoa_buffer_release(&stripe->bytes);
+    stoa_buffer_release(&stripe->entry);
+}
+
+/* The bytes of a key as they are compared. */
+static stoa_status append_key(const stoa_key_format *format, const stoa_keys_view *keys,
+                              int64_t index, stoa_buffer *out, uint32_t *out_size,
+                              stoa_error *err) {
+    uint8_t number[8];
+    const uint8_t *bytes = number;
+    if (format->is_number) {
+        *out_size = (uint32_t)format->fixed_bytes;
+        stoa_key_put_number(number, keys->numbers[index], format->fixed_bytes);
+    } else {
+        bytes = keys->bytes + keys->offsets[index];
+        *out_size = keys->offsets[index + 1] - keys->offsets[index];
+    }
+    return stoa_buffer_append(out, bytes, *out_size, err);
+}
+
+static stoa_status append_zones(const stoa_stripe_layout *layout, const stoa_stripe_rows *rows,
+                                stoa_buffer *out, stoa_error *err) {
+    for (int32_t i = 0; i < layout->schema->root.child_count; i++) {
+        stoa_zone zone = {0};
+        if (layout->column_nodes[i] >= 0) {
+            const struct ArrowArray *array = rows->batch->children[i];
+            zone_of_column(&layout->schema->root.children[i].type, array,
+                           array->offset + rows->batch->offset + rows->first, rows->count, &zone);
+        }
+        STOA_TRY(stoa_buffer_append(out, &zone, sizeof zone, err));
+    }
+    return STOA_OK;
+}
+
+static stoa_status pad(stoa_buffer *out, stoa_error *err) {
+    const uint64_t zero = 0;
+    return stoa_buffer_append(out, &zero, stoa_sst_aligned(out->size) - out->size, err);
+}
+
+stoa_status stoa_sst_stripe_encode(stoa_stripe_encoder *encoder, const stoa_stripe_layout *layout,
+                                   const stoa_stripe_rows *rows, stoa_sst_stripe *out,
+                                   stoa_error *err) {
+    const size_t parts_size = (size_t)layout->segment_count * sizeof(stoa_stripe_part);
+    stoa_sst_entry entry = {.row_count = (uint32_t)rows->count};
+    stoa_buffer_clear(&out->bytes);
+    stoa_buffer_clear(&out->entry);
+    STOA_TRY(stoa_buffer_append(&out->entry, &entry, sizeof entry, err));
+    STOA_TRY(append_zones(layout, rows, &out->entry, err));
+    STOA_TRY(stoa_buffer_reserve(&out->entry, parts_size, err));
+    void *parts = out->entry.data + out->entry.size;
+    STOA_TRY(stoa_stripe_encode(encoder, rows, &out->bytes, parts, &entry.prefix_size, err));
+    out->entry.size += parts_size;
+    STOA_TRY(append_key(layout->key, rows->keys, rows->first_key, &out->entry,
+                        &entry.first_key_size, err));
+    STOA_TRY(append_key(layout->key, rows->keys, rows->first_key + rows->count - 1, &out->entry,
+                        &entry.last_key_size, err));
+    entry.size = (uint32_t)out->bytes.size;
+    memcpy(out->entry.data, &entry, sizeof entry);
+    out->row_count = entry.row_count;
+    out->sequence_min = UINT64_MAX;
+    out->sequence_max = 0;
+    for (int64_t i = 0; i < rows->count; i++) {
+        const uint64_t sequence = rows->sequences[i];
+        out->sequence_min = sequence < out->sequence_min ? sequence : out->sequence_min;
+        out->sequence_max = sequence > out->sequence_max ? sequence : out->sequence_max;
+    }
+    return pad(&out->entry, err);
+}
+
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+static stoa_status write_bytes(stoa_sst_writer *writer, const void *bytes, size_t size,
+                               stoa_error *err) {
+    STOA_TRY(stoa_file_write(writer->file, bytes, size, err));
+    writer->offset += size;
+    return STOA_OK;
+}
+
+stoa_status stoa_sst_writer_create(const stoa_context *context, stoa_file *file,
+                                   const stoa_stripe_layout *layout, stoa_sst_writer **out,
+                                   stoa_error *err) {
+    void *memory = NULL;
+    const stoa_sst_header header = {STOA_SST_MAGIC, STOA_SST_VERSION, 0};
+    STOA_TRY(stoa_pool_allocate(context->pool, sizeof(stoa_sst_writer), &memory, err));
+    stoa_sst_writer *writer = memory;
+    *writer = (stoa_sst_writer){.context = *context,
+                                .file = file,
+                                .layout = layout,
+                                .summary = {.sequence_min = UINT64_MAX}};
+    stoa_buffer_init(&writer->directory, context->pool);
+    const stoa_status status = write_bytes(writer, &header, sizeof header, err);
+    if (status != STOA_OK) {
+        stoa_sst_writer_close(writer);
+        return status;
+    }
+    *out = writer;
+    return STOA_OK;
+}
+
+void stoa_sst_writer_close(stoa_sst_writer *writer) {
+    if (writer == NULL) {
+        return;
+    }
+    stoa_buffer_release(&writer->directory);
+    stoa_pool_free(writer->context.pool, writer, sizeof *writer);
+}
+
+stoa_status stoa_sst_writer_add(stoa_sst_writer *writer, const stoa_sst_stripe *stripe,
+                                stoa_error *err) {
+    stoa_sst_summary *summary = &writer->summary;
+    stoa_sst_entry entry;
+    STOA_TRY(stoa_cancel_check(writer->context.cancel, err));
+    memcpy(&entry, stripe->entry.data, sizeof entry);
+    entry.offset = writer->offset;
+    STOA_TRY(write_bytes(writer, stripe->bytes.data, stripe->bytes.size, err));
+    STOA_TRY(stoa_buffer_append(&writer->directory, &entry, sizeof entry, err));
+    STOA_TRY(stoa_buffer_append(&writer->directory, stripe->entry.data + sizeof entry,
+                                stripe->entry.size - sizeof entry, err));
+    summary->row_count += stripe->row_count;
+    summary->stripe_count++;
+    summary->sequence_min = stripe->sequence_min < summary->sequence_min ? stripe->sequence_min
+                                                                         : summary->sequence_min;
+    summary->sequence_max = stripe->sequence_max > summary->sequence_max ? stripe->sequence_max
+                                                                         : summary->sequence_max;
+    return STOA_OK;
+}
+
+static stoa_status make_about(const stoa_sst_writer *writer, stoa_buffer *out, stoa_error *err) {
+    const stoa_stripe_layout *layout = writer->layout;
+    const stoa_key_format *key = layout->key;
+    stoa_sst_about about = {
+        .row_count = writer->summary.row_count,
+        .stripe_count = writer->summary.stripe_count,
+        .sequence_min = writer->summary.sequence_min,
+        .sequence_max = writer->summary.sequence_max,
+        .segment_count = (uint32_t)layout->segment_count,
+        .column_count = (uint32_t)layout->schema->root.child_count,
+        .key_count = (uint32_t)key->part_count,
+    };
+    STOA_TRY(stoa_buffer_append(out, &about, sizeof about, err));
+    STOA_TRY(stoa_schema_to_json(layout->schema, out, err));
+    about.schema_size = (uint32_t)(out->size - sizeof about);
+    memcpy(out->data, &about, sizeof about);
+    for (int32_t i = 0; i < key->part_count; i++) {
+        const int32_t part[2] = {key->parts[i].field->id, key->parts[i].descending};
+        STOA_TRY(stoa_buffer_append(out, part, sizeof part, err));
+    }
+    return pad(out, err);
+}
+
+static stoa_status write_ends(stoa_sst_writer *writer, stoa_buffer *about, stoa_error *err) {
+    stoa_sst_footer footer = {.version = STOA_SST_VERSION, .magic = STOA_SST_MAGIC};
+    STOA_TRY(make_about(writer, about, err));
+    footer.directory_offset = writer->offset;
+    footer.directory_size = writer->directory.size;
+    footer.directory_crc = stoa_crc32c(0, writer->directory.data, writer->directory.size);
+    STOA_TRY(write_bytes(writer, writer->directory.data, writer->directory.size, err));
+    footer.about_offset = writer->offset;
+    footer.about_size = about->size;
+    footer.about_crc = stoa_crc32c(0, about->data, about->size);
+    STOA_TRY(write_bytes(writer, about->data, about->size, err));
+    footer.crc = stoa_crc32c(0, &footer, offsetof(stoa_sst_footer, crc));
+    STOA_TRY(write_bytes(writer, &footer, sizeof footer, err));
+    return stoa_file_sync(writer->file, err);
+}
+
+stoa_status stoa_sst_writer_finish(stoa_sst_writer *writer, stoa_sst_summary *out,
+                                   stoa_error *err) {
+    stoa_buffer about;
+    stoa_buffer_init(&about, writer->context.pool);
+    const stoa_status status = write_ends(writer, &about, err);
+    stoa_buffer_release(&about);
+    if (status != STOA_OK) {
+        return status;
+    }
+    writer->summary.file_bytes = writer->offset;
+    *out = writer->summary;
+    return STOA_OK;
+}

@@ -1,0 +1,319 @@
+/* SSTables of random rows: written, opened, searched, verified; every flipped byte and every cut is
+ * found; every allocation and call that fails is told. */
+#include "../parquet/rows.h"
+#include "arrow/array.h"
+#include "lsm/key_bytes.h"
+#include "lsm/sstable.h"
+
+enum { ROUNDS = 24, STRIPE_ROWS = 700 };
+
+static const char URI[] = "test:/t.sst";
+static const char *const SCHEMAS[] = {
+    "k long not null, a int, c string, d double, f decimal(25, 3), u uuid",
+    "k string not null, l int not null, a list<int>, b map<string, double>, e boolean",
+};
+
+/* The rows of one table. */
+struct rows {
+    const stoa_schema *schema;
+    struct ArrowSchema arrow;
+    struct ArrowArray batch;
+    stoa_key_format key;
+    stoa_arena arena;
+    stoa_stripe_layout layout;
+    stoa_keys keys;
+    stoa_buffer sequences;
+    stoa_buffer operations;
+};
+
+static void make_rows(stoa_pool *pool, support_random *random, int round, int64_t count,
+                      struct rows *rows) {
+    static const stoa_key_column columns[] = {{1, false}, {2, false}};
+    const struct rows_options options = {25, 9, 4, 12, false};
+    stoa_error err;
+    uint64_t number = 0;
+    assert_ok(stoa_schema_parse(pool, SCHEMAS[round % 2], &rows->schema, &err), err);
+    assert_ok(stoa_schema_to_arrow(pool, rows->schema, &rows->arrow, &err), err);
+    assert_ok(stoa_key_format_init(&rows->key, rows->schema, columns, 1 + round % 2, &err), err);
+    stoa_arena_init(&rows->arena, pool);
+    assert_ok(stoa_stripe_layout_init(&rows->layout, &rows->arena, rows->schema, &rows->key, &err),
+              err);
+    rows_batch(support_random_u64(random), rows->schema, &options, count, &rows->batch);
+    stoa_keys_init(&rows->keys, pool);
+    stoa_buffer_init(&rows->sequences, pool);
+    stoa_buffer_init(&rows->operations, pool);
+    if (!rows->key.is_number) {
+        assert_ok(stoa_buffer_append(&rows->keys.offsets, &(uint32_t){0}, 4, &err), err);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        number += support_random_below(random, 4) * 7;
+        if (rows->key.is_number) {
+            assert_ok(stoa_buffer_append(&rows->keys.numbers, &number, sizeof number, &err), err);
+        } else {
+            assert_ok(stoa_buffer_append_format(&rows->keys.bytes, &err, "k%09" PRIu64, number),
+                      err);
+            const uint32_t end = (uint32_t)rows->keys.bytes.size;
+            assert_ok(stoa_buffer_append(&rows->keys.offsets, &end, sizeof end, &err), err);
+        }
+        const uint64_t sequence = 1000 + support_random_below(random, 100);
+        assert_ok(stoa_buffer_append(&rows->sequences, &sequence, sizeof sequence, &err), err);
+        assert_ok(stoa_buffer_append_byte(&rows->operations, STOA_OPERATION_PUT, &err), err);
+        rows->keys.count++;
+    }
+}
+
+static void drop_rows(struct rows *rows) {
+    stoa_keys_release(&rows->keys);
+    stoa_buffer_release(&rows->sequences);
+    stoa_buffer_release(&rows->operations);
+    stoa_arrow_array_release(&rows->batch);
+    stoa_arrow_schema_release(&rows->arrow);
+    stoa_arena_release(&rows->arena);
+    stoa_schema_close(rows->schema);
+}
+
+static stoa_status write_table(const support_world *world, const struct rows *rows,
+                               stoa_sst_summary *summary, stoa_error *err) {
+    const stoa_context context = {.pool = world->pool};
+    const stoa_keys_view keys = stoa_keys_view_of(&rows->keys);
+    stoa_status status = STOA_OK;
+    stoa_file *file = NULL;
+    stoa_sst_writer *writer = NULL;
+    stoa_stripe_encoder *encoder = NULL;
+    stoa_sst_stripe stripe;
+    stoa_sst_stripe_init(&stripe, world->pool);
+    STOA_CHECK(stoa_vfs_open(world->registry, URI, STOA_OPEN_REPLACE, &context, &file, err));
+    STOA_CHECK(stoa_sst_writer_create(&context, file, &rows->layout, &writer, err));
+    STOA_CHECK(stoa_stripe_encoder_create(world->pool, &rows->layout, &encoder, err));
+    for (int64_t first = 0; first < rows->batch.length; first += STRIPE_ROWS) {
+        const int64_t left = rows->batch.length - first;
+        const stoa_stripe_rows part = {&keys,
+                                       first,
+                                       (const uint64_t *)(const void *)rows->sequences.data + first,
+                                       rows->operations.data + first,
+                                       &rows->batch,
+                                       first,
+                                       left < STRIPE_ROWS ? left : STRIPE_ROWS};
+        STOA_CHECK(stoa_sst_stripe_encode(encoder, &rows->layout, &part, &stripe, err));
+        STOA_CHECK(stoa_sst_writer_add(writer, &stripe, err));
+    }
+    STOA_CHECK(stoa_sst_writer_finish(writer, summary, err));
+
+done:
+    stoa_sst_stripe_release(&stripe);
+    stoa_stripe_encoder_close(encoder);
+    stoa_sst_writer_close(writer);
+    stoa_file_close(file);
+    return status;
+}
+
+static stoa_status open_table(const support_world *world, const struct rows *rows, stoa_sst **out,
+                              stoa_error *err) {
+    const stoa_context context = {.pool = world->pool};
+    stoa_file *file;
+    STOA_TRY(stoa_vfs_open(world->registry, URI, STOA_OPEN_READ, &context, &file, err));
+    return stoa_sst_open(&context, file, &rows->layout, out, err);
+}
+
+/* ---- What a table answers -------------------------------------------------------------------- */
+
+static void check_columns(stoa_pool *pool, const struct rows *rows, const stoa_sst *table) {
+    stoa_error err;
+    for (int64_t i = 0; i < stoa_sst_summary_of(table)->stripe_count; i++) {
+        const stoa_stripe *stripe = stoa_sst_stripe_at(table, i);
+        const stoa_stripe_selection all = {NULL, 0, stripe->row_count};
+        for (int32_t c = 0; c < rows->schema->root.child_count; c++) {
+            struct ArrowArray found, expected;
+            if (rows->layout.column_nodes[c] < 0) {
+                assert_null(stoa_sst_zone(table, i, c));
+                continue;
+            }
+            assert_ok(stoa_stripe_column(stripe, pool, c, &all, &found, &err), err);
+            int64_t indices[STRIPE_ROWS];
+            for (int64_t row = 0; row < stripe->row_count; row++) {
+                indices[row] = i * STRIPE_ROWS + row;
+            }
+            assert_ok(stoa_arrow_take(pool, rows->arrow.children[c], rows->batch.children[c],
+                                      indices, stripe->row_count, &expected, &err),
+                      err);
+            assert_ok(stoa_arrow_compare(rows->arrow.children[c], &expected,
+                                         rows->arrow.children[c], &found, &err),
+                      err);
+            assert_int_equal(stoa_sst_zone(table, i, c)->null_count,
+                             stoa_arrow_null_count(rows->arrow.children[c], &expected));
+            stoa_arrow_array_release(&found);
+            stoa_arrow_array_release(&expected);
+        }
+    }
+}
+
+static void check_search(support_random *random, const struct rows *rows, const stoa_sst *table) {
+    const stoa_keys_view keys = stoa_keys_view_of(&rows->keys);
+    stoa_error err;
+    for (int i = 0; i < 300; i++) {
+        char key[32];
+        size_t size = 8;
+        int64_t expected = 0;
+        const uint64_t number = support_random_below(random, (uint64_t)keys.count * 12 + 1);
+        if (rows->key.is_number) {
+            stoa_key_put_number((uint8_t *)key, number, 8);
+            while (expected < keys.count && keys.numbers[expected] < number) {
+                expected++;
+            }
+        } else {
+            size = (size_t)snprintf(key, sizeof key, "k%09" PRIu64, number);
+            while (expected < keys.count &&
+                   memcmp(keys.bytes + keys.offsets[expected], key, size) < 0) {
+                expected++;
+            }
+        }
+        stoa_sst_position found;
+        assert_ok(stoa_sst_find(table, (const uint8_t *)key, size, &found, &err), err);
+        assert_int_equal(found.stripe * STRIPE_ROWS + found.row,
+                         expected == keys.count
+                             ? stoa_sst_summary_of(table)->stripe_count * STRIPE_ROWS
+                             : expected);
+    }
+}
+
+/* Bounds of 8-byte values are the values. */
+static void check_zones(const struct rows *rows, const stoa_sst *table) {
+    const struct ArrowArray *column = rows->batch.children[1];
+    if (!rows->key.is_number) {
+        return;
+    }
+    for (int64_t i = 0; i < stoa_sst_summary_of(table)->stripe_count; i++) {
+        const stoa_zone *zone = stoa_sst_zone(table, i, 1);
+        int64_t lower = INT64_MAX, upper = INT64_MIN;
+        for (int64_t row = 0; row < stoa_sst_stripe_at(table, i)->row_count; row++) {
+            stoa_value value;
+            stoa_value_from_array(&rows->schema->root.children[1].type, column,
+                                  i * STRIPE_ROWS + row, &value);
+            lower = !value.is_null && value.i < lower ? value.i : lower;
+            upper = !value.is_null && value.i > upper ? value.i : upper;
+        }
+        assert_true(zone->has_bounds);
+        assert_int_equal(zone->lower, (uint32_t)lower ^ UINT32_C(1) << 31);
+        assert_int_equal(zone->upper, (uint32_t)upper ^ UINT32_C(1) << 31);
+    }
+}
+
+static void tables_come_back(void **state) {
+    support_random random = support_random_open("lsm.prop_sstable rows");
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        support_world world;
+        struct rows rows;
+        stoa_sst_summary summary;
+        stoa_sst *table;
+        stoa_error err;
+        support_world_open(&world);
+        const int64_t count = round == 0 ? 0 : (int64_t)support_random_below(&random, 6000);
+        make_rows(world.pool, &random, round, count, &rows);
+        assert_ok(write_table(&world, &rows, &summary, &err), err);
+        assert_int_equal(summary.row_count, count);
+        assert_ok(open_table(&world, &rows, &table, &err), err);
+        assert_memory_equal(stoa_sst_summary_of(table), &summary, sizeof summary);
+        check_columns(world.pool, &rows, table);
+        check_search(&random, &rows, table);
+        check_zones(&rows, table);
+        assert_ok(stoa_sst_verify(table, &err), err);
+        stoa_sst_close(table);
+        drop_rows(&rows);
+        support_world_close(&world);
+    }
+}
+
+/* ---- Damage ---------------------------------------------------------------------------------- */
+
+static void put_file(const support_world *world, const uint8_t *bytes, size_t size) {
+    const stoa_context context = {.pool = world->pool};
+    stoa_file *file;
+    stoa_error err;
+    assert_ok(stoa_vfs_open(world->registry, URI, STOA_OPEN_REPLACE, &context, &file, &err), err);
+    assert_ok(stoa_file_write(file, bytes, size, &err), err);
+    assert_ok(stoa_file_sync(file, &err), err);
+    stoa_file_close(file);
+}
+
+static stoa_status open_and_verify(const support_world *world, const struct rows *rows,
+                                   stoa_error *err) {
+    stoa_sst *table;
+    STOA_TRY(open_table(world, rows, &table, err));
+    const stoa_status status = stoa_sst_verify(table, err);
+    stoa_sst_close(table);
+    return status;
+}
+
+static void every_change_is_found(void **state) {
+    support_random random = support_random_open("lsm.prop_sstable damage");
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        support_world world;
+        struct rows rows;
+        stoa_sst_summary summary;
+        stoa_error err;
+        stoa_buffer bytes;
+        support_world_open(&world);
+        make_rows(world.pool, &random, round, 40, &rows);
+        assert_ok(write_table(&world, &rows, &summary, &err), err);
+        stoa_buffer_init(&bytes, world.pool);
+        const stoa_context context = {.pool = world.pool};
+        assert_ok(stoa_vfs_read_all(world.registry, URI, &context, SIZE_MAX, world.pool, &bytes,
+                                    &err),
+                  err);
+        assert_int_equal(bytes.size, summary.file_bytes);
+        for (size_t i = 0; i < bytes.size; i++) {
+            const uint8_t flipped = (uint8_t)(1u << support_random_below(&random, 8));
+            bytes.data[i] ^= flipped;
+            put_file(&world, bytes.data, bytes.size);
+            const stoa_status status = open_and_verify(&world, &rows, &err);
+            if (status != STOA_CORRUPT && status != STOA_UNSUPPORTED) {
+                fail_msg("byte %zu of %zu: status %d", i, bytes.size, (int)status);
+            }
+            bytes.data[i] ^= flipped;
+        }
+        for (size_t size = 0; size < bytes.size; size += 1 + bytes.size / 200) {
+            put_file(&world, bytes.data, size);
+            assert_int_equal(open_and_verify(&world, &rows, &err), STOA_CORRUPT);
+        }
+        put_file(&world, bytes.data, bytes.size);
+        assert_ok(open_and_verify(&world, &rows, &err), err);
+        stoa_buffer_release(&bytes);
+        drop_rows(&rows);
+        support_world_close(&world);
+    }
+}
+
+/* ---- Faults ---------------------------------------------------------------------------------- */
+
+static stoa_status write_and_read(support_world *world, void *user, stoa_error *err) {
+    struct rows rows;
+    stoa_sst_summary summary;
+    support_random random = {42};
+    stoa_pool *pool = support_pool_open(); /* the rows are not what fails */
+    (void)user;
+    make_rows(pool, &random, 1, 30, &rows);
+    stoa_status status = write_table(world, &rows, &summary, err);
+    if (status == STOA_OK) {
+        status = open_and_verify(world, &rows, err);
+    }
+    drop_rows(&rows);
+    support_pool_close(pool);
+    return status;
+}
+
+static void faults_are_told(void **state) {
+    (void)state;
+    assert_true(support_fail_each_allocation(NULL, write_and_read, NULL, NULL) > 20);
+    assert_true(support_fail_each_call(NULL, write_and_read, NULL, NULL) > 5);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tables_come_back),
+        cmocka_unit_test(every_change_is_found),
+        cmocka_unit_test(faults_are_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
