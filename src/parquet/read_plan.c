@@ -1,11 +1,10 @@
-/* Row groups in the order asked for become parts; ranges of rows are looked up by bisection when a
- * lane asks for its next window. */
+/* Options are checked and copied; ranges of rows are looked up by bisection when a lane asks for its
+ * next window. How row groups become parts: read_parts.c. */
 #include "parquet/read_plan.h"
 
 #include "base/checked.h"
+#include "parquet/read_parts.h"
 #include "schema/predicate_build.h"
-
-enum { BATCH_ROWS = 65536 };
 
 /* ---- Rows ------------------------------------------------------------------------------------ */
 
@@ -51,35 +50,6 @@ bool stoa_read_plan_window(const stoa_read_plan *plan, const stoa_read_part *par
                               .count = count < plan->options.batch_rows ? count
                                                                         : plan->options.batch_rows};
     return true;
-}
-
-/* Groups without a row that is wanted have no part. */
-static stoa_status make_parts(stoa_read_plan *plan, stoa_error *err) {
-    const stoa_parquet_footer *footer = &plan->reader->footer;
-    const stoa_parquet_read_options *options = &plan->options;
-    const int32_t count = options->groups == NULL ? footer->group_count : options->group_count;
-    void *firsts_memory = NULL, *parts = NULL;
-    STOA_TRY(stoa_arena_allocate_array(&plan->arena, (size_t)footer->group_count, sizeof(int64_t),
-                                       &firsts_memory, err));
-    STOA_TRY(
-        stoa_arena_allocate_array(&plan->arena, (size_t)count, sizeof *plan->parts, &parts, err));
-    int64_t *firsts = firsts_memory, first = 0;
-    for (int32_t i = 0; i < footer->group_count; i++) {
-        firsts[i] = first;
-        first += footer->groups[i].row_count;
-    }
-    plan->parts = parts;
-    for (int32_t i = 0; i < count; i++) {
-        const int32_t group = options->groups == NULL ? i : options->groups[i];
-        const stoa_read_part part = {.group = group,
-                                     .group_first = firsts[group],
-                                     .end = footer->groups[group].row_count};
-        stoa_read_window window;
-        if (stoa_read_plan_window(plan, &part, 0, &window)) {
-            plan->parts[plan->part_count++] = part;
-        }
-    }
-    return STOA_OK;
 }
 
 /* ---- Columns --------------------------------------------------------------------------------- */
@@ -218,22 +188,21 @@ static stoa_status copy_options(stoa_read_plan *plan, const stoa_parquet_read_op
     plan->options.field_ids = fields;
     plan->options.groups = groups;
     plan->options.ranges = ranges;
-    plan->options.batch_rows = options->batch_rows == 0 ? BATCH_ROWS : options->batch_rows;
-    plan->options.batch_rows = plan->options.batch_rows < INT32_MAX - 8 ? plan->options.batch_rows
-                                                                        : INT32_MAX - 8;
+    plan->options.batch_rows = options->batch_rows < INT32_MAX - 8 ? options->batch_rows
+                                                                   : INT32_MAX - 8;
     return STOA_OK;
 }
 
 stoa_status stoa_read_plan_init(const stoa_parquet_reader *reader,
-                                const stoa_parquet_read_options *options, stoa_read_plan *out,
-                                stoa_error *err) {
+                                const stoa_parquet_read_options *options, int32_t lane_count,
+                                stoa_read_plan *out, stoa_error *err) {
     *out = (stoa_read_plan){.reader = reader};
     stoa_arena_init(&out->arena, reader->context.pool);
     STOA_TRY(check_options(reader, options, err));
     STOA_TRY(copy_options(out, options, err));
     STOA_TRY(project(out, err));
     STOA_TRY(make_leaves(out, err));
-    return make_parts(out, err);
+    return stoa_read_parts_make(out, lane_count, err);
 }
 
 void stoa_read_plan_release(stoa_read_plan *plan) {

@@ -22,7 +22,7 @@ typedef struct stoa_read_part {
 
 typedef struct stoa_read_plan {
     const stoa_parquet_reader *reader;
-    stoa_parquet_read_options options; /* its arrays lie in the arena */
+    stoa_parquet_read_options options; /* its arrays lie in the arena; batch_rows is chosen */
     stoa_arena arena;
     const stoa_schema *schema; /* of the projection, as `root` */
     stoa_read_node root;
@@ -30,9 +30,12 @@ typedef struct stoa_read_plan {
     int32_t leaf_count;
     stoa_read_part *parts; /* in the order of their rows in the stream */
     int64_t part_count;
+    double row_bytes;    /* of a row in its batch, as far as the footer tells */
+    size_t window_bytes; /* that lanes need to run ahead of who takes the batches */
 } stoa_read_plan;
 
-/// Borrows the reader.
+/// Borrows the reader. Row groups that are large, or fewer than `lane_count` lanes want, are cut into
+/// several parts.
 ///
 /// Errors   STOA_INVALID  a field, row group or range that the file does not have, or a predicate on
 ///                        a field that does not lie outside lists and maps
@@ -40,7 +43,8 @@ typedef struct stoa_read_plan {
 /// Owns     The caller releases `out`, also on error.
 STOA_MUST_USE stoa_status stoa_read_plan_init(const stoa_parquet_reader *reader,
                                               const stoa_parquet_read_options *options,
-                                              stoa_read_plan *out, stoa_error *err);
+                                              int32_t lane_count, stoa_read_plan *out,
+                                              stoa_error *err);
 void stoa_read_plan_release(stoa_read_plan *plan);
 
 /// How many leaves a field has: itself, or those below it.

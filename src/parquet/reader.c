@@ -1,5 +1,5 @@
 /* Opening a file: its footer, and its schema as Stoa's. What is read of it is read_plan's, by whom
- * read_stream's. */
+ * scan's. */
 #include "base/checked.h"
 #include "parquet/reader_internal.h"
 

@@ -57,20 +57,22 @@ typedef struct stoa_parquet_read_options {
     /* Only rows that make it true; NULL: all. It refers to fields of the file's schema, projected or
      * not, that lie outside lists and maps, and is borrowed by the stream. */
     const stoa_predicate *predicate;
-    int64_t batch_rows;     /* at most; 0: 65,536 */
+    int64_t batch_rows;     /* at most; 0: about a megabyte of them, 4,096 to 65,536 */
     bool ignores_checksums; /* of pages */
+    bool unordered;         /* a stream's batches may come in any order, as they are ready */
 } stoa_parquet_read_options;
 
 #define STOA_PARQUET_READ_ALL ((stoa_parquet_read_options){0})
 
 /// A stream of batches in the canonical layout of the schema, which has the file's order. A batch does
-/// not go beyond its row group. Row groups are decoded side by side by tasks of the context's
-/// scheduler, and by who asks for batches, which come in their order. Texts are not checked to be
-/// UTF-8, nor decimals to have no more than their digits: stoa_arrow_validate does.
+/// not go beyond its row group. Row groups, and pieces of large ones, are decoded side by side by tasks
+/// of the context's scheduler, and by who asks for batches. Texts are not checked to be UTF-8, nor
+/// decimals to have no more than their digits: stoa_arrow_validate does.
 ///
 /// Memory   for each thread a batch, a page of each column and a megabyte of stored bytes,
-///          dictionaries; a page is at most what its compression can make of its stored bytes.
-///          Batches that wait for their turn: 64 MiB
+///          dictionaries; a page is at most what its compression can make of its stored bytes. Batches
+///          that wait for their turn: as much as row groups of up to 64 MiB ask for, a thread, and no
+///          more than a quarter of what the pool may hold
 /// Errors   STOA_INVALID  a field, row group or range that the file does not have; a column that is
 ///                        encrypted, without a key
 ///          of batches: STOA_CORRUPT (with row group, column, page and byte), STOA_UNSUPPORTED (an

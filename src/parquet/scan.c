@@ -1,16 +1,17 @@
-/* A plan's parts as a source of a pipeline: a lane takes a part and decodes its windows from the first
+/* A plan's parts as the source of a pipeline: a lane takes a part and decodes its windows from the first
  * to the last. The pipeline keeps the order, says how far lanes may run ahead, and ends with the
  * earliest failure. */
 #include <stdatomic.h>
 
 #include "arrow/array.h"
 #include "parquet/read_filter.h"
-#include "pipeline/pipeline.h"
+#include "parquet/scan.h"
 
-/* Lies behind a stream or a source. */
-struct scan {
+enum { WINDOW_MORSELS_MIN = 8, WINDOW_MORSELS_MAX = 4096 };
+
+struct stoa_parquet_scan {
     stoa_read_plan plan;
-    struct ArrowSchema weights; /* the stream's schema, to weigh batches by */
+    struct ArrowSchema arrow; /* of the plan's schema, to weigh batches by */
     _Atomic int64_t next_part;
 };
 
@@ -21,30 +22,41 @@ struct scan_lane {
     int64_t row;                /* of its group, that comes next */
 };
 
-static void scan_close(void *user) {
-    struct scan *scan = user;
-    stoa_pool *pool = scan->plan.reader->context.pool;
-    stoa_arrow_schema_release(&scan->weights);
-    stoa_read_plan_release(&scan->plan);
-    stoa_pool_free(pool, scan, sizeof *scan);
+void stoa_parquet_scan_close(stoa_parquet_scan *scan) {
+    if (scan != NULL) {
+        stoa_pool *pool = scan->plan.reader->context.pool;
+        stoa_arrow_schema_release(&scan->arrow);
+        stoa_read_plan_release(&scan->plan);
+        stoa_pool_free(pool, scan, sizeof *scan);
+    }
 }
 
-static stoa_status scan_create(const stoa_parquet_reader *reader,
-                               const stoa_parquet_read_options *options, struct scan **out,
-                               stoa_error *err) {
+static int32_t count_lanes(const stoa_context *context) {
+    return context->sched == NULL ? 1 : stoa_sched_threads(context->sched);
+}
+
+stoa_status stoa_parquet_scan_open(const stoa_parquet_reader *reader,
+                                   const stoa_parquet_read_options *options,
+                                   stoa_parquet_scan **out, stoa_error *err) {
     void *memory = NULL;
+    *out = NULL;
     STOA_TRY(stoa_pool_allocate_array(reader->context.pool, 1, sizeof **out, &memory, err));
-    struct scan *scan = memory;
-    stoa_status status = stoa_read_plan_init(reader, options, &scan->plan, err);
+    stoa_parquet_scan *scan = memory;
+    stoa_status status = stoa_read_plan_init(reader, options, count_lanes(&reader->context),
+                                             &scan->plan, err);
     if (status == STOA_OK) {
-        status = stoa_schema_to_arrow(reader->context.pool, scan->plan.schema, &scan->weights, err);
+        status = stoa_schema_to_arrow(reader->context.pool, scan->plan.schema, &scan->arrow, err);
     }
     if (status != STOA_OK) {
-        scan_close(scan);
+        stoa_parquet_scan_close(scan);
         return status;
     }
     *out = scan;
     return STOA_OK;
+}
+
+const stoa_schema *stoa_parquet_scan_schema(const stoa_parquet_scan *scan) {
+    return scan->plan.schema;
 }
 
 /* ---- The source ------------------------------------------------------------------------------ */
@@ -62,7 +74,7 @@ static void close_lane(void *state, void *user) {
 
 static stoa_status open_lane(void *state, const stoa_context *context, void **out_local,
                              stoa_error *err) {
-    struct scan *scan = state;
+    stoa_parquet_scan *scan = state;
     void *memory = NULL;
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(struct scan_lane), &memory, err));
     struct scan_lane *local = memory;
@@ -79,7 +91,7 @@ static stoa_status open_lane(void *state, const stoa_context *context, void **ou
 }
 
 /* Parts are numbered in their order by whoever takes them. */
-static bool take_part(struct scan *scan, struct scan_lane *local, stoa_morsel *out) {
+static bool take_part(stoa_parquet_scan *scan, struct scan_lane *local, stoa_morsel *out) {
     if (atomic_load_explicit(&scan->next_part, memory_order_relaxed) >= scan->plan.part_count) {
         return false;
     }
@@ -94,7 +106,7 @@ static bool take_part(struct scan *scan, struct scan_lane *local, stoa_morsel *o
 }
 
 /* The next rows of the part that are wanted. */
-static bool find_window(const struct scan *scan, const struct scan_lane *local,
+static bool find_window(const stoa_parquet_scan *scan, const struct scan_lane *local,
                         stoa_read_window *out) {
     return local->filter == NULL
                ? stoa_read_plan_window(&scan->plan, local->part, local->row, out)
@@ -111,7 +123,7 @@ static stoa_status read_window(struct scan_lane *local, const stoa_read_window *
 }
 
 /* A part whose rows a predicate leaves out gives its end and no batch. */
-static stoa_status read_part(struct scan *scan, struct scan_lane *local, stoa_morsel *out,
+static stoa_status read_part(stoa_parquet_scan *scan, struct scan_lane *local, stoa_morsel *out,
                              stoa_error *err) {
     stoa_read_window window;
     if (local->filter != NULL && out->index == 0) {
@@ -127,7 +139,7 @@ static stoa_status read_part(struct scan *scan, struct scan_lane *local, stoa_mo
 
 static stoa_status next_window(void *state, void *user, stoa_morsel *out, bool *out_more,
                                stoa_error *err) {
-    struct scan *scan = state;
+    stoa_parquet_scan *scan = state;
     struct scan_lane *local = user;
     if (local->part == NULL && !take_part(scan, local, out)) {
         *out_more = false;
@@ -139,32 +151,52 @@ static stoa_status next_window(void *state, void *user, stoa_morsel *out, bool *
         return status;
     }
     if (out->batch.release != NULL) {
-        out->bytes = (uint64_t)stoa_arrow_memory_bytes(&scan->weights, &out->batch);
+        out->bytes = (uint64_t)stoa_arrow_memory_bytes(&scan->arrow, &out->batch);
     }
     local->part = out->last ? NULL : local->part;
     return STOA_OK;
 }
 
+stoa_pipeline_source stoa_parquet_scan_source(stoa_parquet_scan *scan) {
+    return (stoa_pipeline_source){.state = scan,
+                                  .open_local = open_lane,
+                                  .next = next_window,
+                                  .close_local = close_lane};
+}
+
+void stoa_parquet_scan_options(const stoa_parquet_scan *scan, stoa_pipeline_options *options) {
+    const int64_t lanes = count_lanes(&scan->plan.reader->context);
+    const double batch_bytes = scan->plan.row_bytes * (double)scan->plan.options.batch_rows;
+    const double fitting = (double)scan->plan.window_bytes / (batch_bytes > 1 ? batch_bytes : 1);
+    options->lanes = (int32_t)(lanes < scan->plan.part_count ? lanes : scan->plan.part_count);
+    options->lanes = options->lanes > 0 ? options->lanes : 1;
+    options->window_bytes = scan->plan.window_bytes;
+    options->window_morsels = fitting < WINDOW_MORSELS_MAX ? WINDOW_MORSELS_MIN + (int32_t)fitting
+                                                           : WINDOW_MORSELS_MAX;
+}
+
 /* ---- The stream ------------------------------------------------------------------------------ */
+
+static void close_scan(void *user) {
+    stoa_parquet_scan_close(user);
+}
 
 stoa_status stoa_parquet_reader_stream(const stoa_parquet_reader *reader,
                                        const stoa_parquet_read_options *options,
                                        struct ArrowArrayStream *out, stoa_error *err) {
-    struct scan *scan = NULL;
+    stoa_parquet_scan *scan = NULL;
     struct ArrowSchema schema;
     *out = (struct ArrowArrayStream){0};
-    STOA_TRY(scan_create(reader, options, &scan, err));
+    STOA_TRY(stoa_parquet_scan_open(reader, options, &scan, err));
     const stoa_status status = stoa_schema_to_arrow(reader->context.pool, scan->plan.schema,
                                                     &schema, err);
     if (status != STOA_OK) {
-        scan_close(scan);
+        stoa_parquet_scan_close(scan);
         return status;
     }
-    const stoa_pipeline pipeline = {.source = {.state = scan,
-                                               .open_local = open_lane,
-                                               .next = next_window,
-                                               .close_local = close_lane},
-                                    .options = {.ordered = true}};
-    const stoa_pipeline_owner owner = {scan, scan_close};
+    stoa_pipeline pipeline = {.source = stoa_parquet_scan_source(scan),
+                              .options = {.ordered = !options->unordered}};
+    const stoa_pipeline_owner owner = {scan, close_scan};
+    stoa_parquet_scan_options(scan, &pipeline.options);
     return stoa_pipeline_stream(&pipeline, &reader->context, &schema, &owner, out, err);
 }
