@@ -4,31 +4,49 @@
 
 #include "arrow/owner.h"
 
+static stoa_status make_places(stoa_read_lane *lane, stoa_error *err) {
+    const stoa_read_plan *plan = lane->plan;
+    const size_t all = (size_t)plan->reader->footer.leaf_count;
+    void *values = NULL, *arrays = NULL;
+    STOA_TRY(stoa_arena_allocate_array(&lane->arena, all, sizeof *lane->values, &values, err));
+    STOA_TRY(stoa_arena_allocate_array(&lane->arena, all, sizeof *lane->arrays, &arrays, err));
+    lane->values = values;
+    lane->arrays = arrays;
+    for (int32_t i = 0; i < plan->leaf_count; i++) {
+        stoa_chunk_values_init(&lane->values[plan->leaves[i]->leaf], lane->context.pool);
+    }
+    return STOA_OK;
+}
+
 stoa_status stoa_read_lane_init(const stoa_read_plan *plan, const stoa_context *context,
                                 stoa_read_lane *out, stoa_error *err) {
-    const size_t all = (size_t)plan->reader->footer.leaf_count;
-    void *leaves = NULL, *values = NULL, *arrays = NULL;
+    void *leaves = NULL;
     *out = (stoa_read_lane){.plan = plan, .context = *context};
     stoa_arena_init(&out->arena, context->pool);
     STOA_TRY(stoa_arena_allocate_array(&out->arena, (size_t)plan->leaf_count, sizeof *out->leaves,
                                        &leaves, err));
-    STOA_TRY(stoa_arena_allocate_array(&out->arena, all, sizeof *out->values, &values, err));
-    STOA_TRY(stoa_arena_allocate_array(&out->arena, all, sizeof *out->arrays, &arrays, err));
     out->leaves = leaves;
-    out->values = values;
-    out->arrays = arrays;
     for (int32_t i = 0; i < plan->leaf_count; i++) {
         out->leaves[i].group = -1;
-        stoa_chunk_values_init(&out->values[plan->leaves[i]->leaf], context->pool);
     }
-    return STOA_OK;
+    return make_places(out, err);
+}
+
+stoa_status stoa_read_lane_init_beside(const stoa_read_lane *other, stoa_read_lane *out,
+                                       stoa_error *err) {
+    *out = (stoa_read_lane){.plan = other->plan,
+                            .context = other->context,
+                            .leaves = other->leaves,
+                            .shares_leaves = true};
+    stoa_arena_init(&out->arena, other->context.pool);
+    return make_places(out, err);
 }
 
 void stoa_read_lane_release(stoa_read_lane *lane) {
     for (int32_t i = 0; lane->arrays != NULL && i < lane->plan->leaf_count; i++) {
         stoa_read_leaf *leaf = &lane->leaves[i];
         const int32_t number = lane->plan->leaves[i]->leaf;
-        if (leaf->chunk != NULL) {
+        if (leaf->chunk != NULL && !lane->shares_leaves) {
             stoa_chunk_reader_release(leaf->chunk);
             stoa_pool_free(lane->context.pool, leaf->chunk, sizeof *leaf->chunk);
         }

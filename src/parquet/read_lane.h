@@ -19,7 +19,8 @@ typedef struct stoa_read_lane {
     const stoa_read_plan *plan;
     stoa_context context;
     stoa_arena arena;
-    stoa_read_leaf *leaves;    /* as the plan's */
+    stoa_read_leaf *leaves;    /* as the plan's; of another lane's where `shares_leaves` */
+    bool shares_leaves;
     stoa_chunk_values *values; /* by number of the footer's leaf, as the next */
     struct ArrowArray *arrays; /* of leaves that were decoded and not made a batch yet */
 } stoa_read_lane;
@@ -31,6 +32,11 @@ typedef struct stoa_read_lane {
 STOA_MUST_USE stoa_status stoa_read_lane_init(const stoa_read_plan *plan,
                                               const stoa_context *context, stoa_read_lane *out,
                                               stoa_error *err);
+/// A lane with places of its own for what is read, by the leaves of another, which outlives it.
+///
+/// Threads  Of both lanes together one at a time reads a leaf; several leaves may be read at once.
+STOA_MUST_USE stoa_status stoa_read_lane_init_beside(const stoa_read_lane *other,
+                                                     stoa_read_lane *out, stoa_error *err);
 void stoa_read_lane_release(stoa_read_lane *lane);
 
 /// Opens the chunk of the plan's leaf `index` in the row group of `window`, at its beginning, unless it is

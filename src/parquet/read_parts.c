@@ -47,6 +47,15 @@ static double leaf_bytes(const stoa_parquet_footer *footer, int32_t group,
     }
 }
 
+double stoa_read_leaf_weight(const stoa_read_plan *plan, const stoa_read_node *node) {
+    const stoa_parquet_footer *footer = &plan->reader->footer;
+    double bytes = 0;
+    for (int32_t i = 0; i < footer->group_count; i++) {
+        bytes += leaf_bytes(footer, i, node);
+    }
+    return bytes;
+}
+
 static double group_bytes(const stoa_read_plan *plan, int32_t group, bool only_repeated) {
     const stoa_parquet_footer *footer = &plan->reader->footer;
     double bytes = 0;

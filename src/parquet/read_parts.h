@@ -11,4 +11,7 @@
 STOA_MUST_USE stoa_status stoa_read_parts_make(stoa_read_plan *plan, int32_t lane_count,
                                                stoa_error *err);
 
+/// Bytes of a leaf's values in batches of the whole file, as far as the footer tells.
+double stoa_read_leaf_weight(const stoa_read_plan *plan, const stoa_read_node *node);
+
 #endif

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "arrow/array.h"
+#include "parquet/column_stream.h"
 #include "parquet/read_filter.h"
 #include "parquet/scan.h"
 
@@ -193,6 +194,11 @@ stoa_status stoa_parquet_reader_stream(const stoa_parquet_reader *reader,
     if (status != STOA_OK) {
         stoa_parquet_scan_close(scan);
         return status;
+    }
+    if (!options->unordered && options->predicate == NULL &&
+        stoa_column_stream_suits(&scan->plan, count_lanes(&reader->context))) {
+        const stoa_column_stream_owner owner = {scan, close_scan};
+        return stoa_column_stream_create(&scan->plan, &schema, &owner, out, err);
     }
     stoa_pipeline pipeline = {.source = stoa_parquet_scan_source(scan),
                               .options = {.ordered = !options->unordered}};
