@@ -12,6 +12,7 @@
 
 #include "codec/bitpack_kernel.h"
 #include "parquet/page_values.h"
+#include "parquet/slot_kernel.h"
 
 enum { READ_AHEAD_BYTES = 1 << 20, HEADER_LEFT_OUT_BYTES = 100, RESERVED_BYTES_MAX = 16 };
 
@@ -177,14 +178,6 @@ static bool take_present_run(stoa_level_reader *levels, size_t count) {
     return true;
 }
 
-static size_t count_present(const uint8_t *levels, size_t count, uint8_t max) {
-    size_t present = 0;
-    for (size_t i = 0; i < count; i++) {
-        present += levels[i] == max;
-    }
-    return present;
-}
-
 /* Room for `count` more definition levels, those of entries before filled in. */
 static stoa_status reserve_definition(stoa_chunk_values *out, uint8_t max, size_t count,
                                       stoa_error *err) {
@@ -298,7 +291,7 @@ static stoa_status read_flat_piece(stoa_chunk_reader *chunk, size_t count, stoa_
         uint8_t *levels = out->definition.data + out->definition.size;
         STOA_TRY(read_levels(chunk, &chunk->definition, levels, count, err));
         out->definition.size += count;
-        present = count_present(levels, count, max);
+        present = stoa_levels_count(stoa_cpu_level(), levels, count, max);
     }
     out->entry_count += (int64_t)count;
     chunk->entries_left -= (int64_t)count;
@@ -359,25 +352,12 @@ static stoa_status fill_block(stoa_chunk_reader *chunk, bool *out_end, stoa_erro
     return STOA_OK;
 }
 
-/* Entries of the block that belong to the rows still wanted; `*rows` rows have begun. */
-static int32_t block_rows_end(const stoa_chunk_reader *chunk, int64_t row_count, int64_t *rows) {
-    int32_t at = chunk->block_at;
-    for (; at < chunk->block_count; at++) {
-        if (chunk->block_repetition[at] == 0) {
-            if (*rows == row_count) {
-                break;
-            }
-            (*rows)++;
-        }
-    }
-    return at;
-}
-
 static stoa_status take_block(stoa_chunk_reader *chunk, int32_t end, stoa_chunk_values *out,
                               stoa_error *err) {
     const size_t count = (size_t)(end - chunk->block_at);
     const uint8_t *definition = chunk->block_definition + chunk->block_at;
-    const size_t present = count_present(definition, count, chunk->definition.max);
+    const size_t present = stoa_levels_count(stoa_cpu_level(), definition, count,
+                                             chunk->definition.max);
     if (out->entry_count > INT32_MAX - (int64_t)count) {
         return stoa_fail(err, STOA_LIMIT,
                          "more than 2^31 items in one batch; ask for batches of fewer rows");
@@ -402,7 +382,12 @@ static stoa_status read_repeated(stoa_chunk_reader *chunk, int64_t row_count, bo
                 return rows == row_count ? STOA_OK : fail_ended(chunk, row_count - rows, err);
             }
         }
-        const int32_t end = block_rows_end(chunk, row_count, &rows);
+        int64_t begun = row_count - rows;
+        const int32_t at = chunk->block_at;
+        const int32_t end = at + (int32_t)stoa_levels_row_end(
+                                     stoa_cpu_level(), chunk->block_repetition + at,
+                                     (size_t)(chunk->block_count - at), &begun);
+        rows += begun;
         if (skips) {
             stoa_chunk_values_clear(out);
         }

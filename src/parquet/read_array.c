@@ -9,6 +9,7 @@
 #include "codec/plain.h"
 #include "parquet/read_kernel.h"
 #include "parquet/read_variant.h"
+#include "parquet/slot_kernel.h"
 
 /* ---- Stored values into Arrow's -------------------------------------------------------------- */
 
@@ -216,7 +217,7 @@ stoa_status stoa_read_leaf_array(stoa_pool *pool, const stoa_read_node *node,
         int64_t present;
         const stoa_slot_rule rule = rule_of(node, values);
         STOA_CHECK(stoa_buffer_reserve(&validity, stoa_bitmap_bytes(values->entry_count), err));
-        slots = stoa_slots_validity(&rule, validity.data, &present);
+        slots = stoa_slots_validity(stoa_cpu_level(), &rule, validity.data, &present);
         STOA_ASSERT(node->value_class == STOA_READ_NULL || present == values->value_count);
         validity.size = stoa_bitmap_bytes(slots);
     }
@@ -249,7 +250,7 @@ static stoa_status struct_array(stoa_pool *pool, const stoa_read_node *node,
         int64_t present;
         const stoa_slot_rule rule = rule_of(node, first);
         STOA_CHECK(stoa_buffer_reserve(&validity, stoa_bitmap_bytes(first->entry_count), err));
-        out->length = stoa_slots_validity(&rule, validity.data, &present);
+        out->length = stoa_slots_validity(stoa_cpu_level(), &rule, validity.data, &present);
         validity.size = stoa_bitmap_bytes(out->length);
         out->null_count = out->length - present;
         if (out->null_count > 0) {
@@ -303,7 +304,7 @@ static stoa_status list_array(stoa_pool *pool, const stoa_read_node *node,
     STOA_CHECK(
         stoa_buffer_reserve(&offsets, ((size_t)first->entry_count + 1) * sizeof(int32_t), err));
     int32_t *ends = (int32_t *)(void *)offsets.data;
-    out->length = stoa_slots_offsets(&rule, validity.data, ends, &present);
+    out->length = stoa_slots_offsets(stoa_cpu_level(), &rule, validity.data, ends, &present);
     out->null_count = out->length - present;
     items = ends[out->length];
     offsets.size = ((size_t)out->length + 1) * sizeof(int32_t);

@@ -10,6 +10,7 @@
 #include "parquet/page_values.h"
 #include "parquet/read_filter_internal.h"
 #include "parquet/read_kernel.h"
+#include "parquet/slot_kernel.h"
 #include "schema/predicate_build.h"
 #include "schema/schema.h"
 #include "schema/select_kernel.h"
@@ -450,7 +451,7 @@ static stoa_status select_nulls(const struct question *question, struct filter_n
                                  .present_definition = node->node->present_definition};
     const size_t bytes = stoa_bitmap_bytes(values->entry_count);
     STOA_TRY(stoa_pool_allocate(question->filter->pool, bytes, &validity, question->err));
-    const int64_t slots = stoa_slots_validity(&rule, validity, &present);
+    const int64_t slots = stoa_slots_validity(stoa_cpu_level(), &rule, validity, &present);
     STOA_ASSERT(slots == rows);
     stoa_bitmap_copy(validity, 0, out, 0, slots < rows ? slots : rows);
     stoa_pool_free(question->filter->pool, validity, bytes);

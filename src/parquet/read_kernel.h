@@ -1,4 +1,4 @@
-/* Levels into validity and offsets, dense values into values with gaps, stored values into Arrow's.
+/* Dense values into values with gaps, stored values into Arrow's.
  *
  * Kernels: they allocate nothing, report nothing and assert what they expect. */
 #ifndef STOA_PARQUET_READ_KERNEL_H
@@ -6,26 +6,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-
-/// Which entries are slots of a field, and which of these are there; see stoa_read_node.
-typedef struct stoa_slot_rule {
-    const uint8_t *definition;
-    const uint8_t *repetition; /* NULL: all 0 */
-    int64_t entry_count;
-    uint8_t slot_repetition;
-    uint8_t slot_definition;
-    uint8_t present_definition;
-    uint8_t item_definition; /* lists */
-} stoa_slot_rule;
-
-/// Writes a bit a slot (`validity` has room for as many as entries, whole bytes) and returns how many
-/// slots there are; `*out_present` is how many are not null.
-int64_t stoa_slots_validity(const stoa_slot_rule *rule, uint8_t *validity, int64_t *out_present);
-
-/// The same with the offset of each slot's first item, and behind them the count of items (`offsets`
-/// has room for one more than entries).
-int64_t stoa_slots_offsets(const stoa_slot_rule *rule, uint8_t *validity, int32_t *offsets,
-                           int64_t *out_present);
 
 /// Moves `count` values of `width` bytes, which stand one after the other at the beginning, to the
 /// `slot_count` slots whose bit is set; the others become zero.

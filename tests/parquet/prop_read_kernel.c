@@ -5,9 +5,10 @@
 
 #include "base/bits.h"
 #include "parquet/read_kernel.h"
+#include "parquet/slot_kernel.h"
 #include "support.h"
 
-enum { ENTRIES_MAX = 700, ROUNDS = 3000 };
+enum { ENTRIES_MAX = 9000, SLOTS_MAX = 700, ROUNDS = 3000 };
 
 struct entries {
     uint8_t definition[ENTRIES_MAX];
@@ -17,16 +18,17 @@ struct entries {
 
 /* Levels at random: what the kernels do with them is defined for all. */
 static void make_entries(support_random *random, struct entries *out) {
+    const uint64_t most = support_random_below(random, 16) == 0 ? ENTRIES_MAX : SLOTS_MAX;
     const uint64_t max = 1 + support_random_below(random, 6);
     out->rule =
         (stoa_slot_rule){.definition = out->definition,
                          .repetition = support_random_bool(random) ? out->repetition : NULL,
-                         .entry_count = (int64_t)support_random_below(random, ENTRIES_MAX + 1),
+                         .entry_count = (int64_t)support_random_below(random, most + 1),
                          .slot_repetition = (uint8_t)support_random_below(random, 3),
                          .slot_definition = (uint8_t)support_random_below(random, max),
                          .present_definition = (uint8_t)(1 + support_random_below(random, max)),
                          .item_definition = (uint8_t)(1 + support_random_below(random, max))};
-    for (int64_t i = 0; i < ENTRIES_MAX; i++) {
+    for (int64_t i = 0; i < out->rule.entry_count; i++) {
         out->definition[i] = (uint8_t)support_random_below(random, max + 1);
         out->repetition[i] = (uint8_t)support_random_below(random, 4);
     }
@@ -37,8 +39,7 @@ static bool is_slot(const stoa_slot_rule *rule, int64_t i) {
     return repetition <= rule->slot_repetition && rule->definition[i] >= rule->slot_definition;
 }
 
-static void slots_follow_their_rule(void **state) {
-    (void)state;
+static void assert_slots(stoa_cpu cpu) {
     support_random random = support_random_open("slots");
     for (int round = 0; round < ROUNDS; round++) {
         struct entries entries;
@@ -47,9 +48,9 @@ static void slots_follow_their_rule(void **state) {
         uint8_t validity[ENTRIES_MAX / 8 + 1], listed[ENTRIES_MAX / 8 + 1];
         int32_t offsets[ENTRIES_MAX + 1];
         int64_t present, listed_present = 0, listed_slots = 0;
-        const int64_t slots = stoa_slots_validity(rule, validity, &present);
+        const int64_t slots = stoa_slots_validity(cpu, rule, validity, &present);
         if (rule->repetition != NULL) {
-            listed_slots = stoa_slots_offsets(rule, listed, offsets, &listed_present);
+            listed_slots = stoa_slots_offsets(cpu, rule, listed, offsets, &listed_present);
             assert_int_equal(listed_slots, slots);
             assert_int_equal(listed_present, present);
         }
@@ -77,18 +78,58 @@ static void slots_follow_their_rule(void **state) {
     }
 }
 
+static void slots_follow_their_rule(void **state) {
+    (void)state;
+    for (int cpu = STOA_CPU_PLAIN; cpu <= (int)stoa_cpu_level(); cpu++) {
+        assert_slots((stoa_cpu)cpu);
+    }
+}
+
+/* In exactly their memory, more than a block of the kernel's. */
+static void levels_are_counted_and_rows_end_before_the_next(void **state) {
+    (void)state;
+    support_random random = support_random_open("levels");
+    for (int round = 0; round < ROUNDS; round++) {
+        const stoa_cpu cpu = (stoa_cpu)(round % ((int)stoa_cpu_level() + 1));
+        const size_t count = support_random_below(&random, round % 8 == 0 ? ENTRIES_MAX : 200);
+        const int least = (int)support_random_below(&random, 258);
+        const uint64_t deepest = support_random_below(&random, 256);
+        const uint64_t zeros = 1 + support_random_below(&random, 40);
+        const int64_t limit = (int64_t)support_random_below(&random, count + 2);
+        uint8_t *levels = malloc(count > 0 ? count : 1);
+        assert_non_null(levels);
+        for (size_t i = 0; i < count; i++) {
+            levels[i] = support_random_below(&random, zeros) == 0
+                            ? 0
+                            : (uint8_t)support_random_below(&random, deepest + 1);
+        }
+        size_t expected = 0, end = 0;
+        int64_t rows = 0, found = limit;
+        for (size_t i = 0; i < count; i++) {
+            expected += levels[i] >= least;
+        }
+        for (; end < count && (levels[end] != 0 || rows < limit); end++) {
+            rows += levels[end] == 0;
+        }
+        assert_int_equal(stoa_levels_count(cpu, levels, count, least), expected);
+        assert_int_equal(stoa_levels_row_end(cpu, levels, count, &found), end);
+        assert_int_equal(found, rows);
+        free(levels);
+    }
+}
+
 static void values_are_spread_over_their_slots(void **state) {
     (void)state;
     static const size_t widths[] = {1, 2, 4, 5, 8, 12, 16};
     support_random random = support_random_open("spread");
     for (int round = 0; round < ROUNDS; round++) {
         const size_t width = widths[round % 7];
-        const int64_t slots = (int64_t)support_random_below(&random, ENTRIES_MAX);
+        const int64_t slots = (int64_t)support_random_below(&random, SLOTS_MAX);
         const uint64_t part = support_random_below(&random, 101);
-        uint8_t validity[ENTRIES_MAX / 8 + 1] = {0};
-        uint8_t values[ENTRIES_MAX * 16], dense[ENTRIES_MAX * 16];
-        uint8_t bits[ENTRIES_MAX / 8 + 1], dense_bits[ENTRIES_MAX / 8 + 1];
-        int32_t offsets[ENTRIES_MAX + 1] = {0}, dense_offsets[ENTRIES_MAX + 1];
+        uint8_t validity[SLOTS_MAX / 8 + 1] = {0};
+        uint8_t values[SLOTS_MAX * 16], dense[SLOTS_MAX * 16];
+        uint8_t bits[SLOTS_MAX / 8 + 1], dense_bits[SLOTS_MAX / 8 + 1];
+        int32_t offsets[SLOTS_MAX + 1] = {0}, dense_offsets[SLOTS_MAX + 1];
         int64_t count = 0;
         for (int64_t i = 0; i < slots; i++) {
             const bool is_present = support_random_below(&random, 100) < part;
@@ -97,7 +138,7 @@ static void values_are_spread_over_their_slots(void **state) {
         }
         support_random_bytes(&random, dense, sizeof dense);
         support_random_bytes(&random, dense_bits, sizeof dense_bits);
-        for (int64_t i = 0; i < ENTRIES_MAX; i++) {
+        for (int64_t i = 0; i < SLOTS_MAX; i++) {
             offsets[i + 1] = offsets[i] + (int32_t)support_random_below(&random, 9);
         }
         memcpy(values, dense, sizeof values);
@@ -160,6 +201,7 @@ static void decimals_of_any_length_keep_their_value(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slots_follow_their_rule),
+        cmocka_unit_test(levels_are_counted_and_rows_end_before_the_next),
         cmocka_unit_test(values_are_spread_over_their_slots),
         cmocka_unit_test(every_half_float_keeps_its_value),
         cmocka_unit_test(decimals_of_any_length_keep_their_value),
