@@ -121,6 +121,18 @@ typedef stoa_status (*stoa_file_function)(void *user, const stoa_file_entry *fil
 STOA_API STOA_MUST_USE stoa_status stoa_table_files(stoa_database *database, const char *table,
                                                     stoa_file_function function, void *user,
                                                     stoa_error *err);
+/// What a table is partitioned by, field by field in order of folders; never called for a table that is
+/// not partitioned.
+typedef struct stoa_partition_info {
+    const char *name;      /* of the folders: "status", "ts_month" */
+    const char *column;    /* that it is made of */
+    const char *transform; /* "identity", "year", "month", "day", "hour", "bucket[16]", "truncate[4]" */
+} stoa_partition_info;
+typedef stoa_status (*stoa_partition_function)(void *user, const stoa_partition_info *info,
+                                               stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_table_partitions(stoa_database *database, const char *table,
+                                                         stoa_partition_function function,
+                                                         void *user, stoa_error *err);
 /// Forgets snapshots older than `keep_newer_than_ms` (since 1970 UTC), but never the current one,
 /// and removes files that no snapshot needs and no writer may still need.
 STOA_API STOA_MUST_USE stoa_status stoa_table_expire(stoa_database *database, const char *table,
@@ -167,6 +179,8 @@ typedef struct stoa_sink_options {
                                "none" */
     int64_t row_group_rows; /* 0: the default */
     int64_t file_bytes;     /* a file is ended once it reaches it; 0: the default (512 MB) */
+    const char *partition;  /* "status, month(ts)": of a new table, or to replace one's with
+                               STOA_OVERWRITE; NULL: none, or the table's */
 } stoa_sink_options;
 
 /// Opens the way into a table. Nothing is visible before commit.

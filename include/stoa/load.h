@@ -19,13 +19,12 @@ typedef struct stoa_load_options {
     int64_t batch_rows;      /* 0: the default */
     const char *codec;
     stoa_context context;
+    const char *partition; /* "status, month(ts)": as in stoa_sink_options */
 } stoa_load_options;
 
 #define STOA_LOAD_DEFAULT                                                                          \
     {                                                                                              \
-        STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {                                            \
-            NULL, NULL, NULL, NULL, NULL, NULL                                                     \
-        }                                                                                          \
+        STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {NULL, NULL, NULL, NULL, NULL, NULL}, NULL   \
     }
 
 typedef struct stoa_load_report {

@@ -63,6 +63,7 @@ static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_o
     out->schema = stoa_cli_value(arguments, "--schema");
     out->format = stoa_cli_value(arguments, "--format");
     out->codec = stoa_cli_value(arguments, "--codec");
+    out->partition = stoa_cli_value(arguments, "--partition");
     return stoa_cli_value_i64(arguments, "--batch-rows", 1, &out->batch_rows, err);
 }
 

@@ -76,8 +76,34 @@ int stoa_cli_tables(const stoa_cli_arguments *arguments) {
     return end_listing(arguments, &session, &output, listing, status, &err);
 }
 
+/* "identity", "month, bucket[16]": what a column's partitions are. */
+struct partitions {
+    const char *column;
+    char text[256];
+    bool any;
+};
+
+static stoa_status note_partition(void *user, const stoa_partition_info *info, stoa_error *err) {
+    (void)err;
+    struct partitions *partitions = user;
+    partitions->any = true;
+    if (partitions->column != NULL && strcmp(partitions->column, info->column) == 0) {
+        size_t used = strlen(partitions->text);
+        (void)snprintf(partitions->text + used, sizeof partitions->text - used, "%s%s",
+                       used == 0 ? "" : ", ", info->transform);
+    }
+    return STOA_OK;
+}
+
+static stoa_status find_partitions(stoa_cli_session *session, const char *table,
+                                   const char *column, struct partitions *out, stoa_error *err) {
+    *out = (struct partitions){.column = column};
+    return stoa_table_partitions(session->database, table, note_partition, out, err);
+}
+
 int stoa_cli_schema(const stoa_cli_arguments *arguments) {
-    static const char *const names[] = {"id", "column", "type", "null", "doc"};
+    static const char *const plain_names[] = {"id", "column", "type", "null", "doc"};
+    static const char *const all_names[] = {"id", "column", "type", "null", "doc", "partition"};
     stoa_error err = STOA_ERROR_NONE;
     stoa_cli_output output;
     stoa_cli_session session;
@@ -85,10 +111,16 @@ int stoa_cli_schema(const stoa_cli_arguments *arguments) {
     if (code != STOA_EXIT_OK) {
         return code;
     }
-    stoa_listing *listing = stoa_listing_create(names, "itttt");
     const stoa_schema *schema = NULL;
-    stoa_status status =
-        stoa_table_schema(session.database, arguments->positionals[1], &schema, &err);
+    const char *table = arguments->positionals[1];
+    struct partitions partitions;
+    stoa_status status = find_partitions(&session, table, NULL, &partitions, &err);
+    bool any = status == STOA_OK && partitions.any;
+    stoa_listing *listing = stoa_listing_create(any ? all_names : plain_names,
+                                                any ? "ittttt" : "itttt");
+    if (status == STOA_OK) {
+        status = stoa_table_schema(session.database, table, &schema, &err);
+    }
     for (int32_t i = 0; status == STOA_OK && i < schema->root.child_count; i++) {
         const stoa_field *field = &schema->root.children[i];
         char type[4096];
@@ -98,6 +130,10 @@ int stoa_cli_schema(const stoa_cli_arguments *arguments) {
         stoa_listing_add_text(listing, type);
         stoa_listing_add_text(listing, field->required ? "not null" : "yes");
         stoa_listing_add_text(listing, field->doc);
+        if (any) {
+            status = find_partitions(&session, table, field->name, &partitions, &err);
+            stoa_listing_add_text(listing, partitions.text[0] == '\0' ? NULL : partitions.text);
+        }
     }
     stoa_schema_close(schema);
     return end_listing(arguments, &session, &output, listing, status, &err);

@@ -42,6 +42,8 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                   "parquet, arrow, csv, tsv, json or jsonl (default: by content and name)"},
                  {"--on-error", 0, "WHAT",
                   "fail (default), or reject:FILE to set rows aside that do not fit"},
+                 {"--partition", 0, "FIELDS",
+                  "folders and files by column or transform: 'status, month(ts), bucket(16, id)'"},
                  {"--codec", 0, "C", "zstd (default), snappy, lz4_raw, gzip, brotli or none"},
                  {"--batch-rows", 0, "N", "rows that are checked and written at once"},
                  QUIET_OPTION},

@@ -78,7 +78,8 @@ static stoa_status open_sink(struct load *load, const struct ArrowSchema *found,
                               .kind = options->kind,
                               .schema = options->mode == STOA_APPEND ? NULL : load->target,
                               .context = load->context,
-                              .codec = options->codec};
+                              .codec = options->codec,
+                              .partition = options->partition};
     sink.context.progress = NULL;
     return stoa_sink_open(load->database, load->table, &sink, &load->sink, err);
 }

@@ -291,6 +291,7 @@ enum { DUCKDB_VECTOR_ROWS = 2048 };
     F(duckdb_value, create_varchar, (const char *))                                                \
     F(duckdb_value, create_varchar_length, (const char *, idx_t))                                  \
     F(duckdb_value, create_list_value, (duckdb_logical_type, duckdb_value *, idx_t))               \
+    F(duckdb_value, create_struct_value, (duckdb_logical_type, duckdb_value *))                    \
     F(int64_t, get_int64, (duckdb_value))                                                          \
     F(char *, value_to_string, (duckdb_value))                                                     \
     F(duckdb_table_function, create_table_function, (void))                                        \

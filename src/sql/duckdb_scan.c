@@ -2,7 +2,7 @@
  *
  * A table name that it does not know is offered to `replace`. When the current view has a table of
  * that name, the reference becomes a call: `stoa_files([paths])`, our macro over read_parquet, for
- * Parquet tables, or `stoa_scan(number)` for what lies in memory, for empty tables, and while a plan
+ * Parquet tables (`stoa_partitioned` where columns stand in folders' names only), or `stoa_scan(number)` for what lies in memory, for empty tables, and while a plan
  * is only explained. Names that nobody knows go on to DuckDB's own replacement (files by name), or
  * become its error.
  *
@@ -18,6 +18,7 @@
 
 #include "sql/duckdb_fill.h"
 #include "sql/duckdb_load.h"
+#include "sql/partitions.h"
 #include "sql/view.h"
 
 /* What all threads of one execution share. */
@@ -191,18 +192,38 @@ static void read_rows(duckdb_function_info info, duckdb_data_chunk output) {
     atomic_fetch_add_explicit(&state->scan->progress->rows_done, rows, memory_order_relaxed);
 }
 
+/* Takes the value; NULL for want of memory. */
+static stoa_status add_parameter(const struct duckdb_api *api, duckdb_replacement_scan_info info,
+                                 duckdb_value value, stoa_error *err) {
+    if (value == NULL) {
+        return stoa_fail(err, STOA_NO_MEMORY, "the engine has no memory");
+    }
+    api->replacement_scan_add_parameter(info, value);
+    api->destroy_value(&value);
+    return STOA_OK;
+}
+
+static stoa_status add_partitions(const struct duckdb_api *api, duckdb_replacement_scan_info info,
+                                  const struct scan *scan, stoa_error *err) {
+    STOA_TRY(
+        add_parameter(api, info, stoa_sql_partition_values(api, scan->plan, scan->pool), err));
+    return add_parameter(api, info, stoa_sql_partition_columns(api, scan->plan, scan->pool), err);
+}
+
 /* Takes the values. */
-static void add_paths(const struct duckdb_api *api, duckdb_replacement_scan_info info,
-                      const struct scan *scan, duckdb_value *paths) {
+static stoa_status add_paths(const struct duckdb_api *api, duckdb_replacement_scan_info info,
+                             const struct scan *scan, duckdb_value *paths, stoa_error *err) {
     duckdb_logical_type text = api->create_logical_type(DUCKDB_TYPE_VARCHAR);
     duckdb_value list = api->create_list_value(text, paths, (idx_t)scan->part_count);
-    api->replacement_scan_set_function_name(info, "stoa_files");
-    api->replacement_scan_add_parameter(info, list);
-    api->destroy_value(&list);
+    bool lacks_columns = stoa_sql_plan_lacks_columns(scan->plan);
+    api->replacement_scan_set_function_name(info, lacks_columns ? "stoa_partitioned"
+                                                                : "stoa_files");
+    stoa_status status = add_parameter(api, info, list, err);
     api->destroy_logical_type(&text);
     for (int32_t i = 0; i < scan->part_count; i++) {
         api->destroy_value(&paths[i]);
     }
+    return status == STOA_OK && lacks_columns ? add_partitions(api, info, scan, err) : status;
 }
 
 static stoa_status replace_with_files(const struct duckdb_api *api,
@@ -219,9 +240,9 @@ static stoa_status replace_with_files(const struct duckdb_api *api,
         STOA_IGNORE(stoa_plan_parquet_path(scan->plan, i, context, &path, NULL));
         values[i] = api->create_varchar(path);
     }
-    add_paths(api, info, scan, values);
+    stoa_status status = add_paths(api, info, scan, values, err);
     stoa_pool_free(scan->pool, values, count * sizeof *values);
-    return STOA_OK;
+    return status;
 }
 
 static void replace(duckdb_replacement_scan_info info, const char *name, void *data) {

@@ -20,6 +20,7 @@
 #include "sql/duckdb_load.h"
 #include "sql/duckdb_scan.h"
 #include "sql/monitor.h"
+#include "sql/partitions.h"
 #include "table/table.h"
 
 #define BUDGET_FLOOR ((size_t)32 << 20)
@@ -194,6 +195,8 @@ static stoa_status open_any(stoa_database *database, bool single, void **out, st
     STOA_CHECK(budget_take(engine, err));
     STOA_CHECK(open_instance(engine, err));
     STOA_CHECK(stoa_sql_engine_execute(engine, engine->control, files_macro, err));
+    STOA_CHECK(
+        stoa_sql_engine_execute(engine, engine->control, stoa_sql_partitioned_macro, err));
     STOA_CHECK(stoa_sql_scan_function_register(engine, err));
     STOA_CHECK(stoa_sql_monitor_create(engine, &engine->monitor, err));
     STOA_CHECK(stoa_pressure_register(stoa_database_pool(database), give_back, engine,

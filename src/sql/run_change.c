@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "schema/schema.h"
+#include "sql/partitions.h"
 #include "sql/stored.h"
 #include "sql/write.h"
 
@@ -100,6 +101,10 @@ static bool is_parquet(const struct change *change) {
 
 static stoa_status add_files(const struct change *change, const int32_t *splits, int32_t count,
                              struct sql_text *text, stoa_error *err) {
+    if (stoa_sql_plan_lacks_columns(change->plan)) {
+        return stoa_sql_add_partitioned(change->plan, splits, count, ", filename = '__stoa_part'",
+                                        &change->run->context, text, err);
+    }
     STOA_TRY(stoa_sql_text_add(text, "read_parquet([", err));
     for (int32_t i = 0; i < count; i++) {
         const char *path = NULL;

@@ -25,7 +25,8 @@ static stoa_status open_sink(struct run *run, const stoa_schema *schema, stoa_si
     stoa_sink_options options = {.mode = replaces(run) ? STOA_OVERWRITE : STOA_CREATE,
                                  .schema = schema,
                                  .transaction = run->view->transaction,
-                                 .context = run->context};
+                                 .context = run->context,
+                                 .partition = run->statement->parsed.partition};
     return stoa_sink_open(run->session->database, run->statement->parsed.table, &options, out, err);
 }
 
@@ -209,7 +210,7 @@ stoa_status stoa_sql_run_create(struct run *run, stoa_error *err) {
         return STOA_OK;
     }
     STOA_CHECK(parse_columns(run, &schema, err));
-    if (replaces(run)) {
+    if (replaces(run) || run->statement->parsed.partition != NULL) {
         STOA_CHECK(open_sink(run, schema, &sink, err));
         STOA_CHECK(stoa_sink_commit(sink, NULL, err));
     } else {

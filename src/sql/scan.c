@@ -11,6 +11,7 @@
 #include "pipeline/pipeline.h"
 #include "schema/schema.h"
 #include "sql/detached.h"
+#include "sql/partitions.h"
 #include "sql/stored.h"
 
 struct request {
@@ -193,18 +194,27 @@ static stoa_status add_columns(const stoa_schema *schema, struct sql_text *text,
     return STOA_OK;
 }
 
-static stoa_status write_query(const struct request *request, stoa_plan *plan,
-                               struct sql_text *text, stoa_error *err) {
-    STOA_TRY(stoa_sql_text_add(text, "SELECT ", err));
-    STOA_TRY(add_columns(stoa_plan_schema(plan), text, err));
-    STOA_TRY(stoa_sql_text_add(text, " FROM read_parquet([", err));
+static stoa_status add_files(const struct request *request, stoa_plan *plan, struct sql_text *text,
+                             stoa_error *err) {
+    STOA_TRY(stoa_sql_text_add(text, "read_parquet([", err));
     for (int32_t i = 0; i < stoa_plan_split_count(plan); i++) {
         const char *path = NULL;
         STOA_TRY(stoa_plan_parquet_path(plan, i, &request->context, &path, err));
         STOA_TRY(stoa_sql_text_add(text, i > 0 ? ", " : "", err));
         STOA_TRY(stoa_sql_text_literal(text, path, err));
     }
-    STOA_TRY(stoa_sql_text_add(text, "], hive_partitioning = false)", err));
+    return stoa_sql_text_add(text, "], hive_partitioning = false)", err);
+}
+
+static stoa_status write_query(const struct request *request, stoa_plan *plan,
+                               struct sql_text *text, stoa_error *err) {
+    STOA_TRY(stoa_sql_text_add(text, "SELECT ", err));
+    STOA_TRY(add_columns(stoa_plan_schema(plan), text, err));
+    STOA_TRY(stoa_sql_text_add(text, " FROM ", err));
+    STOA_TRY(stoa_sql_plan_lacks_columns(plan)
+                 ? stoa_sql_add_partitioned(plan, NULL, stoa_plan_split_count(plan), "",
+                                            &request->context, text, err)
+                 : add_files(request, plan, text, err));
     if (request->plan.predicate != NULL) {
         STOA_TRY(stoa_sql_text_add(text, " WHERE ", err));
         STOA_TRY(stoa_predicate_print(request->plan.predicate, request->schema, &text->text, err));

@@ -47,6 +47,25 @@ static void as_query(struct parser *parser) {
     parser->out->body = stoa_sql_parser_range(parser, parser->at, end);
 }
 
+/* PARTITIONED BY (status, month(ts)): `at` moves behind it where it stands there. */
+static stoa_status partitioned_by(struct parser *parser, int32_t *at, stoa_error *err) {
+    const struct tokens *tokens = parser->tokens;
+    if (!stoa_sql_tokens_are(tokens, *at, "PARTITIONED BY")) {
+        return STOA_OK;
+    }
+    int32_t open = *at + 2;
+    int32_t behind = stoa_sql_tokens_skip_brackets(tokens, open);
+    if (!stoa_sql_token_is_symbol(tokens, open, '(') ||
+        !stoa_sql_token_is_symbol(tokens, behind - 1, ')') || behind - open < 3) {
+        parser->at = open;
+        return stoa_sql_parser_fail(parser, STOA_INVALID, err, "'(' and partitions");
+    }
+    struct text_range range = stoa_sql_parser_range(parser, open + 1, behind - 1);
+    *at = behind;
+    return stoa_arena_copy_text(parser->arena, tokens->sql + range.begin, range.end - range.begin,
+                                &parser->out->partition, err);
+}
+
 static stoa_status create_table(struct parser *parser, stoa_error *err) {
     struct statement *out = parser->out;
     const struct tokens *tokens = parser->tokens;
@@ -56,12 +75,15 @@ static stoa_status create_table(struct parser *parser, stoa_error *err) {
     strcpy(out->label, "CREATE TABLE");
     int32_t open = parser->at;
     bool brackets = stoa_sql_token_is_symbol(tokens, open, '(');
-    int32_t behind = brackets ? stoa_sql_tokens_skip_brackets(tokens, open) : open;
+    int32_t columns_end = brackets ? stoa_sql_tokens_skip_brackets(tokens, open) : open;
+    int32_t behind = columns_end;
+    STOA_TRY(partitioned_by(parser, &behind, err));
     if (stoa_sql_token_is(tokens, behind, "AS")) {
         out->kind = STATEMENT_CREATE_TABLE_AS;
         if (brackets) {
             STOA_TRY(stoa_sql_parser_names(parser, &out->columns, &out->column_count, err));
         }
+        parser->at = behind;
         STOA_TRY(stoa_sql_parser_expect(parser, "AS", err));
         if (parser->at >= tokens->count) {
             return stoa_sql_parser_fail(parser, STOA_INVALID, err, "a query");
@@ -69,13 +91,13 @@ static stoa_status create_table(struct parser *parser, stoa_error *err) {
         as_query(parser);
         return STOA_OK;
     }
-    if (!brackets || !stoa_sql_token_is_symbol(tokens, behind - 1, ')')) {
+    if (!brackets || !stoa_sql_token_is_symbol(tokens, columns_end - 1, ')')) {
         return stoa_sql_parser_fail(parser, STOA_INVALID, err,
                                     "'(' and columns, or AS and a query");
     }
     out->kind = STATEMENT_CREATE_TABLE;
-    STOA_TRY(refuse_constraints(parser, open + 1, behind - 1, err));
-    out->body = stoa_sql_parser_range(parser, open + 1, behind - 1);
+    STOA_TRY(refuse_constraints(parser, open + 1, columns_end - 1, err));
+    out->body = stoa_sql_parser_range(parser, open + 1, columns_end - 1);
     parser->at = behind;
     if (stoa_sql_token_is(tokens, behind, "WITH") ||
         stoa_sql_token_is(tokens, behind, "PARTITION")) {

@@ -72,6 +72,17 @@ stoa_status stoa_catalog_recognise(stoa_sqlite *connection, bool *out_empty, sto
     return STOA_OK;
 }
 
+stoa_status stoa_catalog_raise_format(stoa_sqlite *connection, int version, stoa_error *err) {
+    int64_t found = 0;
+    char pragma[48];
+    STOA_TRY(pragma_i64(connection, "PRAGMA user_version", &found, err));
+    if (found >= version) {
+        return STOA_OK;
+    }
+    (void)snprintf(pragma, sizeof pragma, "PRAGMA user_version=%d", version);
+    return stoa_sqlite_execute(connection, pragma, err);
+}
+
 /* Two processes that turn to WAL mode at once are told BUSY without waiting, so this waits. */
 static stoa_status use_wal(stoa_sqlite *connection, stoa_error *err) {
     stoa_status status = STOA_OK;
@@ -93,7 +104,7 @@ stoa_status stoa_catalog_fill_empty(stoa_sqlite *connection, stoa_error *err) {
     if (status == STOA_OK && empty) {
         char marks[96];
         (void)snprintf(marks, sizeof marks, "PRAGMA application_id=%d; PRAGMA user_version=%d",
-                       STOA_CATALOG_APPLICATION_ID, STOA_CATALOG_FORMAT);
+                       STOA_CATALOG_APPLICATION_ID, STOA_CATALOG_FORMAT_OLDEST);
         status = stoa_sqlite_execute(connection, stoa_catalog_layout, err);
         if (status == STOA_OK) {
             status = stoa_sqlite_execute(connection, marks, err);

@@ -1,6 +1,7 @@
 /* Reading the catalog: views, schemas, snapshots, lists of files. Each question is one read
  * transaction on the reading connection, under its lock; everything read is checked (checksums of
  * rows, counts against sums), because a damaged catalog must not become a wrong answer. */
+#include <math.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -104,7 +105,8 @@ stoa_status stoa_catalog_commit_id(stoa_catalog *catalog, int64_t *out, stoa_err
 }
 
 static stoa_status read_schema(stoa_catalog *catalog, int64_t table_id, int64_t schema_id,
-                               const stoa_schema **out, stoa_error *err) {
+                               const stoa_schema **out, stoa_partition_spec **out_spec,
+                               stoa_error *err) {
     sqlite3_stmt *statement = NULL;
     bool row = false;
     const char *json = NULL;
@@ -120,6 +122,13 @@ static stoa_status read_schema(stoa_catalog *catalog, int64_t table_id, int64_t 
     STOA_TRY(stoa_sqlite_text(statement, 0, &json, err));
     size_t size = (size_t)sqlite3_column_bytes(statement, 0);
     stoa_status status = stoa_schema_from_json(catalog->pool, json, size, out, err);
+    if (status == STOA_OK) {
+        status = stoa_partition_spec_from_json(catalog->pool, *out, json, size, out_spec, err);
+        if (status != STOA_OK) {
+            stoa_schema_close(*out);
+            *out = NULL;
+        }
+    }
     if (status == STOA_INVALID) { /* what a person wrote is invalid; what we wrote is damaged */
         status = STOA_CORRUPT;
         stoa_wrap(err, "schema %" PRId64 " of table %" PRId64, schema_id, table_id);
@@ -216,8 +225,9 @@ static stoa_status add_table(stoa_catalog *catalog, const stoa_view *previous, s
     }
     if (same_table && old->schema->schema_id == schema_id) {
         schema = stoa_schema_retain(old->schema);
+        facts.spec = stoa_partition_spec_retain(old->spec);
     } else {
-        STOA_TRY(read_schema(catalog, facts.id, schema_id, &schema, err));
+        STOA_TRY(read_schema(catalog, facts.id, schema_id, &schema, &facts.spec, err));
     }
     stoa_status status = STOA_OK;
     stoa_entry *entry = NULL;
@@ -238,6 +248,7 @@ static stoa_status add_table(stoa_catalog *catalog, const stoa_view *previous, s
     STOA_CHECK(stoa_view_add(view, entry, err));
 
 done:
+    stoa_partition_spec_close(facts.spec);
     stoa_schema_close(schema);
     return status;
 }
@@ -272,9 +283,15 @@ done:
     return status;
 }
 
-/* Files are removed by their paths, so a path from a damaged catalog must not lead elsewhere. */
+/* Files are removed by their paths, so a path from a damaged catalog must not lead elsewhere. Two dots
+ * within a name are a partition's value. */
 static stoa_status check_path(const char *path, stoa_error *err) {
-    if (strncmp(path, "tables/", 7) != 0 || strstr(path, "..") != NULL) {
+    bool inside = strncmp(path, "tables/", 7) == 0;
+    for (const char *part = path; part != NULL && inside; part = strchr(part, '/')) {
+        part += *part == '/';
+        inside = strncmp(part, "..", 2) != 0 || (part[2] != '/' && part[2] != '\0');
+    }
+    if (!inside) {
         return stoa_fail(err, STOA_CORRUPT,
                          "catalog: expected a file below 'tables/' but found "
                          "'%.100s'",
@@ -309,10 +326,51 @@ static stoa_status grow_columns(stoa_part *part, int32_t *capacity, stoa_error *
     return STOA_OK;
 }
 
-static stoa_status read_columns(stoa_catalog *catalog, const stoa_schema *schema, stoa_part *part,
+/* A field of the file's partition, that stands as a column: see insert_partition. */
+static stoa_status read_partition(const stoa_partition_spec *spec, stoa_part *part,
+                                  sqlite3_stmt *row, stoa_error *err) {
+    const stoa_field_summary *column = &part->columns[part->column_count];
+    int32_t index = column->field_id - STOA_CATALOG_PARTITION_ID;
+    if (spec == NULL || index != part->partition_count || index >= spec->field_count) {
+        return stoa_fail(err, STOA_CORRUPT, "catalog: a file has a partition field %d too many",
+                         (int)index);
+    }
+    stoa_value *value = &part->partition[part->partition_count++];
+    const stoa_field field = {.type = spec->fields[index].type};
+    const stoa_value *bound = NULL;
+    STOA_TRY(read_bound(part, &field, row, 4, &bound, err));
+    *value = (stoa_value){.type = field.type,
+                          .is_null = column->null_count != 0,
+                          .f = column->may_have_nan ? (double)NAN : 0};
+    if (bound != NULL) {
+        *value = *bound;
+    } else if (!value->is_null && !column->may_have_nan) {
+        return stoa_fail(err, STOA_CORRUPT, "catalog: partition field %d of a file has no value",
+                         (int)index);
+    }
+    return STOA_OK;
+}
+
+static stoa_status check_partition(const stoa_partition_spec *spec, const stoa_part *part,
+                                   stoa_error *err) {
+    int32_t expected = spec == NULL ? 0 : spec->field_count;
+    return part->partition_count == expected
+               ? STOA_OK
+               : stoa_fail(err, STOA_CORRUPT,
+                           "catalog: expected %d partition fields of file '%s' but found %d",
+                           (int)expected, part->path, (int)part->partition_count);
+}
+
+static stoa_status read_columns(stoa_catalog *catalog, const stoa_entry *entry, stoa_part *part,
                                 stoa_error *err) {
     sqlite3_stmt *row = NULL;
     int32_t capacity = 0;
+    const stoa_schema *schema = entry->schema;
+    if (entry->spec != NULL) {
+        STOA_TRY(stoa_arena_allocate_array(&part->arena, (size_t)entry->spec->field_count,
+                                           sizeof *part->partition, (void **)&part->partition,
+                                           err));
+    }
     STOA_TRY(
         stoa_sqlite_prepare(&catalog->reader, STOA_SQL_FILE_COLUMNS, &row, err, "i", part->id));
     for (;;) {
@@ -320,7 +378,7 @@ static stoa_status read_columns(stoa_catalog *catalog, const stoa_schema *schema
         int64_t id = 0, nan = 0;
         STOA_TRY(stoa_sqlite_step(row, &more, err));
         if (!more) {
-            return STOA_OK;
+            return check_partition(entry->spec, part, err);
         }
         if (part->column_count == capacity) {
             STOA_TRY(grow_columns(part, &capacity, err));
@@ -333,6 +391,10 @@ static stoa_status read_columns(stoa_catalog *catalog, const stoa_schema *schema
         STOA_TRY(stoa_sqlite_i64(row, 3, 0, 1, &nan, err));
         column->field_id = (int32_t)id;
         column->may_have_nan = nan != 0;
+        if (column->field_id >= STOA_CATALOG_PARTITION_ID) {
+            STOA_TRY(read_partition(entry->spec, part, row, err));
+            continue;
+        }
         const stoa_field *field = stoa_schema_field(schema, column->field_id);
         STOA_TRY(read_bound(part, field, row, 4, &column->lower, err));
         STOA_TRY(read_bound(part, field, row, 5, &column->upper, err));
@@ -342,7 +404,7 @@ static stoa_status read_columns(stoa_catalog *catalog, const stoa_schema *schema
 
 /* A row of FILE_FACTS with its check after them. */
 static stoa_status read_file(stoa_catalog *catalog, stoa_database *database,
-                             const stoa_schema *schema, sqlite3_stmt *row, stoa_part **out,
+                             const stoa_entry *entry, sqlite3_stmt *row, stoa_part **out,
                              stoa_error *err) {
     stoa_part *part = NULL;
     const char *path = NULL;
@@ -361,7 +423,7 @@ static stoa_status read_file(stoa_catalog *catalog, stoa_database *database,
     part->byte_count = (uint64_t)bytes;
     part->content_hash = (uint64_t)hash;
     STOA_CHECK(stoa_arena_copy_text(&part->arena, path, strlen(path), &part->path, err));
-    STOA_CHECK(read_columns(catalog, schema, part, err));
+    STOA_CHECK(read_columns(catalog, entry, part, err));
     *out = part;
     return STOA_OK;
 
@@ -402,7 +464,7 @@ static stoa_status read_files(stoa_catalog *catalog, stoa_database *database, st
         if (!row) {
             return check_totals(entry, parts, err);
         }
-        STOA_TRY(read_file(catalog, database, entry->schema, files, &part, err));
+        STOA_TRY(read_file(catalog, database, entry, files, &part, err));
         stoa_status status = stoa_part_vector_push(parts, part, err);
         if (status != STOA_OK) {
             stoa_part_release(part);
@@ -445,11 +507,13 @@ stoa_status stoa_catalog_read_snapshot(stoa_catalog *catalog, const stoa_entry *
                            table->name, snapshot_id, expired ? " any more: it was expired" : "");
         goto done;
     }
-    STOA_CHECK(read_schema(catalog, table->id, facts.snapshot.schema_id, &schema, err));
+    STOA_CHECK(
+        read_schema(catalog, table->id, facts.snapshot.schema_id, &schema, &facts.spec, err));
     facts.schema = schema;
     STOA_CHECK(stoa_entry_create(catalog->pool, &facts, out, err));
 
 done:
+    stoa_partition_spec_close(facts.spec);
     stoa_schema_close(schema);
     end_read(catalog);
     return status;

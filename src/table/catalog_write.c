@@ -123,6 +123,10 @@ static stoa_status insert_schema(stoa_catalog *catalog, const stoa_entry *now, s
     const char *text = NULL;
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_schema_to_json(now->schema, &json, err));
+    if (now->spec != NULL) {
+        STOA_CHECK(stoa_partition_spec_to_json(now->spec, &json, err));
+        STOA_CHECK(stoa_catalog_raise_format(&catalog->writer, STOA_CATALOG_PARTITIONS, err));
+    }
     STOA_CHECK(stoa_buffer_text(&json, &text, err));
     STOA_CHECK(stoa_sqlite_run(&catalog->writer, STOA_SQL_SCHEMA_INSERT, err, "iit", now->id,
                                (int64_t)now->schema->schema_id, text));
@@ -192,6 +196,15 @@ done:
     return status;
 }
 
+/* A field of the partition stands as a column whose bounds are its value: both NULL for a null, and for
+ * NaN, which `may_have_nan` tells. */
+static stoa_status insert_partition(stoa_catalog *catalog, int64_t file_id, int32_t index,
+                                    const stoa_part *part, stoa_error *err) {
+    stoa_field_summary summary = stoa_part_summary_of_value(
+        part, STOA_CATALOG_PARTITION_ID + index, &part->partition[index]);
+    return insert_column(catalog, file_id, &summary, err);
+}
+
 /* Ids are drawn and not counted: a plan names the files that it rewrites by their ids, and an id that
  * came back after a deletion would name another file. */
 static stoa_status insert_file(stoa_catalog *catalog, int64_t table_id, int64_t commit_id,
@@ -202,6 +215,9 @@ static stoa_status insert_file(stoa_catalog *catalog, int64_t table_id, int64_t 
                              (int64_t)part->content_hash, commit_id));
     for (int32_t i = 0; i < part->column_count; i++) {
         STOA_TRY(insert_column(catalog, id, &part->columns[i], err));
+    }
+    for (int32_t i = 0; i < part->partition_count; i++) {
+        STOA_TRY(insert_partition(catalog, id, i, part, err));
     }
     return STOA_OK;
 }

@@ -43,6 +43,7 @@ static stoa_status remove_files(struct sweep *sweep, int64_t *out_count, stoa_er
         if (status != STOA_OK && status != STOA_NOT_FOUND) {
             return status;
         }
+        stoa_database_remove_partitions(database, path);
         *out_count += status == STOA_OK;
         at += strlen(path) + 1;
     }
@@ -130,6 +131,7 @@ struct listing {
     stoa_database *database;
     stoa_buffer paths;
     const char *folder; /* being listed */
+    stoa_buffer *below; /* gets the folders in it, each with its NUL; NULL: they count as files */
 };
 
 static stoa_status note_path(void *user, const char *name, const stoa_file_info *info,
@@ -140,9 +142,11 @@ static stoa_status note_path(void *user, const char *name, const stoa_file_info 
          info->modified_ms > stoa_clock_unix_ms() - listing->database->grace_ms)) {
         return STOA_OK; /* its writer may be at work */
     }
-    STOA_TRY(stoa_buffer_append_text(&listing->paths, listing->folder, err));
-    STOA_TRY(stoa_buffer_append_byte(&listing->paths, '/', err));
-    return stoa_buffer_append(&listing->paths, name, strlen(name) + 1, err);
+    stoa_buffer *list = info->is_directory && listing->below != NULL ? listing->below
+                                                                     : &listing->paths;
+    STOA_TRY(stoa_buffer_append_text(list, listing->folder, err));
+    STOA_TRY(stoa_buffer_append_byte(list, '/', err));
+    return stoa_buffer_append(list, name, strlen(name) + 1, err);
 }
 
 /* What lies directly in `folder`, at the end of the list; nothing when there is no such folder. */
@@ -169,6 +173,21 @@ static const char *next_path(const struct listing *listing, size_t *at) {
     return path;
 }
 
+/* The files below the folders, and at the end of `folders` those of partitions, which hold some. */
+static stoa_status list_files(struct listing *folders, struct listing *files, stoa_error *err) {
+    stoa_pool *pool = folders->database->pool;
+    const char *next;
+    files->below = &folders->paths;
+    for (size_t at = 0; (next = next_path(folders, &at)) != NULL;) {
+        char *folder = NULL; /* the list moves as it grows */
+        STOA_TRY(stoa_pool_copy_string(pool, next, &folder, err));
+        stoa_status status = list_folder(files, folder, err);
+        stoa_pool_free_string(pool, folder);
+        STOA_TRY(status);
+    }
+    return STOA_OK;
+}
+
 /* The token in "…/<token>" or "…/<token>-<n>.parquet", when it is one of nobody alive. */
 static bool is_abandoned(const stoa_lease_list *leases, const char *path) {
     const char *name = strrchr(path, '/') + 1;
@@ -192,6 +211,7 @@ static stoa_status clean_files(stoa_database *database, const stoa_lease_list *l
                      "process that has ended",
                      path);
             stoa_database_remove_file(database, path);
+            stoa_database_remove_partitions(database, path);
         }
     }
     return STOA_OK;
@@ -247,13 +267,10 @@ static stoa_status run_clean(stoa_database *database, stoa_error *err) {
     stoa_buffer_init(&folders.paths, database->pool);
     stoa_buffer_init(&files.paths, database->pool);
     stoa_buffer_init(&temporary.paths, database->pool);
-    const char *folder;
     stoa_status status = STOA_OK;
     STOA_CHECK(list_folder(&temporary, "tmp", err));
     STOA_CHECK(list_folder(&folders, "tables", err));
-    for (size_t at = 0; (folder = next_path(&folders, &at)) != NULL;) {
-        STOA_CHECK(list_folder(&files, folder, err));
-    }
+    STOA_CHECK(list_files(&folders, &files, err));
     STOA_CHECK(stoa_lease_list_read(database, &leases, err));
     STOA_CHECK(clean_files(database, &leases, &files, err));
     clean_folders(database, &leases, &folders);
@@ -313,7 +330,7 @@ static stoa_status copy_chain(stoa_database *database, const stoa_entry *entry,
     for (const stoa_entry *state = entry; state != NULL; state = state->previous) {
         stoa_entry *copy = NULL;
         stoa_entry_facts facts = {state->id, state->name, state->kind_name, state->schema,
-                                  state->snapshot};
+                                  state->snapshot, state->spec};
         if (state != entry && state->snapshot.time_ms < keep_newer_than_ms) {
             continue;
         }

@@ -106,7 +106,7 @@ static stoa_status prepare_memory(stoa_transaction *transaction, stoa_change *ch
     }
     STOA_TRY(check_memory_name(transaction, change, err));
     const stoa_entry *now = change->now;
-    stoa_entry_facts facts = {now->id, now->name, now->kind_name, now->schema, {0}};
+    stoa_entry_facts facts = {now->id, now->name, now->kind_name, now->schema, {0}, now->spec};
     stoa_part_vector parts = {.pool = database->pool};
     stoa_status status = STOA_OK;
     if (head != NULL) {

@@ -68,6 +68,25 @@ void stoa_database_remove_file(stoa_database *database, const char *path) {
     }
 }
 
+/* Below "tables/<id>": the third part of the path and what follows are partitions. */
+void stoa_database_remove_partitions(stoa_database *database, const char *path) {
+    char *folder = NULL;
+    if (database->is_remote) {
+        return; /* there are no folders */
+    }
+    const char *table = strchr(path, '/');
+    table = table == NULL ? NULL : strchr(table + 1, '/');
+    if (table == NULL || stoa_pool_copy_string(database->pool, path, &folder, NULL) != STOA_OK) {
+        return;
+    }
+    for (char *end = strrchr(folder, '/'); end > folder + (table - path);
+         end = strrchr(folder, '/')) {
+        *end = '\0';
+        stoa_database_remove_file(database, folder);
+    }
+    stoa_pool_free(database->pool, folder, strlen(path) + 1);
+}
+
 static stoa_status check_process(const stoa_database *database, stoa_error *err) {
     if (getpid() != database->process) {
         return stoa_fail(err, STOA_INVALID,

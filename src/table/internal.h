@@ -87,6 +87,8 @@ STOA_MUST_USE stoa_status stoa_database_sync_folder(stoa_database *database, con
                                                     stoa_error *err);
 /// Removes a file below the directory, best effort: what stays is found later by its token.
 void stoa_database_remove_file(stoa_database *database, const char *path);
+/// Removes the folders of partitions above a file that is gone, best effort: those that are empty.
+void stoa_database_remove_partitions(stoa_database *database, const char *path);
 /// "tables/<id>" into `out` (64 bytes).
 void stoa_table_folder(int64_t table_id, char out[64]);
 /// A number that nobody guesses or repeats, above 0.
@@ -144,16 +146,18 @@ STOA_MUST_USE stoa_status stoa_change_parts(stoa_database *database, const stoa_
 /// A new table that is in no view yet; NULL kind: the default one.
 STOA_MUST_USE stoa_status stoa_entry_for_new(stoa_database *database, const char *table,
                                              const char *kind_name, const stoa_schema *schema,
-                                             stoa_entry **out, stoa_error *err);
+                                             stoa_partition_spec *spec, stoa_entry **out,
+                                             stoa_error *err);
 
 /// What a sink hands over. `entry` is the table as it was when the sink was opened; for a new one
-/// `create` is true. `schema` is set when it replaces the table's. Takes the references in `added`
-/// on STOA_OK.
+/// `create` is true. `schema` is set when it replaces the table's, with `spec` (NULL: none) beside it.
+/// Takes the references in `added` on STOA_OK.
 typedef struct stoa_staged_write {
     stoa_entry *entry;
     bool create;
     bool replace;
     const stoa_schema *schema;
+    stoa_partition_spec *spec;
     stoa_operation operation;
     stoa_part_vector *added;
     const int64_t *removed;
@@ -182,6 +186,7 @@ struct stoa_sink {
     stoa_view *view;                   /* pinned for a rewrite */
     stoa_entry *entry;                 /* the table; a new one's: not in any view */
     const stoa_schema *schema;
+    stoa_partition_spec *spec; /* NULL: not partitioned */
     const stoa_table_kind *kind;
     bool create;
     bool replace;

@@ -3,6 +3,7 @@
  * after itself even while somebody still reads what it had staged. */
 #include "table/part.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "table/internal.h"
@@ -40,6 +41,7 @@ void stoa_part_release(stoa_part *part) {
     }
     if (atomic_load_explicit(&part->unlisted, memory_order_relaxed) && part->path != NULL) {
         stoa_database_remove_file(part->database, part->path);
+        stoa_database_remove_partitions(part->database, part->path);
     }
     stoa_pool *pool = part->arena.pool;
     stoa_arrow_array_release(&part->batch);
@@ -81,6 +83,48 @@ stoa_status stoa_part_set_columns(stoa_part *part, const stoa_field_summary *col
     }
     part->column_count = column_count;
     return STOA_OK;
+}
+
+stoa_field_summary stoa_part_summary_of_value(const stoa_part *part, int32_t field_id,
+                                              const stoa_value *value) {
+    bool is_nan = !value->is_null && isnan(value->f);
+    const stoa_value *bound = value->is_null || is_nan ? NULL : value;
+    return (stoa_field_summary){.field_id = field_id,
+                                .value_count = part->row_count,
+                                .null_count = value->is_null ? part->row_count : 0,
+                                .may_have_nan = is_nan,
+                                .lower = bound,
+                                .upper = bound};
+}
+
+stoa_status stoa_part_set_partition(stoa_part *part, const stoa_partition_spec *spec,
+                                    const stoa_value *partition,
+                                    const stoa_field_summary *columns, int32_t column_count,
+                                    stoa_error *err) {
+    stoa_field_summary *all = NULL;
+    size_t count = (size_t)spec->field_count;
+    size_t bytes = ((size_t)column_count + count) * sizeof *all;
+    STOA_TRY(stoa_arena_allocate_array(&part->arena, count, sizeof *part->partition,
+                                       (void **)&part->partition, err));
+    for (size_t i = 0; i < count; i++) {
+        const stoa_value *copy = NULL;
+        STOA_TRY(copy_value(&part->arena, &partition[i], &copy, err));
+        part->partition[i] = copy == NULL ? partition[i] : *copy;
+    }
+    part->partition_count = spec->field_count;
+    STOA_TRY(stoa_pool_allocate(part->arena.pool, bytes, (void **)&all, err));
+    if (column_count > 0) {
+        memcpy(all, columns, (size_t)column_count * sizeof *all);
+    }
+    for (int32_t i = 0; i < spec->field_count; i++) {
+        if (spec->fields[i].transform == STOA_TRANSFORM_IDENTITY) {
+            all[column_count++] = stoa_part_summary_of_value(part, spec->fields[i].source_id,
+                                                             &part->partition[i]);
+        }
+    }
+    stoa_status status = stoa_part_set_columns(part, all, column_count, err);
+    stoa_pool_free(part->arena.pool, all, bytes);
+    return status;
 }
 
 stoa_status stoa_part_vector_reserve(stoa_part_vector *vector, int64_t additional,

@@ -9,6 +9,7 @@
 #include <stoa/database.h>
 
 #include "mem/arena.h"
+#include "schema/partition.h"
 #include "schema/predicate.h"
 
 typedef struct stoa_part {
@@ -27,6 +28,10 @@ typedef struct stoa_part {
     _Atomic bool unlisted;
     stoa_field_summary *columns;
     int32_t column_count;
+    /* Of a partitioned table: what the fields of its spec are for every row; NULL: none. Columns that
+     * are partitions by themselves are not in the file. */
+    stoa_value *partition;
+    int32_t partition_count;
 
     /* In memory only: all columns in canonical layout, and the lock under which slices are made
      * (the first slice changes the array in place). */
@@ -44,6 +49,17 @@ void stoa_part_release(stoa_part *part);
 /// Copies summaries, their bounds and bytes into the part.
 STOA_MUST_USE stoa_status stoa_part_set_columns(stoa_part *part, const stoa_field_summary *columns,
                                                 int32_t column_count, stoa_error *err);
+
+/// The same for a file of a partitioned table: `partition` are the values of the spec's fields, and
+/// columns that are not in the file are known by them.
+STOA_MUST_USE stoa_status stoa_part_set_partition(stoa_part *part, const stoa_partition_spec *spec,
+                                                  const stoa_value *partition,
+                                                  const stoa_field_summary *columns,
+                                                  int32_t column_count, stoa_error *err);
+
+/// What is known of a column that has one value in all rows: the value as both bounds, but for NaN.
+stoa_field_summary stoa_part_summary_of_value(const stoa_part *part, int32_t field_id,
+                                              const stoa_value *value);
 
 /// A growable list of references. All-zero with a pool is empty.
 typedef struct stoa_part_vector {

@@ -126,12 +126,15 @@ static stoa_status choose_columns(stoa_plan *plan, const stoa_scan_request *requ
 /* Drops the parts that are proven to hold no row of the answer. */
 static void prune(stoa_plan *plan, const stoa_predicate *predicate) {
     int64_t kept = 0;
+    const stoa_partition_spec *spec = plan->entry->spec;
     for (int64_t i = 0; i < plan->parts.count; i++) {
         stoa_part *part = plan->parts.items[i];
         bool may = part->row_count > 0 &&
                    (predicate == NULL ||
-                    stoa_predicate_may_match(predicate, plan->entry->schema, part->columns,
-                                             part->column_count));
+                    (stoa_predicate_may_match(predicate, plan->entry->schema, part->columns,
+                                              part->column_count) &&
+                     (part->partition == NULL ||
+                      stoa_partition_may_match(spec, part->partition, predicate))));
         if (may) {
             plan->parts.items[kept++] = part;
         } else {
@@ -282,6 +285,15 @@ int32_t stoa_plan_split_count(const stoa_plan *plan) {
 const stoa_split *stoa_plan_split(const stoa_plan *plan, int32_t index) {
     STOA_ASSERT(index >= 0 && index < plan->parts.count);
     return &plan->splits[index];
+}
+
+const stoa_partition_spec *stoa_plan_partitions(const stoa_plan *plan) {
+    return plan->entry->spec;
+}
+
+const stoa_value *stoa_plan_partition(const stoa_plan *plan, int32_t split) {
+    STOA_ASSERT(split >= 0 && split < plan->parts.count);
+    return plan->parts.items[split]->partition;
 }
 
 int64_t stoa_plan_row_count(const stoa_plan *plan) {

@@ -132,6 +132,62 @@ static stoa_status renumber(struct renumbering *run, const stoa_field *source, i
     return STOA_OK;
 }
 
+/* ---- partitions ---- */
+
+static stoa_status parse_partitions(stoa_sink *sink, const char *table, const char *text,
+                                    const stoa_schema *schema, stoa_error *err) {
+    stoa_status status = stoa_partition_spec_parse(sink->pool, schema, text, &sink->spec, err);
+    stoa_wrap(status == STOA_OK ? NULL : err, "partitions of table '%s'", table);
+    return status;
+}
+
+/* The old text over the new columns, where no other is given. */
+static stoa_status succeed_partitions(stoa_sink *sink, const char *wanted, stoa_error *err) {
+    const stoa_entry *old = sink->entry;
+    stoa_buffer text;
+    stoa_buffer_init(&text, sink->pool);
+    stoa_status status = STOA_OK;
+    if (wanted == NULL && old->spec != NULL) {
+        STOA_CHECK(stoa_partition_spec_print(old->spec, old->schema, &text, err));
+        STOA_CHECK(stoa_buffer_text(&text, &wanted, err));
+    }
+    if (wanted != NULL) {
+        STOA_CHECK(parse_partitions(sink, old->name, wanted, sink->schema, err));
+    }
+    if (sink->replace_schema || stoa_partition_spec_equal(sink->spec, old->spec)) {
+        goto done;
+    }
+    const stoa_schema *made = NULL; /* the same columns: a spec goes with a version of them */
+    STOA_CHECK(stoa_schema_create_version(sink->pool, old->schema->root.children,
+                                          old->schema->root.child_count,
+                                          old->schema->schema_id + 1, old->schema->field_id_max,
+                                          &made, err));
+    stoa_schema_close(sink->schema);
+    sink->schema = made;
+    sink->replace_schema = true;
+
+done:
+    stoa_buffer_release(&text);
+    return status;
+}
+
+static stoa_status keep_partitions(stoa_sink *sink, const char *wanted, stoa_error *err) {
+    stoa_partition_spec *spec = stoa_partition_spec_retain(sink->entry->spec);
+    if (wanted != NULL) {
+        stoa_status status = parse_partitions(sink, sink->entry->name, wanted, sink->schema, err);
+        if (status == STOA_OK && !stoa_partition_spec_equal(sink->spec, spec)) {
+            status = stoa_fail(err, STOA_INVALID,
+                               "table '%s' has other partitions than '%s'; only overwriting "
+                               "replaces them",
+                               sink->entry->name, wanted);
+        }
+        stoa_partition_spec_close(spec);
+        return status;
+    }
+    sink->spec = spec;
+    return STOA_OK;
+}
+
 /* A schema that takes another's place: the same columns keep their ids, other columns get ids that
  * the table has never used. */
 static stoa_status succeed_schema(stoa_sink *sink, const stoa_schema *wanted, stoa_error *err) {
@@ -204,6 +260,8 @@ static void end(void *owner) {
     sink->removed_count = 0;
     stoa_schema_close(sink->schema);
     sink->schema = NULL;
+    stoa_partition_spec_close(sink->spec);
+    sink->spec = NULL;
     stoa_entry_release(sink->entry);
     sink->entry = NULL;
     stoa_transaction_close(sink->own_transaction);
@@ -241,8 +299,11 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
     sink->operation = sink->replace ? STOA_OPERATION_OVERWRITE : STOA_OPERATION_APPEND;
     if (sink->create) {
         STOA_TRY(stoa_transaction_check_free(sink->transaction, table, err));
+        if (options->partition != NULL && options->schema != NULL) {
+            STOA_TRY(parse_partitions(sink, table, options->partition, options->schema, err));
+        }
         STOA_TRY(stoa_entry_for_new(sink->database, table, options->kind, options->schema,
-                                    &sink->entry, err));
+                                    sink->spec, &sink->entry, err));
     } else {
         STOA_TRY(stoa_transaction_lookup(sink->transaction, table, &sink->entry, NULL, err));
         STOA_TRY(sink->replace
@@ -254,6 +315,9 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
     if (sink->kind->durable) {
         STOA_TRY(stoa_database_check_writable(sink->database, err));
     }
+    if (options->partition != NULL) {
+        STOA_TRY(check_capability(sink->entry, STOA_CAN_PARTITION, "partitioning", err));
+    }
     if (!sink->create && options->schema != NULL && !sink->replace &&
         !stoa_type_equal(&options->schema->root, &sink->schema->root, false)) {
         return stoa_fail(err, STOA_INVALID,
@@ -261,8 +325,12 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
                          "only overwriting replaces them",
                          sink->entry->name);
     }
-    return sink->replace && options->schema != NULL ? succeed_schema(sink, options->schema, err)
-                                                    : STOA_OK;
+    if (sink->replace && options->schema != NULL) {
+        STOA_TRY(succeed_schema(sink, options->schema, err));
+    }
+    return sink->create    ? STOA_OK
+           : sink->replace ? succeed_partitions(sink, options->partition, err)
+                           : keep_partitions(sink, options->partition, err);
 }
 
 stoa_status stoa_sink_open(stoa_database *database, const char *table,
@@ -301,6 +369,7 @@ static stoa_status aim_rewrite(stoa_sink *sink, stoa_plan *plan, const int32_t *
     sink->view = view;
     sink->entry = stoa_entry_retain(entry);
     sink->schema = stoa_schema_retain(entry->schema);
+    sink->spec = stoa_partition_spec_retain(entry->spec);
     sink->kind = entry->kind;
     uint32_t needed = sink->operation == STOA_OPERATION_UPDATE ? STOA_CAN_UPDATE : STOA_CAN_DELETE;
     STOA_TRY(check_capability(entry, needed, stoa_operation_name(sink->operation), err));
@@ -383,6 +452,7 @@ static stoa_status hand_over(stoa_sink *sink, stoa_error *err) {
         .create = sink->create,
         .replace = sink->replace,
         .schema = sink->replace_schema ? sink->schema : NULL,
+        .spec = sink->spec,
         .operation = sink->operation,
         .added = &sink->parts,
         .removed = sink->removed,

@@ -53,7 +53,14 @@ extern const char *const stoa_sql_texts[STOA_SQL_COUNT];
 extern const char stoa_catalog_layout[];
 /// What a catalog in an object store has besides, if it has it not yet.
 extern const char stoa_catalog_object_layout[];
-enum { STOA_CATALOG_FORMAT = 1, STOA_CATALOG_APPLICATION_ID = 0x53746F61 /* "Stoa" */ };
+enum {
+    STOA_CATALOG_FORMAT = 2,        /* the newest that is understood */
+    STOA_CATALOG_FORMAT_OLDEST = 1, /* what new catalogs are */
+    STOA_CATALOG_PARTITIONS = 2,    /* has partitioned tables */
+    STOA_CATALOG_APPLICATION_ID = 0x53746F61, /* "Stoa" */
+    /* In stoa_file_column: field i of a file's partition is "field id" i above this. */
+    STOA_CATALOG_PARTITION_ID = 1 << 30
+};
 
 /// One connection and its prepared statements. All-zero is closed.
 typedef struct stoa_sqlite {
@@ -98,6 +105,9 @@ STOA_MUST_USE stoa_status stoa_catalog_set_up(stoa_sqlite *connection, bool writ
 STOA_MUST_USE stoa_status stoa_catalog_recognise(stoa_sqlite *connection, bool *out_empty,
                                                  stoa_error *err);
 STOA_MUST_USE stoa_status stoa_catalog_fill_empty(stoa_sqlite *connection, stoa_error *err);
+/// Marks the catalog as one that older libraries must not open, if it is not yet.
+STOA_MUST_USE stoa_status stoa_catalog_raise_format(stoa_sqlite *connection, int version,
+                                                    stoa_error *err);
 
 /// The failure behind a result code.
 stoa_status stoa_sqlite_fail(stoa_error *err, sqlite3 *handle, int code, const char *what);

@@ -13,6 +13,7 @@
 
 #include <stoa/database.h>
 
+#include "schema/partition.h"
 #include "schema/predicate.h"
 #include "vfs/stage.h"
 
@@ -24,7 +25,8 @@ typedef enum stoa_capability {
     STOA_CAN_UPDATE = 1u << 4,
     STOA_CAN_UPSERT = 1u << 5,
     STOA_CAN_SNAPSHOTS = 1u << 6,
-    STOA_CAN_PARQUET_FILES = 1u << 7 /* a split can name a Parquet file for the engine to read */
+    STOA_CAN_PARQUET_FILES = 1u << 7, /* a split can name a Parquet file for the engine to read */
+    STOA_CAN_PARTITION = 1u << 8      /* rows stand in files by partition */
 } stoa_capability;
 
 /// Which rows a caller wants; all members optional. Ids are field ids of the table's schema.
@@ -64,6 +66,11 @@ const stoa_split *stoa_plan_split(const stoa_plan *plan, int32_t index);
 int64_t stoa_plan_row_count(const stoa_plan *plan); /* of all splits; -1: not known */
 /// Parts that the predicate ruled out.
 int32_t stoa_plan_skipped_count(const stoa_plan *plan);
+/// What the table is partitioned by, in the plan's snapshot; NULL: nothing.
+const stoa_partition_spec *stoa_plan_partitions(const stoa_plan *plan);
+/// The values of its fields in all rows of a split. The file lacks the columns that are partitions by
+/// themselves (stoa_partition_identity).
+const stoa_value *stoa_plan_partition(const stoa_plan *plan, int32_t split);
 /// A local path of a Parquet split's file, valid until the plan is closed. A file that is not local
 /// is fetched for it.
 ///

@@ -216,6 +216,23 @@ done:
     return status;
 }
 
+stoa_status stoa_table_partitions(stoa_database *database, const char *table,
+                                  stoa_partition_function function, void *user, stoa_error *err) {
+    struct look look;
+    STOA_TRY(look_begin(database, table, &look, err));
+    const stoa_partition_spec *spec = look.entry->spec;
+    stoa_status status = STOA_OK;
+    for (int32_t i = 0; spec != NULL && i < spec->field_count && status == STOA_OK; i++) {
+        char transform[32];
+        stoa_transform_print(&spec->fields[i], transform);
+        const stoa_field *column = stoa_schema_field(look.entry->schema, spec->fields[i].source_id);
+        const stoa_partition_info info = {spec->fields[i].name, column->name, transform};
+        status = function(user, &info, err);
+    }
+    look_end(&look);
+    return status;
+}
+
 static stoa_status copy_info(stoa_database *database, const stoa_entry *entry, stoa_table_info *out,
                              stoa_error *err) {
     info_of(entry, out);

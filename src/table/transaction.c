@@ -233,10 +233,10 @@ static void forget_change(stoa_transaction *transaction, stoa_change *change) {
 }
 
 static stoa_status set_now(stoa_transaction *transaction, stoa_change *change, const char *name,
-                           const stoa_schema *schema, stoa_error *err) {
+                           const stoa_schema *schema, stoa_partition_spec *spec, stoa_error *err) {
     const stoa_entry *old = change->now;
     stoa_entry *now = NULL;
-    stoa_entry_facts facts = {old->id, name, old->kind_name, schema, old->snapshot};
+    stoa_entry_facts facts = {old->id, name, old->kind_name, schema, old->snapshot, spec};
     STOA_TRY(stoa_entry_create(transaction->database->pool, &facts, &now, err));
     stoa_entry_release(change->now);
     change->now = now;
@@ -314,7 +314,7 @@ static stoa_status stage(stoa_transaction *transaction, const stoa_staged_write 
     STOA_TRY(find_target(transaction, write, &change, err));
     STOA_TRY(stoa_part_vector_reserve(&change->added, write->added->count, err));
     if (write->schema != NULL) {
-        STOA_TRY(set_now(transaction, change, change->now->name, write->schema, err));
+        STOA_TRY(set_now(transaction, change, change->now->name, write->schema, write->spec, err));
     }
     if (write->replace) {
         stoa_pool *pool = change->added.pool;
@@ -366,7 +366,8 @@ static stoa_status kind_for(stoa_database *database, const char *name, const sto
 }
 
 stoa_status stoa_entry_for_new(stoa_database *database, const char *table, const char *kind_name,
-                               const stoa_schema *schema, stoa_entry **out, stoa_error *err) {
+                               const stoa_schema *schema, stoa_partition_spec *spec,
+                               stoa_entry **out, stoa_error *err) {
     const stoa_table_kind *kind = NULL;
     *out = NULL;
     STOA_TRY(stoa_table_name_check(table, err));
@@ -377,7 +378,7 @@ stoa_status stoa_entry_for_new(stoa_database *database, const char *table, const
                          "none",
                          table);
     }
-    stoa_entry_facts facts = {stoa_random_id(), table, kind->name, schema, {0}};
+    stoa_entry_facts facts = {stoa_random_id(), table, kind->name, schema, {0}, spec};
     STOA_TRY(stoa_entry_create(database->pool, &facts, out, err));
     atomic_store_explicit(&(*out)->loaded, true, memory_order_release);
     return STOA_OK;
@@ -415,7 +416,8 @@ static stoa_status create_step(stoa_transaction *transaction, const struct ddl *
                                stoa_error *err) {
     stoa_entry *entry = NULL;
     stoa_change *change = NULL;
-    STOA_TRY(stoa_entry_for_new(ddl->database, ddl->table, ddl->text, ddl->schema, &entry, err));
+    STOA_TRY(stoa_entry_for_new(ddl->database, ddl->table, ddl->text, ddl->schema, NULL, &entry,
+                                err));
     stoa_status status = stage_create(transaction, entry, &change, err);
     stoa_entry_release(entry);
     return status;
@@ -469,7 +471,7 @@ static stoa_status rename_step(stoa_transaction *transaction, const struct ddl *
     if (change == NULL) {
         STOA_CHECK(get_change(transaction, entry, &change, err));
     }
-    STOA_CHECK(set_now(transaction, change, ddl->text, change->now->schema, err));
+    STOA_CHECK(set_now(transaction, change, ddl->text, change->now->schema, change->now->spec, err));
     change->renamed = change->base != NULL && strcmp(change->base->name, ddl->text) != 0;
 
 done:

@@ -33,6 +33,7 @@ stoa_status stoa_entry_create(stoa_pool *pool, const stoa_entry_facts *facts, st
     entry->id = facts->id;
     entry->kind = stoa_table_kind_find(facts->kind_name);
     entry->schema = stoa_schema_retain(facts->schema);
+    entry->spec = stoa_partition_spec_retain(facts->spec);
     entry->snapshot = facts->snapshot;
     entry->parts.pool = pool;
     stoa_status status = STOA_OK;
@@ -63,6 +64,7 @@ void stoa_entry_release(stoa_entry *entry) {
         stoa_pool *pool = entry->pool;
         stoa_part_vector_release(&entry->parts);
         stoa_schema_close(entry->schema);
+        stoa_partition_spec_close(entry->spec);
         stoa_pool_free_string(pool, entry->name);
         stoa_pool_free_string(pool, entry->folded);
         stoa_pool_free_string(pool, entry->kind_name);

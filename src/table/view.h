@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "schema/partition.h"
 #include "table/kind.h"
 
 typedef enum stoa_operation {
@@ -40,6 +41,7 @@ typedef struct stoa_entry {
     char *kind_name;
     const stoa_table_kind *kind; /* NULL: of a newer library */
     const stoa_schema *schema;
+    stoa_partition_spec *spec; /* of new parts; NULL: not partitioned */
     stoa_snapshot snapshot;
     /* The parts of this state. Read through stoa_entry_parts: those of a durable table are loaded
      * at first use, under the catalog's read lock; `loaded` is stored last (release) and loaded
@@ -49,13 +51,14 @@ typedef struct stoa_entry {
     struct stoa_entry *previous; /* tables without a catalog row: the state before, or NULL */
 } stoa_entry;
 
-/// What makes an entry. `name` and `kind_name` are copied, `schema` is retained.
+/// What makes an entry. `name` and `kind_name` are copied, `schema` and `spec` are retained.
 typedef struct stoa_entry_facts {
     int64_t id;
     const char *name;
     const char *kind_name;
     const stoa_schema *schema;
     stoa_snapshot snapshot;
+    stoa_partition_spec *spec; /* NULL: none */
 } stoa_entry_facts;
 
 STOA_MUST_USE stoa_status stoa_entry_create(stoa_pool *pool, const stoa_entry_facts *facts,
