@@ -2,9 +2,9 @@
  *
  * A table name that it does not know is offered to `replace`. When the current view has a table of
  * that name, the reference becomes a call: `stoa_files([paths])`, our macro over read_parquet, for
- * Parquet tables (`stoa_partitioned` where columns stand in folders' names only), or `stoa_scan(number)` for what lies in memory, for empty tables, and while a plan
- * is only explained. Names that nobody knows go on to DuckDB's own replacement (files by name), or
- * become its error.
+ * Parquet tables (`stoa_partitioned` where columns stand in the names of folders only), or
+ * `stoa_scan(number)` for what lies in memory, for empty tables, and while a plan is only explained.
+ * Names that nobody knows go on to DuckDB's own replacement (files by name), or become its error.
  *
  * `stoa_scan` copies slices of 2,048 rows from Arrow batches into DuckDB's vectors, for the columns
  * that the query uses, on as many threads as there are morsels. DuckDB's C API hands no filters

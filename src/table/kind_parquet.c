@@ -2,8 +2,9 @@
  *
  * A file is written under a temporary name in tmp/<token>, synced by the Parquet writer, renamed to
  * its final name tables/<id>/<token>-<n>.parquet (of a partitioned table below the folder of its
- * partition, "status=new"), and its folder is synced before any catalog names it. A crash at any point leaves at most files whose token belongs to nobody alive; clean.c finds
- * them. A sink that is given up removes its files with the last reference to their parts. */
+ * partition, "status=new"), and its folder is synced before any catalog names it. A crash at any point
+ * leaves at most files whose token belongs to nobody alive; clean.c finds them. A sink that is given
+ * up removes its files with the last reference to their parts. */
 #include <stdio.h>
 #include <string.h>
 
