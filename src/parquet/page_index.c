@@ -147,6 +147,7 @@ static const stoa_page_bound *read_page_bounds(struct parse *parse, stoa_thrift_
 static void check_bounds(struct parse *parse, const stoa_parquet_element *element) {
     const stoa_page_index *index = parse->out;
     const size_t width = stoa_parquet_plain_width(element);
+    const bool may_be_cut = element->physical == STOA_PARQUET_FIXED;
     if (index->all_null == NULL || index->min == NULL || index->max == NULL) {
         stoa_thrift_fail(&parse->reader, "expected a column index with null pages and bounds");
         return;
@@ -156,8 +157,9 @@ static void check_bounds(struct parse *parse, const stoa_parquet_element *elemen
         stoa_thrift_fail(&parse->reader, "expected a boundary order");
     }
     for (int32_t i = 0; i < index->page_count && width > 0; i++) {
-        if (!index->all_null[i] &&
-            (index->min[i].size != width || index->max[i].size != width)) {
+        const size_t min = index->min[i].size, max = index->max[i].size;
+        if (!index->all_null[i] && (min > width || max > width ||
+                                    (!may_be_cut && (min < width || max < width)))) {
             stoa_thrift_fail(&parse->reader, "expected bounds as wide as the column's values");
         }
     }

@@ -8,6 +8,7 @@
 #include "parquet/footer.h"
 #include "parquet/page_body.h"
 #include "parquet/page_index.h"
+#include "parquet/verify_values.h"
 
 struct verifier {
     const stoa_context *context;
@@ -26,6 +27,8 @@ struct chunk_state {
     const stoa_parquet_leaf *leaf;
     stoa_page_reader pages;
     stoa_parquet_page page;
+    stoa_page_index index;
+    int32_t data_page_count;
     int64_t value_count;
     int64_t row_count;
     uint64_t uncompressed_bytes;
@@ -147,6 +150,23 @@ static bool dictionary_is_whole(const stoa_parquet_element *element, int64_t cou
     return stoa_byte_reader_left(&reader) == 0;
 }
 
+/* The offset index says of the next data page where it stands and which row it begins with. */
+static stoa_status check_location(struct chunk_state *chunk, stoa_error *err) {
+    const int32_t at = chunk->data_page_count++;
+    if (chunk->index.locations == NULL) {
+        return STOA_OK;
+    }
+    const stoa_page_location *location = &chunk->index.locations[at];
+    if (at >= chunk->index.page_count || location->offset != chunk->page.offset ||
+        location->bytes != chunk->pages.position - chunk->page.offset) {
+        return fail_page(chunk, "its offset index says another place", err);
+    }
+    if (chunk->rows_known && location->first_row != chunk->row_count) {
+        return fail_page(chunk, "its offset index says another first row", err);
+    }
+    return STOA_OK;
+}
+
 static stoa_status verify_page(struct verifier *verifier, struct chunk_state *chunk,
                                stoa_error *err) {
     const stoa_parquet_page *page = &chunk->page;
@@ -181,6 +201,7 @@ static stoa_status verify_page(struct verifier *verifier, struct chunk_state *ch
     if (!encoding_is_listed(chunk->column, page->encoding)) {
         return fail_page(chunk, "its encoding is not among those of its chunk", err);
     }
+    STOA_TRY(check_location(chunk, err));
     if (known) {
         STOA_TRY(count_rows(verifier, chunk, err));
     }
@@ -202,6 +223,11 @@ static stoa_status check_totals(const struct chunk_state *chunk, const stoa_parq
         what = "rows";
         expected = group->row_count;
         found = chunk->row_count;
+    } else if (chunk->index.locations != NULL &&
+               chunk->data_page_count != chunk->index.page_count) {
+        what = "data pages, as its offset index says,";
+        expected = chunk->index.page_count;
+        found = chunk->data_page_count;
     } else if (chunk->uncompressed_bytes != (uint64_t)column->uncompressed_bytes) {
         what = "uncompressed bytes";
         expected = column->uncompressed_bytes;
@@ -223,6 +249,8 @@ static stoa_status verify_chunk(struct verifier *verifier, int32_t group, int32_
                                 .leaf = &verifier->footer->leaves[index],
                                 .rows_known = true};
     const stoa_parquet_element *element = &verifier->footer->elements[chunk.leaf->element];
+    stoa_arena arena;
+    stoa_arena_init(&arena, verifier->context->pool);
     stoa_page_reader_init(&chunk.pages, verifier->context->pool, verifier->file, chunk.column);
     STOA_CHECK(stoa_parquet_column_check_unlocked(verifier->footer, group, index, err));
     if (chunk.column->physical != element->physical) {
@@ -232,6 +260,10 @@ static stoa_status verify_chunk(struct verifier *verifier, int32_t group, int32_
                                ? stoa_parquet_physical_name(chunk.column->physical)
                                : "none");
         goto done;
+    }
+    if (!verifier->checksums_only) {
+        STOA_CHECK(stoa_page_index_read(verifier->file, verifier->footer, group, index, &arena,
+                                        &chunk.index, err));
     }
     while (true) {
         bool end;
@@ -243,10 +275,14 @@ static stoa_status verify_chunk(struct verifier *verifier, int32_t group, int32_
         STOA_CHECK(verify_page(verifier, &chunk, err));
     }
     if (!verifier->checksums_only) {
+        const stoa_chunk_source source = {.file = verifier->file, .footer = verifier->footer};
         STOA_CHECK(check_totals(&chunk, &verifier->footer->groups[group], err));
+        STOA_CHECK(stoa_parquet_verify_values(verifier->context, &source, group, index,
+                                              &chunk.index, &arena, err));
     }
 
 done:
+    stoa_arena_release(&arena);
     stoa_page_reader_release(&chunk.pages);
     return status;
 }

@@ -9,8 +9,9 @@
 
 /// Walks every page of every column chunk: headers decode, pages lie within their chunk and fill it,
 /// checksums hold (where there are any), bodies decompress to the size that they promise (unless
-/// by a codec that Stoa lacks), value and row counts agree with the footer. Values themselves are
-/// not decoded, but repetition levels are, since they hold the rows.
+/// by a codec that Stoa lacks), value and row counts agree with the footer, page indexes with the
+/// pages; values decode, and agree with statistics, bounds and bloom filters (unless their encoding or
+/// order is one that Stoa lacks).
 ///
 /// Errors   STOA_CORRUPT  with row group, column, page and byte
 ///          STOA_UNSUPPORTED  an encrypted file

@@ -17,13 +17,13 @@ NOT_WHOLE = {
     "nation.dict-malformed.parquet": "lies within its chunk",
     "repeated_no_annotation.parquet": "expected 0 rows but found 6",
 }
-# What is wrong with these is in the values, which verify does not decode.
-VALUES_ONLY = {"ARROW-GH-43605.parquet", "ARROW-GH-47662.parquet"}
+# Dictionary codes of no bits for values that are all the first entry: unusual, and whole.
+WHOLE = {"ARROW-GH-43605.parquet"}
 ENCRYPTED = "encrypt"
 
 
 def tool(verb, path, *words):
-    done = subprocess.run([TOOL, verb, path, *words], capture_output=True, timeout=60)
+    done = subprocess.run([TOOL, verb, path, *words], capture_output=True, timeout=180)
     assert done.returncode in range(0, 13), f"{verb} {path}: ended by {done.returncode}"
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
@@ -48,7 +48,7 @@ def main():
     for path in sorted(CORPUS.glob("bad_data/*.parquet")):
         count += 1
         status, _, said = tool("verify", path)
-        if (status == 0) != (path.name in VALUES_ONLY):
+        if (status == 0) != (path.name in WHOLE):
             wrong.append(f"{path.name}: verify: {said.strip() or 'no error'}")
     print("\n".join(wrong))
     print(f"{count} files, {len(wrong)} wrong")

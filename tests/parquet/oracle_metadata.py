@@ -219,7 +219,7 @@ def page_bodies(path):
 
 def check_broken_bytes():
     """Every byte before the footer changed in turn: `verify` says where, if it is in a page's body;
-    most changes of headers are found too."""
+    most changes of headers and of the page index are found too, but for bounds that became wider."""
     path, _, _ = write("crc", "a long not null, s string", rows=50, nulls=10, seed=4)
     data = path.read_bytes()
     footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
@@ -234,7 +234,7 @@ def check_broken_bytes():
             assert done.returncode == 7, f"byte {at}: {done.returncode} {done.stderr}"
             assert at < 4 or b"row group 0, column" in done.stderr, done.stderr
     assert not bodies.intersection(unnoticed), unnoticed
-    assert len(unnoticed) < 10, unnoticed
+    assert len(unnoticed) < 16, unnoticed
 
 
 def main():
