@@ -11,7 +11,13 @@ enum { STEP = 1024 };
 
 stoa_status stoa_dictionary_decoder_init(stoa_dictionary_decoder *decoder, const uint8_t *bytes,
                                          size_t size, uint32_t entry_count, stoa_error *err) {
+    /* A run of 2^31 - 1 times the code 0. Where codes have no bits, some writers leave it out. */
+    static const uint8_t zeros[] = {0, 0xFE, 0xFF, 0xFF, 0xFF, 0x0F};
     decoder->entry_count = entry_count;
+    if (size == 1 && bytes[0] == 0) {
+        bytes = zeros;
+        size = sizeof zeros;
+    }
     if (size == 0) {
         return stoa_rle_decoder_init(&decoder->codes, bytes, 0, 0, err);
     }

@@ -227,6 +227,24 @@ static void codes_outside_the_dictionary_are_refused(void **state) {
 
 /* ---- Plain, streams, old levels ---------------------------------------------------------------- */
 
+static void codes_without_bits_need_no_run(void **state) {
+    (void)state;
+    static const uint8_t width[] = {0};
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_dictionary_decoder decoder;
+    uint32_t codes[40];
+    memset(codes, 1, sizeof codes);
+    assert_ok(stoa_dictionary_decoder_init(&decoder, width, 1, 1, &err), err);
+    assert_ok(stoa_dictionary_decoder_skip(&decoder, 1000000, &err), err);
+    assert_ok(stoa_dictionary_decoder_read_codes(&decoder, codes, 40, &err), err);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(codes[i], 0);
+    }
+    assert_ok(stoa_dictionary_decoder_init(&decoder, width, 1, 0, &err), err);
+    assert_fails(stoa_dictionary_decoder_read_codes(&decoder, codes, 1, &err), STOA_CORRUPT,
+                 "dictionary of 0", err);
+}
+
 static void plain_values_are_read_in_any_parts(void **state) {
     (void)state;
     enum { COUNT = 300 };
@@ -464,6 +482,7 @@ int main(void) {
         cmocka_unit_test(lengths_before_runs_are_checked),
         cmocka_unit_test(codes_are_looked_up),
         cmocka_unit_test(codes_outside_the_dictionary_are_refused),
+        cmocka_unit_test(codes_without_bits_need_no_run),
         cmocka_unit_test(plain_values_are_read_in_any_parts),
         cmocka_unit_test(plain_booleans_are_bits),
         cmocka_unit_test(streams_are_joined),
