@@ -1,4 +1,4 @@
-/* The whole reader over any bytes at all: what it lets through is an array that holds together, but for
+/* The whole reader, with keys for encrypted files, over any bytes at all: what it lets through is an array that holds together, but for
  * texts that are no UTF-8 and decimals of too many digits, which it leaves to validation. */
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +56,12 @@ static void read_all(const stoa_parquet_reader *reader, const stoa_parquet_read_
     stoa_arrow_stream_release(&stream);
 }
 
+/* The seeds' keys, by the metadata that they keep with them. */
+static const stoa_parquet_named_key ids[] = {{"kf", {"0123456789012345", 16}},
+                                             {"kc1", {"1234567890123450", 16}},
+                                             {"kc2", {"1234567890123451", 16}}};
+static const stoa_parquet_keys keys = {.ids = ids, .id_count = 3};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const stoa_file_operations operations = {.size = input_size, .read_at = input_read};
     struct input input = {data, size};
@@ -68,7 +74,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char name[] = "input";
     stoa_file file = {.operations = &operations, .state = &input, .pool = pool, .uri = name};
     stoa_parquet_reader *reader = NULL;
-    if (stoa_parquet_reader_open(&context, &file, 0, &reader, &err) == STOA_OK) {
+    const stoa_parquet_open_options options = {.int96_unit = STOA_TYPE_MILLISECONDS, .keys = &keys};
+    if (stoa_parquet_reader_open(&context, &file, &options, &reader, &err) == STOA_OK) {
         static const stoa_parquet_row_range ranges[] = {{1, 1}, {5, 20}};
         read_all(reader,
                  &(stoa_parquet_read_options){.batch_rows = 300, .ignores_checksums = true});
