@@ -1,5 +1,6 @@
-/* The whole reader, with keys for encrypted files, over any bytes at all: what it lets through is an array that holds together, but for
- * texts that are no UTF-8 and decimals of too many digits, which it leaves to validation. */
+/* The whole reader, with keys for encrypted files, over any bytes at all: what it lets through is an
+ * array that holds together, but for texts that are no UTF-8 and decimals of too many digits, which it
+ * leaves to validation. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -484,13 +484,14 @@ stoa_status stoa_read_schema_create(const stoa_context *context, stoa_arena *are
         int32_t last = highest_id(&root.type);
         number_variants(&root.type, out, &last);
     }
-    stoa_status status = stoa_schema_create(context->pool, root.type.children,
-                                            root.type.child_count, builder.has_ids, out_schema,
-                                            &cause);
-    if (status == STOA_INVALID && builder.has_ids) {
+    stoa_status status = STOA_INVALID;
+    for (int attempt = 0; attempt < 3 && status == STOA_INVALID; attempt++) {
         cause = (stoa_error)STOA_ERROR_NONE;
-        status = stoa_schema_create(context->pool, root.type.children, root.type.child_count, false,
-                                    out_schema, &cause);
+        if (attempt == 1) {
+            STOA_TRY(stoa_read_schema_settle_names(arena, &root.type, err));
+        }
+        status = stoa_schema_create(context->pool, root.type.children, root.type.child_count,
+                                    builder.has_ids && attempt < 2, out_schema, &cause);
     }
     if (status == STOA_INVALID) {
         return stoa_fail(err, STOA_UNSUPPORTED, "a Parquet schema that is not one of Stoa's: %s",

@@ -46,7 +46,8 @@ typedef struct stoa_read_node {
     const struct stoa_shred *shred; /* of a variant: how it is put together; NULL: it is none */
 } stoa_read_node;
 
-/// The schema and the tree of all columns (`out->children`). Every field has an id: those of the file
+/// The schema and the tree of all columns (`out->children`). Fields without a name, and those with one
+/// that a field before them has, are given others. Every field has an id: those of the file
 /// where all fields have one and none twice, else ids given anew in depth-first order of columns.
 ///
 /// Errors   STOA_UNSUPPORTED  a type or a name that Stoa's schemas do not have (named)
@@ -60,8 +61,13 @@ STOA_MUST_USE stoa_status stoa_read_schema_create(const stoa_context *context, s
 /// The field of that id in a tree, if it lies outside lists and maps; NULL otherwise.
 const stoa_read_node *stoa_read_schema_find(const stoa_read_node *root, int32_t field_id);
 
-/// The same with no more than the fields that `ids` name and those that they lie in; a field brings
-/// all that is below it, and a map's value its key.
+/// Gives fields of structs without a name "column_N", N their place from 1, and such with the name of a
+/// sister before them that name with "_2" and so on behind it.
+STOA_MUST_USE stoa_status stoa_read_schema_settle_names(stoa_arena *arena, stoa_type *type,
+                                                        stoa_error *err);
+
+/// The schema and the tree with no more than the fields that `ids` name and those that they lie in; a
+/// field brings all that is below it, and a map's value its key.
 ///
 /// Errors   STOA_INVALID  the schema has no such field
 STOA_MUST_USE stoa_status stoa_read_schema_project(stoa_pool *pool, stoa_arena *arena,
