@@ -1,0 +1,182 @@
+/* Memtables against a list of all rows that is searched from its end. */
+#include "lsm/memtable.h"
+#include "table_rows.h"
+
+enum { ROUNDS = 30, ROWS_MAX = 20000, IDS = 500, BATCH_MAX = 400 };
+
+struct model {
+    int32_t ids[ROWS_MAX];
+    uint64_t sequences[ROWS_MAX];
+    stoa_operation operations[ROWS_MAX];
+    int64_t count;
+};
+
+static void append_batch(stoa_memtable *table, const struct table_format *format,
+                         support_random *random, struct model *model, uint64_t *sequence) {
+    int32_t ids[BATCH_MAX];
+    int64_t values[BATCH_MAX] = {0};
+    struct ArrowArray batch;
+    stoa_error err;
+    const int64_t count = (int64_t)support_random_below(random, BATCH_MAX);
+    const stoa_operation operation = support_random_below(random, 4) == 0 ? STOA_OPERATION_DELETE
+                                                                          : STOA_OPERATION_PUT;
+    *sequence += support_random_below(random, 3); /* numbers may be left out */
+    for (int64_t i = 0; i < count; i++) {
+        ids[i] = (int32_t)support_random_between(random, -IDS, IDS);
+        model->ids[model->count] = ids[i];
+        model->sequences[model->count] = *sequence + (uint64_t)i;
+        model->operations[model->count++] = operation;
+    }
+    table_batch(format, ids, values, count, &batch);
+    assert_ok(stoa_memtable_append(table, &batch, operation, *sequence, &err), err);
+    *sequence += (uint64_t)count;
+    assert_int_equal(stoa_memtable_row_count(table), model->count);
+}
+
+/* The row of the model that a get must find, or -1. */
+static int64_t find(const struct model *model, int32_t id, uint64_t sequence) {
+    int64_t i = model->count - 1;
+    while (i >= 0 && (model->ids[i] != id || model->sequences[i] > sequence)) {
+        i--;
+    }
+    return i;
+}
+
+static void check_gets(stoa_memtable *table, const struct table_format *format,
+                       support_random *random, const struct model *model, uint64_t sequence) {
+    stoa_error err;
+    stoa_buffer key;
+    stoa_buffer_init(&key, format->pool);
+    for (int i = 0; i < 60; i++) {
+        const int32_t id = (int32_t)support_random_between(random, -IDS - 9, IDS + 9);
+        uint64_t at = support_random_bool(random) ? UINT64_MAX
+                                                  : support_random_below(random, sequence + 2);
+        stoa_memtable_row row;
+        table_key(format, id, &key);
+        assert_ok(stoa_memtable_get(table, key.data, key.size, at, &row, &err), err);
+        /* And all versions before it. */
+        for (;;) {
+            const int64_t expected = find(model, id, at);
+            assert_int_equal(row.piece != NULL, expected >= 0);
+            if (expected < 0) {
+                break;
+            }
+            assert_int_equal(stoa_memtable_sequence(&row), model->sequences[expected]);
+            assert_int_equal(row.piece->operation, model->operations[expected]);
+            if (model->sequences[expected] == 0) {
+                break;
+            }
+            at = model->sequences[expected] - 1;
+            stoa_memtable_before(table, &row, &row);
+        }
+    }
+    stoa_buffer_release(&key);
+}
+
+static void check_order(stoa_memtable *table, const struct model *model) {
+    stoa_memtable_order *order;
+    stoa_error err;
+    assert_ok(stoa_memtable_order_of(table, &order, &err), err);
+    assert_int_equal(order->count, model->count);
+    uint64_t sum = 0;
+    stoa_memtable_row before = {0};
+    uint8_t before_key[64], number[8];
+    size_t before_size = 0;
+    for (int64_t i = 0; i < order->count; i++) {
+        const stoa_memtable_row row = stoa_memtable_order_row(table, order, i);
+        size_t size;
+        const uint8_t *key = stoa_memtable_key(table, &row, number, &size);
+        const size_t common = size < before_size ? size : before_size;
+        const int compared = i == 0 || common == 0 ? -1 : memcmp(before_key, key, common);
+        if (i > 0) {
+            const int in_order = compared != 0 ? compared
+                                               : (before_size > size) - (before_size < size);
+            assert_true(in_order < 0 || (in_order == 0 && stoa_memtable_sequence(&before) >
+                                                              stoa_memtable_sequence(&row)));
+        }
+        sum += stoa_memtable_sequence(&row);
+        memcpy(before_key, key, size);
+        before_size = size;
+        before = row;
+    }
+    for (int64_t i = 0; i < model->count; i++) {
+        sum -= model->sequences[i];
+    }
+    assert_int_equal(sum, 0);
+    stoa_memtable_order_close(order);
+}
+
+static void rows_are_found(void **state) {
+    static struct model model;
+    support_random random = support_random_open("lsm.prop_memtable");
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        stoa_pool *pool = support_pool_open();
+        struct table_format format;
+        stoa_memtable *table;
+        stoa_error err;
+        uint64_t sequence = support_random_below(&random, 3);
+        table_format_open(pool, round % 2 == 1, &format);
+        assert_ok(stoa_memtable_create(pool, &format.layout, &table, &err), err);
+        model.count = 0;
+        for (int batch = 0; batch < 40; batch++) {
+            append_batch(table, &format, &random, &model, &sequence);
+            if (support_random_below(&random, 4) == 0) {
+                check_gets(table, &format, &random, &model, sequence);
+            }
+            if (support_random_below(&random, 8) == 0) {
+                check_order(table, &model);
+            }
+        }
+        check_gets(table, &format, &random, &model, sequence);
+        check_order(table, &model);
+        stoa_memtable_close(table);
+        table_format_close(&format);
+        support_pool_close(pool);
+    }
+}
+
+/* Rows that are refused leave the table as it was. */
+static void refused_rows(void **state) {
+    stoa_pool *pool = support_pool_open();
+    struct table_format format;
+    stoa_memtable *table;
+    stoa_memtable_row row;
+    stoa_buffer key;
+    stoa_error err;
+    (void)state;
+    table_format_open(pool, false, &format);
+    assert_ok(stoa_memtable_create(pool, &format.layout, &table, &err), err);
+    struct ArrowArray batch;
+    table_batch(&format, (const int32_t[]){7}, (const int64_t[]){1}, 1, &batch);
+    static const uint8_t none = 0;
+    const void *validity = batch.children[0]->buffers[0];
+    batch.children[0]->buffers[0] = &none;
+    batch.children[0]->null_count = 1;
+    struct ArrowArray view = batch;
+    view.release = NULL; /* the test keeps the rows */
+    assert_fails(stoa_memtable_append(table, &view, STOA_OPERATION_PUT, 1, &err), STOA_INVALID,
+                 "row 0: the key column 'id' is null", err);
+    batch.children[0]->buffers[0] = validity;
+    batch.children[0]->null_count = 0;
+    stoa_buffer_init(&key, pool);
+    table_key(&format, 7, &key);
+    assert_ok(stoa_memtable_get(table, key.data, key.size, UINT64_MAX, &row, &err), err);
+    assert_null(row.piece);
+    assert_int_equal(stoa_memtable_row_count(table), 0);
+    assert_ok(stoa_memtable_append(table, &batch, STOA_OPERATION_PUT, 1, &err), err);
+    assert_ok(stoa_memtable_get(table, key.data, key.size, UINT64_MAX, &row, &err), err);
+    assert_int_equal(stoa_memtable_sequence(&row), 1);
+    stoa_buffer_release(&key);
+    stoa_memtable_close(table);
+    table_format_close(&format);
+    support_pool_close(pool);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_found),
+        cmocka_unit_test(refused_rows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
