@@ -74,6 +74,49 @@ STOA_API STOA_MUST_USE stoa_status stoa_export(stoa_database *database,
                                                const stoa_context *context, int64_t *out_rows,
                                                stoa_error *err);
 
+/// How a Parquet file is written. All-zero is how stoa_export writes it. Lists have commas between
+/// columns; a column inside a struct is named with dots.
+typedef struct stoa_parquet_export_options {
+    const char *codec;       /* "zstd" (default), "snappy", "lz4_raw", "gzip", "brotli", "none" */
+    int32_t level;           /* of the codec; 0: its default */
+    const char *profile;     /* "compatible" (default) or "modern" */
+    int64_t row_group_rows;  /* these four: 0 is the default */
+    int64_t row_group_bytes; /* of rows in memory */
+    int64_t page_bytes;
+    int64_t page_rows;
+    const char *bloom;       /* columns that get bloom filters: "id, user.name" */
+    const char *sort;        /* how the rows are sorted, which is checked and written down:
+                                "day, id desc nulls first"; nulls are last unless it says so */
+    const char *encoding;    /* "id=delta_binary_packed, price=byte_stream_split"; others are chosen
+                                by their cost */
+} stoa_parquet_export_options;
+
+/// stoa_export as Parquet. `options` is nullable.
+///
+/// Errors   as stoa_export, and
+///          STOA_INVALID    an option's value is none, an encoding is not for its column's type, or
+///                          the rows are not sorted as `sort` says
+///          STOA_NOT_FOUND  a column that the rows do not have
+STOA_API STOA_MUST_USE stoa_status stoa_export_parquet(stoa_database *database,
+                                                       struct ArrowArrayStream *rows,
+                                                       const char *path,
+                                                       const stoa_parquet_export_options *options,
+                                                       const stoa_context *context,
+                                                       int64_t *out_rows, stoa_error *err);
+
+/// Checks what can be checked of options without rows.
+///
+/// Errors   STOA_INVALID
+STOA_API STOA_MUST_USE stoa_status stoa_parquet_export_check(
+    stoa_pool *pool, const stoa_parquet_export_options *options, stoa_error *err);
+
+/// A `sort` of the options as it stands behind ORDER BY in SQL: "day" ASC NULLS LAST, "id" DESC NULLS
+/// FIRST.
+///
+/// Errors   STOA_INVALID
+STOA_API STOA_MUST_USE stoa_status stoa_sort_to_sql(const char *sort, stoa_text *out,
+                                                    stoa_error *err);
+
 /// The rows of any file that Stoa reads, or of those that a pattern names. `format` NULL: by content
 /// and name; `context` is nullable. Errors as stoa_load.
 STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const char *path,

@@ -22,7 +22,7 @@ enum {
     STOA_EXIT_INTERRUPTED = 130
 };
 
-enum { STOA_CLI_OPTIONS_MAX = 16, STOA_CLI_POSITIONALS_MAX = 1024 };
+enum { STOA_CLI_OPTIONS_MAX = 24, STOA_CLI_POSITIONALS_MAX = 1024 };
 
 /// One option of a verb. `argument` NULL: a switch.
 typedef struct stoa_cli_option {
@@ -111,7 +111,10 @@ typedef struct stoa_cli_output {
     const char *path;    /* NULL: standard output */
     int64_t rows_max;    /* of table and markdown; 0: all */
     int width;           /* 0: the terminal's */
+    const stoa_parquet_export_options *parquet; /* NULL: none are given */
 } stoa_cli_output;
+/// Whether the rows go out as Parquet.
+bool stoa_cli_output_is_parquet(const stoa_cli_output *output);
 stoa_status stoa_cli_output_check(const stoa_cli_output *output, stoa_error *err);
 /// Takes `rows`, also on error.
 stoa_status stoa_cli_output_rows(stoa_database *database, const stoa_cli_output *output,

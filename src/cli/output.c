@@ -25,6 +25,10 @@ static const char *chosen_format(const stoa_cli_output *output) {
     return stoa_terminal_is(stdout) ? "table" : "csv";
 }
 
+bool stoa_cli_output_is_parquet(const stoa_cli_output *output) {
+    return strcmp(chosen_format(output), "parquet") == 0;
+}
+
 stoa_status stoa_cli_output_check(const stoa_cli_output *output, stoa_error *err) {
     const char *format = chosen_format(output);
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
@@ -165,6 +169,8 @@ stoa_status stoa_cli_output_rows(stoa_database *database, const stoa_cli_output 
                          "format '%s' is not for a terminal: give -o FILE, or a pipe", format);
     }
     (void)fflush(stdout);
-    return stoa_export(database, rows, file_format, output->path == NULL ? "-" : output->path,
-                       context, out_rows, err);
+    const char *path = output->path == NULL ? "-" : output->path;
+    return file_format == STOA_FORMAT_PARQUET
+               ? stoa_export_parquet(database, rows, path, output->parquet, context, out_rows, err)
+               : stoa_export(database, rows, file_format, path, context, out_rows, err);
 }

@@ -135,11 +135,119 @@ static bool looks_like_query(const char *text) {
     return false;
 }
 
+static stoa_status size_option(const stoa_cli_arguments *arguments, const char *option,
+                               int64_t *out, stoa_error *err) {
+    const char *text = stoa_cli_value(arguments, option);
+    size_t size = 0;
+    if (text == NULL) {
+        return STOA_OK;
+    }
+    if (stoa_memory_size_parse(text, &size, NULL) != STOA_OK || size < 1 || size > INT64_MAX) {
+        return stoa_fail(err, STOA_INVALID,
+                         "option '%s': expected a number of bytes (65536, 64MiB) but found '%s'",
+                         option, text);
+    }
+    *out = (int64_t)size;
+    return STOA_OK;
+}
+
+static stoa_status parquet_options(const stoa_cli_arguments *arguments, bool is_parquet,
+                                   stoa_parquet_export_options *out, stoa_error *err) {
+    static const char *const names[] = {"--codec", "--level", "--profile", "--row-group-rows",
+                                        "--row-group-bytes", "--page-bytes", "--page-rows",
+                                        "--bloom", "--encoding"};
+    for (size_t i = 0; !is_parquet && i < sizeof names / sizeof names[0]; i++) {
+        if (stoa_cli_value(arguments, names[i]) != NULL) {
+            return stoa_fail(err, STOA_INVALID, "option '%s' is for Parquet files only", names[i]);
+        }
+    }
+    int64_t level = 0;
+    const struct {
+        const char *name;
+        int64_t least;
+        int64_t *target;
+    } numbers[] = {{"--level", INT32_MIN, &level},
+                   {"--row-group-rows", 1, &out->row_group_rows},
+                   {"--page-rows", 1, &out->page_rows}};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        stoa_status status = stoa_cli_value_i64(arguments, numbers[i].name, numbers[i].least,
+                                                numbers[i].target, err);
+        if (status != STOA_OK) {
+            return status;
+        }
+    }
+    if (level > INT32_MAX || (level == 0 && stoa_cli_value(arguments, "--level") != NULL)) {
+        return stoa_fail(err, STOA_INVALID, "option '--level': there is no level %s",
+                         stoa_cli_value(arguments, "--level"));
+    }
+    stoa_status status = size_option(arguments, "--row-group-bytes", &out->row_group_bytes, err);
+    if (status == STOA_OK) {
+        status = size_option(arguments, "--page-bytes", &out->page_bytes, err);
+    }
+    out->level = (int32_t)level;
+    out->codec = stoa_cli_value(arguments, "--codec");
+    out->profile = stoa_cli_value(arguments, "--profile");
+    out->bloom = stoa_cli_value(arguments, "--bloom");
+    out->sort = stoa_cli_value(arguments, "--sort");
+    out->encoding = stoa_cli_value(arguments, "--encoding");
+    return status;
+}
+
+/* All columns of a table, or of a query that may end in semicolons, in an order. */
+static char *sorted_query(const char *source, const char *order) {
+    static const char of_query[] = "SELECT * FROM (%.*s\n) ORDER BY %s";
+    static const char of_table[] = "SELECT * FROM \"%.*s\" ORDER BY %s";
+    const bool query = looks_like_query(source);
+    size_t length = strlen(source);
+    while (query && length > 0 && strchr("; \n\t", source[length - 1]) != NULL) {
+        length--;
+    }
+    char *name = stoa_cli_allocate(2 * length + 1);
+    size_t size = 0;
+    for (size_t i = 0; i < length; i++) {
+        name[size++] = source[i];
+        if (!query && source[i] == '"') {
+            name[size++] = '"';
+        }
+    }
+    const size_t room = size + strlen(order) + sizeof of_table;
+    char *sql = stoa_cli_allocate(room);
+    (void)snprintf(sql, room, query ? of_query : of_table, (int)size, name, order);
+    stoa_cli_free(name);
+    return sql;
+}
+
+/* The rows of a table or a query, in any order or sorted by the engine. */
+static stoa_status open_rows(const stoa_cli_session *session, const char *source, const char *sort,
+                             struct ArrowArrayStream *out, stoa_error *err) {
+    if (sort == NULL && looks_like_query(source)) {
+        return stoa_query(session->database, source, &session->context, out, err);
+    }
+    if (sort == NULL) {
+        stoa_scan_options options = STOA_SCAN_DEFAULT;
+        options.context = session->context;
+        return stoa_scan(session->database, source, &options, out, err);
+    }
+    stoa_text *order = NULL;
+    stoa_status status = stoa_text_create(session->context.pool, &order, err);
+    if (status == STOA_OK) {
+        status = stoa_sort_to_sql(sort, order, err);
+    }
+    if (status == STOA_OK) {
+        char *sql = sorted_query(source, stoa_text_view(order, NULL));
+        status = stoa_query(session->database, sql, &session->context, out, err);
+        stoa_cli_free(sql);
+    }
+    stoa_text_close(order);
+    return status;
+}
+
 int stoa_cli_export(const stoa_cli_arguments *arguments) {
     stoa_error err = STOA_ERROR_NONE;
-    const char *source = arguments->positionals[1];
+    stoa_parquet_export_options parquet = {0};
     stoa_cli_output output = {.format = stoa_cli_value(arguments, "--format"),
-                              .path = stoa_cli_value(arguments, "--output")};
+                              .path = stoa_cli_value(arguments, "--output"),
+                              .parquet = &parquet};
     if (output.path == NULL && output.format == NULL) {
         return stoa_cli_usage("export", "expected -o FILE or --format");
     }
@@ -147,6 +255,9 @@ int stoa_cli_export(const stoa_cli_arguments *arguments) {
         output.path = NULL;
     }
     stoa_status status = stoa_cli_output_check(&output, &err);
+    if (status == STOA_OK) {
+        status = parquet_options(arguments, stoa_cli_output_is_parquet(&output), &parquet, &err);
+    }
     if (status != STOA_OK) {
         return stoa_cli_usage("export", "%s", err.message);
     }
@@ -155,14 +266,15 @@ int stoa_cli_export(const stoa_cli_arguments *arguments) {
     if (status != STOA_OK) {
         return stoa_cli_fail("export", status, &err);
     }
+    status = stoa_parquet_export_check(session.context.pool, &parquet, &err);
+    if (status == STOA_INVALID) {
+        stoa_cli_session_close(&session);
+        return stoa_cli_usage("export", "%s", err.message);
+    }
     struct ArrowArrayStream rows = {0};
     int64_t count = 0;
-    if (looks_like_query(source)) {
-        status = stoa_query(session.database, source, &session.context, &rows, &err);
-    } else {
-        stoa_scan_options options = STOA_SCAN_DEFAULT;
-        options.context = session.context;
-        status = stoa_scan(session.database, source, &options, &rows, &err);
+    if (status == STOA_OK) {
+        status = open_rows(&session, arguments->positionals[1], parquet.sort, &rows, &err);
     }
     if (status == STOA_OK) {
         status = stoa_cli_output_rows(session.database, &output, &rows, &session.context, &count,

@@ -123,9 +123,32 @@ const stoa_cli_verb stoa_cli_verbs[] = {
      .positionals_min = 2,
      .positionals_max = 2,
      .summary = "write a table or the result of a query to a file",
+     .description = "Options from --codec to --encoding are for Parquet. Sizes take units: 64MiB.",
      .examples = "stoa export flights.stoa flights -o flights.parquet\n"
-                 "stoa export flights.stoa 'select * from flights where delay > 60' -o late.csv",
-     .options = {OUTPUT_OPTION, FORMAT_OPTION, QUIET_OPTION},
+                 "stoa export flights.stoa 'select * from flights where delay > 60' -o late.csv\n"
+                 "stoa export flights.stoa flights -o small.parquet --profile modern --level 9\n"
+                 "stoa export flights.stoa flights -o sorted.parquet --sort 'origin, date desc' "
+                 "--bloom tail",
+     .options = {OUTPUT_OPTION,
+                 FORMAT_OPTION,
+                 {"--sort", 0, "COLS",
+                  "sort the rows: 'day, id desc nulls first'; a Parquet file says that they are"},
+                 {"--codec", 0, "C", "zstd (default), snappy, lz4_raw, gzip, brotli or none"},
+                 {"--level", 0, "N", "of the codec: zstd -7 to 22, gzip 1 to 12, lz4 1 to 12, "
+                                     "brotli 1 to 11"},
+                 {"--profile", 0, "P",
+                  "compatible (default): read fast by every engine; modern: smaller, with delta "
+                  "encodings and pages of version 2"},
+                 {"--row-group-rows", 0, "N", "rows of a row group (default 122880)"},
+                 {"--row-group-bytes", 0, "SIZE",
+                  "memory that its rows take at most (default 128MiB)"},
+                 {"--page-bytes", 0, "SIZE", "bytes of a page's values (default 1MiB)"},
+                 {"--page-rows", 0, "N", "rows of a page (default 20480)"},
+                 {"--bloom", 0, "COLS", "columns that get bloom filters"},
+                 {"--encoding", 0, "COL=ENC,…",
+                  "plain, dictionary, rle, delta_binary_packed, delta_length_byte_array, "
+                  "delta_byte_array or byte_stream_split (default: by cost)"},
+                 QUIET_OPTION},
      .run = stoa_cli_export},
     {.name = "cat",
      .positionals = "FILE…",

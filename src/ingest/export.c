@@ -10,6 +10,7 @@
 #include "arrow/owner.h"
 #include "base/error.h"
 #include "ingest/output_file.h"
+#include "ingest/parquet_options.h"
 #include "ingest/text_writer.h"
 #include "parquet/writer.h"
 #include "pipeline/pipeline.h"
@@ -26,6 +27,7 @@ struct export {
     stoa_ipc_writer *ipc;
     stoa_parquet_writer *parquet;
     const stoa_schema *parquet_schema;
+    const stoa_parquet_export_options *parquet_options; /* NULL: the defaults */
 };
 
 /* ---- rows ------------------------------------------------------------------------------------ */
@@ -157,11 +159,15 @@ static stoa_status write_parquet(void *state, void *local, stoa_morsel *morsel, 
 }
 
 static stoa_status export_parquet(struct export *export, stoa_error *err) {
-    const stoa_parquet_options options = STOA_PARQUET_DEFAULT;
+    stoa_parquet_options options;
     stoa_parquet_summary summary = {0};
     stoa_status status = STOA_OK;
+    stoa_arena arena;
+    stoa_arena_init(&arena, export->context->pool);
     STOA_CHECK(stoa_schema_from_arrow(export->context->pool, &export->schema,
                                       &export->parquet_schema, err));
+    STOA_CHECK(stoa_parquet_options_read(export->parquet_options, export->parquet_schema, &arena,
+                                         &options, err));
     STOA_CHECK(stoa_parquet_writer_create(export->context, export->output.file,
                                           export->parquet_schema, &options, &export->parquet, err));
     STOA_CHECK(export_through(export, conform_rows, write_parquet, err));
@@ -171,6 +177,7 @@ done:
     stoa_parquet_writer_close(export->parquet);
     stoa_parquet_summary_release(&summary);
     stoa_schema_close(export->parquet_schema);
+    stoa_arena_release(&arena);
     return status;
 }
 
@@ -186,12 +193,16 @@ static stoa_status export_rows(struct export *export, stoa_error *err) {
     }
 }
 
-stoa_status stoa_export(stoa_database *database, struct ArrowArrayStream *rows,
-                        stoa_file_format format, const char *path, const stoa_context *context,
-                        int64_t *out_rows, stoa_error *err) {
+static stoa_status export_file(stoa_database *database, struct ArrowArrayStream *rows,
+                               stoa_file_format format,
+                               const stoa_parquet_export_options *parquet_options, const char *path,
+                               const stoa_context *context, int64_t *out_rows, stoa_error *err) {
     stoa_context chosen = context == NULL ? (stoa_context){0} : *context;
     stoa_database_fill_context(database, &chosen);
-    struct export export = {.rows = rows, .context = &chosen, .format = format};
+    struct export export = {.rows = rows,
+                            .context = &chosen,
+                            .format = format,
+                            .parquet_options = parquet_options};
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_ingest_output_open(database, path, &chosen, &export.output, err));
     STOA_CHECK(export_rows(&export, err));
@@ -205,4 +216,16 @@ done:
     stoa_ingest_output_release(&export.output);
     stoa_arrow_stream_release(rows);
     return status;
+}
+
+stoa_status stoa_export(stoa_database *database, struct ArrowArrayStream *rows,
+                        stoa_file_format format, const char *path, const stoa_context *context,
+                        int64_t *out_rows, stoa_error *err) {
+    return export_file(database, rows, format, NULL, path, context, out_rows, err);
+}
+
+stoa_status stoa_export_parquet(stoa_database *database, struct ArrowArrayStream *rows,
+                                const char *path, const stoa_parquet_export_options *options,
+                                const stoa_context *context, int64_t *out_rows, stoa_error *err) {
+    return export_file(database, rows, STOA_FORMAT_PARQUET, options, path, context, out_rows, err);
 }

@@ -232,6 +232,55 @@ def test_an_ending_packs_the_output(db):
     assert not (oracle.TMP / "t.csv.xz").exists()
 
 
+def test_an_export_is_written_as_asked_for(db):
+    ok("init", db)
+    ok("sql", db, "create table \"t t\" as select (n * 7919) % 1000 as n, n / 8 as d, "
+       "'name' || n % 5 as s, {'x': n % 3} as p from range(5000) as r(n)")
+    path = oracle.TMP / "o.parquet"
+
+    def column(group, name):
+        return next(c for c in group["columns"] if c["path"] == name)
+
+    def exported(*words, source="t t"):
+        ok("export", db, source, "-o", path, *words)
+        return json.loads(ok("inspect", "--pages", path))
+
+    groups = exported("--codec", "brotli", "--level", "3", "--row-group-rows", "2000", "--page-rows",
+                      "500", "--encoding", "n=plain, s=dictionary")["row_groups"]
+    assert [g["rows"] for g in groups] == [2000, 2000, 1000]
+    assert column(groups[0], "d")["codec"] == "BROTLI"
+    assert column(groups[0], "n")["encodings"] == ["PLAIN", "RLE"]
+    assert len([p for p in column(groups[0], "n")["pages"] if "DATA" in p["kind"]]) == 4
+    groups = exported("--profile", "modern", "--codec", "none", "--row-group-bytes", "64KiB",
+                      "--page-bytes", "1KiB", "--bloom", "s, p.x")["row_groups"]
+    assert len(groups) > 2 and column(groups[0], "n")["pages"][-1]["kind"] == "DATA_PAGE_V2"
+    assert rows(":memory:", f"select count(distinct column_id) from parquet_metadata('{path}') "
+                "where bloom_filter_offset is not null") == [["2"]]
+    for source in ("t t", "select * from \"t t\"; "):
+        exported("--sort", "n desc, s", source=source)
+        sorting = pq.ParquetFile(path).metadata.row_group(0).sorting_columns
+        assert [(c.column_index, c.descending) for c in sorting] == [(0, True), (2, False)]
+        found = [int(r[0]) for r in rows(":memory:", f"select n from '{path}'")]
+        assert found == sorted(found, reverse=True) and len(found) == 5000
+    for words, says in [(["--codec", "lzo"], "codec: expected zstd"),
+                        (["--level", "23"], "from -7 to 22 but found 23"),
+                        (["--codec", "snappy", "--level", "1"], "level"),
+                        (["--level", "0"], "--level"),
+                        (["--profile", "new"], "profile: expected compatible or modern"),
+                        (["--row-group-rows", "0"], "--row-group-rows"),
+                        (["--row-group-bytes", "many"], "--row-group-bytes"),
+                        (["--page-bytes", "2GiB"], "page_bytes: expected 1 to 1073741824"),
+                        (["--encoding", "n=fast"], "COLUMN=ENCODING"),
+                        (["--sort", "n,,s"], "sort: expected columns")]:
+        fails(2, "export", db, "t t", "-o", oracle.TMP / "x.parquet", *words, says=says)
+    fails(2, "export", db, "t t", "-o", oracle.TMP / "x.csv", "--codec", "none", says="Parquet")
+    for words, says in [(["--bloom", "nope"], "there is no column 'nope'"),
+                        (["--encoding", "s=delta_binary_packed"], "cannot be written as"),
+                        (["--sort", "nope"], "nope")]:
+        fails(1, "export", db, "t t", "-o", oracle.TMP / "x.parquet", *words, says=says)
+    assert not (oracle.TMP / "x.parquet").exists()
+
+
 def test_a_pipe_or_a_link_is_not_replaced_by_the_output(db):
     ok("init", db)
     pipe, link, file = (oracle.TMP / name for name in ("out.pipe", "out.link", "out.file"))
