@@ -74,13 +74,6 @@ stoa_status stoa_dictionary_decoder_read_fixed(stoa_dictionary_decoder *decoder,
     return read_values(decoder, entries, value_bytes, out, count, err);
 }
 
-stoa_status stoa_dictionary_decoder_read_views(stoa_dictionary_decoder *decoder,
-                                               const stoa_bytes_view *entries, stoa_bytes_view *out,
-                                               size_t count, stoa_error *err) {
-    return read_values(decoder, (const uint8_t *)entries, sizeof *entries, (uint8_t *)out, count,
-                       err);
-}
-
 stoa_status stoa_dictionary_decoder_skip(stoa_dictionary_decoder *decoder, size_t count,
                                          stoa_error *err) {
     return stoa_rle_decoder_skip(&decoder->codes, count, err);

@@ -11,7 +11,6 @@
 #define STOA_CODEC_DICTIONARY_DECODER_H
 
 #include "codec/rle_decoder.h"
-#include "codec/views.h"
 
 typedef struct stoa_dictionary_decoder {
     stoa_rle_decoder codes;
@@ -34,12 +33,6 @@ STOA_MUST_USE stoa_status stoa_dictionary_decoder_read_fixed(stoa_dictionary_dec
                                                              const void *entries,
                                                              size_t value_bytes, void *out,
                                                              size_t count, stoa_error *err);
-
-/// The same for byte arrays: `out` borrows from what `entries` show.
-STOA_MUST_USE stoa_status stoa_dictionary_decoder_read_views(stoa_dictionary_decoder *decoder,
-                                                             const stoa_bytes_view *entries,
-                                                             stoa_bytes_view *out, size_t count,
-                                                             stoa_error *err);
 
 /// Steps over values; their codes are not checked.
 STOA_MUST_USE stoa_status stoa_dictionary_decoder_skip(stoa_dictionary_decoder *decoder,

@@ -46,6 +46,45 @@ stoa_status stoa_plain_read_bytes(stoa_byte_reader *reader, stoa_bytes_view *out
     return STOA_OK;
 }
 
+/* Blocks are copied whole, over what comes behind the value, where both sides have so much. */
+__attribute__((always_inline)) static inline void copy_bytes(uint8_t *to, const uint8_t *from,
+                                                             size_t size, size_t to_left,
+                                                             size_t from_left) {
+    enum { BLOCK = 32, BLOCKS_MAX = 256 };
+    if (size <= BLOCKS_MAX && to_left >= size + BLOCK && from_left >= size + BLOCK) {
+        for (size_t at = 0; at < size; at += BLOCK) {
+            memcpy(to + at, from + at, BLOCK);
+        }
+    } else if (size > 0) {
+        memcpy(to, from, size);
+    }
+}
+
+stoa_status stoa_plain_gather_i32(stoa_byte_reader *reader, size_t count, int32_t offset,
+                                  int32_t *ends, uint8_t *out, size_t room, size_t *out_done,
+                                  stoa_error *err) {
+    stoa_byte_reader at = *reader;
+    size_t done = 0;
+    for (; done < count; done++) {
+        stoa_bytes_view value = {0};
+        const size_t before = at.position;
+        STOA_TRY(take_bytes(&at, &value, err));
+        if (value.size > room) {
+            at.position = before;
+            break;
+        }
+        copy_bytes(out, value.data, value.size, room,
+                   value.size + stoa_byte_reader_left(&at));
+        out += value.size;
+        room -= value.size;
+        offset += (int32_t)value.size;
+        ends[done] = offset;
+    }
+    *reader = at;
+    *out_done = done;
+    return STOA_OK;
+}
+
 stoa_status stoa_plain_skip_bytes(stoa_byte_reader *reader, size_t count, stoa_error *err) {
     for (size_t i = 0; i < count; i++) {
         stoa_bytes_view value;

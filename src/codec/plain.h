@@ -25,6 +25,15 @@ STOA_MUST_USE stoa_status stoa_plain_take_fixed(stoa_byte_reader *reader, size_t
 /// Errors   STOA_CORRUPT  the bytes end early
 STOA_MUST_USE stoa_status stoa_plain_read_bytes(stoa_byte_reader *reader, stoa_bytes_view *out,
                                                 size_t count, stoa_error *err);
+
+/// Copies the next byte arrays to `out` and says where each ends, as stoa_views_gather_i32, until there
+/// are `count` or the next does not fit what is left of `room`; it is not taken then. Room that is left
+/// may be written to. `*out_done` is how many there are.
+///
+/// Errors   STOA_CORRUPT  the bytes end early
+STOA_MUST_USE stoa_status stoa_plain_gather_i32(stoa_byte_reader *reader, size_t count,
+                                                int32_t offset, int32_t *ends, uint8_t *out,
+                                                size_t room, size_t *out_done, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_plain_skip_bytes(stoa_byte_reader *reader, size_t count,
                                                 stoa_error *err);
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/error.h"
+
 size_t stoa_views_bytes(const stoa_bytes_view *views, size_t count, size_t limit) {
     size_t sum = 0;
     for (size_t i = 0; i < count; i++) {
@@ -57,3 +59,25 @@ static inline void copy_short(uint8_t *to, const uint8_t *from, size_t size) {
     }
 DEFINE_GATHER(i32, int32_t)
 DEFINE_GATHER(i64, int64_t)
+
+#define GATHER_SHORT(SIZE)                                                                         \
+    for (size_t i = 0; i < count; i++) {                                                           \
+        const stoa_bytes_view *entry = &entries[codes[i]];                                         \
+        memcpy(out, entry->data, SIZE);                                                            \
+        out += entry->size;                                                                        \
+        offset += (int32_t)entry->size;                                                            \
+        ends[i] = offset;                                                                          \
+    }
+
+void stoa_codes_gather_short_i32(const stoa_bytes_view *entries, size_t size_max,
+                                 const uint32_t *codes, size_t count, int32_t offset, int32_t *ends,
+                                 uint8_t *out) {
+    STOA_ASSERT(size_max <= STOA_SHORT_BYTES);
+    if (size_max <= 4) {
+        GATHER_SHORT(4)
+    } else if (size_max <= 16) {
+        GATHER_SHORT(16)
+    } else {
+        GATHER_SHORT(32)
+    }
+}

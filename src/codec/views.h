@@ -23,4 +23,13 @@ void stoa_views_gather_i32(const stoa_bytes_view *views, size_t count, int32_t o
 void stoa_views_gather_i64(const stoa_bytes_view *views, size_t count, int64_t offset,
                            int64_t *ends, uint8_t *out);
 
+enum { STOA_SHORT_BYTES = 32 };
+
+/// The entries of `count` codes, the same way. No entry has more than `size_max` bytes, at most
+/// STOA_SHORT_BYTES, and as many can be read wherever one begins; `out` has room for STOA_SHORT_BYTES
+/// behind the last byte. So every copy has one fixed size.
+void stoa_codes_gather_short_i32(const stoa_bytes_view *entries, size_t size_max,
+                                 const uint32_t *codes, size_t count, int32_t offset, int32_t *ends,
+                                 uint8_t *out);
+
 #endif

@@ -50,6 +50,7 @@ typedef struct stoa_chunk_reader {
     uint32_t dictionary_count;
     stoa_buffer dictionary;       /* values, or bytes of any length */
     stoa_buffer dictionary_views; /* stoa_bytes_view of the latter */
+    size_t dictionary_size_max;   /* of theirs */
 
     /* The current page. */
     int64_t entries_left; /* whose levels were not decoded */

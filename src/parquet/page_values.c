@@ -115,24 +115,58 @@ static stoa_status plain_fixed(stoa_chunk_reader *chunk, size_t count, uint8_t *
     return STOA_OK;
 }
 
-static stoa_status plain_views(stoa_chunk_reader *chunk, stoa_bytes_view *out, size_t count,
-                               stoa_error *err) {
-    DECODE(stoa_plain_read_bytes(&chunk->values.plain, out, count, &cause));
+/* Values of a page are taken to be equally long, until one does not fit. */
+static stoa_status append_plain(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
+                                stoa_error *err) {
+    stoa_byte_reader *plain = &chunk->values.plain;
+    const size_t left = stoa_byte_reader_left(plain);
+    int32_t *ends;
+    if (count > left / sizeof(uint32_t)) {
+        return stoa_chunk_reader_fail(chunk, "expected as many values as its levels say", err);
+    }
+    const size_t rest = left - count * sizeof(uint32_t);
+    const size_t share = (size_t)((double)rest * (double)count /
+                                  (double)(count + (size_t)chunk->entries_left));
+    STOA_TRY(reserve_offsets(out, count, &ends, err));
+    STOA_TRY(stoa_buffer_reserve(&out->data, share, err));
+    while (count > 0) {
+        const size_t capacity = out->data.capacity < INT32_MAX ? out->data.capacity : INT32_MAX;
+        size_t done;
+        DECODE(stoa_plain_gather_i32(plain, count, (int32_t)out->data.size, ends,
+                                     out->data.data == NULL ? NULL
+                                                            : out->data.data + out->data.size,
+                                     capacity - out->data.size, &done, &cause));
+        out->data.size = done > 0 ? (size_t)ends[done - 1] : out->data.size;
+        count -= done;
+        ends += done;
+        if (count > 0) {
+            const size_t next = stoa_load_u32(plain->data + plain->position);
+            if (next > INT32_MAX - out->data.size) {
+                return fail_large(err);
+            }
+            STOA_TRY(stoa_buffer_reserve(&out->data, next + ROOM_MIN, err));
+        }
+    }
     return STOA_OK;
 }
 
 /* ---- Dictionaries ---------------------------------------------------------------------------- */
 
-/* The entries' own bytes are kept: the page's are gone with the next. */
+/* The entries' own bytes are kept: the page's are gone with the next. Behind the last of them more can
+ * be read, so that short ones are copied without a look at their size. */
 static stoa_status load_views(stoa_chunk_reader *chunk, size_t count, stoa_error *err) {
     stoa_buffer *views = &chunk->dictionary_views;
     stoa_byte_reader reader = stoa_byte_reader_of(chunk->dictionary.data, chunk->dictionary.size);
     stoa_buffer_clear(views);
     STOA_TRY(stoa_buffer_reserve(views, count * sizeof(stoa_bytes_view), err));
     views->size = count * sizeof(stoa_bytes_view);
-    if (count > 0) {
-        DECODE(
-            stoa_plain_read_bytes(&reader, (stoa_bytes_view *)(void *)views->data, count, &cause));
+    stoa_bytes_view *entries = (stoa_bytes_view *)(void *)views->data;
+    chunk->dictionary_size_max = 0;
+    DECODE(stoa_plain_read_bytes(&reader, entries, count, &cause));
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].size > chunk->dictionary_size_max) {
+            chunk->dictionary_size_max = entries[i].size;
+        }
     }
     return STOA_OK;
 }
@@ -146,7 +180,9 @@ stoa_status stoa_page_dictionary_load(stoa_chunk_reader *chunk, const uint8_t *b
                                       err);
     }
     stoa_buffer_clear(&chunk->dictionary);
+    STOA_TRY(stoa_buffer_reserve(&chunk->dictionary, size + STOA_SHORT_BYTES, err));
     STOA_TRY(stoa_buffer_append(&chunk->dictionary, bytes, size, err));
+    memset(chunk->dictionary.data + size, 0, STOA_SHORT_BYTES);
     if (has_bytes(chunk)) {
         STOA_TRY(load_views(chunk, (size_t)count, err));
     }
@@ -172,10 +208,37 @@ static stoa_status codes_fixed(stoa_chunk_reader *chunk, size_t count, uint8_t *
     return STOA_OK;
 }
 
-static stoa_status codes_views(stoa_chunk_reader *chunk, stoa_bytes_view *out, size_t count,
-                               stoa_error *err) {
-    const void *entries = chunk->dictionary_views.data;
-    DECODE(stoa_dictionary_decoder_read_views(&chunk->values.codes, entries, out, count, &cause));
+/* At most PIECE of them. */
+static stoa_status append_entries(const stoa_chunk_reader *chunk, const uint32_t *codes,
+                                  size_t count, stoa_chunk_values *out, stoa_error *err) {
+    const stoa_bytes_view *entries = (const void *)chunk->dictionary_views.data;
+    const size_t room = count * chunk->dictionary_size_max + STOA_SHORT_BYTES;
+    if (chunk->dictionary_size_max <= STOA_SHORT_BYTES && room <= INT32_MAX - out->data.size) {
+        int32_t *ends;
+        STOA_TRY(stoa_buffer_reserve(&out->data, room, err));
+        STOA_TRY(reserve_offsets(out, count, &ends, err));
+        stoa_codes_gather_short_i32(entries, chunk->dictionary_size_max, codes, count,
+                                    (int32_t)out->data.size, ends,
+                                    out->data.data + out->data.size);
+        out->data.size = (size_t)ends[count - 1];
+        return STOA_OK;
+    }
+    stoa_bytes_view views[PIECE];
+    for (size_t i = 0; i < count; i++) {
+        views[i] = entries[codes[i]];
+    }
+    return append_views(views, count, out, err);
+}
+
+static stoa_status append_codes(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
+                                stoa_error *err) {
+    for (size_t done = 0; done < count;) {
+        uint32_t codes[PIECE];
+        const size_t now = count - done < PIECE ? count - done : PIECE;
+        DECODE(stoa_dictionary_decoder_read_codes(&chunk->values.codes, codes, now, &cause));
+        STOA_TRY(append_entries(chunk, codes, now, out, err));
+        done += now;
+    }
     return STOA_OK;
 }
 
@@ -225,7 +288,6 @@ static stoa_status take_codes(stoa_chunk_reader *chunk, size_t count, stoa_chunk
 
 stoa_status stoa_page_entries_take(stoa_chunk_reader *chunk, const uint32_t *codes, int64_t count,
                                    stoa_chunk_values *out, stoa_error *err) {
-    const stoa_bytes_view *entries = (const void *)chunk->dictionary_views.data;
     uint8_t *at;
     out->value_count += count;
     if (!has_bytes(chunk)) {
@@ -235,12 +297,8 @@ stoa_status stoa_page_entries_take(stoa_chunk_reader *chunk, const uint32_t *cod
         return STOA_OK;
     }
     while (count > 0) {
-        stoa_bytes_view views[PIECE];
         const size_t now = count < PIECE ? (size_t)count : PIECE;
-        for (size_t i = 0; i < now; i++) {
-            views[i] = entries[codes[i]];
-        }
-        STOA_TRY(append_views(views, now, out, err));
+        STOA_TRY(append_entries(chunk, codes, now, out, err));
         codes += now;
         count -= (int64_t)now;
     }
@@ -368,13 +426,13 @@ static const struct decoder {
     stoa_status (*append)(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
                           stoa_error *err); /* instead of `views` */
 } DECODERS[] = {
-    [STOA_PARQUET_PLAIN] = {begin_plain, plain_bits, plain_fixed, plain_views, NULL},
-    [STOA_PARQUET_PLAIN_DICTIONARY] = {begin_codes, NULL, codes_fixed, codes_views, NULL},
+    [STOA_PARQUET_PLAIN] = {begin_plain, plain_bits, plain_fixed, NULL, append_plain},
+    [STOA_PARQUET_PLAIN_DICTIONARY] = {begin_codes, NULL, codes_fixed, NULL, append_codes},
     [STOA_PARQUET_RLE] = {begin_runs, runs_bits, NULL, NULL, NULL},
     [STOA_PARQUET_DELTA_BINARY_PACKED] = {begin_delta, NULL, delta_fixed, NULL, NULL},
     [STOA_PARQUET_DELTA_LENGTH_BYTE_ARRAY] = {begin_lengths, NULL, NULL, lengths_views, NULL},
     [STOA_PARQUET_DELTA_BYTE_ARRAY] = {begin_prefixes, NULL, prefixes_fixed, NULL, append_prefixes},
-    [STOA_PARQUET_RLE_DICTIONARY] = {begin_codes, NULL, codes_fixed, codes_views, NULL},
+    [STOA_PARQUET_RLE_DICTIONARY] = {begin_codes, NULL, codes_fixed, NULL, append_codes},
     [STOA_PARQUET_BYTE_STREAM_SPLIT] = {begin_split, NULL, split_fixed, NULL, NULL},
 };
 

@@ -293,6 +293,93 @@ static void plain_values_are_read_in_any_parts(void **state) {
                  err);
 }
 
+/* Into exactly the room that is said, which is rarely enough, from exactly the bytes. */
+static void plain_byte_arrays_are_gathered_as_far_as_there_is_room(void **state) {
+    (void)state;
+    enum { COUNT = 300 };
+    support_random random = support_random_open("plain_gather");
+    for (int round = 0; round < ROUNDS; round++) {
+        stoa_error err = STOA_ERROR_NONE;
+        stoa_bytes_view views[COUNT];
+        uint8_t source[1000], room[COUNT * 604];
+        const uint64_t longest = round % 3 == 0 ? 600 : round % 3 == 1 ? 40 : 5;
+        support_random_bytes(&random, source, sizeof source);
+        for (size_t i = 0; i < COUNT; i++) {
+            views[i] = (stoa_bytes_view){source + support_random_below(&random, 400),
+                                         (size_t)support_random_below(&random, longest)};
+        }
+        const size_t size = stoa_plain_encode_bytes(views, COUNT, room);
+        uint8_t *bytes = exact_copy(room, size);
+        stoa_byte_reader reader = stoa_byte_reader_of(bytes, size);
+        for (size_t done = 0; done < COUNT;) {
+            const size_t step = step_of(&random, COUNT - done);
+            const size_t out_bytes = (size_t)support_random_below(&random, 700) + longest;
+            uint8_t *out = malloc(out_bytes);
+            int32_t ends[COUNT];
+            size_t now = 0, end = 0;
+            assert_non_null(out);
+            assert_ok(stoa_plain_gather_i32(&reader, step, 7, ends, out, out_bytes, &now, &err),
+                      err);
+            for (size_t i = 0; i < now; i++) {
+                assert_memory_equal(out + end, views[done + i].data, views[done + i].size);
+                end += views[done + i].size;
+                assert_int_equal(ends[i], 7 + end);
+            }
+            assert_true(now == step || views[done + now].size > out_bytes - end);
+            done += now;
+            free(out);
+        }
+        assert_int_equal(stoa_byte_reader_left(&reader), 0);
+        free(bytes);
+        for (size_t cut = 0; cut < size; cut += 1 + cut / 20) {
+            int32_t ends[COUNT];
+            size_t now;
+            uint8_t *out = malloc(size);
+            bytes = exact_copy(room, cut);
+            reader = stoa_byte_reader_of(bytes, cut);
+            assert_int_equal(
+                stoa_plain_gather_i32(&reader, COUNT, 0, ends, out, size, &now, NULL),
+                STOA_CORRUPT);
+            free(bytes);
+            free(out);
+        }
+    }
+}
+
+static void short_entries_stand_one_behind_the_other(void **state) {
+    (void)state;
+    enum { COUNT = 200, ENTRIES = 30 };
+    support_random random = support_random_open("short_entries");
+    for (int round = 0; round < ROUNDS; round++) {
+        const size_t longest = (size_t)support_random_below(&random, STOA_SHORT_BYTES + 1);
+        uint8_t *source = malloc(200 + STOA_SHORT_BYTES);
+        uint8_t *out = malloc(COUNT * longest + STOA_SHORT_BYTES);
+        stoa_bytes_view entries[ENTRIES];
+        uint32_t codes[COUNT];
+        int32_t ends[COUNT];
+        size_t end = 0;
+        assert_non_null(source);
+        assert_non_null(out);
+        support_random_bytes(&random, source, 200 + STOA_SHORT_BYTES);
+        for (size_t i = 0; i < ENTRIES; i++) {
+            entries[i] = (stoa_bytes_view){source + support_random_below(&random, 201),
+                                           (size_t)support_random_below(&random, longest + 1)};
+        }
+        for (size_t i = 0; i < COUNT; i++) {
+            codes[i] = (uint32_t)support_random_below(&random, ENTRIES);
+        }
+        stoa_codes_gather_short_i32(entries, longest, codes, COUNT, 3, ends, out);
+        for (size_t i = 0; i < COUNT; i++) {
+            const stoa_bytes_view *entry = &entries[codes[i]];
+            assert_memory_equal(out + end, entry->data, entry->size);
+            end += entry->size;
+            assert_int_equal(ends[i], 3 + end);
+        }
+        free(out);
+        free(source);
+    }
+}
+
 static void plain_booleans_are_bits(void **state) {
     (void)state;
     support_random random = support_random_open("plain_bools");
@@ -488,6 +575,8 @@ int main(void) {
         cmocka_unit_test(streams_are_joined),
         cmocka_unit_test(old_levels_stand_most_significant_bit_first),
         cmocka_unit_test(int96_timestamps_are_days_and_nanoseconds),
+        cmocka_unit_test(plain_byte_arrays_are_gathered_as_far_as_there_is_room),
+        cmocka_unit_test(short_entries_stand_one_behind_the_other),
         cmocka_unit_test(gathered_views_stand_one_behind_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

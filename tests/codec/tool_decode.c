@@ -130,6 +130,7 @@ static void decode_dictionary(const stoa_buffer *in, size_t width, size_t left) 
     }
     stoa_dictionary_decoder decoder;
     stoa_bytes_view views[STEP];
+    uint32_t codes[STEP];
     uint8_t *values = malloc(STEP * (width + 1));
     must(stoa_dictionary_decoder_init(&decoder, data, size, (uint32_t)count, &err));
     for (size_t now; (now = next(&left)) > 0;) {
@@ -137,7 +138,10 @@ static void decode_dictionary(const stoa_buffer *in, size_t width, size_t left) 
             must(stoa_dictionary_decoder_read_fixed(&decoder, fixed, width, values, now, &err));
             put(values, now * width);
         } else {
-            must(stoa_dictionary_decoder_read_views(&decoder, entries, views, now, &err));
+            must(stoa_dictionary_decoder_read_codes(&decoder, codes, now, &err));
+            for (size_t i = 0; i < now; i++) {
+                views[i] = entries[codes[i]];
+            }
             put_views(views, now);
         }
     }
