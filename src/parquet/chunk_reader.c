@@ -17,7 +17,7 @@
 enum { READ_AHEAD_BYTES = 1 << 20, HEADER_LEFT_OUT_BYTES = 100, RESERVED_BYTES_MAX = 16 };
 
 void stoa_chunk_values_init(stoa_chunk_values *values, stoa_pool *pool) {
-    *values = (stoa_chunk_values){0};
+    *values = (stoa_chunk_values){.bytes_max = INT32_MAX};
     stoa_buffer_init(&values->definition, pool);
     stoa_buffer_init(&values->repetition, pool);
     stoa_buffer_init(&values->data, pool);
@@ -35,6 +35,7 @@ void stoa_chunk_values_clear(stoa_chunk_values *values) {
     values->entry_count = 0;
     values->value_count = 0;
     values->all_present = true;
+    values->is_full = false;
     stoa_buffer_clear(&values->definition);
     stoa_buffer_clear(&values->repetition);
     stoa_buffer_clear(&values->data);
@@ -359,6 +360,7 @@ static stoa_status take_block(stoa_chunk_reader *chunk, int32_t end, stoa_chunk_
     const size_t present = stoa_levels_count(stoa_cpu_level(), definition, count,
                                              chunk->definition.max);
     if (out->entry_count > INT32_MAX - (int64_t)count) {
+        out->is_full = true;
         return stoa_fail(err, STOA_LIMIT,
                          "more than 2^31 items in one batch; ask for batches of fewer rows");
     }

@@ -22,6 +22,8 @@ typedef struct stoa_chunk_values {
     int64_t value_count;
     stoa_buffer data;    /* values of value_bytes, bits of booleans, or bytes of any length */
     stoa_buffer offsets; /* of the last kind: int32, one more than values */
+    size_t bytes_max; /* that `data` may take of byte arrays; INT32_MAX at most */
+    bool is_full;     /* reading failed because it would have taken more, or too many entries */
 } stoa_chunk_values;
 
 enum { STOA_CHUNK_BLOCK = 4096 }; /* entries whose levels are decoded at a time */

@@ -14,6 +14,9 @@
  * A leaf is run by one thread at a time: by its task, or by the reader, which works where the next
  * batch lacks a leaf that nobody runs, and waits only while other threads run all that it lacks.
  *
+ * Where a window is more than a batch can hold, all leaves stop, and the reader goes on alone from there
+ * with fewer rows: that is rare, and those batches are large.
+ *
  * One lock guards the chains, the slots' counts and what was taken. Nothing is decoded, spawned or
  * released while it is held. */
 #include "parquet/column_stream.h"
@@ -43,10 +46,12 @@ struct chain {
 struct slot {
     stoa_read_lane lane;
     stoa_read_window window;
+    int64_t part; /* that it is of */
     struct ArrowArray batch; /* of the thread that makes it, then the reader's */
     /* Guarded. */
     int32_t leaves_left;
     bool is_ready;
+    bool is_full;       /* more than a batch can hold */
     stoa_status status; /* of the first leaf that failed, or of the batch */
     int32_t failed_leaf;
     stoa_error error;
@@ -69,6 +74,7 @@ struct column_stream {
     /* The reader's: the window that comes after those that have slots. */
     int64_t part;
     int64_t row;
+    bool is_alone; /* no chain is used any more */
     /* Guarded. */
     int64_t issued; /* windows that have, or had, a slot */
     int64_t taken;
@@ -94,25 +100,32 @@ static struct slot *slot_of(const struct column_stream *stream, int64_t window) 
     return &stream->slots[window % SLOTS];
 }
 
-/* Gives the next window to its slot, which is free; false when there is none. */
-static bool issue(struct column_stream *stream) {
+/* The next rows that are wanted, from where the stream stands; false when there are none. */
+static bool find_window(struct column_stream *stream, stoa_read_window *out) {
     const stoa_read_plan *plan = stream->plan;
-    struct slot *slot = slot_of(stream, stream->issued);
-    while (stream->part < plan->part_count) {
+    for (; stream->part < plan->part_count; stream->part++, stream->row = 0) {
         const stoa_read_part *part = &plan->parts[stream->part];
         const int64_t row = stream->row > part->first ? stream->row : part->first;
-        if (stoa_read_plan_window(plan, part, row, &slot->window)) {
-            stream->row = slot->window.first + slot->window.count;
-            slot->leaves_left = plan->leaf_count;
-            slot->is_ready = false;
-            slot->status = STOA_OK;
-            stream->issued++;
+        if (stoa_read_plan_window(plan, part, row, out)) {
             return true;
         }
-        stream->part++;
-        stream->row = 0;
     }
     return false;
+}
+
+/* Gives the next window to its slot, which is free; false when there is none. */
+static bool issue(struct column_stream *stream) {
+    struct slot *slot = slot_of(stream, stream->issued);
+    if (!find_window(stream, &slot->window)) {
+        return false;
+    }
+    slot->part = stream->part;
+    stream->row = slot->window.first + slot->window.count;
+    slot->leaves_left = stream->plan->leaf_count;
+    slot->is_ready = false;
+    slot->status = STOA_OK;
+    stream->issued++;
+    return true;
 }
 
 static bool has_work(const struct column_stream *stream, const struct chain *chain) {
@@ -168,7 +181,9 @@ static void run_once(struct chain *chain) {
     pthread_mutex_lock(&stream->lock);
     chain->next++;
     if (status != STOA_OK) {
+        const int32_t number = stream->plan->leaves[chain->index]->leaf;
         note_failure(stream, slot, window, chain->index, status, &error);
+        slot->is_full = slot->is_full || slot->lane.values[number].is_full;
     }
     if (--slot->leaves_left == 0 && slot->status == STOA_OK) {
         pthread_mutex_unlock(&stream->lock);
@@ -200,6 +215,9 @@ static stoa_status chain_task(void *user, stoa_error *err) {
         chain->is_running = false;
         again = has_work(stream, chain);
         chain->is_queued = again;
+        if (stream->reader_waits && stream->is_stopped) {
+            pthread_cond_signal(&stream->changed);
+        }
     }
     pthread_mutex_unlock(&stream->lock);
     if (again) {
@@ -243,28 +261,69 @@ static void await_batch(struct column_stream *stream, const struct slot *slot) {
     }
 }
 
-static stoa_status column_stream_next(void *state, struct ArrowArray *out, stoa_error *err) {
-    struct column_stream *stream = state;
-    *out = (struct ArrowArray){0};
-    if (stream->is_ended) {
-        return stoa_fail(err, STOA_INVALID, "the database of this stream was closed");
+static bool is_any_running(const struct column_stream *stream) {
+    for (int32_t i = 0; i < stream->plan->leaf_count; i++) {
+        if (stream->chains[i].is_running) {
+            return true;
+        }
     }
-    STOA_TRY(stoa_cancel_check(stream->cancel, err));
+    return false;
+}
+
+/* Stops all leaves and gives back what they read from `slot` on. */
+static void go_on_alone(struct column_stream *stream, const struct slot *slot) {
+    pthread_mutex_lock(&stream->lock);
+    stream->is_stopped = true;
+    while (is_any_running(stream)) {
+        stream->reader_waits = true;
+        pthread_cond_wait(&stream->changed, &stream->lock);
+        stream->reader_waits = false;
+    }
+    pthread_mutex_unlock(&stream->lock);
+    stream->is_alone = true;
+    stream->part = slot->part;
+    stream->row = slot->window.first;
+    for (int i = 0; i < SLOTS; i++) {
+        stoa_read_lane *lane = &stream->slots[i].lane;
+        stoa_arrow_array_release(&stream->slots[i].batch);
+        for (int32_t k = 0; k < stream->plan->leaf_count; k++) {
+            const int32_t number = stream->plan->leaves[k]->leaf;
+            stoa_chunk_values_release(&lane->values[number]);
+            stoa_arrow_array_release(&lane->arrays[number]);
+            stream->lane.leaves[k].group = -1;
+        }
+    }
+}
+
+static stoa_status next_alone(struct column_stream *stream, struct ArrowArray *out,
+                              stoa_error *err) {
+    stoa_read_window window;
+    if (!find_window(stream, &window)) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_read_lane_rows(&stream->lane, &window, out, err));
+    stream->row = window.first + window.count;
+    return STOA_OK;
+}
+
+/* The next batch of those that leaves work on. `*out_full`: it is more than a batch can hold. */
+static stoa_status next_among(struct column_stream *stream, struct ArrowArray *out, bool *out_full,
+                              stoa_error *err) {
+    struct slot *slot = slot_of(stream, stream->taken);
     pthread_mutex_lock(&stream->lock);
     while (stream->issued - stream->taken < SLOTS && issue(stream)) {
     }
-    if (stream->issued == stream->taken) {
-        pthread_mutex_unlock(&stream->lock);
-        return STOA_OK;
-    }
+    const bool is_end = stream->issued == stream->taken;
     struct chain *woken = wake(stream);
     pthread_mutex_unlock(&stream->lock);
     spawn_all(stream, woken);
-
-    struct slot *slot = slot_of(stream, stream->taken);
+    if (is_end) {
+        return STOA_OK;
+    }
     pthread_mutex_lock(&stream->lock);
     await_batch(stream, slot);
     const stoa_status status = slot->status;
+    *out_full = slot->is_full;
     if (status == STOA_OK) {
         *out = slot->batch;
         slot->batch.release = NULL;
@@ -273,6 +332,28 @@ static stoa_status column_stream_next(void *state, struct ArrowArray *out, stoa_
         *err = slot->error;
     }
     pthread_mutex_unlock(&stream->lock);
+    return status;
+}
+
+static stoa_status column_stream_next(void *state, struct ArrowArray *out, stoa_error *err) {
+    struct column_stream *stream = state;
+    bool is_full = false;
+    stoa_status status = STOA_OK;
+    *out = (struct ArrowArray){0};
+    if (stream->is_ended) {
+        return stoa_fail(err, STOA_INVALID, "the database of this stream was closed");
+    }
+    STOA_TRY(stoa_cancel_check(stream->cancel, err));
+    if (!stream->is_alone) {
+        status = next_among(stream, out, &is_full, err);
+    }
+    if (is_full) {
+        go_on_alone(stream, slot_of(stream, stream->taken));
+        stoa_error_clear(err);
+    }
+    if (stream->is_alone) {
+        status = next_alone(stream, out, err);
+    }
     if (status != STOA_OK) {
         stoa_wrap(err, "reading '%s'", stoa_file_uri(stream->plan->reader->file));
     }

@@ -66,17 +66,19 @@ static stoa_status reserve_offsets(stoa_chunk_values *out, size_t count, int32_t
     return STOA_OK;
 }
 
-static stoa_status fail_large(stoa_error *err) {
+static stoa_status fail_large(stoa_chunk_values *out, stoa_error *err) {
+    out->is_full = true;
     return stoa_fail(err, STOA_LIMIT,
-                     "more than 2 GiB of strings in one batch; ask for batches of fewer rows");
+                     "more than %zu bytes of strings in one batch; ask for batches of fewer rows",
+                     out->bytes_max);
 }
 
 static stoa_status append_views(const stoa_bytes_view *views, size_t count, stoa_chunk_values *out,
                                 stoa_error *err) {
-    const size_t size = stoa_views_bytes(views, count, INT32_MAX - out->data.size);
+    const size_t size = stoa_views_bytes(views, count, out->bytes_max - out->data.size);
     int32_t *ends;
     if (size == SIZE_MAX) {
-        return fail_large(err);
+        return fail_large(out, err);
     }
     STOA_TRY(stoa_buffer_reserve(&out->data, size, err));
     STOA_TRY(reserve_offsets(out, count, &ends, err));
@@ -379,12 +381,12 @@ static stoa_status append_prefixes(stoa_chunk_reader *chunk, size_t count, stoa_
         size_t next, done;
         int32_t *ends;
         DECODE(stoa_delta_bytes_decoder_peek(&chunk->prefixes, &next, &cause));
-        if (next > INT32_MAX - out->data.size) {
-            return fail_large(err);
+        if (next > out->bytes_max - out->data.size) {
+            return fail_large(out, err);
         }
         STOA_TRY(stoa_buffer_reserve(&out->data, next + ROOM_MIN, err));
         size_t room = out->data.capacity - out->data.size;
-        room = room > INT32_MAX - out->data.size ? INT32_MAX - out->data.size : room;
+        room = room > out->bytes_max - out->data.size ? out->bytes_max - out->data.size : room;
         DECODE(stoa_delta_bytes_decoder_read(&chunk->prefixes, views, count < PIECE ? count : PIECE,
                                              out->data.data + out->data.size, room, &done, &cause));
         STOA_TRY(reserve_offsets(out, done, &ends, err));

@@ -12,6 +12,7 @@ static stoa_status make_places(stoa_read_lane *lane, stoa_error *err) {
     STOA_TRY(stoa_arena_allocate_array(&lane->arena, all, sizeof *lane->arrays, &arrays, err));
     lane->values = values;
     lane->arrays = arrays;
+    lane->narrow_group = -1;
     for (int32_t i = 0; i < plan->leaf_count; i++) {
         stoa_chunk_values_init(&lane->values[plan->leaves[i]->leaf], lane->context.pool);
     }
@@ -105,7 +106,10 @@ stoa_status stoa_read_lane_read(stoa_read_lane *lane, const stoa_read_window *wi
                                 stoa_chunk_values *out, stoa_error *err) {
     stoa_read_leaf *leaf = &lane->leaves[index];
     STOA_TRY(stoa_read_lane_open(lane, window, index, err));
+    out->bytes_max = INT32_MAX;
     STOA_TRY(stoa_chunk_reader_read(leaf->chunk, window->first - leaf->row, true, out, err));
+    /* A row that is larger by itself comes alone. */
+    out->bytes_max = window->count > 1 ? lane->plan->options.column_bytes : INT32_MAX;
     STOA_TRY(stoa_chunk_reader_read(leaf->chunk, window->count, false, out, err));
     leaf->row = window->first + window->count;
     return STOA_OK;
@@ -146,6 +150,33 @@ stoa_status stoa_read_lane_decode(stoa_read_lane *lane, const stoa_read_window *
     return STOA_OK;
 }
 
+/* Of strings that do not repeat as many rows fit as values were read; of others perhaps half of them. */
+static int64_t fitting_rows(const stoa_chunk_values *values, int64_t row_count) {
+    const int64_t fitting = (int64_t)(values->offsets.size / sizeof(int32_t)) - 1;
+    if (values->repetition.size > 0 || fitting < 1 || fitting >= row_count) {
+        return row_count / 2;
+    }
+    return fitting;
+}
+
+bool stoa_read_lane_narrow(stoa_read_lane *lane, stoa_read_window *window) {
+    int64_t row_count = window->count;
+    for (int32_t i = 0; i < lane->plan->leaf_count; i++) {
+        const stoa_chunk_values *values = &lane->values[lane->plan->leaves[i]->leaf];
+        if (values->is_full) {
+            row_count = fitting_rows(values, window->count);
+            lane->leaves[i].group = -1; /* it stands somewhere in the window */
+        }
+    }
+    if (row_count < 1 || row_count == window->count) {
+        return false;
+    }
+    window->count = row_count;
+    lane->narrow_group = window->group;
+    lane->narrow_rows = row_count;
+    return true;
+}
+
 stoa_status stoa_read_lane_batch(stoa_read_lane *lane, const stoa_read_window *window,
                                  struct ArrowArray *out, stoa_error *err) {
     stoa_pool *pool = lane->context.pool;
@@ -166,4 +197,24 @@ stoa_status stoa_read_lane_batch(stoa_read_lane *lane, const stoa_read_window *w
         }
     }
     return STOA_OK;
+}
+
+stoa_status stoa_read_lane_rows(stoa_read_lane *lane, stoa_read_window *window,
+                                struct ArrowArray *out, stoa_error *err) {
+    stoa_error cause = STOA_ERROR_NONE;
+    if (lane->narrow_group == window->group && lane->narrow_rows < window->count) {
+        window->count = lane->narrow_rows;
+    }
+    stoa_status status = stoa_read_lane_decode(lane, window, NULL, 0, &cause);
+    while (status != STOA_OK && stoa_read_lane_narrow(lane, window)) {
+        stoa_error_clear(&cause);
+        status = stoa_read_lane_decode(lane, window, NULL, 0, &cause);
+    }
+    if (status != STOA_OK) {
+        if (err != NULL) {
+            *err = cause;
+        }
+        return status;
+    }
+    return stoa_read_lane_batch(lane, window, out, err);
 }

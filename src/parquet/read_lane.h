@@ -23,6 +23,8 @@ typedef struct stoa_read_lane {
     bool shares_leaves;
     stoa_chunk_values *values; /* by number of the footer's leaf, as the next */
     struct ArrowArray *arrays; /* of leaves that were decoded and not made a batch yet */
+    int32_t narrow_group; /* whose windows hold more than a batch can, or -1 */
+    int64_t narrow_rows;  /* as many as fit */
 } stoa_read_lane;
 
 /// Borrows the plan. `context` is the lane's own: its token is looked at between pages.
@@ -62,11 +64,15 @@ stoa_status stoa_read_lane_fail(const stoa_read_lane *lane, const stoa_read_wind
 ///
 /// Errors   STOA_CORRUPT, STOA_UNSUPPORTED, STOA_INVALID, STOA_LIMIT, STOA_CANCELLED, STOA_IO,
 ///          STOA_NO_MEMORY, all with row group and column. The lane is of no use afterwards but to be
-///          released.
+///          released, or for stoa_read_lane_narrow.
 STOA_MUST_USE stoa_status stoa_read_lane_decode(stoa_read_lane *lane,
                                                 const stoa_read_window *window,
                                                 const int32_t *leaves, int32_t leaf_count,
                                                 stoa_error *err);
+
+/// After a failure: whether fewer rows may do, because a column of so many does not fit a batch. Then
+/// `window` gets fewer, and its leaves can be decoded again.
+bool stoa_read_lane_narrow(stoa_read_lane *lane, stoa_read_window *window);
 
 /// Puts the arrays of all leaves, decoded of the same window, together to a batch.
 ///
@@ -74,5 +80,13 @@ STOA_MUST_USE stoa_status stoa_read_lane_decode(stoa_read_lane *lane,
 /// Owns     On error `out` is released.
 STOA_MUST_USE stoa_status stoa_read_lane_batch(stoa_read_lane *lane, const stoa_read_window *window,
                                                struct ArrowArray *out, stoa_error *err);
+
+/// Decodes all leaves of a window and makes the batch; takes rows off the window's end where they do not
+/// fit into one.
+///
+/// Errors   as above
+/// Owns     On error `out` is released.
+STOA_MUST_USE stoa_status stoa_read_lane_rows(stoa_read_lane *lane, stoa_read_window *window,
+                                              struct ArrowArray *out, stoa_error *err);
 
 #endif

@@ -188,6 +188,9 @@ static stoa_status copy_options(stoa_read_plan *plan, const stoa_parquet_read_op
     plan->options.field_ids = fields;
     plan->options.groups = groups;
     plan->options.ranges = ranges;
+    plan->options.column_bytes = options->column_bytes == 0 || options->column_bytes > INT32_MAX
+                                     ? INT32_MAX
+                                     : options->column_bytes;
     plan->options.batch_rows = options->batch_rows < INT32_MAX - 8 ? options->batch_rows
                                                                    : INT32_MAX - 8;
     return STOA_OK;

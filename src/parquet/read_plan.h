@@ -22,7 +22,7 @@ typedef struct stoa_read_part {
 
 typedef struct stoa_read_plan {
     const stoa_parquet_reader *reader;
-    stoa_parquet_read_options options; /* its arrays lie in the arena; batch_rows is chosen */
+    stoa_parquet_read_options options; /* its arrays lie in the arena; what was left open is chosen */
     stoa_arena arena;
     const stoa_schema *schema; /* of the projection, as `root` */
     stoa_read_node root;

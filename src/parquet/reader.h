@@ -58,6 +58,9 @@ typedef struct stoa_parquet_read_options {
      * not, that lie outside lists and maps, and is borrowed by the stream. */
     const stoa_predicate *predicate;
     int64_t batch_rows;     /* at most; 0: about a megabyte of them, 4,096 to 65,536 */
+    /* That strings or binaries of one column of a batch may take; a batch has fewer rows then, at least
+     * one, which may take more. 0, and no more than: 2 GiB. Not with a predicate. */
+    size_t column_bytes;
     bool ignores_checksums; /* of pages */
     bool unordered;         /* a stream's batches may come in any order, as they are ready */
 } stoa_parquet_read_options;
@@ -77,7 +80,7 @@ typedef struct stoa_parquet_read_options {
 ///                        encrypted, without a key
 ///          of batches: STOA_CORRUPT (with row group, column, page and byte), STOA_UNSUPPORTED (an
 ///          encoding or compression, named), STOA_INVALID (a value that Arrow's type cannot hold),
-///          STOA_LIMIT (more than 2 GiB of strings, or 2^31 items, in a batch), STOA_CANCELLED,
+///          STOA_LIMIT (more than 2 GiB of strings, or 2^31 items, in a row), STOA_CANCELLED,
 ///          STOA_IO, STOA_NO_MEMORY
 /// Threads  One call at a time for a stream; several streams of a reader are independent.
 STOA_MUST_USE stoa_status stoa_parquet_reader_stream(const stoa_parquet_reader *reader,

@@ -114,13 +114,12 @@ static bool find_window(const stoa_parquet_scan *scan, const struct scan_lane *l
                : stoa_read_filter_window(local->filter, local->row, out);
 }
 
-static stoa_status read_window(struct scan_lane *local, const stoa_read_window *window,
+static stoa_status read_window(struct scan_lane *local, stoa_read_window *window,
                                struct ArrowArray *out, stoa_error *err) {
     if (local->filter != NULL) {
         return stoa_read_filter_batch(local->filter, window, out, NULL, err);
     }
-    STOA_TRY(stoa_read_lane_decode(&local->lane, window, NULL, 0, err));
-    return stoa_read_lane_batch(&local->lane, window, out, err);
+    return stoa_read_lane_rows(&local->lane, window, out, err);
 }
 
 /* A part whose rows a predicate leaves out gives its end and no batch. */

@@ -50,13 +50,13 @@ static void write_rows(struct world *world, const stoa_parquet_options *options)
               err);
 }
 
-static void open_world(struct world *world, support_random *random, int round) {
+static void open_world_of(struct world *world, const char *schema, support_random *random,
+                          int round) {
     stoa_error err = STOA_ERROR_NONE;
     *world = (struct world){.pool = support_pool_open()};
     world->context.pool = world->pool;
     assert_ok(stoa_fs_registry_create(world->pool, &world->registry, &err), err);
-    assert_ok(stoa_schema_parse(world->pool, SCHEMAS[round % SCHEMA_COUNT], &world->schema, &err),
-              err);
+    assert_ok(stoa_schema_parse(world->pool, schema, &world->schema, &err), err);
     assert_ok(stoa_schema_to_arrow(world->pool, world->schema, &world->arrow, &err), err);
     const struct rows_options kind = {(int)support_random_below(random, 5) * 25,
                                       support_random_bool(random) ? 12 : 0,
@@ -70,6 +70,10 @@ static void open_world(struct world *world, support_random *random, int round) {
     options.page_bytes = 1 + (size_t)support_random_below(random, 9000);
     options.dictionary_bytes = support_random_bool(random) ? 1 << 20 : 64;
     write_rows(world, &options);
+}
+
+static void open_world(struct world *world, support_random *random, int round) {
+    open_world_of(world, SCHEMAS[round % SCHEMA_COUNT], random, round);
 }
 
 static void close_world(struct world *world) {
@@ -118,7 +122,8 @@ static void what_is_written_is_read_back(void **state) {
         open_world(&world, &random, round);
         int64_t *rows = all_rows(&world);
         stoa_error err = STOA_ERROR_NONE;
-        const stoa_sched_options sched = {.threads = 3};
+        const stoa_sched_options sched = {
+            .threads = 2 + (int32_t)support_random_below(&random, 3)};
         stoa_parquet_read_options options = STOA_PARQUET_READ_ALL;
         expect_rows(&world, &options, rows, world.rows.length);
         options.batch_rows = 64 + (int64_t)support_random_below(&random, 500);
@@ -245,6 +250,68 @@ static void row_groups_are_read_in_the_order_asked_for(void **state) {
     }
 }
 
+/* Bytes of the strings of a column that is one, or that strings lie in at the end of all first children. */
+static int64_t string_bytes(const struct ArrowSchema *schema, const struct ArrowArray *array) {
+    if (schema->format[0] == 'u' || schema->format[0] == 'z') {
+        const int32_t *ends = array->buffers[1];
+        return ends[array->offset + array->length] - ends[array->offset];
+    }
+    return schema->n_children == 0 ? 0 : string_bytes(schema->children[0], array->children[0]);
+}
+
+static void check_bytes(const struct world *world, const stoa_parquet_read_options *options) {
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_parquet_reader *reader;
+    struct ArrowArrayStream stream;
+    int64_t row_count = 0;
+    assert_ok(stoa_parquet_reader_open(&world->context, world->file, NULL, &reader, &err), err);
+    assert_ok(stoa_parquet_reader_stream(reader, options, &stream, &err), err);
+    while (true) {
+        struct ArrowArray batch;
+        assert_ok(stoa_stream_next(&stream, &batch, &err), err);
+        if (batch.release == NULL) {
+            break;
+        }
+        for (int64_t i = 0; i < batch.n_children; i++) {
+            assert_true(batch.length == 1 ||
+                        string_bytes(world->arrow.children[i], batch.children[i]) <=
+                            (int64_t)options->column_bytes);
+        }
+        row_count += batch.length;
+        batch.release(&batch);
+    }
+    assert_int_equal(row_count, world->rows.length);
+    stoa_arrow_stream_release(&stream);
+    stoa_parquet_reader_close(reader);
+}
+
+/* As if 2 GiB were less: alone, row groups side by side, columns side by side. */
+static void batches_hold_no_more_strings_than_fit(void **state) {
+    (void)state;
+    support_random random = support_random_open("bytes");
+    const char *const schemas[] = {
+        "a string, b long", "a list<string>, b binary, c long",
+        "a string not null, b map<string, long>, c string, d list<binary>, e binary, f list<string>"};
+    for (int round = 0; round < 9; round++) {
+        struct world world;
+        stoa_error err = STOA_ERROR_NONE;
+        const stoa_sched_options sched = {.threads = 2};
+        open_world_of(&world, schemas[round / 3], &random, round);
+        int64_t *rows = all_rows(&world);
+        const stoa_parquet_read_options options =
+            {.column_bytes = 500 + (size_t)support_random_below(&random, 5000),
+             .batch_rows = 1 + (int64_t)support_random_below(&random, 900)};
+        expect_rows(&world, &options, rows, world.rows.length);
+        check_bytes(&world, &options);
+        assert_ok(stoa_sched_create(world.pool, &sched, &world.context.sched, &err), err);
+        expect_rows(&world, &options, rows, world.rows.length);
+        check_bytes(&world, &options);
+        stoa_sched_close(world.context.sched);
+        free(rows);
+        close_world(&world);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
@@ -252,6 +319,7 @@ int main(void) {
         cmocka_unit_test(fields_are_read_alone),
         cmocka_unit_test(nested_fields_are_read_alone),
         cmocka_unit_test(row_groups_are_read_in_the_order_asked_for),
+        cmocka_unit_test(batches_hold_no_more_strings_than_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
