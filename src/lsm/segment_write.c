@@ -8,7 +8,7 @@
 #include "codec/bitpack_kernel.h"
 #include "lsm/segment_format.h"
 
-enum { SLOTS = 2 * STOA_SEGMENT_ENTRIES_MAX, SAMPLE = 16, NO_SLOT = UINT16_MAX };
+enum { SLOTS = 2 * STOA_SEGMENT_ENTRIES_MAX, SAMPLE = 16, TRIAL = 512, NO_SLOT = UINT16_MAX };
 
 static const double powers[STOA_SEGMENT_SCALE_MAX + 1] = {1,   1e1, 1e2, 1e3, 1e4,
                                                           1e5, 1e6, 1e7, 1e8, 1e9};
@@ -190,13 +190,36 @@ static int compare_texts(const void *left, const void *right) {
     return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
 }
 
-static int compare_numbers(const void *left, const void *right) {
-    const int64_t a = *(const int64_t *)left, b = *(const int64_t *)right;
-    return (a > b) - (a < b);
+/* The slot of a number among those that were found: its own, or an empty one. */
+static size_t number_slot(const stoa_segment_writer *writer, const int64_t *entries,
+                          int64_t number) {
+    size_t slot = stoa_hash_u64((uint64_t)number) % SLOTS;
+    while (writer->slots[slot] != NO_SLOT && entries[writer->slots[slot]] != number) {
+        slot = (slot + 1) % SLOTS;
+    }
+    return slot;
 }
 
-/* Different numbers in growing order, or false when there are too many for a dictionary of `worth`
- * bytes to be smaller. The numbers are in the order of signed ones meanwhile. */
+/* Numbers that hardly repeat are not worth a dictionary; some of them tell. */
+static bool hardly_repeat(stoa_segment_writer *writer, const int64_t *numbers, int64_t *entries) {
+    size_t found = 0;
+    if (writer->count < 4 * TRIAL) {
+        return false;
+    }
+    memset(writer->slots, 0xFF, sizeof writer->slots);
+    for (uint32_t i = 0; i < TRIAL; i++) {
+        const int64_t number = numbers[(uint64_t)i * writer->count / TRIAL];
+        const size_t slot = number_slot(writer, entries, number);
+        if (writer->slots[slot] == NO_SLOT) {
+            writer->slots[slot] = (uint16_t)found;
+            entries[found++] = number;
+        }
+    }
+    return found > TRIAL / 4 * 3;
+}
+
+/* Different numbers in the order of their first appearance and the code of each value, or false when
+ * there are too many for a dictionary of `worth` bytes to be smaller. */
 static stoa_status collect_numbers(stoa_segment_writer *writer, size_t worth, bool *out_found,
                                    stoa_error *err) {
     const int64_t *numbers = numbers_of(writer);
@@ -206,60 +229,73 @@ static stoa_status collect_numbers(stoa_segment_writer *writer, size_t worth, bo
     size_t found = 0;
     *out_found = false;
     stoa_buffer_clear(&writer->entries);
-    STOA_TRY(stoa_buffer_reserve(&writer->entries, (most + 1) * sizeof(int64_t), err));
+    STOA_TRY(stoa_buffer_reserve(&writer->entries, (most + TRIAL) * sizeof(int64_t), err));
+    STOA_TRY(stoa_buffer_reserve(&writer->codes, writer->count * sizeof(uint16_t), err));
     int64_t *entries = (int64_t *)(void *)writer->entries.data;
+    uint16_t *codes = (uint16_t *)(void *)writer->codes.data;
+    if (hardly_repeat(writer, numbers, entries)) {
+        return STOA_OK;
+    }
     memset(writer->slots, 0xFF, sizeof writer->slots);
     for (uint32_t i = 0; i < writer->count; i++) {
-        const int64_t number = (int64_t)((uint64_t)numbers[i] ^ writer->flip);
-        size_t slot = stoa_hash_u64((uint64_t)number) % SLOTS;
-        while (writer->slots[slot] != NO_SLOT && entries[writer->slots[slot]] != number) {
-            slot = (slot + 1) % SLOTS;
-        }
+        const size_t slot = number_slot(writer, entries, numbers[i]);
         if (writer->slots[slot] == NO_SLOT) {
             if (found == most) {
                 return STOA_OK;
             }
             writer->slots[slot] = (uint16_t)found;
-            entries[found++] = number;
+            entries[found++] = numbers[i];
         }
+        codes[i] = writer->slots[slot];
     }
     writer->entries.size = found * sizeof(int64_t);
-    qsort(entries, found, sizeof *entries, compare_numbers);
     *out_found = true;
     return STOA_OK;
 }
 
-static uint64_t code_of(const int64_t *entries, size_t count, int64_t number) {
-    size_t low = 0;
-    while (count > 1) {
-        const size_t half = count / 2;
-        low += entries[low + half] <= number ? half : 0;
-        count -= half;
-    }
-    return low;
+/* A number of a dictionary while the entries are sorted. */
+struct entry {
+    int64_t ordered;
+    uint16_t place; /* among the first appearances */
+};
+
+static int compare_entries(const void *left, const void *right) {
+    const struct entry *a = left, *b = right;
+    return (a->ordered > b->ordered) - (a->ordered < b->ordered);
 }
 
-/* Codes by searching the entries, which are few; then the entries in their own order. */
+/* Codes of first appearances become those of the sorted entries, which the slots say: the table is no
+ * longer needed. */
+static stoa_status pack_codes(stoa_segment_writer *writer, stoa_error *err) {
+    const size_t bytes = stoa_segment_frames(writer->count) * STOA_SEGMENT_FRAME * sizeof(uint64_t);
+    const uint16_t *codes = (const uint16_t *)(const void *)writer->codes.data;
+    stoa_buffer_clear(&writer->packed);
+    STOA_TRY(stoa_buffer_reserve(&writer->packed, bytes, err));
+    uint64_t *packed = (uint64_t *)(void *)writer->packed.data;
+    memset(packed, 0, bytes);
+    for (uint32_t i = 0; i < writer->count; i++) {
+        packed[i] = writer->slots[codes[i]];
+    }
+    return STOA_OK;
+}
+
 static stoa_status write_number_dictionary(stoa_segment_writer *writer, stoa_buffer *out,
                                            stoa_error *err) {
-    const int64_t *numbers = numbers_of(writer);
-    const size_t frames = stoa_segment_frames(writer->count);
     int64_t *entries = (int64_t *)(void *)writer->entries.data;
     const size_t entry_count = writer->entries.size / sizeof *entries;
-    stoa_buffer_clear(&writer->packed);
-    STOA_TRY(
-        stoa_buffer_reserve(&writer->packed, frames * STOA_SEGMENT_FRAME * sizeof(uint64_t), err));
-    uint64_t *packed = (uint64_t *)(void *)writer->packed.data;
-    memset(packed, 0, frames * STOA_SEGMENT_FRAME * sizeof *packed);
-    for (uint32_t i = 0; i < writer->count; i++) {
-        packed[i] = code_of(entries, entry_count, (int64_t)((uint64_t)numbers[i] ^ writer->flip));
-    }
+    struct entry sorted[STOA_SEGMENT_ENTRIES_MAX];
     for (size_t i = 0; i < entry_count; i++) {
-        entries[i] = (int64_t)((uint64_t)entries[i] ^ writer->flip);
+        sorted[i] = (struct entry){(int64_t)((uint64_t)entries[i] ^ writer->flip), (uint16_t)i};
+    }
+    qsort(sorted, entry_count, sizeof *sorted, compare_entries);
+    for (size_t i = 0; i < entry_count; i++) {
+        writer->slots[sorted[i].place] = (uint16_t)i;
+        entries[i] = (int64_t)((uint64_t)sorted[i].ordered ^ writer->flip);
     }
     writer->header.kind = STOA_SEGMENT_DICTIONARY;
     writer->header.entry_count = (uint32_t)entry_count;
     writer->header.bits = (uint8_t)width_of(entry_count - 1);
+    STOA_TRY(pack_codes(writer, err));
     STOA_TRY(stoa_buffer_append(out, &writer->header, sizeof writer->header, err));
     STOA_TRY(stoa_buffer_append(out, entries, writer->entries.size, err));
     return append_packed(writer, writer->count, writer->header.bits, out, err);
@@ -303,27 +339,18 @@ static stoa_status collect_texts(stoa_segment_writer *writer, const uint8_t *byt
 
 static stoa_status write_text_dictionary(stoa_segment_writer *writer, stoa_buffer *out,
                                          stoa_error *err) {
-    const size_t frames = stoa_segment_frames(writer->count);
     struct text *entries = (struct text *)(void *)writer->entries.data;
     const size_t entry_count = writer->entries.size / sizeof *entries;
-    const uint16_t *codes = (const uint16_t *)(const void *)writer->codes.data;
     uint32_t end = 0;
     qsort(entries, entry_count, sizeof *entries, compare_texts);
     for (size_t i = 0; i < entry_count; i++) {
-        writer->slots[entries[i].place] = (uint16_t)i; /* the table is no longer needed */
+        writer->slots[entries[i].place] = (uint16_t)i;
         writer->header.value_size += (uint32_t)entries[i].size;
-    }
-    stoa_buffer_clear(&writer->packed);
-    STOA_TRY(
-        stoa_buffer_reserve(&writer->packed, frames * STOA_SEGMENT_FRAME * sizeof(uint64_t), err));
-    uint64_t *packed = (uint64_t *)(void *)writer->packed.data;
-    memset(packed, 0, frames * STOA_SEGMENT_FRAME * sizeof *packed);
-    for (uint32_t i = 0; i < writer->count; i++) {
-        packed[i] = writer->slots[codes[i]];
     }
     writer->header.kind = STOA_SEGMENT_DICTIONARY;
     writer->header.entry_count = (uint32_t)entry_count;
     writer->header.bits = (uint8_t)width_of(entry_count - 1);
+    STOA_TRY(pack_codes(writer, err));
     STOA_TRY(stoa_buffer_append(out, &writer->header, sizeof writer->header, err));
     STOA_TRY(stoa_buffer_append(out, &end, sizeof end, err));
     for (size_t i = 0; i < entry_count; i++) {
