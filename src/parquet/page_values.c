@@ -132,7 +132,8 @@ static stoa_status append_plain(stoa_chunk_reader *chunk, size_t count, stoa_chu
     STOA_TRY(reserve_offsets(out, count, &ends, err));
     STOA_TRY(stoa_buffer_reserve(&out->data, share, err));
     while (count > 0) {
-        const size_t capacity = out->data.capacity < INT32_MAX ? out->data.capacity : INT32_MAX;
+        const size_t capacity = out->data.capacity < out->bytes_max ? out->data.capacity
+                                                                    : out->bytes_max;
         size_t done;
         DECODE(stoa_plain_gather_i32(plain, count, (int32_t)out->data.size, ends,
                                      out->data.data == NULL ? NULL
@@ -143,8 +144,9 @@ static stoa_status append_plain(stoa_chunk_reader *chunk, size_t count, stoa_chu
         ends += done;
         if (count > 0) {
             const size_t next = stoa_load_u32(plain->data + plain->position);
-            if (next > INT32_MAX - out->data.size) {
-                return fail_large(err);
+            if (next > out->bytes_max - out->data.size) {
+                out->offsets.size -= count * sizeof(int32_t);
+                return fail_large(out, err);
             }
             STOA_TRY(stoa_buffer_reserve(&out->data, next + ROOM_MIN, err));
         }
@@ -215,7 +217,7 @@ static stoa_status append_entries(const stoa_chunk_reader *chunk, const uint32_t
                                   size_t count, stoa_chunk_values *out, stoa_error *err) {
     const stoa_bytes_view *entries = (const void *)chunk->dictionary_views.data;
     const size_t room = count * chunk->dictionary_size_max + STOA_SHORT_BYTES;
-    if (chunk->dictionary_size_max <= STOA_SHORT_BYTES && room <= INT32_MAX - out->data.size) {
+    if (chunk->dictionary_size_max <= STOA_SHORT_BYTES && room <= out->bytes_max - out->data.size) {
         int32_t *ends;
         STOA_TRY(stoa_buffer_reserve(&out->data, room, err));
         STOA_TRY(reserve_offsets(out, count, &ends, err));
