@@ -117,6 +117,29 @@ STOA_API STOA_MUST_USE stoa_status stoa_parquet_export_check(
 STOA_API STOA_MUST_USE stoa_status stoa_sort_to_sql(const char *sort, stoa_text *out,
                                                     stoa_error *err);
 
+typedef struct stoa_folder_export_options {
+    const char *partition; /* "status, month(ts)" */
+    bool overwrite;        /* a folder that is there and not empty */
+    const stoa_parquet_export_options *parquet; /* of the files; NULL: the defaults. `sort` is not
+                                                   written down: rows of a file keep their order */
+} stoa_folder_export_options;
+
+/// Writes a stream as a folder of Parquet files by partition, as Hive and Spark lay them out
+/// ("status=new/part-00000.parquet"); columns that are partitions by themselves stand in the folders'
+/// names only. The folder appears whole, or not at all. Takes `rows`, also on error; `context` and
+/// `out_rows` are nullable.
+///
+/// Errors   STOA_EXISTS       something is there that is not an empty folder
+///          STOA_UNSUPPORTED  a file system that cannot rename a folder
+///          STOA_INVALID      `partition`; others as stoa_export
+/// Threads  Any.
+STOA_API STOA_MUST_USE stoa_status stoa_export_folder(stoa_database *database,
+                                                      struct ArrowArrayStream *rows,
+                                                      const char *path,
+                                                      const stoa_folder_export_options *options,
+                                                      const stoa_context *context,
+                                                      int64_t *out_rows, stoa_error *err);
+
 /// The rows of any file that Stoa reads, or of those that a pattern names. `format` NULL: by content
 /// and name; `context` is nullable. Errors as stoa_load.
 STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const char *path,

@@ -254,6 +254,21 @@ int stoa_cli_export(const stoa_cli_arguments *arguments) {
     if (output.path != NULL && strcmp(output.path, "-") == 0) {
         output.path = NULL;
     }
+    const stoa_folder_export_options folder = {
+        .partition = stoa_cli_value(arguments, "--partition"),
+        .overwrite = stoa_cli_value(arguments, "--overwrite") != NULL,
+        .parquet = &parquet};
+    if (folder.partition == NULL && folder.overwrite) {
+        return stoa_cli_usage("export", "option '--overwrite' goes with --partition");
+    }
+    if (folder.partition != NULL) {
+        if (output.path == NULL ||
+            (output.format != NULL && strcmp(output.format, "parquet") != 0)) {
+            return stoa_cli_usage("export", "option '--partition' makes a folder of Parquet files: "
+                                            "give -o DIR, and no other format");
+        }
+        output.format = "parquet";
+    }
     stoa_status status = stoa_cli_output_check(&output, &err);
     if (status == STOA_OK) {
         status = parquet_options(arguments, stoa_cli_output_is_parquet(&output), &parquet, &err);
@@ -276,7 +291,10 @@ int stoa_cli_export(const stoa_cli_arguments *arguments) {
     if (status == STOA_OK) {
         status = open_rows(&session, arguments->positionals[1], parquet.sort, &rows, &err);
     }
-    if (status == STOA_OK) {
+    if (status == STOA_OK && folder.partition != NULL) {
+        status = stoa_export_folder(session.database, &rows, output.path, &folder,
+                                    &session.context, &count, &err);
+    } else if (status == STOA_OK) {
         status = stoa_cli_output_rows(session.database, &output, &rows, &session.context, &count,
                                       &err);
     }

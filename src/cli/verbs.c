@@ -148,6 +148,9 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  {"--encoding", 0, "COL=ENC,…",
                   "plain, dictionary, rle, delta_binary_packed, delta_length_byte_array, "
                   "delta_byte_array or byte_stream_split (default: by cost)"},
+                 {"--partition", 0, "FIELDS",
+                  "a folder of Parquet files by column or transform: 'status, month(ts)'"},
+                 {"--overwrite", 0, NULL, "replace a folder that is not empty"},
                  QUIET_OPTION},
      .run = stoa_cli_export},
     {.name = "cat",

@@ -227,6 +227,32 @@ static stoa_status add_file(void *user, const char *uri, const stoa_file_info *i
     return add_input(walk->inputs, input, err);
 }
 
+/* Every Parquet file below; what is special in the folder's name is taken as it is. */
+static stoa_status add_folder(struct walk *walk, const char *folder, stoa_error *err) {
+    stoa_buffer pattern;
+    const char *text = NULL;
+    size_t size = strlen(folder);
+    stoa_buffer_init(&pattern, walk->context->pool);
+    stoa_status status = STOA_OK;
+    while (size > 1 && folder[size - 1] == '/') {
+        size--;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (strchr("*?[]\\", folder[i]) != NULL) {
+            STOA_CHECK(stoa_buffer_append_byte(&pattern, '\\', err));
+        }
+        STOA_CHECK(stoa_buffer_append_byte(&pattern, (uint8_t)folder[i], err));
+    }
+    STOA_CHECK(stoa_buffer_append_text(&pattern, "/**/*.parquet", err));
+    STOA_CHECK(stoa_buffer_text(&pattern, &text, err));
+    STOA_CHECK(stoa_vfs_glob(stoa_database_file_systems(walk->inputs->database), text,
+                             walk->context, walk->context->pool, add_file, walk, err));
+
+done:
+    stoa_buffer_release(&pattern);
+    return status;
+}
+
 stoa_status stoa_ingest_inputs_init(stoa_database *database, const char *const *paths,
                                     size_t path_count, const char *format,
                                     const stoa_context *context, stoa_ingest_inputs *out,
@@ -244,8 +270,14 @@ stoa_status stoa_ingest_inputs_init(stoa_database *database, const char *const *
         stoa_file_info info;
         /* A file whose name has wildcard characters is that file. */
         if (stoa_vfs_stat(registry, paths[i], context, &info, NULL) == STOA_OK) {
-            STOA_TRY(add_file(&walk, paths[i], &info, err));
-            continue;
+            STOA_TRY(info.is_directory ? add_folder(&walk, paths[i], err)
+                                       : add_file(&walk, paths[i], &info, err));
+            if (out->count > before) {
+                continue;
+            }
+            stoa_fail(err, STOA_NOT_FOUND, "no file below '%s' ends in .parquet", paths[i]);
+            stoa_error_set_file(err, paths[i], -1);
+            return STOA_NOT_FOUND;
         }
         STOA_TRY(stoa_vfs_glob(registry, paths[i], context, context->pool, add_file, &walk, err));
         if (out->count == before) {

@@ -159,6 +159,31 @@ def check_changes():
     oracle.stoa("verify", db)
 
 
+def check_export():
+    start = datetime.date(2023, 12, 30)
+    days = [None if i % 9 == 0 else start + datetime.timedelta(days=i % 4) for i in range(90)]
+    table = pa.table({"id": pa.array(range(90)), "day": pa.array(days, pa.date32())})
+    db, _ = load("export", table)
+    folder = oracle.TMP / "exported"
+    folder.mkdir()
+    oracle.stoa("export", db, "t", "-o", folder, "--partition", "day", "--quiet")
+    for name, found in readers(folder, "day", pa.date32(), "DATE"):
+        same(f"export, {name}", enumerate(days), found)
+    before = sorted(folder.rglob("*"))
+    oracle.stoa("export", db, "t", "-o", folder, "--partition", "day", status=1)
+    assert sorted(folder.rglob("*")) == before
+    oracle.stoa("export", db, "SELECT id, id % 3 AS k FROM t", "-o", f"{folder}/", "--partition", "k",
+                "--overwrite", "--quiet")
+    assert sorted(path.name for path in folder.iterdir()) == ["k=0", "k=1", "k=2"]
+    rows = pyarrow.dataset.dataset(folder, partitioning="hive").to_table()
+    same("export of a query", [(i, i % 3) for i in range(90)],
+         zip(rows["id"].to_pylist(), rows["k"].to_pylist()))
+    oracle.stoa("export", db, "SELECT id, 1 / (id - 80) FROM t", "-o", oracle.TMP / "bad",
+                "--partition", "nothing", status=1)
+    left = [path.name for path in oracle.TMP.iterdir() if path.name.startswith((".stoa-tmp", "bad"))]
+    assert not left, left
+
+
 def check_many():
     """More partitions than can be open, in less memory than the rows take: runs on disk."""
     rows = 300_000
@@ -180,4 +205,5 @@ check_texts()
 check_types()
 check_transforms()
 check_changes()
+check_export()
 check_many()
