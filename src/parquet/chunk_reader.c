@@ -86,6 +86,7 @@ void stoa_chunk_reader_open(stoa_chunk_reader *chunk, const stoa_chunk_source *s
     chunk->entries_left = 0;
     chunk->entries_seen = 0;
     chunk->has_begun = false;
+    chunk->begins_row = false;
     chunk->block_count = 0;
     chunk->block_at = 0;
 }
@@ -283,8 +284,8 @@ static stoa_status fail_ended(const stoa_chunk_reader *chunk, int64_t missing, s
 
 /* ---- Columns that do not repeat -------------------------------------------------------------- */
 
-static stoa_status read_flat_piece(stoa_chunk_reader *chunk, size_t count, stoa_chunk_values *out,
-                                   stoa_error *err) {
+static stoa_status read_flat_piece(stoa_chunk_reader *chunk, size_t count, bool skips,
+                                   stoa_chunk_values *out, stoa_error *err) {
     const uint8_t max = chunk->definition.max;
     size_t present = count;
     if (max > 0 && !(out->all_present && take_present_run(&chunk->definition, count))) {
@@ -296,7 +297,8 @@ static stoa_status read_flat_piece(stoa_chunk_reader *chunk, size_t count, stoa_
     }
     out->entry_count += (int64_t)count;
     chunk->entries_left -= (int64_t)count;
-    return stoa_page_values_take(chunk, (int64_t)present, out, err);
+    return skips ? stoa_page_values_skip(chunk, (int64_t)present, out, err)
+                 : stoa_page_values_take(chunk, (int64_t)present, out, err);
 }
 
 static stoa_status read_flat(stoa_chunk_reader *chunk, int64_t row_count, bool skips,
@@ -319,7 +321,7 @@ static stoa_status read_flat(stoa_chunk_reader *chunk, int64_t row_count, bool s
             stoa_chunk_values_clear(out);
             count = count < STOA_CHUNK_BLOCK ? count : STOA_CHUNK_BLOCK;
         }
-        STOA_TRY(read_flat_piece(chunk, (size_t)count, out, err));
+        STOA_TRY(read_flat_piece(chunk, (size_t)count, skips, out, err));
         row_count -= count;
     }
     return STOA_OK;
@@ -328,7 +330,7 @@ static stoa_status read_flat(stoa_chunk_reader *chunk, int64_t row_count, bool s
 /* ---- Columns that repeat --------------------------------------------------------------------- */
 
 static stoa_status fill_block(stoa_chunk_reader *chunk, bool *out_end, stoa_error *err) {
-    const bool is_first = !chunk->has_begun;
+    const bool is_first = !chunk->has_begun || chunk->begins_row;
     *out_end = false;
     if (chunk->entries_left == 0) {
         bool found;
@@ -347,14 +349,15 @@ static stoa_status fill_block(stoa_chunk_reader *chunk, bool *out_end, stoa_erro
         return stoa_chunk_reader_fail(chunk, "expected a chunk's first repetition level to be 0",
                                       err);
     }
+    chunk->begins_row = false;
     chunk->entries_left -= (int64_t)count;
     chunk->block_count = (int32_t)count;
     chunk->block_at = 0;
     return STOA_OK;
 }
 
-static stoa_status take_block(stoa_chunk_reader *chunk, int32_t end, stoa_chunk_values *out,
-                              stoa_error *err) {
+static stoa_status take_block(stoa_chunk_reader *chunk, int32_t end, bool skips,
+                              stoa_chunk_values *out, stoa_error *err) {
     const size_t count = (size_t)(end - chunk->block_at);
     const uint8_t *definition = chunk->block_definition + chunk->block_at;
     const size_t present = stoa_levels_count(stoa_cpu_level(), definition, count,
@@ -370,7 +373,8 @@ static stoa_status take_block(stoa_chunk_reader *chunk, int32_t end, stoa_chunk_
                                 err));
     out->entry_count += (int64_t)count;
     chunk->block_at = end;
-    return stoa_page_values_take(chunk, (int64_t)present, out, err);
+    return skips ? stoa_page_values_skip(chunk, (int64_t)present, out, err)
+                 : stoa_page_values_take(chunk, (int64_t)present, out, err);
 }
 
 static stoa_status read_repeated(stoa_chunk_reader *chunk, int64_t row_count, bool skips,
@@ -393,7 +397,7 @@ static stoa_status read_repeated(stoa_chunk_reader *chunk, int64_t row_count, bo
         if (skips) {
             stoa_chunk_values_clear(out);
         }
-        STOA_TRY(take_block(chunk, end, out, err));
+        STOA_TRY(take_block(chunk, end, skips, out, err));
         if (end < chunk->block_count) {
             return STOA_OK;
         }
@@ -447,6 +451,33 @@ stoa_status stoa_chunk_reader_load_dictionary(stoa_chunk_reader *chunk, stoa_err
     }
     chunk->pages.read_ahead = read_ahead;
     return check_map(chunk, status, err);
+}
+
+/* The entries before are not known of a column that repeats: there are no fewer of them than rows, and
+ * the chunk's end is known in any case. */
+stoa_status stoa_chunk_reader_seek(stoa_chunk_reader *chunk, const stoa_page_index *index,
+                                   int32_t page, stoa_error *err) {
+    const stoa_page_location *location = &index->locations[page];
+    const bool skips_dictionary = index->locations[0].offset > chunk->column->offset;
+    if (!chunk->has_begun && !chunk->has_dictionary && skips_dictionary) {
+        STOA_TRY(stoa_chunk_reader_load_dictionary(chunk, err));
+    }
+    chunk->pages.position = location->offset;
+    chunk->pages.page_index = page - 1 + chunk->has_dictionary;
+    chunk->pages.data_page_index = page;
+    chunk->entries_left = 0;
+    chunk->entries_seen = location->first_row;
+    chunk->has_begun = true;
+    chunk->begins_row = true;
+    chunk->block_count = 0;
+    chunk->block_at = 0;
+    return STOA_OK;
+}
+
+void stoa_chunk_reader_limit(stoa_chunk_reader *chunk, const stoa_page_index *index, int32_t page) {
+    const uint64_t end = index->locations[page].offset + index->locations[page].bytes;
+    const uint64_t left = end > chunk->pages.position ? end - chunk->pages.position : 0;
+    chunk->pages.read_ahead = left < READ_AHEAD_BYTES ? (size_t)left : READ_AHEAD_BYTES;
 }
 
 stoa_status stoa_chunk_reader_read(stoa_chunk_reader *chunk, int64_t row_count, bool skips,

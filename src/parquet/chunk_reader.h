@@ -11,6 +11,7 @@
 #include "codec/dictionary_decoder.h"
 #include "codec/plain.h"
 #include "parquet/page_body.h"
+#include "parquet/page_index.h"
 #include "parquet/read_schema.h"
 
 /// What was read: `entry_count` pairs of levels and `value_count` values.
@@ -72,6 +73,7 @@ typedef struct stoa_chunk_reader {
 
     /* A block of levels of a repeated column; rows end where the next begins. */
     bool has_begun;
+    bool begins_row; /* so must the next page: seek has gone there */
     int32_t block_count;
     int32_t block_at;
     uint8_t block_definition[STOA_CHUNK_BLOCK];
@@ -117,6 +119,16 @@ STOA_MUST_USE stoa_status stoa_chunk_reader_read(stoa_chunk_reader *chunk, int64
 /// Errors   as stoa_chunk_reader_read
 STOA_MUST_USE stoa_status stoa_chunk_reader_load_dictionary(stoa_chunk_reader *chunk,
                                                             stoa_error *err);
+
+/// Goes to a page, number `page` of `index`, whose first row comes next then: between two reads. Loads
+/// the dictionary, if there is one, on the way.
+///
+/// Errors   as stoa_chunk_reader_read
+STOA_MUST_USE stoa_status stoa_chunk_reader_seek(stoa_chunk_reader *chunk,
+                                                 const stoa_page_index *index, int32_t page,
+                                                 stoa_error *err);
+/// Reads no more ahead than from where the chunk stands to the end of a page.
+void stoa_chunk_reader_limit(stoa_chunk_reader *chunk, const stoa_page_index *index, int32_t page);
 
 /// A failure about the current page.
 stoa_status stoa_chunk_reader_fail(const stoa_chunk_reader *chunk, const char *problem,

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/bits.h"
-#include "base/error.h"
+#include "base/cpu.h"
+#include "parquet/filter_simd_kernel.h"
 
-enum { WORD = 64 };
+enum { WORD = 64, SMALL_ENTRIES = 16 };
 
 /* Bits [at, at + 64) of `count`; those behind the end are 0. */
 static uint64_t load_word(const uint8_t *bits, int64_t at, int64_t count) {
@@ -27,25 +28,29 @@ static uint8_t pack_bytes(const uint8_t *bytes) {
     return (uint8_t)(((word & UINT64_C(0x0101010101010101)) * UINT64_C(0x0102040810204080)) >> 56);
 }
 
+void stoa_match_codes_u8_plain(const uint8_t *codes, int64_t count, const uint8_t matches[256],
+                               uint8_t *out, uint8_t *all) {
+    for (int64_t at = 0; at < count; at += 8) {
+        uint8_t found[8] = {0};
+        for (int i = 0; i < 8 && at + i < count; i++) {
+            found[i] = matches[codes[at + i]];
+            *all = (uint8_t)(*all | found[i]);
+        }
+        out[at / 8] = pack_bytes(found);
+    }
+}
+
 uint8_t stoa_match_codes_u8(const uint8_t *codes, int64_t count, const uint8_t matches[256],
-                            uint8_t *out) {
-    uint8_t all = 0, found[8];
-    int64_t at = 0;
-    for (; at + 8 <= count; at += 8) {
-        for (int i = 0; i < 8; i++) {
-            found[i] = matches[codes[at + i]];
-            all = (uint8_t)(all | found[i]);
-        }
-        out[at / 8] = pack_bytes(found);
+                            int32_t entry_count, uint8_t *out) {
+    const stoa_cpu level = stoa_cpu_level();
+    uint8_t all = 0;
+    int64_t done = 0;
+    if (level >= STOA_CPU_AVX512) {
+        done = stoa_match_codes_u8_avx512(codes, count, matches, out, &all);
+    } else if (level >= STOA_CPU_AVX2 && entry_count <= SMALL_ENTRIES) {
+        done = stoa_match_codes_u8_avx2(codes, count, matches, out, &all);
     }
-    if (at < count) {
-        memset(found, 0, sizeof found);
-        for (int i = 0; at + i < count; i++) {
-            found[i] = matches[codes[at + i]];
-            all = (uint8_t)(all | found[i]);
-        }
-        out[at / 8] = pack_bytes(found);
-    }
+    stoa_match_codes_u8_plain(codes + done, count - done, matches, out + done / 8, &all);
     return all;
 }
 

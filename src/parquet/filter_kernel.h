@@ -11,9 +11,10 @@
 enum { STOA_CODE_MATCHES = 1, STOA_CODE_IS_NONE = 2 };
 
 /// Bit i of `out` is bit 0 of matches[codes[i]]. Returns all of these bytes or-ed: with
-/// STOA_CODE_IS_NONE in it a code was no entry.
+/// STOA_CODE_IS_NONE, which stands from entry_count on, in it a code was
+/// no entry, whose bit means nothing.
 uint8_t stoa_match_codes_u8(const uint8_t *codes, int64_t count, const uint8_t matches[256],
-                            uint8_t *out);
+                            int32_t entry_count, uint8_t *out);
 /// The same for codes that are all below the count of `matches`.
 void stoa_match_codes_u32(const uint32_t *codes, int64_t count, const uint8_t *matches,
                           uint8_t *out);

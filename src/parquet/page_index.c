@@ -276,23 +276,28 @@ static stoa_status end(struct parse *parse, stoa_file *file, stoa_parquet_place 
     return STOA_OK;
 }
 
+stoa_status stoa_page_locations_read(stoa_file *file, const stoa_parquet_footer *footer,
+                                     int32_t group, int32_t leaf, stoa_arena *arena,
+                                     stoa_page_index *out, stoa_error *err) {
+    const stoa_parquet_column *column = &footer->groups[group].columns[leaf];
+    struct parse parse = {.arena = arena, .out = out, .err = err, .what = "offset index"};
+    *out = (stoa_page_index){0};
+    if (column->crypto.is_locked || !is_there(column->offset_index)) {
+        return STOA_OK;
+    }
+    STOA_TRY(begin(&parse, file, footer, column, STOA_PARQUET_MODULE_OFFSET_INDEX,
+                   column->offset_index));
+    read_offset_index(&parse, column, footer->groups[group].row_count);
+    return end(&parse, file, column->offset_index);
+}
+
 stoa_status stoa_page_index_read(stoa_file *file, const stoa_parquet_footer *footer, int32_t group,
                                  int32_t leaf, stoa_arena *arena, stoa_page_index *out,
                                  stoa_error *err) {
     const stoa_parquet_column *column = &footer->groups[group].columns[leaf];
     struct parse parse = {.arena = arena, .out = out, .err = err};
-    *out = (stoa_page_index){0};
-    if (column->crypto.is_locked) {
-        return STOA_OK;
-    }
-    if (is_there(column->offset_index)) {
-        parse.what = "offset index";
-        STOA_TRY(begin(&parse, file, footer, column, STOA_PARQUET_MODULE_OFFSET_INDEX,
-                       column->offset_index));
-        read_offset_index(&parse, column, footer->groups[group].row_count);
-        STOA_TRY(end(&parse, file, column->offset_index));
-    }
-    if (is_there(column->column_index)) {
+    STOA_TRY(stoa_page_locations_read(file, footer, group, leaf, arena, out, err));
+    if (!column->crypto.is_locked && is_there(column->column_index)) {
         parse.what = "column index";
         STOA_TRY(begin(&parse, file, footer, column, STOA_PARQUET_MODULE_COLUMN_INDEX,
                        column->column_index));

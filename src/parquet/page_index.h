@@ -50,6 +50,12 @@ STOA_MUST_USE stoa_status stoa_page_index_read(stoa_file *file, const stoa_parqu
                                                int32_t group, int32_t leaf, stoa_arena *arena,
                                                stoa_page_index *out, stoa_error *err);
 
+/// The same without what values lie between: `out` has locations alone.
+STOA_MUST_USE stoa_status stoa_page_locations_read(stoa_file *file,
+                                                   const stoa_parquet_footer *footer,
+                                                   int32_t group, int32_t leaf, stoa_arena *arena,
+                                                   stoa_page_index *out, stoa_error *err);
+
 /// Reads bytes that belong to a chunk and stand before the footer, into `arena`.
 ///
 /// Errors   STOA_CORRUPT  the place is not within the file; `what` names it

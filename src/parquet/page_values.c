@@ -500,3 +500,24 @@ stoa_status stoa_page_values_take(stoa_chunk_reader *chunk, int64_t count, stoa_
     out->value_count += count;
     return STOA_OK;
 }
+
+/* Codes are passed over without being unpacked, and plain values of a fixed size need not be copied. */
+stoa_status stoa_page_values_skip(stoa_chunk_reader *chunk, int64_t count,
+                                  stoa_chunk_values *scratch, stoa_error *err) {
+    const uint8_t *bytes;
+    switch (count == 0 || is_boolean(chunk) ? -1 : chunk->page.encoding) {
+    case STOA_PARQUET_PLAIN_DICTIONARY:
+    case STOA_PARQUET_RLE_DICTIONARY:
+        DECODE(stoa_dictionary_decoder_skip(&chunk->values.codes, (size_t)count, &cause));
+        return STOA_OK;
+    case STOA_PARQUET_PLAIN:
+        if (!has_bytes(chunk)) {
+            DECODE(stoa_plain_take_fixed(&chunk->values.plain, (size_t)chunk->value_bytes,
+                                         (size_t)count, &bytes, &cause));
+            return STOA_OK;
+        }
+        break;
+    default: break;
+    }
+    return stoa_page_values_take(chunk, count, scratch, err);
+}

@@ -14,6 +14,10 @@ STOA_MUST_USE stoa_status stoa_page_values_begin(stoa_chunk_reader *chunk, const
 STOA_MUST_USE stoa_status stoa_page_values_take(stoa_chunk_reader *chunk, int64_t count,
                                                 stoa_chunk_values *out, stoa_error *err);
 
+/// Passes over the next `count` values; `scratch` is what they may be decoded to.
+STOA_MUST_USE stoa_status stoa_page_values_skip(stoa_chunk_reader *chunk, int64_t count,
+                                                stoa_chunk_values *scratch, stoa_error *err);
+
 /// Bytes of a dictionary's codes, as they are read where chunk->takes_codes: 1, else 4. Codes of one
 /// byte are not checked to be below the entry count.
 size_t stoa_page_code_bytes(const stoa_chunk_reader *chunk);

@@ -92,12 +92,18 @@ static void release_node(struct filter_node *node) {
 static stoa_status fill_filter(stoa_read_filter *filter, stoa_error *err) {
     const stoa_parquet_reader *reader = filter->plan->reader;
     const stoa_predicate *predicate = filter->plan->options.predicate;
-    void *columns = NULL;
+    void *columns = NULL, *groups = NULL;
     STOA_TRY(stoa_pruner_init(filter->pool, reader->file, &reader->footer, &reader->root,
                               reader->schema, predicate, &filter->pruner, err));
     STOA_TRY(stoa_arena_allocate_array(&filter->arena, (size_t)filter->plan->leaf_count,
                                        sizeof *filter->columns, &columns, err));
+    STOA_TRY(stoa_arena_allocate_array(&filter->arena, (size_t)filter->plan->leaf_count,
+                                       sizeof *filter->mixed_groups, &groups, err));
     filter->columns = columns;
+    filter->mixed_groups = groups;
+    for (int32_t i = 0; i < filter->plan->leaf_count; i++) {
+        filter->mixed_groups[i] = -1;
+    }
     return make_node(filter, predicate, &filter->root, 1, err);
 }
 
@@ -169,7 +175,8 @@ done:
     return status;
 }
 
-bool stoa_read_filter_window(const stoa_read_filter *filter, int64_t row, stoa_read_window *out) {
+/* The first of the ranges that end behind `row`; NULL: none. */
+static const stoa_parquet_row_range *range_behind(const stoa_read_filter *filter, int64_t row) {
     const stoa_row_ranges_view rows = stoa_row_ranges_of(&filter->rows);
     int32_t low = 0, high = rows.count;
     while (low < high) {
@@ -180,11 +187,21 @@ bool stoa_read_filter_window(const stoa_read_filter *filter, int64_t row, stoa_r
             low = middle + 1;
         }
     }
-    if (low == rows.count) {
+    return low == rows.count ? NULL : &rows.ranges[low];
+}
+
+int64_t stoa_filter_range_end(const stoa_read_filter *filter, const stoa_read_window *window) {
+    const stoa_parquet_row_range *range = range_behind(filter, window->first);
+    return range == NULL ? INT64_MAX : range->first + range->count;
+}
+
+bool stoa_read_filter_window(const stoa_read_filter *filter, int64_t row, stoa_read_window *out) {
+    const stoa_parquet_row_range *range = range_behind(filter, row);
+    if (range == NULL) {
         return false;
     }
-    const int64_t first = rows.ranges[low].first > row ? rows.ranges[low].first : row;
-    const int64_t count = rows.ranges[low].first + rows.ranges[low].count - first;
+    const int64_t first = range->first > row ? range->first : row;
+    const int64_t count = range->first + range->count - first;
     const int64_t most = filter->plan->options.batch_rows;
     *out = (stoa_read_window){filter->part->group, first, count < most ? count : most};
     return true;
@@ -198,7 +215,7 @@ static stoa_status fail_column(const struct question *question, int32_t index, s
 }
 
 /* What is plain may be the dictionary's page or a page of values: not known. */
-static bool has_dictionary_only(const stoa_parquet_column *column) {
+bool stoa_filter_has_dictionary_only(const stoa_parquet_column *column) {
     bool found = false;
     for (int32_t i = 0; i < column->encoding_count_count; i++) {
         const stoa_parquet_encoding_count *pages = &column->encoding_counts[i];
@@ -233,7 +250,7 @@ static stoa_status begin_group(const struct question *question, struct filter_co
     column->group = group;
     column->uses_codes = footer->leaves[column->node->leaf].repetition_max == 0 &&
                          column->node->value_class != STOA_READ_NULL &&
-                         has_dictionary_only(&footer->groups[group].columns[column->node->leaf]);
+                         stoa_filter_has_dictionary_only(&footer->groups[group].columns[column->node->leaf]);
     if (!column->uses_codes) {
         return STOA_OK;
     }
@@ -390,7 +407,8 @@ static stoa_status match_codes(const struct question *question, struct filter_no
     if (stoa_page_code_bytes(chunk) > 1) {
         stoa_match_codes_u32((const uint32_t *)(const void *)values->data.data,
                              values->value_count, table, out);
-    } else if ((stoa_match_codes_u8(values->data.data, values->value_count, table, out) &
+    } else if ((stoa_match_codes_u8(values->data.data, values->value_count, table,
+                                    (int32_t)chunk->dictionary_count, out) &
                 STOA_CODE_IS_NONE) != 0) {
         return stoa_chunk_reader_fail(chunk, "expected codes of entries of the dictionary",
                                       question->err);

@@ -44,6 +44,7 @@ struct stoa_read_filter {
     struct filter_node root;
     struct filter_column *columns;
     int32_t column_count;
+    int32_t *mixed_groups; /* by leaf of the plan: not read as codes, though the footer says so */
     const stoa_read_part *part;
     stoa_buffer rows; /* ranges of the part's group */
     stoa_buffer selection;
@@ -54,6 +55,12 @@ struct stoa_read_filter {
 
 /// The column of the plan's leaf `index`; NULL when the predicate does not look at it.
 struct filter_column *stoa_filter_column_of(const stoa_read_filter *filter, int32_t index);
+
+/// The end of the rows that may match and that a window lies in.
+int64_t stoa_filter_range_end(const stoa_read_filter *filter, const stoa_read_window *window);
+
+/// Whether every page of a chunk is encoded with a dictionary, as far as the footer says.
+bool stoa_filter_has_dictionary_only(const stoa_parquet_column *column);
 
 /// Sets filter->selection to the rows of the window that make the predicate true.
 ///

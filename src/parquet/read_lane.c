@@ -4,6 +4,8 @@
 
 #include "arrow/owner.h"
 
+enum { SEEK_ROWS_MIN = 512 };
+
 static stoa_status make_places(stoa_read_lane *lane, stoa_error *err) {
     const stoa_read_plan *plan = lane->plan;
     const size_t all = (size_t)plan->reader->footer.leaf_count;
@@ -22,13 +24,14 @@ static stoa_status make_places(stoa_read_lane *lane, stoa_error *err) {
 stoa_status stoa_read_lane_init(const stoa_read_plan *plan, const stoa_context *context,
                                 stoa_read_lane *out, stoa_error *err) {
     void *leaves = NULL;
-    *out = (stoa_read_lane){.plan = plan, .context = *context};
+    *out = (stoa_read_lane){.plan = plan, .context = *context, .row_end = INT64_MAX};
     stoa_arena_init(&out->arena, context->pool);
     STOA_TRY(stoa_arena_allocate_array(&out->arena, (size_t)plan->leaf_count, sizeof *out->leaves,
                                        &leaves, err));
     out->leaves = leaves;
     for (int32_t i = 0; i < plan->leaf_count; i++) {
         out->leaves[i].group = -1;
+        stoa_arena_init(&out->leaves[i].index_arena, context->pool);
     }
     return make_places(out, err);
 }
@@ -38,7 +41,8 @@ stoa_status stoa_read_lane_init_beside(const stoa_read_lane *other, stoa_read_la
     *out = (stoa_read_lane){.plan = other->plan,
                             .context = other->context,
                             .leaves = other->leaves,
-                            .shares_leaves = true};
+                            .shares_leaves = true,
+                            .row_end = INT64_MAX};
     stoa_arena_init(&out->arena, other->context.pool);
     return make_places(out, err);
 }
@@ -47,6 +51,9 @@ void stoa_read_lane_release(stoa_read_lane *lane) {
     for (int32_t i = 0; lane->arrays != NULL && i < lane->plan->leaf_count; i++) {
         stoa_read_leaf *leaf = &lane->leaves[i];
         const int32_t number = lane->plan->leaves[i]->leaf;
+        if (!lane->shares_leaves) {
+            stoa_arena_release(&leaf->index_arena);
+        }
         if (leaf->chunk != NULL && !lane->shares_leaves) {
             stoa_chunk_reader_release(leaf->chunk);
             stoa_pool_free(lane->context.pool, leaf->chunk, sizeof *leaf->chunk);
@@ -89,6 +96,11 @@ static stoa_status open_leaf(stoa_read_lane *lane, stoa_read_leaf *leaf, int32_t
                                       .map_bytes = reader->map_bytes,
                                       .ignores_checksums = lane->plan->options.ignores_checksums};
     stoa_chunk_reader_open(leaf->chunk, &source, group, number);
+    if (leaf->group != group) {
+        leaf->has_index = false;
+        leaf->index = (stoa_page_index){0};
+        stoa_arena_release(&leaf->index_arena);
+    }
     leaf->group = group;
     leaf->row = 0;
     return STOA_OK;
@@ -102,10 +114,72 @@ stoa_status stoa_read_lane_open(stoa_read_lane *lane, const stoa_read_window *wi
                : STOA_OK;
 }
 
+/* An index that does not decode is as good as none. */
+static stoa_status load_index(stoa_read_lane *lane, stoa_read_leaf *leaf, int32_t number,
+                              stoa_error *err) {
+    const stoa_parquet_reader *reader = lane->plan->reader;
+    stoa_error cause = STOA_ERROR_NONE;
+    if (leaf->has_index) {
+        return STOA_OK;
+    }
+    leaf->has_index = true;
+    const stoa_status status = stoa_page_locations_read(reader->file, &reader->footer, leaf->group,
+                                                        number, &leaf->index_arena, &leaf->index,
+                                                        &cause);
+    if (status == STOA_OK || status == STOA_CORRUPT || status == STOA_UNSUPPORTED) {
+        leaf->index = status == STOA_OK ? leaf->index : (stoa_page_index){0};
+        return STOA_OK;
+    }
+    if (err != NULL) {
+        *err = cause;
+    }
+    return status;
+}
+
+/* The page that holds `row`: the last that begins no later. */
+static int32_t find_page(const stoa_page_index *index, int64_t row) {
+    int32_t low = 0, high = index->page_count;
+    while (high - low > 1) {
+        const int32_t middle = low + (high - low) / 2;
+        if (index->locations[middle].first_row <= row) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Goes forward to the page that the window begins in, unless the leaf stands there. Where rows behind
+ * the window are not wanted, a file without a map is not read beyond them either. */
+static stoa_status seek(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
+                        stoa_error *err) {
+    stoa_read_leaf *leaf = &lane->leaves[index];
+    const int64_t rows = lane->plan->reader->footer.groups[window->group].row_count;
+    const int64_t end = lane->row_end < rows ? lane->row_end : rows;
+    const bool is_bounded = end < rows && leaf->chunk->pages.map == NULL;
+    if (window->first - leaf->row < SEEK_ROWS_MIN && !is_bounded) {
+        return STOA_OK;
+    }
+    STOA_TRY(load_index(lane, leaf, lane->plan->leaves[index]->leaf, err));
+    if (leaf->index.locations == NULL || leaf->index.page_count == 0) {
+        return STOA_OK;
+    }
+    const int32_t page = find_page(&leaf->index, window->first);
+    const int32_t last = find_page(&leaf->index, end - 1);
+    if (leaf->index.locations[page].first_row > leaf->row) {
+        STOA_TRY(stoa_chunk_reader_seek(leaf->chunk, &leaf->index, page, err));
+        leaf->row = leaf->index.locations[page].first_row;
+    }
+    stoa_chunk_reader_limit(leaf->chunk, &leaf->index, last);
+    return STOA_OK;
+}
+
 stoa_status stoa_read_lane_read(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
                                 stoa_chunk_values *out, stoa_error *err) {
     stoa_read_leaf *leaf = &lane->leaves[index];
     STOA_TRY(stoa_read_lane_open(lane, window, index, err));
+    STOA_TRY(seek(lane, window, index, err));
     out->bytes_max = INT32_MAX;
     STOA_TRY(stoa_chunk_reader_read(leaf->chunk, window->first - leaf->row, true, out, err));
     /* A row that is larger by itself comes alone. */

@@ -13,6 +13,9 @@ typedef struct stoa_read_leaf {
     stoa_chunk_reader *chunk; /* of row group `group` */
     int32_t group;            /* -1: no chunk is open */
     int64_t row;              /* of the group, that comes next */
+    bool has_index;           /* of the group: it was looked for */
+    stoa_page_index index;    /* where pages begin; nothing where it is damaged or missing */
+    stoa_arena index_arena;
 } stoa_read_leaf;
 
 typedef struct stoa_read_lane {
@@ -25,6 +28,7 @@ typedef struct stoa_read_lane {
     struct ArrowArray *arrays; /* of leaves that were decoded and not made a batch yet */
     int32_t narrow_group; /* whose windows hold more than a batch can, or -1 */
     int64_t narrow_rows;  /* as many as fit */
+    int64_t row_end; /* of the group: nothing behind it is wanted soon, so it is not read ahead */
 } stoa_read_lane;
 
 /// Borrows the plan. `context` is the lane's own: its token is looked at between pages.

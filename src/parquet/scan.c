@@ -119,6 +119,9 @@ static stoa_status read_window(struct scan_lane *local, stoa_read_window *window
     if (local->filter != NULL) {
         return stoa_read_filter_batch(local->filter, window, out, NULL, err);
     }
+    if (local->lane.plan->options.ranges != NULL) {
+        local->lane.row_end = window->first + window->count;
+    }
     return stoa_read_lane_rows(&local->lane, window, out, err);
 }
 

@@ -31,6 +31,7 @@ struct world {
     stoa_arena arena;
     support_random *random;
     stoa_file *file;
+    stoa_file_operations operations; /* of the file, perhaps without its map */
     stoa_parquet_reader *reader; /* for its schema */
     struct ArrowSchema arrow;
     struct ArrowArray rows;
@@ -58,6 +59,17 @@ static void write_file(struct world *world, const char *text) {
     options.page_bytes = 1 + (size_t)below(world, 5000);
     options.dictionary_bytes = below(world, 3) > 0 ? 1 << 20 : 64;
     assert_ok(stoa_schema_parse(world->pool, text, &schema, &err), err);
+    int32_t bloom_fields[FIELDS_MAX];
+    for (int32_t i = 0; i < schema->root.child_count; i++) {
+        const stoa_type_kind type = schema->root.children[i].type.kind;
+        if ((type == STOA_TYPE_STRING || type == STOA_TYPE_BINARY || type == STOA_TYPE_DOUBLE ||
+             type == STOA_TYPE_FLOAT || type == STOA_TYPE_DECIMAL || type == STOA_TYPE_LONG ||
+             type == STOA_TYPE_INT || type == STOA_TYPE_UUID) &&
+            below(world, 2)) {
+            bloom_fields[options.bloom_count++] = schema->root.children[i].id;
+        }
+    }
+    options.bloom_fields = bloom_fields;
     rows_batch(support_random_u64(world->random), schema, &kind, (int64_t)below(world, 6000), &rows);
     assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_REPLACE, &world->context,
                             &world->file, &err),
@@ -100,6 +112,9 @@ static void open_world(struct world *world, support_random *random, int round) {
     assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_READ, &world->context,
                             &world->file, &err),
               err);
+    world->operations = *world->file->operations;
+    world->operations.map = round % 2 == 0 ? world->operations.map : NULL;
+    world->file->operations = &world->operations;
     assert_ok(stoa_parquet_reader_open(&world->context, world->file, 0, &world->reader, &err), err);
     assert_ok(read_back(&world->context, world->file, &STOA_PARQUET_READ_ALL, &world->arrow,
                         &world->rows, &err),
