@@ -73,6 +73,11 @@ struct stoa_field {
     const char *name;
     const char *doc; /* NULL: none */
     stoa_type type;
+    /// What the type stands for, by the name that Arrow's extension types have, with the metadata that
+    /// such have: "arrow.parquet.variant" on struct<metadata: binary, value: binary>, "geoarrow.wkb" on
+    /// binary. NULL: nothing else. Kept and passed on; two types are equal without it.
+    const char *extension;
+    const char *extension_metadata;
 };
 
 /// Shape    `root` is a struct whose children are the columns.
@@ -100,7 +105,8 @@ STOA_API STOA_MUST_USE stoa_status stoa_schema_from_arrow(stoa_pool *pool,
                                                           const struct ArrowSchema *arrow,
                                                           const stoa_schema **out, stoa_error *err);
 
-/// The canonical Arrow twin: plain layouts, ids in "PARQUET:field_id", uuid as arrow.uuid.
+/// The canonical Arrow twin: plain layouts, ids in "PARQUET:field_id", uuid as arrow.uuid, extensions
+/// as they are.
 STOA_API STOA_MUST_USE stoa_status stoa_schema_to_arrow(stoa_pool *pool, const stoa_schema *schema,
                                                         struct ArrowSchema *out, stoa_error *err);
 

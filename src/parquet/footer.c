@@ -42,7 +42,19 @@ static void read_time_type(stoa_thrift_reader *reader, stoa_parquet_element *out
     }
 }
 
-static void read_logical_type(stoa_thrift_reader *reader, stoa_parquet_element *out) {
+static void read_geo_type(stoa_footer_parse *parse, stoa_parquet_element *out) {
+    stoa_thrift_type type;
+    for (int16_t id = 0; stoa_thrift_next_field(&parse->reader, &id, &type);) {
+        switch (id) {
+        case 1: out->crs = stoa_footer_read_text(parse, type, NULL); break;
+        case 2: out->edges = stoa_thrift_read_i32(&parse->reader, type); break;
+        default: stoa_thrift_skip(&parse->reader, type); break;
+        }
+    }
+}
+
+static void read_logical_type(stoa_footer_parse *parse, stoa_parquet_element *out) {
+    stoa_thrift_reader *reader = &parse->reader;
     stoa_thrift_type type;
     for (int16_t id = 0; stoa_thrift_next_field(reader, &id, &type);) {
         out->logical = id;
@@ -52,6 +64,9 @@ static void read_logical_type(stoa_thrift_reader *reader, stoa_parquet_element *
         } else if (is_struct &&
                    (id == STOA_PARQUET_LOGICAL_TIME || id == STOA_PARQUET_LOGICAL_TIMESTAMP)) {
             read_time_type(reader, out);
+        } else if (is_struct && (id == STOA_PARQUET_LOGICAL_GEOMETRY ||
+                                 id == STOA_PARQUET_LOGICAL_GEOGRAPHY)) {
+            read_geo_type(parse, out);
         } else {
             stoa_thrift_skip(reader, type);
         }
@@ -75,7 +90,7 @@ static void read_element(stoa_footer_parse *parse, stoa_parquet_element *out) {
         case 9: out->field_id = stoa_thrift_read_i32(reader, type); break;
         case 10:
             if (stoa_thrift_enter_struct(reader, type)) {
-                read_logical_type(reader, out);
+                read_logical_type(parse, out);
             }
             break;
         default: stoa_thrift_skip(reader, type); break;

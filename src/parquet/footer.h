@@ -27,6 +27,8 @@ typedef struct stoa_parquet_element {
     bool logical_signed;  /* INTEGER */
     bool logical_utc;     /* TIME, TIMESTAMP */
     int32_t logical_unit; /* the same: 1 ms, 2 us, 3 ns */
+    const char *crs;      /* GEOMETRY, GEOGRAPHY; NULL: not said */
+    int32_t edges;        /* GEOGRAPHY: how edges are interpolated */
 } stoa_parquet_element;
 
 typedef struct stoa_parquet_leaf {

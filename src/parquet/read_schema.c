@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "parquet/arrow_schema.h"
+#include "parquet/geo_type.h"
 #include "parquet/read_variant.h"
 #include "schema/schema.h"
 
@@ -360,6 +361,7 @@ static stoa_status build_variant(struct builder *builder, struct levels levels, 
     fields = memory;
     memcpy(fields, parts, sizeof parts);
     field->type = (stoa_type){.kind = STOA_TYPE_STRUCT, .child_count = 2, .children = fields};
+    field->extension = STOA_VARIANT_EXTENSION;
     node->shred = shred;
     builder->has_ids = has_ids; /* nobody gives ids to what is within a variant */
     builder->has_variants = true;
@@ -406,6 +408,13 @@ static stoa_status build_content(struct builder *builder, struct levels levels, 
         builder->leaf++;
         STOA_TRY(value_type(element, builder->int96_unit, &field->type, node, err));
         field->required = field->required && field->type.kind != STOA_TYPE_UNKNOWN;
+        if (field->type.kind == STOA_TYPE_BINARY &&
+            (element->logical == STOA_PARQUET_LOGICAL_GEOMETRY ||
+             element->logical == STOA_PARQUET_LOGICAL_GEOGRAPHY)) {
+            field->extension = STOA_GEO_EXTENSION;
+            STOA_TRY(stoa_geo_metadata(builder->arena, builder->footer, element,
+                                       &field->extension_metadata, err));
+        }
     }
     node->kind = field->type.kind;
     return STOA_OK;

@@ -9,6 +9,8 @@
 
 #include "parquet/footer.h"
 
+#define STOA_VARIANT_EXTENSION "arrow.parquet.variant"
+
 /* What is done to the stored values of a leaf to make Arrow's of them. */
 typedef enum stoa_read_class {
     STOA_READ_NULL, /* only nulls */

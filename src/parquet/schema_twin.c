@@ -11,7 +11,10 @@
 
 #include <stdio.h>
 
-enum { LEVEL_MAX = 255, NO_CONVERTED = -1, INTERVAL_BYTES = 12, UUID_BYTES = 16 };
+#include "parquet/geo_type.h"
+#include "parquet/read_schema.h"
+
+enum { LEVEL_MAX = 255, NO_CONVERTED = -1, INTERVAL_BYTES = 12, UUID_BYTES = 16, VARIANT_VERSION = 1 };
 
 /* What the table says of one type. `bits` and `is_signed` are the INTEGER annotation. */
 struct twin {
@@ -192,6 +195,43 @@ static void write_logical(stoa_thrift_writer *writer, const stoa_type *type,
     stoa_thrift_end_struct(writer);
 }
 
+/* An element is written by its writer, which keeps what fails. */
+static void write_geo(stoa_thrift_writer *writer, const stoa_field *field) {
+    int32_t edges;
+    stoa_buffer crs;
+    stoa_buffer_init(&crs, writer->out->pool);
+    const stoa_status status = stoa_geo_parse(field->extension_metadata, &crs, &edges, writer->err);
+    if (status != STOA_OK) {
+        writer->status = status;
+    }
+    stoa_thrift_begin_struct(writer, 10);
+    stoa_thrift_begin_struct(writer, edges >= 0 ? STOA_PARQUET_LOGICAL_GEOGRAPHY
+                                                : STOA_PARQUET_LOGICAL_GEOMETRY);
+    if (crs.size > 0) {
+        stoa_thrift_write_binary(writer, 1, crs.data, crs.size);
+    }
+    if (edges >= 0) {
+        stoa_thrift_write_i32(writer, 2, edges);
+    }
+    stoa_thrift_end_struct(writer);
+    stoa_thrift_end_struct(writer);
+    stoa_buffer_release(&crs);
+}
+
+static bool has_extension(const stoa_field *field, stoa_type_kind kind, const char *name) {
+    return field->extension != NULL && field->type.kind == kind &&
+           strcmp(field->extension, name) == 0;
+}
+
+static bool is_variant(const stoa_field *field) {
+    const stoa_type *type = &field->type;
+    return has_extension(field, STOA_TYPE_STRUCT, STOA_VARIANT_EXTENSION) &&
+           type->child_count == 2 && strcmp(type->children[0].name, "metadata") == 0 &&
+           strcmp(type->children[1].name, "value") == 0 &&
+           type->children[0].type.kind == STOA_TYPE_BINARY &&
+           type->children[1].type.kind == STOA_TYPE_BINARY;
+}
+
 static void write_leaf_element(stoa_thrift_writer *writer, const stoa_field *field,
                                const char *name) {
     const struct twin twin = twin_of(&field->type);
@@ -212,6 +252,9 @@ static void write_leaf_element(stoa_thrift_writer *writer, const stoa_field *fie
     }
     stoa_thrift_write_i32(writer, 9, field->id);
     write_logical(writer, &field->type, &twin);
+    if (has_extension(field, STOA_TYPE_BINARY, STOA_GEO_EXTENSION)) {
+        write_geo(writer, field);
+    }
     stoa_thrift_end_struct(writer);
 }
 
@@ -230,7 +273,11 @@ static void write_group(stoa_thrift_writer *writer, const char *name,
     }
     if (logical != STOA_PARQUET_LOGICAL_NONE) {
         stoa_thrift_begin_struct(writer, 10);
-        stoa_thrift_write_empty(writer, (int16_t)logical);
+        stoa_thrift_begin_struct(writer, (int16_t)logical);
+        if (logical == STOA_PARQUET_LOGICAL_VARIANT) {
+            stoa_thrift_write_i8(writer, 1, VARIANT_VERSION);
+        }
+        stoa_thrift_end_struct(writer);
         stoa_thrift_end_struct(writer);
     }
     stoa_thrift_end_struct(writer);
@@ -259,7 +306,7 @@ static void write_element(stoa_thrift_writer *writer, const stoa_field *field, c
         break;
     case STOA_TYPE_STRUCT:
         write_group(writer, name, repetition, type->child_count, field->id, NO_CONVERTED,
-                    STOA_PARQUET_LOGICAL_NONE);
+                    is_variant(field) ? STOA_PARQUET_LOGICAL_VARIANT : STOA_PARQUET_LOGICAL_NONE);
         for (int32_t i = 0; i < type->child_count; i++) {
             write_element(writer, &type->children[i], type->children[i].name);
         }

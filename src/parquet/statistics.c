@@ -136,7 +136,8 @@ static void set_bytes_bound(const stoa_leaf *leaf, stoa_bound *bound, const stoa
 
 static void views_extremes(const stoa_leaf *leaf, const stoa_bytes_view *values, int64_t count,
                            stoa_leaf_statistics *out) {
-    if (leaf->value_class == STOA_LEAF_FIXED_NO_ORDER) {
+    /* Geometries have no order either. */
+    if (leaf->value_class == STOA_LEAF_FIXED_NO_ORDER || leaf->field->extension != NULL) {
         out->min.state = out->max.state = STOA_BOUND_UNKNOWN;
         return;
     }

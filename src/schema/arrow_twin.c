@@ -16,6 +16,7 @@
 
 #include "arrow/layout.h"
 #include "arrow/schema.h"
+#include "base/utf8.h"
 #include "schema/fit.h"
 #include "schema/internal.h"
 #include "schema/schema.h"
@@ -87,6 +88,11 @@ static stoa_status set_metadata(stoa_pool *pool, const stoa_field *field, struct
         values[count++] = "arrow.uuid";
         keys[count] = EXTENSION_METADATA_KEY;
         values[count++] = "";
+    } else if (field->extension != NULL) {
+        keys[count] = EXTENSION_KEY;
+        values[count++] = field->extension;
+        keys[count] = EXTENSION_METADATA_KEY;
+        values[count++] = field->extension_metadata == NULL ? "" : field->extension_metadata;
     }
     return stoa_arrow_schema_set_metadata(pool, out, keys, values, count, err);
 }
@@ -315,6 +321,34 @@ static stoa_status read_type(struct reader *reader, const struct ArrowSchema *ar
     }
 }
 
+static stoa_status copy_metadata(struct reader *reader, const struct ArrowSchema *arrow,
+                                 const char *key, const char **out, stoa_error *err) {
+    const char *value;
+    int32_t size;
+    if (!stoa_arrow_metadata_find(arrow->metadata, key, &value, &size) || size < 1 ||
+        !stoa_utf8_valid(value, (size_t)size, NULL) || memchr(value, '\0', (size_t)size) != NULL) {
+        return STOA_OK;
+    }
+    return stoa_arena_copy_text(reader->arena, value, (size_t)size, out, err);
+}
+
+/* Of extension types whose storage has no layout but the canonical one; others would promise a storage
+ * that conforming batches no longer have. */
+static stoa_status read_extension(struct reader *reader, const struct ArrowSchema *arrow,
+                                  stoa_field *out, stoa_error *err) {
+    const char *name = NULL;
+    STOA_TRY(copy_metadata(reader, arrow, EXTENSION_KEY, &name, err));
+    const bool is_variant = name != NULL && strcmp(name, "arrow.parquet.variant") == 0 &&
+                            out->type.kind == STOA_TYPE_STRUCT;
+    const bool is_geometry = name != NULL && strcmp(name, "geoarrow.wkb") == 0 &&
+                             out->type.kind == STOA_TYPE_BINARY;
+    if (!is_variant && !is_geometry) {
+        return STOA_OK;
+    }
+    out->extension = name;
+    return copy_metadata(reader, arrow, EXTENSION_METADATA_KEY, &out->extension_metadata, err);
+}
+
 static stoa_status read_field(struct reader *reader, const struct ArrowSchema *arrow, int32_t depth,
                               bool named, stoa_field *out, stoa_error *err) {
     *out = (stoa_field){.name = arrow->name};
@@ -327,6 +361,7 @@ static stoa_status read_field(struct reader *reader, const struct ArrowSchema *a
                     out->type.kind != STOA_TYPE_UNKNOWN;
     out->id = metadata_id(arrow->metadata);
     reader->all_have_ids = reader->all_have_ids && out->id > 0;
+    STOA_TRY(read_extension(reader, arrow, out, err));
     const char *doc;
     int32_t doc_size;
     if (stoa_arrow_metadata_find(arrow->metadata, DOC_KEY, &doc, &doc_size) && doc_size > 0 &&

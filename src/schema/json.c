@@ -117,6 +117,8 @@ static stoa_status read_field(struct reader *reader, const json_t *json, int32_t
     if (status == STOA_OK) {
         status = read_type(reader, json_object_get(json, "type"), depth, &out->type);
     }
+    out->extension = json_string_value(json_object_get(json, "arrow-extension"));
+    out->extension_metadata = json_string_value(json_object_get(json, "arrow-extension-metadata"));
     if (status != STOA_OK && depth == 1) {
         stoa_wrap(reader->err, "column '%.100s'", out->name);
     }
@@ -273,6 +275,20 @@ static stoa_status write_member(const char *name, const char *text, stoa_buffer 
     return stoa_json_string_print(text, strlen(text), out, err);
 }
 
+/* Members of Stoa's own, which Iceberg passes over. */
+static stoa_status write_extension(const stoa_field *field, stoa_buffer *out, stoa_error *err) {
+    if (field->extension == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_buffer_append_text(out, ",", err));
+    STOA_TRY(write_member("arrow-extension", field->extension, out, err));
+    if (field->extension_metadata == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_buffer_append_text(out, ",", err));
+    return write_member("arrow-extension-metadata", field->extension_metadata, out, err);
+}
+
 static const char *truth(bool value) {
     return value ? "true" : "false";
 }
@@ -291,6 +307,7 @@ static stoa_status write_fields(const stoa_type *type, stoa_buffer *out, stoa_er
             STOA_TRY(stoa_buffer_append_text(out, ",", err));
             STOA_TRY(write_member("doc", field->doc, out, err));
         }
+        STOA_TRY(write_extension(field, out, err));
         STOA_TRY(stoa_buffer_append_text(out, "}", err));
     }
     return stoa_buffer_append_text(out, "]", err);

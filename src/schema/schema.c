@@ -193,6 +193,8 @@ static stoa_status copy_field(struct copier *copier, stoa_type_kind parent, int3
     *out = (stoa_field){.required = field.required, .type = plain_type(&field.type)};
     STOA_TRY(copy_text(copier, field.name, &out->name, err));
     STOA_TRY(copy_text(copier, field.doc, &out->doc, err));
+    STOA_TRY(copy_text(copier, field.extension, &out->extension, err));
+    STOA_TRY(copy_text(copier, field.extension_metadata, &out->extension_metadata, err));
     copier->field_count++;
     if (!copier->keep_ids) {
         if (copier->id_max == INT32_MAX) {

@@ -1,8 +1,8 @@
 /* Reads a Parquet file with Stoa's reader and writes what it holds as an Arrow IPC stream, for other
- * implementations to compare.
+ * implementations to compare; with `rewrite` as a Parquet file.
  *
  *     tool_parquet_read IN.parquet OUT.arrows [batch=N] [threads=N] [int96=ms] [fields=ID,…]
- *                       [groups=N,…] [rows=FIRST+COUNT,…] [no-checksums] [keys=FILE]
+ *                       [groups=N,…] [rows=FIRST+COUNT,…] [no-checksums] [keys=FILE] [rewrite]
  *
  * Ends with the status's number; the error's words go to standard error. */
 #include <stdio.h>
@@ -14,6 +14,8 @@
 #include "arrow/array.h"
 #include "arrow/ipc.h"
 #include "parquet/reader.h"
+#include "parquet/writer.h"
+#include "schema/schema.h"
 
 enum { LIST_MAX = 64 };
 
@@ -21,6 +23,7 @@ struct settings {
     stoa_parquet_read_options options;
     stoa_type_unit int96_unit;
     const char *keys;
+    bool rewrites;
     int32_t threads;
     int32_t fields[LIST_MAX];
     int32_t groups[LIST_MAX];
@@ -55,6 +58,8 @@ static void parse_setting(struct settings *out, const char *word) {
         out->threads = (int32_t)strtol(value, NULL, 10);
     } else if (strcmp(word, "int96=ms") == 0) {
         out->int96_unit = STOA_TYPE_MILLISECONDS;
+    } else if (strcmp(word, "rewrite") == 0) {
+        out->rewrites = true;
     } else if (strncmp(word, "keys=", 5) == 0) {
         out->keys = value;
     } else if (strncmp(word, "fields=", 7) == 0) {
@@ -102,6 +107,53 @@ static stoa_status convert(const stoa_context *context, struct ArrowArrayStream 
     return status;
 }
 
+/* By way of the Arrow schema and the JSON of the schema, as tables keep it. */
+static stoa_status twice_translated(const stoa_context *context, const struct ArrowSchema *arrow,
+                                    const stoa_schema **out, stoa_error *err) {
+    const stoa_schema *schema = NULL;
+    stoa_buffer json;
+    stoa_buffer_init(&json, context->pool);
+    stoa_status status = stoa_schema_from_arrow(context->pool, arrow, &schema, err);
+    if (status == STOA_OK) {
+        status = stoa_schema_to_json(schema, &json, err);
+    }
+    if (status == STOA_OK) {
+        status = stoa_schema_from_json(context->pool, (const char *)json.data, json.size, out, err);
+    }
+    stoa_schema_close(schema);
+    stoa_buffer_release(&json);
+    return status;
+}
+
+static stoa_status rewrite(const stoa_context *context, struct ArrowArrayStream *stream,
+                           stoa_file *file, stoa_error *err) {
+    static const stoa_parquet_options options = STOA_PARQUET_DEFAULT;
+    struct ArrowSchema arrow = {0};
+    struct ArrowArray batch = {0};
+    const stoa_schema *schema = NULL;
+    stoa_parquet_writer *writer = NULL;
+    stoa_parquet_summary summary = {0};
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_stream_schema(stream, &arrow, err));
+    STOA_CHECK(twice_translated(context, &arrow, &schema, err));
+    STOA_CHECK(stoa_parquet_writer_create(context, file, schema, &options, &writer, err));
+    while (true) {
+        STOA_CHECK(stoa_stream_next(stream, &batch, err));
+        if (batch.release == NULL) {
+            break;
+        }
+        STOA_CHECK(stoa_parquet_writer_write(writer, &batch, err));
+    }
+    STOA_CHECK(stoa_parquet_writer_finish(writer, &summary, err));
+
+done:
+    stoa_parquet_summary_release(&summary);
+    stoa_parquet_writer_close(writer);
+    stoa_schema_close(schema);
+    stoa_arrow_schema_release(&arrow);
+    return status;
+}
+
 static stoa_status read_keys(const stoa_context *context, stoa_fs_registry *registry,
                              const char *path, stoa_parquet_key_file *out, stoa_error *err) {
     stoa_file *file = NULL;
@@ -133,7 +185,7 @@ static stoa_status run(stoa_context *context, const struct settings *settings, c
     }
     STOA_CHECK(stoa_parquet_reader_open(context, input, &opening, &reader, err));
     STOA_CHECK(stoa_parquet_reader_stream(reader, &settings->options, &stream, err));
-    STOA_CHECK(convert(context, &stream, output, err));
+    STOA_CHECK((settings->rewrites ? rewrite : convert)(context, &stream, output, err));
 
 done:
     stoa_arrow_stream_release(&stream);
