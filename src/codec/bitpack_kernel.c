@@ -1,6 +1,6 @@
 /* Packing goes through a 64-bit accumulator, 32 values at a time; the width is a constant in each of
  * 32 copies of the same inlined loop, so that the compiler unrolls it into shifts and ors. Where the
- * processor has wide vectors, bitpack_simd_kernel.h unpacks all or most of it. */
+ * processor has wide vectors, bitpack_simd_kernel.h packs all of it and unpacks all or most. */
 #include "codec/bitpack_kernel.h"
 
 #include <string.h>
@@ -73,7 +73,7 @@ static void bitunpack_block(const uint8_t *bytes, int width, uint32_t *out) {
     }
 }
 
-void stoa_bitpack_u32(const uint32_t *values, size_t count, int width, uint8_t *out) {
+void stoa_bitpack_u32_plain(const uint32_t *values, size_t count, int width, uint8_t *out) {
     STOA_ASSERT(count % 8 == 0 && width >= 0 && width <= 32);
     if (width == 0) {
         return;
@@ -89,6 +89,13 @@ void stoa_bitpack_u32(const uint32_t *values, size_t count, int width, uint8_t *
         memcpy(rest, values + done, (count - done) * sizeof *rest);
         stoa_bitpack_block(rest, width, packed);
         memcpy(out, packed, (count - done) / 8 * (size_t)width);
+    }
+}
+
+void stoa_bitpack_u32(const uint32_t *values, size_t count, int width, uint8_t *out) {
+    if (stoa_cpu_level() != STOA_CPU_AVX512 ||
+        stoa_bitpack_u32_avx512(values, count, width, out) < count) {
+        stoa_bitpack_u32_plain(values, count, width, out);
     }
 }
 
@@ -146,7 +153,7 @@ void stoa_bitunpack_u8(const uint8_t *bytes, size_t count, int width, uint8_t *o
 }
 
 /* Of 64 bits and more in the accumulator, those that do not fit are taken from the value again. */
-void stoa_bitpack_u64(const uint64_t *values, size_t count, int width, uint8_t *out) {
+void stoa_bitpack_u64_plain(const uint64_t *values, size_t count, int width, uint8_t *out) {
     STOA_ASSERT(count % 8 == 0 && width >= 0 && width <= 64);
     uint64_t accumulator = 0;
     int filled = 0;
@@ -161,6 +168,13 @@ void stoa_bitpack_u64(const uint64_t *values, size_t count, int width, uint8_t *
         }
     }
     memcpy(out, &accumulator, (size_t)filled / 8);
+}
+
+void stoa_bitpack_u64(const uint64_t *values, size_t count, int width, uint8_t *out) {
+    if (stoa_cpu_level() != STOA_CPU_AVX512 ||
+        stoa_bitpack_u64_avx512(values, count, width, out) < count) {
+        stoa_bitpack_u64_plain(values, count, width, out);
+    }
 }
 
 /* A value of up to 64 bits lies in nine bytes; the last of them are read only where it reaches. */

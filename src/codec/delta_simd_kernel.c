@@ -92,4 +92,58 @@ STOA_AVX512 bool stoa_delta_unpack_u64_avx512(const uint8_t *packed, size_t coun
     return true;
 }
 
+/* ---- Differences ----------------------------------------------------------------------------- */
+
+enum { BLOCK = 128, MINIBLOCK = 32 };
+
+STOA_AVX512 int64_t stoa_delta_block_i64_avx512(const int64_t *values, uint64_t *above,
+                                                uint8_t *widths) {
+    __m512i least = _mm512_set1_epi64(INT64_MAX);
+    for (int i = 0; i < BLOCK; i += 8) {
+        const __m512i delta = _mm512_sub_epi64(_mm512_loadu_si512(values + i),
+                                               _mm512_loadu_si512(values + i - 1));
+        least = _mm512_min_epi64(least, delta);
+        _mm512_storeu_si512(above + i, delta);
+    }
+    const int64_t smallest = _mm512_reduce_min_epi64(least);
+    const __m512i step = _mm512_set1_epi64(smallest);
+    for (int start = 0; start < BLOCK; start += MINIBLOCK) {
+        __m512i any = _mm512_setzero_si512();
+        for (int i = start; i < start + MINIBLOCK; i += 8) {
+            const __m512i over = _mm512_sub_epi64(_mm512_loadu_si512(above + i), step);
+            any = _mm512_or_si512(any, over);
+            _mm512_storeu_si512(above + i, over);
+        }
+        const uint64_t bits = (uint64_t)_mm512_reduce_or_epi64(any);
+        widths[start / MINIBLOCK] = (uint8_t)(bits == 0 ? 0 : 64 - __builtin_clzll(bits));
+    }
+    return smallest;
+}
+
+STOA_AVX512 int32_t stoa_delta_block_i32_avx512(const int32_t *values, uint64_t *above,
+                                                uint8_t *widths) {
+    int32_t deltas[BLOCK];
+    __m512i least = _mm512_set1_epi32(INT32_MAX);
+    for (int i = 0; i < BLOCK; i += 16) {
+        const __m512i delta = _mm512_sub_epi32(_mm512_loadu_si512(values + i),
+                                               _mm512_loadu_si512(values + i - 1));
+        least = _mm512_min_epi32(least, delta);
+        _mm512_storeu_si512(deltas + i, delta);
+    }
+    const int32_t smallest = _mm512_reduce_min_epi32(least);
+    const __m256i step = _mm256_set1_epi32(smallest);
+    for (int start = 0; start < BLOCK; start += MINIBLOCK) {
+        __m512i any = _mm512_setzero_si512();
+        for (int i = start; i < start + MINIBLOCK; i += 8) {
+            const __m512i over = _mm512_cvtepu32_epi64(_mm256_sub_epi32(
+                _mm256_loadu_si256((const __m256i *)(const void *)(deltas + i)), step));
+            any = _mm512_or_si512(any, over);
+            _mm512_storeu_si512(above + i, over);
+        }
+        const uint64_t bits = (uint64_t)_mm512_reduce_or_epi64(any);
+        widths[start / MINIBLOCK] = (uint8_t)(bits == 0 ? 0 : 64 - __builtin_clzll(bits));
+    }
+    return smallest;
+}
+
 #endif

@@ -16,6 +16,11 @@ uint64_t stoa_delta_sum_u64_plain(uint64_t *values, size_t count, uint64_t small
 uint32_t stoa_delta_sum_u32_avx2(uint32_t *values, size_t count, uint32_t smallest, uint32_t last);
 uint64_t stoa_delta_sum_u64_avx2(uint64_t *values, size_t count, uint64_t smallest, uint64_t last);
 
+/// What a block of 128 differences is packed as: values[0] - values[-1] and so on, as what is above the
+/// smallest of them (which is returned), and the bits that each 32 of those take.
+int32_t stoa_delta_block_i32_avx512(const int32_t *values, uint64_t *above, uint8_t *widths);
+int64_t stoa_delta_block_i64_avx512(const int64_t *values, uint64_t *above, uint8_t *widths);
+
 /// All of stoa_delta_unpack_u32 and its like; false where the width is too large for a lane.
 bool stoa_delta_unpack_u32_avx512(const uint8_t *packed, size_t count, int width, uint32_t smallest,
                                   uint32_t *last, uint32_t *out);

@@ -197,12 +197,102 @@ static void deltas_of_every_width_are_unpacked(void **state) {
     }
 }
 
+/* Packed bytes hold the values' bits, and the bytes behind them are as they were. */
+static void every_form_packs_alike(void **state) {
+    (void)state;
+    support_random random = support_random_open("pack");
+    const bool fast = stoa_cpu_level() == STOA_CPU_AVX512;
+    for (int width = 1; width <= 64; width++) {
+        for (int round = 0; round < 12; round++) {
+            const size_t count = 8 * support_random_below(&random, COUNT_MAX / 8);
+            const size_t size = count / 8 * (size_t)width;
+            uint64_t *wide = malloc(count * sizeof *wide + 1);
+            uint32_t *narrow = malloc(count * sizeof *narrow + 1);
+            for (size_t i = 0; i < count; i++) {
+                const uint64_t any = support_random_u64(&random);
+                wide[i] = width == 64 ? any : any & ((UINT64_C(1) << width) - 1);
+                narrow[i] = (uint32_t)wide[i];
+            }
+            for (int kind = 0; kind < 6; kind++) {
+                uint8_t *out = malloc(size + 1);
+                size_t packed = count;
+                out[size] = 0xA5;
+                if ((kind % 2 == 0 && width > 32) || (kind >= 4 && !fast)) {
+                    free(out);
+                    continue;
+                }
+                switch (kind) {
+                case 0: stoa_bitpack_u32_plain(narrow, count, width, out); break;
+                case 1: stoa_bitpack_u64_plain(wide, count, width, out); break;
+                case 2: stoa_bitpack_u32(narrow, count, width, out); break;
+                case 3: stoa_bitpack_u64(wide, count, width, out); break;
+                case 4: packed = stoa_bitpack_u32_avx512(narrow, count, width, out); break;
+                default: packed = stoa_bitpack_u64_avx512(wide, count, width, out); break;
+                }
+                assert_true(packed == count || (packed == 0 && width > 32));
+                for (size_t i = 0; i < packed; i++) {
+                    assert_true(bits_of(out, i * (size_t)width, width) == wide[i]);
+                }
+                assert_int_equal(out[size], 0xA5);
+                free(out);
+            }
+            free(wide);
+            free(narrow);
+        }
+    }
+}
+
+#if defined(__x86_64__)
+#define CHECK_BLOCK(NAME, TYPE, UNSIGNED)                                                          \
+    do {                                                                                           \
+        TYPE values[129];                                                                          \
+        uint64_t above[128];                                                                       \
+        uint8_t widths[4];                                                                         \
+        const int shift = (int)support_random_below(&random, 8 * sizeof(TYPE));                    \
+        for (size_t i = 0; i < 129; i++) {                                                         \
+            values[i] = (TYPE)((UNSIGNED)support_random_u64(&random) >> shift);                    \
+        }                                                                                          \
+        const TYPE smallest = stoa_delta_block_##NAME##_avx512(values + 1, above, widths);         \
+        TYPE least = 0;                                                                            \
+        for (size_t i = 0; i < 128; i++) {                                                         \
+            const TYPE delta = (TYPE)((UNSIGNED)values[i + 1] - (UNSIGNED)values[i]);              \
+            least = i == 0 || delta < least ? delta : least;                                       \
+        }                                                                                          \
+        assert_true(smallest == least);                                                            \
+        for (size_t part = 0; part < 4; part++) {                                                  \
+            uint64_t any = 0;                                                                      \
+            for (size_t i = 32 * part; i < 32 * part + 32; i++) {                                  \
+                const UNSIGNED delta = (UNSIGNED)values[i + 1] - (UNSIGNED)values[i];              \
+                assert_true(above[i] == (UNSIGNED)(delta - (UNSIGNED)least));                      \
+                any |= above[i];                                                                   \
+            }                                                                                      \
+            assert_int_equal(widths[part], any == 0 ? 0 : 64 - __builtin_clzll(any));              \
+        }                                                                                          \
+    } while (0)
+
+static void blocks_of_differences_are_found(void **state) {
+    (void)state;
+    if (stoa_cpu_level() != STOA_CPU_AVX512) {
+        return;
+    }
+    support_random random = support_random_open("delta_block");
+    for (int round = 0; round < 500; round++) {
+        CHECK_BLOCK(i32, int32_t, uint32_t);
+        CHECK_BLOCK(i64, int64_t, uint64_t);
+    }
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_unpacks_alike),
         cmocka_unit_test(wide_values_are_packed),
         cmocka_unit_test(every_form_sums_up_alike),
         cmocka_unit_test(deltas_of_every_width_are_unpacked),
+        cmocka_unit_test(every_form_packs_alike),
+#if defined(__x86_64__)
+        cmocka_unit_test(blocks_of_differences_are_found),
+#endif
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
