@@ -15,7 +15,9 @@
 #include "parquet/page.h"
 #include "parquet/value_encoder.h"
 
-enum { SAVING = 50 };
+enum { SAVING = 50, PAGE_HEADER_BYTES = 64, RESERVE_BYTES_MAX = 1 << 30 };
+
+#define RESERVE 1.02
 
 static stoa_parquet_compression compression_number(stoa_parquet_codec codec) {
     switch (codec) {
@@ -228,6 +230,19 @@ static stoa_status append_dictionary(struct chunk_job *job, stoa_error *err) {
     return append_page(job, &facts, err);
 }
 
+/* Room for the whole chunk, so that it is not copied while it grows: what all pages take if they are like
+ * this one, and a little more. */
+static stoa_status reserve_chunk(struct chunk_job *job, const struct data_page *page,
+                                 stoa_error *err) {
+    const size_t stored = page->facts.level_bytes + page->facts.body_bytes;
+    const double pages = (double)job->encoder->values.level_count / (double)page->range.level_count;
+    const double bytes = ((double)stored + PAGE_HEADER_BYTES) * (pages + 1) * RESERVE;
+    const size_t room = job->out->capacity - job->out->size;
+    return bytes <= (double)room || bytes > RESERVE_BYTES_MAX
+               ? STOA_OK
+               : stoa_buffer_reserve_exact(job->out, (size_t)bytes, err);
+}
+
 static stoa_status append_data_page(struct chunk_job *job, struct data_page *page,
                                     stoa_error *err) {
     stoa_column_encoder *encoder = job->encoder;
@@ -236,6 +251,9 @@ static stoa_status append_data_page(struct chunk_job *job, struct data_page *pag
     page->facts.is_compressed = job->packed;
     page->facts.body = job->packed ? packed->data : page->plain;
     page->facts.body_bytes = job->packed ? packed->size : page->plain_bytes;
+    if (job->chunk->data_page_count == 0) {
+        STOA_TRY(reserve_chunk(job, page, err));
+    }
     STOA_TRY(append_page(job, &page->facts, err));
     STOA_TRY(stoa_page_notes_add(&encoder->notes, job->leaf, &encoder->values,
                                  job->chunk->has_dictionary ? &encoder->dictionary : NULL,

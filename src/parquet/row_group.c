@@ -75,6 +75,18 @@ void stoa_row_group_drop_rows(stoa_row_group *group) {
     stoa_buffer_release(&group->pieces);
 }
 
+void stoa_row_group_clear(stoa_row_group *group) {
+    stoa_row_group_drop_rows(group);
+    for (int32_t i = 0; i < group->chunk_count; i++) {
+        stoa_buffer_clear(&group->chunk_bytes[i]);
+        stoa_buffer_clear(&group->chunk_indexes[i].marks);
+        stoa_buffer_clear(&group->chunk_indexes[i].column_index);
+        stoa_buffer_clear(&group->chunk_indexes[i].bloom);
+    }
+    group->first_row = group->row_count = 0;
+    group->raw_bytes = 0;
+}
+
 void stoa_row_group_release(stoa_row_group *group) {
     if (group->pool == NULL) {
         return;

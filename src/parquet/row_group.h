@@ -32,6 +32,8 @@ typedef struct stoa_row_group {
 STOA_MUST_USE stoa_status stoa_row_group_init(stoa_row_group *group, stoa_pool *pool,
                                               int32_t leaf_count, stoa_error *err);
 void stoa_row_group_release(stoa_row_group *group);
+/// Empties the group and keeps the memory of its chunks.
+void stoa_row_group_clear(stoa_row_group *group);
 
 /// Adds rows [start, start + count) of a batch.
 STOA_MUST_USE stoa_status stoa_row_group_add(stoa_row_group *group, stoa_shared_batch *batch,

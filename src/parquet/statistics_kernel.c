@@ -1,15 +1,25 @@
-/* Four lanes of running extremes break the chain of dependent comparisons. */
+/* Several lanes of running extremes break the chain of dependent comparisons and fill a vector; the
+ * same loop is compiled for the widest vectors too, and chosen where the processor has them. */
 #include "parquet/statistics_kernel.h"
 
 #include <math.h>
 
+#include "base/cpu.h"
 #include "base/error.h"
 
-enum { LANES = 4 };
+enum { LANES = 16 };
+
+#if defined(__x86_64__) && defined(__clang__)
+#define WIDE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+#elif defined(__x86_64__)
+#define WIDE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")))
+#else
+#define WIDE
+#endif
+#define INLINE __attribute__((always_inline)) static inline
 
 #define DEFINE_INTEGERS(NAME, TYPE)                                                                \
-    void stoa_min_max_##NAME(const TYPE *values, int64_t count, TYPE *min, TYPE *max) {            \
-        STOA_ASSERT(count > 0);                                                                    \
+    INLINE void extremes_##NAME(const TYPE *values, int64_t count, TYPE *min, TYPE *max) {         \
         TYPE low[LANES], high[LANES];                                                              \
         for (int lane = 0; lane < LANES; lane++) {                                                 \
             low[lane] = high[lane] = values[0];                                                    \
@@ -32,6 +42,17 @@ enum { LANES = 4 };
         }                                                                                          \
         *min = low[0];                                                                             \
         *max = high[0];                                                                            \
+    }                                                                                              \
+    WIDE static void wide_##NAME(const TYPE *values, int64_t count, TYPE *min, TYPE *max) {        \
+        extremes_##NAME(values, count, min, max);                                                  \
+    }                                                                                              \
+    void stoa_min_max_##NAME(const TYPE *values, int64_t count, TYPE *min, TYPE *max) {            \
+        STOA_ASSERT(count > 0);                                                                    \
+        if (stoa_cpu_level() == STOA_CPU_AVX512) {                                                 \
+            wide_##NAME(values, count, min, max);                                                  \
+        } else {                                                                                   \
+            extremes_##NAME(values, count, min, max);                                              \
+        }                                                                                          \
     }
 
 DEFINE_INTEGERS(i8, int8_t)
@@ -46,9 +67,8 @@ DEFINE_INTEGERS(u64, uint64_t)
 /* A comparison with NaN is false, so NaN never replaces an extreme; each lane counts the values that
  * equal themselves to find the others. */
 #define DEFINE_FLOATS(NAME, TYPE)                                                                  \
-    bool stoa_min_max_##NAME(const TYPE *values, int64_t count, TYPE *min, TYPE *max,              \
-                             bool *has_nan) {                                                      \
-        STOA_ASSERT(count > 0);                                                                    \
+    INLINE bool extremes_##NAME(const TYPE *values, int64_t count, TYPE *min, TYPE *max,           \
+                                bool *has_nan) {                                                   \
         TYPE low[LANES], high[LANES];                                                              \
         int64_t numbers[LANES] = {0};                                                              \
         for (int lane = 0; lane < LANES; lane++) {                                                 \
@@ -78,6 +98,17 @@ DEFINE_INTEGERS(u64, uint64_t)
         *min = low[0] == 0 ? (TYPE)-0.0 : low[0];                                                  \
         *max = high[0] == 0 ? (TYPE)0.0 : high[0];                                                 \
         return numbers[0] > 0;                                                                     \
+    }                                                                                              \
+    WIDE static bool wide_##NAME(const TYPE *values, int64_t count, TYPE *min, TYPE *max,          \
+                                 bool *has_nan) {                                                  \
+        return extremes_##NAME(values, count, min, max, has_nan);                                  \
+    }                                                                                              \
+    bool stoa_min_max_##NAME(const TYPE *values, int64_t count, TYPE *min, TYPE *max,              \
+                             bool *has_nan) {                                                      \
+        STOA_ASSERT(count > 0);                                                                    \
+        return stoa_cpu_level() == STOA_CPU_AVX512                                                 \
+                   ? wide_##NAME(values, count, min, max, has_nan)                                 \
+                   : extremes_##NAME(values, count, min, max, has_nan);                            \
     }
 
 DEFINE_FLOATS(float, float)

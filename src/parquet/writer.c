@@ -32,6 +32,7 @@ struct stoa_parquet_writer {
     const int32_t *sorting_leaves; /* one a sorting column of the options */
 
     stoa_row_group waiting;      /* the group that is being filled */
+    stoa_row_group spare;        /* memory for the next one, or all-zero */
     stoa_encoding *encoding;     /* full groups */
     stoa_buffer small;           /* chunks too small for a write of their own */
     stoa_buffer group_structs;   /* RowGroup structs of the footer */
@@ -237,6 +238,7 @@ void stoa_parquet_writer_close(stoa_parquet_writer *writer) {
     stoa_encoding_close(writer->encoding);
     stoa_buffer_release(&writer->small);
     stoa_row_group_release(&writer->waiting);
+    stoa_row_group_release(&writer->spare);
     stoa_buffer_release(&writer->group_structs);
     stoa_index_writer_release(&writer->indexes);
     stoa_arena_release(&writer->arena);
@@ -295,39 +297,48 @@ static stoa_status append_group(stoa_parquet_writer *writer, stoa_row_group *gro
     return STOA_OK;
 }
 
+/* The memory of what was written is the next group's: fresh pages cost more than filling them. */
 static stoa_status append_oldest(stoa_parquet_writer *writer, stoa_error *err) {
     stoa_row_group group = {0};
     STOA_TRY(stoa_encoding_take(writer->encoding, &group, err));
     stoa_status status = append_group(writer, &group, err);
+    if (status == STOA_OK && writer->spare.pool == NULL) {
+        stoa_row_group_clear(&group);
+        writer->spare = group;
+        return STOA_OK;
+    }
     stoa_row_group_release(&group);
     return status;
 }
 
-/* Hands the waiting group on and begins the next. */
+static stoa_status next_group(stoa_parquet_writer *writer, stoa_row_group *out, stoa_error *err) {
+    if (writer->spare.pool != NULL) {
+        *out = writer->spare;
+        writer->spare = (stoa_row_group){0};
+        return STOA_OK;
+    }
+    stoa_status status = stoa_row_group_init(out, writer->context.pool, writer->leaf_count, err);
+    if (status != STOA_OK) {
+        stoa_row_group_release(out);
+    }
+    return status;
+}
+
+/* Hands the waiting group on and begins the next, in the memory of one that was written if it can. */
 static stoa_status end_group(stoa_parquet_writer *writer, stoa_error *err) {
-    stoa_row_group next;
     const stoa_buffer *pieces = &writer->waiting.pieces;
     STOA_TRY(stoa_sorting_check(writer->context.pool, &writer->options, writer->leaves,
                                 writer->sorting_leaves,
                                 (const stoa_rows *)(const void *)pieces->data,
                                 pieces->size / sizeof(stoa_rows), writer->waiting.first_row, err));
-    stoa_status status =
-        stoa_row_group_init(&next, writer->context.pool, writer->leaf_count, err);
-    if (status != STOA_OK) {
-        stoa_row_group_release(&next);
-        return status;
-    }
-    next.first_row = writer->waiting.first_row + writer->waiting.row_count;
-    stoa_row_group group = writer->waiting;
-    writer->waiting = next;
-    STOA_CHECK(stoa_encoding_put(writer->encoding, &group, err));
+    const int64_t next_row = writer->waiting.first_row + writer->waiting.row_count;
+    STOA_TRY(stoa_encoding_put(writer->encoding, &writer->waiting, err));
     if (stoa_encoding_is_full(writer->encoding)) {
-        STOA_CHECK(append_oldest(writer, err));
+        STOA_TRY(append_oldest(writer, err));
     }
-
-done:
-    stoa_row_group_release(&group);
-    return status;
+    STOA_TRY(next_group(writer, &writer->waiting, err));
+    writer->waiting.first_row = next_row;
+    return STOA_OK;
 }
 
 /* Ends the group before rows [at, at + count) where they would take it beyond its bytes, and says in
@@ -468,7 +479,9 @@ static stoa_status write_footer(stoa_parquet_writer *writer, stoa_error *err) {
     STOA_CHECK(stoa_buffer_append(&footer, size, sizeof size, err));
     STOA_CHECK(stoa_buffer_append(&footer, STOA_PARQUET_MAGIC, STOA_PARQUET_MAGIC_BYTES, err));
     STOA_CHECK(write_bytes(writer, footer.data, footer.size, err));
-    STOA_CHECK(stoa_file_sync(writer->file, err));
+    if (!writer->options.unsynced) {
+        STOA_CHECK(stoa_file_sync(writer->file, err));
+    }
 
 done:
     stoa_buffer_release(&footer);

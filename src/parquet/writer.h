@@ -65,6 +65,7 @@ typedef struct stoa_parquet_options {
     uint64_t row_group_bytes; /* of the rows in memory; a larger row is a group of its own */
     const stoa_parquet_column_encoding *encodings;
     int32_t encoding_count;
+    bool unsynced; /* finish leaves it to the caller to sync the file */
 } stoa_parquet_options;
 
 #define STOA_PARQUET_DEFAULT                                                                       \
@@ -110,7 +111,7 @@ STOA_MUST_USE stoa_status stoa_parquet_writer_write(stoa_parquet_writer *writer,
 /// Bytes in the file and estimated bytes of the rows that still wait; for splitting into files.
 uint64_t stoa_parquet_writer_bytes(const stoa_parquet_writer *writer);
 
-/// Writes the last row group and the footer, and syncs the file.
+/// Writes the last row group and the footer, and syncs the file unless the options say otherwise.
 STOA_MUST_USE stoa_status stoa_parquet_writer_finish(stoa_parquet_writer *writer,
                                                      stoa_parquet_summary *out, stoa_error *err);
 void stoa_parquet_summary_release(stoa_parquet_summary *summary);
