@@ -90,7 +90,8 @@ bool stoa_column_stream_suits(const stoa_read_plan *plan, int32_t thread_count) 
         all += bytes;
         most = bytes > most ? bytes : most;
     }
-    return thread_count > 1 && plan->leaf_count >= COLUMNS_A_THREAD * (int64_t)thread_count &&
+    return plan->reader->map != NULL && thread_count > 1 &&
+           plan->leaf_count >= COLUMNS_A_THREAD * (int64_t)thread_count &&
            most * thread_count <= all;
 }
 

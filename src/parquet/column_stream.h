@@ -4,7 +4,8 @@
 
 #include "parquet/read_plan.h"
 
-/// True when the plan has enough columns of about the same cost for `thread_count` threads.
+/// True when the plan has enough columns of about the same cost for `thread_count` threads. Of files
+/// that are not mapped the chunks of a row group are better read together, by a lane.
 bool stoa_column_stream_suits(const stoa_read_plan *plan, int32_t thread_count);
 
 /// What a stream over a plan owns.

@@ -12,6 +12,7 @@
  * how much memory a footer can ask for. */
 enum { ELEMENT_BYTES_MIN = 4, GROUP_BYTES_MIN = 7, CHUNK_BYTES_MIN = 16 };
 enum { TREE_DEPTH_MAX = 256 };
+enum { END_BYTES = 64 << 10 };
 
 /* ---- Schema elements ------------------------------------------------------------------------- */
 
@@ -410,19 +411,29 @@ static stoa_status parse_footer(const stoa_context *context, stoa_file *file,
                               parse.reader.bytes.position, err);
 }
 
-/* Checks magic and length; `*out_size` is the footer's. */
-static stoa_status read_tail(stoa_file *file, stoa_parquet_footer *out, size_t *out_size,
-                             stoa_error *err) {
-    uint8_t tail[STOA_PARQUET_TAIL_BYTES];
+/* Reads the file's end, which is likely to hold the footer: one request of a file that is far away. */
+static stoa_status read_end(stoa_file *file, stoa_parquet_footer *out, stoa_buffer *bytes,
+                            stoa_error *err) {
     STOA_TRY(stoa_file_size(file, &out->file_bytes, err));
-    if (out->file_bytes < STOA_PARQUET_MAGIC_BYTES + sizeof tail) {
-        stoa_fail(err, STOA_CORRUPT, "expected a Parquet file of at least %zu bytes but found %"
-                  PRIu64, STOA_PARQUET_MAGIC_BYTES + sizeof tail, out->file_bytes);
+    if (out->file_bytes < STOA_PARQUET_MAGIC_BYTES + STOA_PARQUET_TAIL_BYTES) {
+        stoa_fail(err, STOA_CORRUPT, "expected a Parquet file of at least %d bytes but found %"
+                  PRIu64, (int)(STOA_PARQUET_MAGIC_BYTES + STOA_PARQUET_TAIL_BYTES),
+                  out->file_bytes);
         stoa_error_set_file(err, file->uri, 0);
         return STOA_CORRUPT;
     }
-    const uint64_t at = out->file_bytes - sizeof tail;
-    STOA_TRY(stoa_file_read(file, at, tail, sizeof tail, err));
+    const size_t size = out->file_bytes < END_BYTES ? (size_t)out->file_bytes : END_BYTES;
+    STOA_TRY(stoa_buffer_reserve_exact(bytes, size, err));
+    STOA_TRY(stoa_file_read(file, out->file_bytes - size, bytes->data, size, err));
+    bytes->size = size;
+    return STOA_OK;
+}
+
+/* Checks magic and length at the end of `bytes`; `*out_size` is the footer's. */
+static stoa_status read_tail(stoa_file *file, stoa_parquet_footer *out, const stoa_buffer *bytes,
+                             size_t *out_size, stoa_error *err) {
+    const uint8_t *tail = bytes->data + bytes->size - STOA_PARQUET_TAIL_BYTES;
+    const uint64_t at = out->file_bytes - STOA_PARQUET_TAIL_BYTES;
     out->is_encrypted =
         memcmp(tail + 4, STOA_PARQUET_MAGIC_ENCRYPTED, STOA_PARQUET_MAGIC_BYTES) == 0;
     if (!out->is_encrypted &&
@@ -438,20 +449,33 @@ static stoa_status read_tail(stoa_file *file, stoa_parquet_footer *out, size_t *
     return STOA_OK;
 }
 
+/* Leaves the footer alone in `bytes`. */
+static stoa_status read_footer(stoa_file *file, stoa_parquet_footer *out, stoa_buffer *bytes,
+                               stoa_error *err) {
+    size_t size = 0;
+    STOA_TRY(read_end(file, out, bytes, err));
+    STOA_TRY(read_tail(file, out, bytes, &size, err));
+    if (size + STOA_PARQUET_TAIL_BYTES <= bytes->size) {
+        memmove(bytes->data, bytes->data + bytes->size - STOA_PARQUET_TAIL_BYTES - size, size);
+    } else {
+        stoa_buffer_clear(bytes);
+        STOA_TRY(stoa_buffer_reserve_exact(bytes, size, err));
+        STOA_TRY(stoa_file_read(file, out->footer_offset, bytes->data, size, err));
+    }
+    bytes->size = size;
+    return STOA_OK;
+}
+
 stoa_status stoa_parquet_footer_read(const stoa_context *context, stoa_file *file,
                                      const stoa_parquet_keys *keys, stoa_parquet_footer *out,
                                      stoa_error *err) {
     stoa_status status = STOA_OK;
-    size_t size = 0;
     stoa_buffer bytes;
     stoa_buffer_init(&bytes, context->pool);
     *out = (stoa_parquet_footer){0};
     stoa_arena_init(&out->arena, context->pool);
 
-    STOA_CHECK(read_tail(file, out, &size, err));
-    STOA_CHECK(stoa_buffer_reserve_exact(&bytes, size, err));
-    STOA_CHECK(stoa_file_read(file, out->footer_offset, bytes.data, size, err));
-    bytes.size = size;
+    STOA_CHECK(read_footer(file, out, &bytes, err));
     STOA_CHECK(parse_footer(context, file, keys, &bytes, out, err));
 
 done:

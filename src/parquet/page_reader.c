@@ -31,6 +31,16 @@ void stoa_page_reader_open(stoa_page_reader *reader, stoa_file *file,
     stoa_buffer_clear(&reader->window);
 }
 
+stoa_status stoa_page_reader_prefetch(stoa_page_reader *reader, size_t size, stoa_read_range *out,
+                                      stoa_error *err) {
+    stoa_buffer_clear(&reader->window);
+    STOA_TRY(stoa_buffer_reserve(&reader->window, size, err));
+    reader->window.size = size;
+    reader->window_offset = reader->position;
+    *out = (stoa_read_range){reader->position, size, reader->window.data};
+    return STOA_OK;
+}
+
 void stoa_page_reader_release(stoa_page_reader *reader) {
     stoa_buffer_release(&reader->window);
     stoa_buffer_release(&reader->header);

@@ -47,6 +47,10 @@ void stoa_page_reader_init(stoa_page_reader *reader, stoa_pool *pool, stoa_file 
 /// of it than headers need, until `read_ahead` or `map` are set.
 void stoa_page_reader_open(stoa_page_reader *reader, stoa_file *file,
                            const stoa_parquet_column *column);
+/// Makes room for the first `size` bytes of the chunk that was opened, which the caller then reads into
+/// `*out`. Until they are there the reader is not used.
+STOA_MUST_USE stoa_status stoa_page_reader_prefetch(stoa_page_reader *reader, size_t size,
+                                                    stoa_read_range *out, stoa_error *err);
 void stoa_page_reader_release(stoa_page_reader *reader);
 
 /// Reads the next header and moves behind the page's body. `*out_end` is true when there was none.

@@ -4,7 +4,7 @@
 
 #include "arrow/owner.h"
 
-enum { SEEK_ROWS_MIN = 512 };
+enum { SEEK_ROWS_MIN = 512, PREFETCH_BYTES = 32 << 20, PREFETCH_POOL_SHARE = 8 };
 
 static stoa_status make_places(stoa_read_lane *lane, stoa_error *err) {
     const stoa_read_plan *plan = lane->plan;
@@ -211,9 +211,76 @@ stoa_status stoa_read_lane_fail(const stoa_read_lane *lane, const stoa_read_wind
     return status;
 }
 
+/* ---- Files that are far away ----------------------------------------------------------------- */
+
+static uint64_t stored_bytes(const stoa_read_lane *lane, int32_t index, int32_t group) {
+    const stoa_parquet_footer *footer = &lane->plan->reader->footer;
+    return (uint64_t)footer->groups[group].columns[lane->plan->leaves[index]->leaf].compressed_bytes;
+}
+
+/* How much of a chunk is read ahead, of `all` bytes of the chunks that are read together. */
+static size_t prefetch_bytes(const stoa_read_lane *lane, uint64_t chunk_bytes, double all) {
+    const size_t limit = stoa_pool_limit(lane->context.pool) / PREFETCH_POOL_SHARE;
+    const double most = limit > 0 && limit < PREFETCH_BYTES ? (double)limit : (double)PREFETCH_BYTES;
+    const double share = all <= most ? (double)chunk_bytes : (double)chunk_bytes / all * most;
+    return (size_t)share;
+}
+
+/* Whether the leaf is about to be read from the beginning of its chunk to its end; what is wanted of
+ * others is asked of the page index. */
+static bool begins_chunk(const stoa_read_lane *lane, const stoa_read_window *window,
+                         int32_t index) {
+    const stoa_read_leaf *leaf = &lane->leaves[index];
+    const int64_t rows = lane->plan->reader->footer.groups[window->group].row_count;
+    return (leaf->group != window->group || leaf->row > window->first) &&
+           window->first <= rows / 8 && lane->row_end >= rows;
+}
+
+/* Without a map, chunks are read in as few requests as they can, instead of piece by piece. */
+static stoa_status prefetch(stoa_read_lane *lane, const stoa_read_window *window,
+                            const int32_t *leaves, int32_t count, stoa_error *err) {
+    double all = 0;
+    size_t range_count = 0;
+    void *memory = NULL;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t index = leaves == NULL ? i : leaves[i];
+        if (begins_chunk(lane, window, index)) {
+            all += (double)stored_bytes(lane, index, window->group);
+            range_count++;
+        }
+    }
+    if (lane->plan->reader->map != NULL || range_count == 0) {
+        return STOA_OK;
+    }
+    const size_t size = range_count * sizeof(stoa_read_range);
+    STOA_TRY(stoa_pool_allocate(lane->context.pool, size, &memory, err));
+    stoa_read_range *ranges = memory;
+    stoa_status status = STOA_OK;
+    range_count = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t index = leaves == NULL ? i : leaves[i];
+        if (begins_chunk(lane, window, index)) {
+            const uint64_t bytes = stored_bytes(lane, index, window->group);
+            STOA_CHECK(stoa_read_lane_open(lane, window, index, err));
+            stoa_page_reader *pages = &lane->leaves[index].chunk->pages;
+            const size_t ahead = prefetch_bytes(lane, bytes, all);
+            STOA_CHECK(stoa_page_reader_prefetch(pages, ahead, &ranges[range_count++], err));
+            pages->read_ahead = ahead > pages->read_ahead ? ahead : pages->read_ahead;
+        }
+    }
+    status = stoa_file_read_vector(lane->plan->reader->file, ranges, range_count, err);
+
+done:
+    stoa_pool_free(lane->context.pool, memory, size);
+    return status;
+}
+
+/* ---- Windows --------------------------------------------------------------------------------- */
+
 stoa_status stoa_read_lane_decode(stoa_read_lane *lane, const stoa_read_window *window,
                                   const int32_t *leaves, int32_t leaf_count, stoa_error *err) {
     const int32_t count = leaves == NULL ? lane->plan->leaf_count : leaf_count;
+    STOA_TRY(prefetch(lane, window, leaves, count, err));
     for (int32_t i = 0; i < count; i++) {
         const int32_t index = leaves == NULL ? i : leaves[i];
         const stoa_status status = decode_leaf(lane, window, index, err);

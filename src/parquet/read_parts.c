@@ -5,7 +5,7 @@
  *
  * Rows of columns that repeat can be passed over only by decoding their levels, so that a second lane
  * does most of the first one's work again: where such columns are more than a little of the bytes,
- * groups stay whole. */
+ * groups stay whole, unless a page index says where rows are. So do those of files that are read, not mapped: passing over pages reads them. */
 #include "parquet/read_parts.h"
 
 enum {
@@ -56,12 +56,14 @@ double stoa_read_leaf_weight(const stoa_read_plan *plan, const stoa_read_node *n
     return bytes;
 }
 
-static double group_bytes(const stoa_read_plan *plan, int32_t group, bool only_repeated) {
+static double group_bytes(const stoa_read_plan *plan, int32_t group, bool only_unskipped) {
     const stoa_parquet_footer *footer = &plan->reader->footer;
     double bytes = 0;
     for (int32_t i = 0; i < plan->leaf_count; i++) {
         const stoa_read_node *node = plan->leaves[i];
-        if (!only_repeated || footer->leaves[node->leaf].repetition_max > 0) {
+        const bool is_skipped = footer->leaves[node->leaf].repetition_max == 0 ||
+                                footer->groups[group].columns[node->leaf].offset_index.offset >= 0;
+        if (!only_unskipped || !is_skipped) {
             bytes += leaf_bytes(footer, group, node);
         }
     }
@@ -98,7 +100,7 @@ static int64_t cuts_for_lanes(int64_t group_count, int64_t lane_count) {
 static int64_t count_cuts(const stoa_read_plan *plan, int32_t group, int64_t for_lanes,
                           int64_t *budget) {
     const double bytes = group_bytes(plan, group, false);
-    if (group_bytes(plan, group, true) * REPEATED_SHARE > bytes) {
+    if (plan->reader->map == NULL || group_bytes(plan, group, true) * REPEATED_SHARE > bytes) {
         return 1;
     }
     const double for_memory = bytes / PART_BYTES_MAX + 0.5, most = bytes / PART_BYTES_MIN;
