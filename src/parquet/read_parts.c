@@ -5,7 +5,8 @@
  *
  * Rows of columns that repeat can be passed over only by decoding their levels, so that a second lane
  * does most of the first one's work again: where such columns are more than a little of the bytes,
- * groups stay whole, unless a page index says where rows are. So do those of files that are read, not mapped: passing over pages reads them. */
+ * groups stay whole, unless a page index says where rows are. So do groups of files that are read, not
+ * mapped: passing over pages reads them. */
 #include "parquet/read_parts.h"
 
 enum {

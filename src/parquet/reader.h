@@ -73,9 +73,10 @@ typedef struct stoa_parquet_read_options {
 /// decimals to have no more than their digits: stoa_arrow_validate does.
 ///
 /// Memory   for each thread a batch, a page of each column, dictionaries, and up to 32 MiB of stored
-///          bytes of a file that cannot be mapped; a page is at most what its compression can make of its stored bytes. Batches
-///          that wait for their turn: as much as row groups of up to 64 MiB ask for, a thread, and no
-///          more than a quarter of what the pool may hold
+///          bytes of a file that cannot be mapped; a page is at most what its compression can make of
+///          its stored bytes. Batches that wait for their turn: a few where columns are decoded side by
+///          side, else as much as row groups of up to 64 MiB ask for, a thread, and no more than a
+///          quarter of what the pool may hold
 /// Errors   STOA_INVALID  a field, row group or range that the file does not have; a column that is
 ///                        encrypted, without a key
 ///          of batches: STOA_CORRUPT (with row group, column, page and byte), STOA_UNSUPPORTED (an
