@@ -5,7 +5,7 @@
  *
  * `make` writes orders rows with a page index; CODEC is none, snappy or zstd. `serve` takes a predicate
  * from each line of its input, opens the file, reads, closes, and answers with seconds, how many rows
- * there are, and a sum of every column. */
+ * there are, and a sum of every column (integers modulo 2^64). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +21,8 @@ enum { BATCH_ROWS = 122880, COLUMNS_MAX = 16, LINE_MAX_BYTES = 4096 };
 
 struct sums {
     int64_t rows;
+    int columns;
+    bool is_float[COLUMNS_MAX];
     uint64_t integers[COLUMNS_MAX];
     double floats[COLUMNS_MAX];
 };
@@ -88,6 +90,7 @@ static void consume(const struct ArrowSchema *schema, const struct ArrowArray *a
     case 'L':
     case 't': ADD_UP(uint64_t); break;
     case 'g':
+        sums->is_float[column] = true;
         for (int64_t i = 0; i < array->length; i++) {
             sums->floats[column] += floats[i];
         }
@@ -137,7 +140,8 @@ static void read_file(const stoa_context *context, stoa_fs_registry *registry, c
     for (check(stoa_stream_next(&stream, &batch, &err), &err); batch.release != NULL;
          check(stoa_stream_next(&stream, &batch, &err), &err)) {
         sums->rows += batch.length;
-        for (int i = 0; i < batch.n_children; i++) {
+        sums->columns = (int)batch.n_children;
+        for (int i = 0; i < sums->columns; i++) {
             consume(schema.children[i], batch.children[i], i, sums);
         }
         batch.release(&batch);
@@ -158,8 +162,12 @@ static void serve(const stoa_context *context, stoa_fs_registry *registry, char 
         read_file(context, registry, words, line, &sums);
         printf("%.9f %lld", (double)(stoa_clock_monotonic_ns() - begin) / 1e9,
                (long long)sums.rows);
-        for (int i = 0; i < COLUMNS_MAX; i++) {
-            printf(" %.17g", sums.floats[i] + (double)sums.integers[i]);
+        for (int i = 0; i < sums.columns; i++) {
+            if (sums.is_float[i]) {
+                printf(" f%.17g", sums.floats[i]);
+            } else {
+                printf(" %llu", (unsigned long long)sums.integers[i]);
+            }
         }
         printf("\n");
         (void)fflush(stdout);
