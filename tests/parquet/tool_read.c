@@ -2,7 +2,13 @@
  * implementations to compare; with `rewrite` as a Parquet file.
  *
  *     tool_parquet_read IN.parquet OUT.arrows [batch=N] [threads=N] [int96=ms] [fields=ID,…]
- *                       [groups=N,…] [rows=FIRST+COUNT,…] [no-checksums] [keys=FILE] [rewrite]
+    read_options = settings->options;
+    if (settings->where != NULL) {
+        STOA_CHECK(stoa_predicate_parse(&arena, stoa_parquet_reader_schema(reader), settings->where,
+                                        &read_options.predicate, err));
+    }
+    STOA_CHECK(stoa_parquet_reader_stream(reader, &read_options, &stream, err));
+    STOA_CHECK((settings->rewrites ? rewrite : convert)(context, &stream, output, err));
  *
  * Ends with the status's number; the error's words go to standard error. */
 #include <stdio.h>
@@ -25,6 +31,7 @@ struct settings {
     const char *keys;
     bool rewrites;
     int32_t threads;
+    const char *where; /* a predicate, NULL: none */
     int32_t fields[LIST_MAX];
     int32_t groups[LIST_MAX];
     stoa_parquet_row_range ranges[LIST_MAX];
@@ -70,6 +77,8 @@ static void parse_setting(struct settings *out, const char *word) {
         out->options.group_count = parse_list(value, out->groups);
     } else if (strncmp(word, "rows=", 5) == 0) {
         parse_ranges(value, out);
+    } else if (strncmp(word, "where=", 6) == 0) {
+        out->where = value;
     } else if (strcmp(word, "no-checksums") == 0) {
         out->options.ignores_checksums = true;
     } else {
@@ -172,6 +181,9 @@ static stoa_status run(stoa_context *context, const struct settings *settings, c
     stoa_parquet_reader *reader = NULL;
     stoa_parquet_key_file keys = {0};
     stoa_parquet_open_options opening = {.keys = &keys.keys};
+    stoa_parquet_read_options read_options;
+    stoa_arena arena;
+    stoa_arena_init(&arena, context->pool);
     struct ArrowArrayStream stream = {0};
     const stoa_sched_options sched = {.threads = settings->threads};
     stoa_status status = STOA_OK;
@@ -184,11 +196,22 @@ static stoa_status run(stoa_context *context, const struct settings *settings, c
         STOA_CHECK(read_keys(context, registry, settings->keys, &keys, err));
     }
     STOA_CHECK(stoa_parquet_reader_open(context, input, &opening, &reader, err));
+<<<<<<< HEAD
     STOA_CHECK(stoa_parquet_reader_stream(reader, &settings->options, &stream, err));
     STOA_CHECK((settings->rewrites ? rewrite : convert)(context, &stream, output, err));
+=======
+    read_options = settings->options;
+    if (settings->where != NULL) {
+        STOA_CHECK(stoa_predicate_parse(&arena, stoa_parquet_reader_schema(reader), settings->where,
+                                        &read_options.predicate, err));
+    }
+    STOA_CHECK(stoa_parquet_reader_stream(reader, &read_options, &stream, err));
+    STOA_CHECK(convert(context, &stream, output, err));
+>>>>>>> 23b8703 (tests: rows of a predicate against DuckDB's answers)
 
 done:
     stoa_arrow_stream_release(&stream);
+    stoa_arena_release(&arena);
     stoa_parquet_reader_close(reader);
     stoa_parquet_key_file_release(&keys);
     stoa_file_close(output);
