@@ -1,7 +1,7 @@
 /* Which Arrow layouts a type accepts. The rule: the value set of the source, as its type states it,
  * lies within the value set of the target, and the meaning is the same. So integers widen, decimals
- * gain digits on either side, units get finer; but a fixed[16] is no uuid, a wall clock is no
- * instant, and a string is no number, however its text reads. */
+ * gain digits on either side, units get finer, a date is a wall clock's midnight; but a fixed[16] is
+ * no uuid, a wall clock is no instant, and a string is no number, however its text reads. */
 #include "schema/fit.h"
 
 #include <string.h>
@@ -70,6 +70,9 @@ static int64_t units_per_second(stoa_type_unit unit) {
 }
 
 int64_t stoa_fit_unit_factor(const stoa_type *type, const stoa_arrow_layout *layout) {
+    if (type->kind == STOA_TYPE_TIMESTAMP && layout->kind == STOA_ARROW_DATE32) {
+        return 86400 * units_per_second(type->unit);
+    }
     return stoa_type_has_unit(type->kind)
                ? units_per_second(type->unit) / stoa_time_unit_per_second(layout->unit)
                : 1;
@@ -90,6 +93,9 @@ static stoa_fit fit_temporal(const stoa_type *type, const stoa_arrow_layout *lay
                    : STOA_FIT_NONE;
     case STOA_TYPE_TIMESTAMP:
     case STOA_TYPE_TIMESTAMP_TZ:
+        if (layout->kind == STOA_ARROW_DATE32) { /* its midnight */
+            return type->kind == STOA_TYPE_TIMESTAMP ? STOA_FIT_CONVERT : STOA_FIT_NONE;
+        }
         return layout->kind == STOA_ARROW_TIMESTAMP &&
                        zone == (type->kind == STOA_TYPE_TIMESTAMP_TZ)
                    ? fit_unit(type, layout)

@@ -31,7 +31,7 @@ stoa_fit stoa_fit_node(const stoa_type *type, const stoa_arrow_layout *layout,
 int64_t stoa_fit_child(const stoa_type *type, int32_t index, const struct ArrowSchema *arrow);
 
 /// How much the source's values are multiplied by: timestamps, durations and times by the ratio of
-/// units, 1 for others.
+/// units, dates that become timestamps by the units of a day, 1 for others.
 int64_t stoa_fit_unit_factor(const stoa_type *type, const stoa_arrow_layout *layout);
 
 /// The type of an Arrow field that has no children and no dictionary.

@@ -305,11 +305,24 @@ static stoa_status check_unit(const struct stoa_frame *frame, const struct stoa_
     if (factor == 1) {
         return STOA_OK;
     }
-    const int64_t *values = (const int64_t *)node->array->buffers[1] + node->array->offset + start;
-    int64_t bad = stoa_kernel_outside_i64(values, count, validity_of(node->array, start),
-                                          INT64_MIN / factor, INT64_MAX / factor);
+    struct stoa_validity validity = validity_of(node->array, start);
+    int64_t at = node->array->offset + start;
+    int64_t most = INT64_MAX / factor;
+    int64_t bad;
+    int64_t number = 0;
+    if (node->layout.kind == STOA_ARROW_DATE32) {
+        const int32_t *days = (const int32_t *)node->array->buffers[1] + at;
+        bad = most >= INT32_MAX ? -1
+                                : stoa_kernel_outside_i32(days, count, validity, (int32_t)-most,
+                                                          (int32_t)most);
+        number = bad < 0 ? 0 : days[bad];
+    } else {
+        const int64_t *values = (const int64_t *)node->array->buffers[1] + at;
+        bad = stoa_kernel_outside_i64(values, count, validity, INT64_MIN / factor, most);
+        number = bad < 0 ? 0 : values[bad];
+    }
     return bad < 0 ? STOA_OK
-                   : reject_number(frame, node, start + bad, values[bad],
+                   : reject_number(frame, node, start + bad, number,
                                    ", which its unit cannot hold");
 }
 
@@ -509,12 +522,24 @@ static stoa_status check_run(const struct stoa_frame *frame, const struct stoa_n
 
 /* -- the batch -------------------------------------------------------------------------------- */
 
-stoa_status stoa_batch_validate(const stoa_schema *schema, const struct ArrowSchema *arrow,
-                                const struct ArrowArray *batch, stoa_error *err) {
+static stoa_status check_format(const struct ArrowSchema *arrow, stoa_error *err) {
     if (arrow->format == NULL || strcmp(arrow->format, "+s") != 0) {
         return stoa_fail(err, STOA_INVALID, "expected a batch of Arrow format '+s' but found '%s'",
                          arrow->format == NULL ? "" : arrow->format);
     }
+    return STOA_OK;
+}
+
+stoa_status stoa_batch_validate_types(const stoa_schema *schema, const struct ArrowSchema *arrow,
+                                      stoa_error *err) {
+    const struct stoa_frame root = {.column_index = -1, .err = err};
+    STOA_TRY(check_format(arrow, err));
+    return stoa_validate_match(&root, &schema->root, arrow);
+}
+
+stoa_status stoa_batch_validate(const stoa_schema *schema, const struct ArrowSchema *arrow,
+                                const struct ArrowArray *batch, stoa_error *err) {
+    STOA_TRY(check_format(arrow, err));
     STOA_TRY(stoa_arrow_validate(arrow, batch, STOA_ARROW_CHECK_LAYOUT, err));
     struct stoa_frame root = {.array = batch, .column_index = -1, .err = err};
     STOA_TRY(stoa_validate_match(&root, &schema->root, arrow));

@@ -15,6 +15,12 @@ STOA_MUST_USE stoa_status stoa_batch_validate(const stoa_schema *schema,
                                               const struct ArrowSchema *arrow,
                                               const struct ArrowArray *batch, stoa_error *err);
 
+/// The part of it that needs no values: whether batches of `arrow` can fit at all. Errors as above,
+/// without a row.
+STOA_MUST_USE stoa_status stoa_batch_validate_types(const stoa_schema *schema,
+                                                    const struct ArrowSchema *arrow,
+                                                    stoa_error *err);
+
 /// Validates `batch`, then moves it into the schema's canonical Arrow layout (stoa_schema_to_arrow):
 /// columns in order, missing optional ones null, numbers widened, dictionaries, large and view
 /// layouts made plain. Buffers that fit already are shared, not copied. Takes `batch`, also on
