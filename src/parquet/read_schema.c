@@ -47,7 +47,8 @@ static stoa_status set_decimal(const stoa_parquet_element *element, stoa_type *t
     if (element->precision < 1 || element->precision > DECIMAL_DIGITS_MAX || element->scale < 0 ||
         element->scale > element->precision) {
         return stoa_fail(err, STOA_UNSUPPORTED,
-                         "column '%s': a decimal(%" PRId32 ", %" PRId32 ") is not supported",
+                         "column '%s': expected a decimal of at most 38 digits but found "
+                         "decimal(%" PRId32 ", %" PRId32 ")",
                          element->name, element->precision, element->scale);
     }
     type->kind = STOA_TYPE_DECIMAL;
@@ -477,7 +478,7 @@ static void copy_ids(const stoa_type *type, stoa_read_node *node) {
 stoa_status stoa_read_schema_create(const stoa_context *context, stoa_arena *arena,
                                     const stoa_parquet_footer *footer, stoa_type_unit int96_unit,
                                     stoa_read_node *out, const stoa_schema **out_schema,
-                                    stoa_error *err) {
+                                    bool *out_has_ids, stoa_error *err) {
     struct builder builder = {.arena = arena,
                               .footer = footer,
                               .int96_unit = int96_unit,
@@ -499,8 +500,9 @@ stoa_status stoa_read_schema_create(const stoa_context *context, stoa_arena *are
         if (attempt == 1) {
             STOA_TRY(stoa_read_schema_settle_names(arena, &root.type, err));
         }
+        *out_has_ids = builder.has_ids && attempt < 2;
         status = stoa_schema_create(context->pool, root.type.children, root.type.child_count,
-                                    builder.has_ids && attempt < 2, out_schema, &cause);
+                                    *out_has_ids, out_schema, &cause);
     }
     if (status == STOA_INVALID) {
         return stoa_fail(err, STOA_UNSUPPORTED, "a Parquet schema that is not one of Stoa's: %s",

@@ -50,7 +50,8 @@ typedef struct stoa_read_node {
 
 /// The schema and the tree of all columns (`out->children`). Fields without a name, and those with one
 /// that a field before them has, are given others. Every field has an id: those of the file
-/// where all fields have one and none twice, else ids given anew in depth-first order of columns.
+/// where all fields have one and none twice
+/// (`*out_has_ids`), else ids given anew in depth-first order of columns.
 ///
 /// Errors   STOA_UNSUPPORTED  a type or a name that Stoa's schemas do not have (named)
 ///          STOA_LIMIT        nesting beyond 64 levels
@@ -58,7 +59,8 @@ typedef struct stoa_read_node {
 STOA_MUST_USE stoa_status stoa_read_schema_create(const stoa_context *context, stoa_arena *arena,
                                                   const stoa_parquet_footer *footer,
                                                   stoa_type_unit int96_unit, stoa_read_node *out,
-                                                  const stoa_schema **out_schema, stoa_error *err);
+                                                  const stoa_schema **out_schema,
+                                                  bool *out_has_ids, stoa_error *err);
 
 /// The field of that id in a tree, if it lies outside lists and maps; NULL otherwise.
 const stoa_read_node *stoa_read_schema_find(const stoa_read_node *root, int32_t field_id);

@@ -1,5 +1,8 @@
 /* Opening a file: its footer, and its schema as Stoa's. What is read of it is read_plan's, by whom
  * scan's. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/checked.h"
 #include "parquet/reader_internal.h"
 
@@ -37,7 +40,7 @@ static stoa_status open_reader(stoa_parquet_reader *reader,
     return stoa_read_schema_create(&reader->context, &reader->arena, &reader->footer,
                                    int96_unit == STOA_TYPE_SECONDS ? STOA_TYPE_NANOSECONDS
                                                                    : int96_unit,
-                                   &reader->root, &reader->schema, err);
+                                   &reader->root, &reader->schema, &reader->has_field_ids, err);
 }
 
 stoa_status stoa_parquet_reader_open(const stoa_context *context, stoa_file *file,
@@ -72,4 +75,27 @@ void stoa_parquet_reader_close(stoa_parquet_reader *reader) {
 
 const stoa_schema *stoa_parquet_reader_schema(const stoa_parquet_reader *reader) {
     return reader->schema;
+}
+
+/* Early versions of Arrow numbered columns by their place, so that the same number stood for another
+ * column in the next file. */
+static bool numbers_by_place(const char *created_by) {
+    static const char arrow[] = "parquet-cpp-arrow version ";
+    if (created_by == NULL || strncmp(created_by, "parquet-cpp", 11) != 0) {
+        return false;
+    }
+    return strncmp(created_by, arrow, sizeof arrow - 1) != 0 ||
+           strtol(created_by + sizeof arrow - 1, NULL, 10) < 7;
+}
+
+bool stoa_parquet_reader_has_field_ids(const stoa_parquet_reader *reader) {
+    return reader->has_field_ids && !numbers_by_place(reader->footer.created_by);
+}
+
+int32_t stoa_parquet_reader_group_count(const stoa_parquet_reader *reader) {
+    return reader->footer.group_count;
+}
+
+int64_t stoa_parquet_reader_group_rows(const stoa_parquet_reader *reader, int32_t group) {
+    return reader->footer.groups[group].row_count;
 }

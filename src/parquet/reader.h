@@ -45,6 +45,10 @@ void stoa_parquet_reader_close(stoa_parquet_reader *reader);
 
 /// The schema of the whole file: field ids are the file's where all fields have one, else given anew.
 const stoa_schema *stoa_parquet_reader_schema(const stoa_parquet_reader *reader);
+/// Whether those ids are the file's, and mean the same columns in other files of the same table.
+bool stoa_parquet_reader_has_field_ids(const stoa_parquet_reader *reader);
+int32_t stoa_parquet_reader_group_count(const stoa_parquet_reader *reader);
+int64_t stoa_parquet_reader_group_rows(const stoa_parquet_reader *reader, int32_t group);
 
 /* What to read of a file; all arrays are copied, but not the predicate. */
 typedef struct stoa_parquet_read_options {

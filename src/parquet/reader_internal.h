@@ -15,6 +15,7 @@ struct stoa_parquet_reader {
     stoa_arena arena;
     stoa_read_node root;
     const stoa_schema *schema;
+    bool has_field_ids; /* the schema's ids are the file's */
     int64_t row_count;
     stoa_read_array_options arrays;
 };

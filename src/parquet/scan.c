@@ -60,6 +60,14 @@ const stoa_schema *stoa_parquet_scan_schema(const stoa_parquet_scan *scan) {
     return scan->plan.schema;
 }
 
+int64_t stoa_parquet_scan_part_count(const stoa_parquet_scan *scan) {
+    return scan->plan.part_count;
+}
+
+int64_t stoa_parquet_scan_part_row(const stoa_parquet_scan *scan, int64_t part) {
+    return scan->plan.parts[part].group_first + scan->plan.parts[part].first;
+}
+
 /* ---- The source ------------------------------------------------------------------------------ */
 
 static void close_lane(void *state, void *user) {

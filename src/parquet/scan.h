@@ -28,6 +28,10 @@ void stoa_parquet_scan_close(stoa_parquet_scan *scan);
 /// The schema of its batches; borrowed.
 const stoa_schema *stoa_parquet_scan_schema(const stoa_parquet_scan *scan);
 
+/// How many parts it has, and the number within the file of the first row that part `part` looks at.
+int64_t stoa_parquet_scan_part_count(const stoa_parquet_scan *scan);
+int64_t stoa_parquet_scan_part_row(const stoa_parquet_scan *scan, int64_t part);
+
 /// The source of one run. A morsel is a batch, a part a row group or a piece of one. Errors are those of
 /// the reader's streams.
 stoa_pipeline_source stoa_parquet_scan_source(stoa_parquet_scan *scan);
