@@ -171,6 +171,13 @@ stoa_database *stoa_plan_database(const stoa_plan *plan);
 void stoa_plan_rewrite_base(const stoa_plan *plan, stoa_view **out_view, stoa_entry **out_entry);
 int64_t stoa_plan_part_id(const stoa_plan *plan, int32_t split);
 
+/// Splits [first, first + count), all of them Parquet files, as one stream in their order; read on the
+/// context's threads, if it has any. `batch_rows` at most in a batch; 0: the reader's own. The
+/// context's pool is not NULL. As stoa_plan_open otherwise.
+STOA_MUST_USE stoa_status stoa_plan_open_files(stoa_plan *plan, int32_t first, int32_t count,
+                                               int64_t batch_rows, const stoa_context *context,
+                                               struct ArrowArrayStream *out, stoa_error *err);
+
 /// The codec's own name, a static, or NULL when there is none of this name.
 const char *stoa_parquet_codec_name(const char *name);
 

@@ -3,34 +3,10 @@
  * were opened from it go on after it is closed. */
 #include <string.h>
 
-#include "arrow/array.h"
-#include "arrow/stream.h"
-#include "base/bits.h"
 #include "mem/arena.h"
 #include "schema/schema.h"
-#include "table/internal.h"
+#include "table/plan.h"
 #include "vfs/stage.h"
-
-struct stoa_plan {
-    _Atomic int32_t references;
-    stoa_database *database;
-    stoa_pool *pool;
-    stoa_view *view; /* pinned */
-    stoa_entry *entry;
-    const stoa_schema *schema; /* of the batches */
-    int32_t *columns;          /* positions in the table's schema; NULL: all as they are */
-    int32_t column_count;
-    const stoa_predicate *exact; /* NULL: streams give all rows */
-    stoa_part_vector parts;
-    stoa_split *splits;
-    const struct ArrowArray **batches; /* of the parts in memory, one each */
-    int32_t skipped_count;
-    int64_t row_count;
-    stoa_arena arena;     /* of the predicate */
-    pthread_mutex_t lock; /* guards `paths` and `stage` */
-    char **paths;         /* of the splits' files, as the engine opens them; NULL: not asked yet */
-    stoa_stage *stage;    /* copies of files that are not local; NULL: none yet */
-};
 
 static void plan_release(stoa_plan *plan) {
     if (plan == NULL ||
@@ -304,6 +280,13 @@ int32_t stoa_plan_skipped_count(const stoa_plan *plan) {
     return plan->skipped_count;
 }
 
+void stoa_plan_explain_gone(const stoa_plan *plan, stoa_error *err) {
+    stoa_wrap(err,
+              "a file of snapshot %" PRId64 " of table '%s' is gone, as such that was "
+              "given up longer ago than the grace: begin again with the current one",
+              plan->entry->snapshot.snapshot_id, plan->entry->name);
+}
+
 /* Under the plan's lock, which is held while a file is fetched: whoever asks for it next waits. */
 static stoa_status find_path(stoa_plan *plan, const stoa_part *part, const stoa_context *context,
                              char **out, stoa_error *err) {
@@ -316,10 +299,7 @@ static stoa_status find_path(stoa_plan *plan, const stoa_part *part, const stoa_
         STOA_CHECK(stoa_database_stage(plan->database, plan->pool, &plan->stage, err));
         status = stoa_stage_add(plan->stage, uri, false, context, &local, err);
         if (status == STOA_NOT_FOUND) {
-            stoa_wrap(err,
-                      "a file of snapshot %" PRId64 " of table '%s' is gone, as such that was "
-                      "given up longer ago than the grace: begin again with the current one",
-                      plan->entry->snapshot.snapshot_id, plan->entry->name);
+            stoa_plan_explain_gone(plan, err);
         }
         STOA_CHECK(status);
     }
@@ -367,121 +347,4 @@ void stoa_plan_rewrite_base(const stoa_plan *plan, stoa_view **out_view, stoa_en
 
 int64_t stoa_plan_part_id(const stoa_plan *plan, int32_t split) {
     return plan->parts.items[split]->id;
-}
-
-/* ---- streams over parts in memory ---- */
-
-struct part_stream {
-    stoa_plan *plan;
-    stoa_pool *pool;
-    stoa_cancel *cancel;
-    int32_t split;
-    bool done;
-};
-
-static stoa_status share_part(const struct part_stream *stream, struct ArrowArray *out,
-                              stoa_error *err) {
-    stoa_part *part = stream->plan->parts.items[stream->split];
-    (void)pthread_mutex_lock(&part->slice_lock);
-    stoa_status status = stoa_arrow_slice(stream->pool, &part->batch, 0, part->row_count, out, err);
-    (void)pthread_mutex_unlock(&part->slice_lock);
-    return status;
-}
-
-static stoa_status filter(const struct part_stream *stream, struct ArrowArray *batch,
-                          stoa_error *err) {
-    const stoa_plan *plan = stream->plan;
-    stoa_pool *pool = stream->pool;
-    stoa_status status = STOA_OK;
-    uint8_t *selection = NULL;
-    int64_t *indices = NULL;
-    int64_t count = 0;
-    struct ArrowSchema arrow = {0};
-    struct ArrowArray chosen = {0};
-    size_t bitmap = stoa_bitmap_bytes(batch->length);
-    size_t capacity = (size_t)batch->length * sizeof *indices;
-    STOA_CHECK(stoa_pool_allocate(pool, bitmap, (void **)&selection, err));
-    STOA_CHECK(
-        stoa_predicate_select(plan->exact, plan->entry->schema, batch, pool, selection, err));
-    STOA_CHECK(stoa_pool_allocate(pool, capacity, (void **)&indices, err));
-    for (int64_t i = 0; i < batch->length; i++) {
-        indices[count] = i;
-        count += stoa_bit_get(selection, i);
-    }
-    STOA_CHECK(stoa_schema_to_arrow(pool, plan->entry->schema, &arrow, err));
-    STOA_CHECK(stoa_arrow_take(pool, &arrow, batch, indices, count, &chosen, err));
-    stoa_arrow_array_release(batch);
-    *batch = chosen;
-
-done:
-    stoa_arrow_schema_release(&arrow);
-    stoa_pool_free(pool, selection, bitmap);
-    stoa_pool_free(pool, indices, capacity);
-    return status;
-}
-
-static stoa_status project(const struct part_stream *stream, struct ArrowArray *batch,
-                           stoa_error *err) {
-    const stoa_plan *plan = stream->plan;
-    if (plan->columns == NULL) {
-        return STOA_OK;
-    }
-    struct ArrowArray chosen = {0};
-    STOA_TRY(stoa_arrow_select_columns(stream->pool, batch, plan->columns, plan->column_count,
-                                       &chosen, err));
-    stoa_arrow_array_release(batch);
-    *batch = chosen;
-    return STOA_OK;
-}
-
-static stoa_status stream_next(void *state, struct ArrowArray *out, stoa_error *err) {
-    struct part_stream *stream = state;
-    out->release = NULL;
-    if (stream->done) {
-        return STOA_OK;
-    }
-    STOA_TRY(stoa_cancel_check(stream->cancel, err));
-    stoa_status status = STOA_OK;
-    STOA_CHECK(share_part(stream, out, err));
-    if (stream->plan->exact != NULL) {
-        STOA_CHECK(filter(stream, out, err));
-    }
-    STOA_CHECK(project(stream, out, err));
-    stream->done = true;
-
-done:
-    if (status != STOA_OK) {
-        stoa_arrow_array_release(out);
-    }
-    return status;
-}
-
-static void stream_close(void *state) {
-    struct part_stream *stream = state;
-    plan_release(stream->plan);
-    stoa_pool_free(stream->pool, stream, sizeof *stream);
-}
-
-stoa_status stoa_plan_open(stoa_plan *plan, int32_t split, const stoa_context *context,
-                           struct ArrowArrayStream *out, stoa_error *err) {
-    static const stoa_stream_operations operations = {stream_next, stream_close};
-    STOA_ASSERT(split >= 0 && split < plan->parts.count);
-    out->release = NULL;
-    if (plan->batches[split] == NULL) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "'%s': the engine reads Parquet files",
-                         plan->parts.items[split]->path);
-    }
-    stoa_pool *pool = context != NULL && context->pool != NULL ? context->pool : plan->pool;
-    struct part_stream *stream = NULL;
-    struct ArrowSchema schema = {0};
-    STOA_TRY(stoa_schema_to_arrow(pool, plan->schema, &schema, err));
-    stoa_status status = stoa_pool_allocate_array(pool, 1, sizeof *stream, (void **)&stream, err);
-    if (status != STOA_OK) {
-        stoa_arrow_schema_release(&schema);
-        return status;
-    }
-    atomic_fetch_add_explicit(&plan->references, 1, memory_order_relaxed);
-    *stream = (struct part_stream){plan, pool, context == NULL ? NULL : context->cancel, split,
-                                   false};
-    return stoa_stream_create(pool, &schema, &operations, stream, out, err);
 }

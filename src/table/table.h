@@ -78,9 +78,11 @@ const stoa_value *stoa_plan_partition(const stoa_plan *plan, int32_t split);
 STOA_MUST_USE stoa_status stoa_plan_parquet_path(stoa_plan *plan, int32_t split,
                                                  const stoa_context *context, const char **out,
                                                  stoa_error *err);
-/// Batches in the canonical layout of stoa_plan_schema.
+/// Batches in the canonical layout of stoa_plan_schema. A Parquet file is read where it lies, by row
+/// group, ahead of the reader on the context's threads, if it has any.
 ///
-/// Errors   STOA_UNSUPPORTED  a Parquet split: the engine reads those (stoa_scan in `sql` does)
+/// Errors   of batches of a Parquet file, with its name: STOA_CORRUPT, STOA_UNSUPPORTED, STOA_INVALID
+///          (a column whose type does not widen to the table's), STOA_IO, STOA_LIMIT
 STOA_MUST_USE stoa_status stoa_plan_open(stoa_plan *plan, int32_t split,
                                          const stoa_context *context, struct ArrowArrayStream *out,
                                          stoa_error *err);

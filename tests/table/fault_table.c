@@ -114,15 +114,13 @@ static stoa_status transact(table_world *world, stoa_error *err) {
     STOA_CHECK(load(world, transaction, "b", STOA_OVERWRITE, 3, err));
     STOA_CHECK(load(world, transaction, "c", STOA_CREATE, 1, err));
     STOA_CHECK(stoa_table_plan(world->db, transaction, "a", NULL, NULL, &plan, err));
-    if (stoa_plan_memory_batches(plan, 0, &(int64_t){0}) != NULL) {
-        struct ArrowArrayStream stream = {0};
-        struct ArrowArray batch = {0};
-        STOA_CHECK(stoa_plan_open(plan, 0, NULL, &stream, err));
-        status = stoa_stream_next(&stream, &batch, err);
-        stoa_arrow_array_release(&batch);
-        stoa_arrow_stream_release(&stream);
-        STOA_CHECK(status);
-    }
+    struct ArrowArrayStream stream = {0};
+    struct ArrowArray batch = {0};
+    STOA_CHECK(stoa_plan_open(plan, 0, NULL, &stream, err));
+    status = stoa_stream_next(&stream, &batch, err);
+    stoa_arrow_array_release(&batch);
+    stoa_arrow_stream_release(&stream);
+    STOA_CHECK(status);
     status = stoa_transaction_commit(transaction, err);
 
 done:
