@@ -140,10 +140,31 @@ STOA_API STOA_MUST_USE stoa_status stoa_export_folder(stoa_database *database,
                                                       const stoa_context *context,
                                                       int64_t *out_rows, stoa_error *err);
 
-/// The rows of any file that Stoa reads, or of those that a pattern names. `format` NULL: by content
-/// and name; `context` is nullable. Errors as stoa_load.
-STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const char *path,
-                                                  const char *format, const stoa_context *context,
+typedef struct stoa_file_scan_options {
+    const char *format;  /* of all files; NULL: by content and name */
+    const char *columns; /* "status,total"; NULL: all. A name with a comma stands in "quotes" */
+    const char *where;   /* "total > 50"; NULL: all rows */
+    int64_t limit;       /* 0 or less: none */
+    stoa_context context;
+} stoa_file_scan_options;
+
+#define STOA_FILE_SCAN_DEFAULT                                                                     \
+    {                                                                                              \
+        NULL, NULL, NULL, -1, {                                                                    \
+            NULL, NULL, NULL, NULL, NULL, NULL                                                     \
+        }                                                                                          \
+    }
+
+/// The rows of any files that Stoa reads, without a table: `paths` as stoa_load's. Files with other
+/// columns, or of other formats, are united as in a load. Of Parquet files no more is read than the
+/// columns, and for a limit the rows, that are wanted. `options` is nullable.
+///
+/// Errors   as stoa_load; STOA_NOT_FOUND also for a column that the files do not have, STOA_INVALID
+///          for a predicate, with `err->offset`
+/// Owns     The stream holds what it needs; the database must outlive it.
+STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const char *const *paths,
+                                                  size_t path_count,
+                                                  const stoa_file_scan_options *options,
                                                   struct ArrowArrayStream *out, stoa_error *err);
 
 /// What a file holds (Parquet, Arrow), as one JSON text; `with_pages` also the header of every page

@@ -312,10 +312,17 @@ int stoa_cli_export(const stoa_cli_arguments *arguments) {
 
 int stoa_cli_cat(const stoa_cli_arguments *arguments) {
     stoa_error err = STOA_ERROR_NONE;
+    stoa_file_scan_options options = STOA_FILE_SCAN_DEFAULT;
     stoa_cli_output output = {.format = stoa_cli_value(arguments, "--format"),
                               .path = stoa_cli_value(arguments, "--output"),
                               .rows_max = 40};
+    options.format = stoa_cli_value(arguments, "--input-format");
+    options.columns = stoa_cli_value(arguments, "--columns");
+    options.where = stoa_cli_value(arguments, "--where");
     stoa_status status = stoa_cli_value_i64(arguments, "--rows", 0, &output.rows_max, &err);
+    if (status == STOA_OK) {
+        status = stoa_cli_value_i64(arguments, "--limit", 1, &options.limit, &err);
+    }
     if (status == STOA_OK) {
         status = stoa_cli_output_check(&output, &err);
     }
@@ -323,17 +330,17 @@ int stoa_cli_cat(const stoa_cli_arguments *arguments) {
         return stoa_cli_usage("cat", "%s", err.message);
     }
     stoa_cli_session session;
+    struct ArrowArrayStream rows = {0};
+    int64_t count = 0;
     status = stoa_cli_session_open(":memory:", STOA_CLI_READ, &session, &err);
-    for (int i = 0; i < arguments->positional_count && status == STOA_OK; i++) {
-        struct ArrowArrayStream rows = {0};
-        int64_t count = 0;
-        status = stoa_file_scan(session.database, arguments->positionals[i],
-                                stoa_cli_value(arguments, "--input-format"), &session.context,
-                                &rows, &err);
-        if (status == STOA_OK) {
-            status = stoa_cli_output_rows(session.database, &output, &rows, &session.context,
-                                          &count, &err);
-        }
+    if (status == STOA_OK) {
+        options.context = session.context;
+        status = stoa_file_scan(session.database, arguments->positionals,
+                                (size_t)arguments->positional_count, &options, &rows, &err);
+    }
+    if (status == STOA_OK) {
+        status = stoa_cli_output_rows(session.database, &output, &rows, &session.context, &count,
+                                      &err);
     }
     stoa_cli_session_close(&session);
     return status == STOA_OK ? STOA_EXIT_OK : stoa_cli_fail("cat", status, &err);

@@ -158,9 +158,18 @@ const stoa_cli_verb stoa_cli_verbs[] = {
      .positionals_min = 1,
      .positionals_max = STOA_CLI_POSITIONALS_MAX,
      .summary = "show the rows of any file that Stoa reads",
+     .description = "FILE may be a URI, a glob in quotes, or - for standard input. Several files are "
+                    "one result, in order, with the columns of all of them. Rows are shown as they "
+                    "are read. Of Parquet files no more is read than what is shown.",
      .examples = "stoa cat airports.csv\n"
-                 "stoa cat flights-3m.parquet --rows 10",
-     .options = {FORMAT_OPTION,
+                 "stoa cat flights-3m.parquet --rows 10\n"
+                 "stoa cat 's3://lake/flights/*.parquet' --columns origin,delay --where 'delay > 60' "
+                 "-o late.csv\n"
+                 "stoa cat events.jsonl.gz --limit 1000 --format parquet > head.parquet",
+     .options = {{"--columns", 0, "NAMES", "these columns, in this order: 'id, total' (default: all)"},
+                 {"--where", 0, "TEXT", "rows for which this is true: \"total > 50 and day is not null\""},
+                 {"--limit", 0, "N", "at most N rows"},
+                 FORMAT_OPTION,
                  OUTPUT_OPTION,
                  {"--input-format", 0, "F", "of FILE (default: by content and name)"},
                  {"--rows", 0, "N", "rows that a table shows (default 40, 0 is all)"}},

@@ -22,12 +22,4 @@ STOA_MUST_USE stoa_status stoa_ingest_check_skipped(const stoa_ingest_input *inp
                                                     const uint8_t *bytes, size_t size,
                                                     int64_t skipped, stoa_error *err);
 
-/// Errors   STOA_CORRUPT      a page fails its checksum, with file and byte
-///          STOA_UNSUPPORTED  a decimal of more than 38 digits, which the engine reads as a wrong
-///                            floating-point number
-STOA_MUST_USE stoa_status stoa_ingest_check_parquet(stoa_session *session,
-                                                    const stoa_ingest_input *input,
-                                                    const stoa_context *context,
-                                                    stoa_fs_registry *registry, stoa_error *err);
-
 #endif

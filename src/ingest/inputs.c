@@ -156,6 +156,7 @@ static stoa_status prepare(struct walk *walk, stoa_ingest_input *input, stoa_err
     case STOA_FORMAT_CSV:
     case STOA_FORMAT_TSV:
     case STOA_FORMAT_JSONL: return STOA_OK;
+    case STOA_FORMAT_PARQUET:
     case STOA_FORMAT_ARROW_FILE:
     case STOA_FORMAT_ARROW_STREAM:
         return input->kind.packing == STOA_PACKING_NONE

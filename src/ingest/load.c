@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "ingest/parquet_source.h"
 #include "ingest/rejects.h"
 #include "ingest/source.h"
 
@@ -44,8 +45,10 @@ struct run {
     const stoa_ingest_input *inputs;
     size_t count;
     uint64_t bytes;
-    stoa_text_source *text;    /* either this */
-    stoa_ingest_source stream; /* or that */
+    stoa_text_source *text;      /* either this */
+    stoa_parquet_source parquet; /* or this, with `found` */
+    stoa_ingest_source stream;   /* or that */
+    struct ArrowSchema found;
     stoa_ingest_fit fit;
     bool reading_failed; /* the source of a stream, not what was done to its rows */
     int64_t rows_taken;  /* by the sink */
@@ -103,7 +106,9 @@ static void tell_progress(struct run *run) {
         return;
     }
     run->told_ns = now_ns;
-    uint64_t percent = atomic_load_explicit(&run->engine_percent, memory_order_relaxed);
+    uint64_t percent = run->parquet.files != NULL
+                           ? (uint64_t)(run->rows_taken * 100 / run->parquet.row_count)
+                           : atomic_load_explicit(&run->engine_percent, memory_order_relaxed);
     uint64_t bytes = run->text != NULL ? stoa_text_source_bytes_done(run->text)
                                        : run->bytes / 100 * percent;
     stoa_progress told = {.phase = "loading",
@@ -136,6 +141,62 @@ static stoa_status fit_batch(void *state, void *local, stoa_morsel *morsel,
     stoa_buffer_init(&rejected, run->fit.pool);
     stoa_status status = stoa_ingest_fit_batch(&run->fit, run->inputs[0].name, &run->stream.schema,
                                                &batch, morsel, next, &rows_before, &rejected, err);
+    if (status == STOA_OK) {
+        status = stoa_ingest_fit_pass_rejects(run->fit.pool, &rejected, morsel, next, err);
+    }
+    stoa_buffer_release(&rejected);
+    return status;
+}
+
+/* The rows of a part that came before. */
+struct part_rows {
+    stoa_pool *pool;
+    int64_t part;
+    int64_t count;
+};
+
+static stoa_status open_part_rows(void *state, const stoa_context *context, void **out_local,
+                                  stoa_error *err) {
+    void *memory = NULL;
+    (void)state;
+    STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof(struct part_rows), &memory, err));
+    ((struct part_rows *)memory)->pool = context->pool;
+    *out_local = memory;
+    return STOA_OK;
+}
+
+static void close_part_rows(void *state, void *local) {
+    (void)state;
+    stoa_pool_free(((struct part_rows *)local)->pool, local, sizeof(struct part_rows));
+}
+
+/* Rows of Parquet files, which are told by their number in the file. */
+static stoa_status fit_rows(void *state, void *local, stoa_morsel *morsel,
+                            const stoa_pipeline_stage *next, stoa_error *err) {
+    struct run *run = state;
+    struct part_rows *before = local;
+    struct ArrowArray batch = morsel->batch;
+    stoa_buffer rejected;
+    int32_t file;
+    int64_t row;
+    if (batch.release == NULL) {
+        return stoa_pipeline_push(next, morsel, err);
+    }
+    if (before->part != morsel->part || morsel->index == 0) {
+        before->part = morsel->part;
+        before->count = 0;
+    }
+    stoa_parquet_files_place(run->parquet.files, morsel->part, &file, &row);
+    morsel->batch = (struct ArrowArray){0};
+    stoa_buffer_init(&rejected, run->fit.pool);
+    stoa_status status = stoa_ingest_fit_batch(&run->fit, run->inputs[file].name, &run->found,
+                                               &batch, morsel, next, &before->count, &rejected,
+                                               err);
+    if (status == STOA_INVALID) {
+        stoa_ingest_shift_row(err, row);
+        stoa_wrap(err, "loading '%s'", run->inputs[file].name);
+        stoa_error_set_file(err, run->inputs[file].name, -1);
+    }
     if (status == STOA_OK) {
         status = stoa_ingest_fit_pass_rejects(run->fit.pool, &rejected, morsel, next, err);
     }
@@ -183,10 +244,14 @@ static stoa_status run_pipeline(struct run *run, stoa_error *err) {
     if (run->text != NULL) {
         pipeline.source = stoa_text_source_blocks(run->text);
         stage = stoa_text_source_parser(run->text, &run->fit);
+    } else if (run->parquet.files != NULL) {
+        pipeline.source = stoa_parquet_files_source(run->parquet.files);
+        stoa_parquet_files_window(run->parquet.files, &pipeline.options);
+        stage = (stoa_pipeline_operator){run, open_part_rows, fit_rows, close_part_rows};
     }
     stoa_status status = stoa_pipeline_run(&pipeline, &context, err);
     int64_t failed = atomic_load_explicit(&run->fit.failed_part, memory_order_relaxed);
-    if (status == STOA_INVALID && failed != INT64_MAX) {
+    if (status == STOA_INVALID && failed != INT64_MAX && run->parquet.files == NULL) {
         stoa_ingest_shift_row(err, failed == run->part ? run->part_begin : run->rows_taken);
     }
     return status;
@@ -227,6 +292,18 @@ done:
     return status;
 }
 
+static stoa_status run_parquet(struct run *run, stoa_error *err) {
+    struct load *load = run->load;
+    stoa_parquet_source *source = &run->parquet;
+    STOA_TRY(stoa_parquet_source_open(load->database, run->inputs, run->count, load->target,
+                                      &load->context, source, err));
+    STOA_TRY(stoa_schema_to_arrow(load->context.pool, source->schema, &run->found, err));
+    STOA_TRY(ready_sink(run, &run->found, err));
+    static const stoa_parquet_source_options all;
+    STOA_TRY(stoa_parquet_source_begin(source, &all, &load->context, err));
+    return run_pipeline(run, err);
+}
+
 static stoa_status run_stream(struct run *run, stoa_error *err) {
     struct load *load = run->load;
     stoa_context context = load->context;
@@ -264,9 +341,12 @@ static stoa_status load_run(struct load *load, size_t first, size_t count, stoa_
     for (size_t i = 0; i < count; i++) {
         run.bytes += run.inputs[i].bytes;
     }
-    stoa_status status = stoa_text_source_offers(&run.inputs[0]) ? run_text(&run, err)
-                                                                 : run_stream(&run, err);
+    stoa_status status = run.inputs[0].kind.format == STOA_FORMAT_PARQUET ? run_parquet(&run, err)
+                         : stoa_text_source_offers(&run.inputs[0])        ? run_text(&run, err)
+                                                                          : run_stream(&run, err);
     stoa_text_source_close(run.text);
+    stoa_parquet_source_release(&run.parquet);
+    stoa_arrow_schema_release(&run.found);
     stoa_ingest_source_release(&run.stream);
     load->bytes_before += run.bytes;
     return status;

@@ -1,4 +1,4 @@
-/* Reading files whole, by the engine's readers for Parquet and JSON and our own for Arrow.
+/* Reading files whole, by the engine's reader for JSON and our own for Arrow.
  *
  * Types of JSON columns come from the target schema where there is one. They are given to the reader
  * and not cast afterwards: a text that was first guessed to be a timestamp would come out of a cast
@@ -12,7 +12,6 @@
 #include "arrow/ipc.h"
 #include "arrow/print.h"
 #include "base/error.h"
-#include "ingest/check.h"
 #include "ingest/columns.h"
 #include "mem/buffer.h"
 #include "schema/schema.h"
@@ -82,12 +81,9 @@ static stoa_status append_json_options(const struct request *request, bool typed
 
 static stoa_status append_reader(const struct request *request, const stoa_schema *found,
                                  stoa_pool *pool, stoa_buffer *sql, stoa_error *err) {
-    bool json = is_json(request->inputs[0].kind.format);
-    STOA_TRY(stoa_buffer_append_text(sql, json ? "read_json(" : "read_parquet(", err));
+    STOA_TRY(stoa_buffer_append_text(sql, "read_json(", err));
     STOA_TRY(append_files(request, sql, err));
-    if (json) {
-        STOA_TRY(append_json_options(request, found != NULL, sql, err));
-    }
+    STOA_TRY(append_json_options(request, found != NULL, sql, err));
     if (found != NULL) {
         STOA_TRY(append_columns(request, found, pool, sql, err));
     } else if (request->count > 1) {
@@ -148,19 +144,6 @@ static stoa_status find_json_columns(stoa_session *session, struct request *requ
     return find_columns(session, request, context, out, err);
 }
 
-static stoa_status check_inputs(stoa_database *database, stoa_session *session,
-                                const struct request *request, const stoa_context *context,
-                                stoa_error *err) {
-    if (request->inputs[0].kind.format != STOA_FORMAT_PARQUET) {
-        return STOA_OK;
-    }
-    for (size_t i = 0; i < request->count; i++) {
-        STOA_TRY(stoa_ingest_check_parquet(session, &request->inputs[i], context,
-                                           stoa_database_file_systems(database), err));
-    }
-    return STOA_OK;
-}
-
 static stoa_status open_engine(stoa_database *database, struct request *request,
                                const stoa_context *context, stoa_ingest_source *out,
                                stoa_error *err) {
@@ -169,12 +152,8 @@ static stoa_status open_engine(stoa_database *database, struct request *request,
     stoa_buffer sql;
     stoa_buffer_init(&sql, context->pool);
     stoa_status status = STOA_OK;
-    stoa_file_format format = request->inputs[0].kind.format;
     STOA_CHECK(stoa_session_open(database, &out->session, err));
-    STOA_CHECK(check_inputs(database, out->session, request, context, err));
-    if (is_json(format)) {
-        STOA_CHECK(find_json_columns(out->session, request, context, &found, err));
-    }
+    STOA_CHECK(find_json_columns(out->session, request, context, &found, err));
     STOA_CHECK(stoa_buffer_append_text(&sql, "SELECT * FROM ", err));
     STOA_CHECK(append_reader(request, found, context->pool, &sql, err));
     STOA_CHECK(stoa_buffer_text(&sql, &text, err));

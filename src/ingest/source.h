@@ -1,4 +1,4 @@
-/* Rows out of files: Arrow by our own reader, everything else by the engine's.
+/* Rows out of files in one piece: Arrow by our own reader, JSON by the engine's.
  *
  * A source is one stream over a run of inputs of one format, whose columns were made to agree. */
 #ifndef STOA_INGEST_SOURCE_H
@@ -14,8 +14,8 @@ typedef struct stoa_ingest_source {
     struct ArrowSchema schema;
 } stoa_ingest_source;
 
-/// Opens inputs[0..count), all of one format, which is not CSV. `target` (nullable) gives columns
-/// their types where JSON leaves them open; `rejects` says that rows are to be set aside.
+/// Opens inputs[0..count), all of one format, which is neither CSV nor Parquet. `target` (nullable)
+/// gives columns their types where JSON leaves them open; `rejects` says that rows are to be set aside.
 ///
 /// Errors   STOA_UNSUPPORTED  `rejects` for a format that cannot set rows aside
 /// Owns     The caller releases `out`.

@@ -192,7 +192,7 @@ static void pipelines_within_tasks_share_threads(void **state) {
         }
         for (int i = 0; i < EXPORTS; i++) {
             const char *const path = paths[i];
-            assert_ok(stoa_file_scan(database, path, NULL, NULL, &rows[i], &err), err);
+            assert_ok(stoa_file_scan(database, &path, 1, NULL, &rows[i], &err), err);
             assert_int_equal(count_rows(database, &rows[i]), EXPORTED_ROWS);
         }
         stoa_database_close(database);
