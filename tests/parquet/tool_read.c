@@ -196,18 +196,13 @@ static stoa_status run(stoa_context *context, const struct settings *settings, c
         STOA_CHECK(read_keys(context, registry, settings->keys, &keys, err));
     }
     STOA_CHECK(stoa_parquet_reader_open(context, input, &opening, &reader, err));
-<<<<<<< HEAD
-    STOA_CHECK(stoa_parquet_reader_stream(reader, &settings->options, &stream, err));
-    STOA_CHECK((settings->rewrites ? rewrite : convert)(context, &stream, output, err));
-=======
     read_options = settings->options;
     if (settings->where != NULL) {
         STOA_CHECK(stoa_predicate_parse(&arena, stoa_parquet_reader_schema(reader), settings->where,
                                         &read_options.predicate, err));
     }
     STOA_CHECK(stoa_parquet_reader_stream(reader, &read_options, &stream, err));
-    STOA_CHECK(convert(context, &stream, output, err));
->>>>>>> 23b8703 (tests: rows of a predicate against DuckDB's answers)
+    STOA_CHECK((settings->rewrites ? rewrite : convert)(context, &stream, output, err));
 
 done:
     stoa_arrow_stream_release(&stream);
