@@ -5,21 +5,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libdeflate.h>
+
 #include "base/hash.h"
 #include "codec/bitpack_kernel.h"
 #include "codec/bitpack_simd_kernel.h"
 #include "codec/byte_stream_split.h"
 #include "codec/delta.h"
 #include "codec/dictionary_decoder.h"
+#include "codec/gather_kernel.h"
 #include "codec/rle.h"
 #include "measure.h"
 
-enum { COUNT = 32768, ROUNDS = 15, REPEATS = 64, ENTRIES = 5000 };
+enum { COUNT = 32768, ROUNDS = 15, REPEATS = 64, ENTRIES = 5000, SMALL_ENTRIES = 10 };
 
 static uint64_t words[COUNT], out[COUNT];
 static uint32_t codes[COUNT];
 static uint8_t encoded[COUNT * 16], levels[COUNT];
 static uint64_t entries[ENTRIES];
+static uint32_t small[SMALL_ENTRIES];
 static size_t encoded_bytes;
 static int width;
 static uint64_t checksum;
@@ -151,6 +155,28 @@ static void fast_dictionary(void) {
     must(stoa_dictionary_decoder_read_fixed(&decoder, entries, 8, out, COUNT, NULL));
 }
 
+/* libdeflate's has vectors of 16 bytes. */
+static void library_crc32(void) {
+    out[0] = libdeflate_crc32(0, encoded, sizeof encoded);
+}
+static void fast_crc32(void) {
+    out[0] = stoa_crc32(0, encoded, sizeof encoded);
+}
+
+static void simple_small_dictionary(void) {
+    const uint8_t *bytes = encoded;
+    uint64_t bits = 0;
+    int filled = 0;
+    uint32_t *to = (uint32_t *)out;
+    for (size_t i = 0; i < COUNT; i++) {
+        to[i] = (uint32_t)entries[simple_bits(&bytes, &bits, &filled, width)];
+    }
+}
+static void fast_small_dictionary(void) {
+    stoa_bitunpack_u32(encoded, COUNT, width, codes);
+    stoa_codes_gather((const uint8_t *)small, SMALL_ENTRIES, 4, codes, COUNT, (uint8_t *)out);
+}
+
 static void simple_streams(void) {
     uint8_t *to = (uint8_t *)out;
     for (size_t i = 0; i < COUNT; i++) {
@@ -253,6 +279,13 @@ int main(void) {
     encoded[0] = (uint8_t)width;
     encoded_bytes = 1 + stoa_rle_encode_u32(codes, COUNT, width, encoded + 1);
     compare("dictionary.u64.w13", "a simple loop", simple_dictionary, fast_dictionary);
+    for (size_t i = 0; i < SMALL_ENTRIES; i++) {
+        small[i] = (uint32_t)entries[i];
+    }
+    width = 4;
+    fill_codes(SMALL_ENTRIES);
+    stoa_bitpack_u32(codes, COUNT, width, encoded);
+    compare("dictionary.u32.w4", "a simple loop", simple_small_dictionary, fast_small_dictionary);
     for (size_t i = 0; i < sizeof encoded; i++) {
         encoded[i] = (uint8_t)stoa_hash_u64(i + 1);
     }
@@ -260,6 +293,13 @@ int main(void) {
     compare("streams.w4", "a simple loop", simple_streams, fast_streams);
     width = 8;
     compare("streams.w8", "a simple loop", simple_streams, fast_streams);
+    const double library = time_of(library_crc32), ours = time_of(fast_crc32);
+    if (stoa_crc32(0, encoded, sizeof encoded) != libdeflate_crc32(0, encoded, sizeof encoded)) {
+        (void)fprintf(stderr, "crc32: the two differ\n");
+        return 1;
+    }
+    printf("ratio codec.crc32 %.2f GB/s vs libdeflate %.2f = %.2fx\n",
+           sizeof encoded / ours * 1e-9, sizeof encoded / library * 1e-9, library / ours);
     printf("figure codec.checksum %u bits\n", (unsigned)(checksum & 0xFFFF));
     return 0;
 }

@@ -58,7 +58,7 @@ static stoa_status read_values(stoa_dictionary_decoder *decoder, const uint8_t *
             return fail_code(decoder, highest, err);
         }
         if (codes != NULL) {
-            stoa_codes_gather(entries, value_bytes, codes, piece.count, out);
+            stoa_codes_gather(entries, decoder->entry_count, value_bytes, codes, piece.count, out);
         } else {
             stoa_repeat_fixed(entries + piece.value * value_bytes, value_bytes, piece.count, out);
         }

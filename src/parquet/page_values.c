@@ -296,8 +296,8 @@ stoa_status stoa_page_entries_take(stoa_chunk_reader *chunk, const uint32_t *cod
     out->value_count += count;
     if (!has_bytes(chunk)) {
         STOA_TRY(reserve_fixed(chunk, out, count, &at, err));
-        stoa_codes_gather(chunk->dictionary.data, (size_t)chunk->value_bytes, codes, (size_t)count,
-                          at);
+        stoa_codes_gather(chunk->dictionary.data, chunk->dictionary_count,
+                          (size_t)chunk->value_bytes, codes, (size_t)count, at);
         return STOA_OK;
     }
     while (count > 0) {

@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/bytes.h"
+#include "base/cpu.h"
 #include "base/error.h"
 
 /* ---- Gaps ------------------------------------------------------------------------------------ */
@@ -54,17 +55,42 @@ void stoa_spread_offsets(int32_t *offsets, int64_t count, const uint8_t *validit
 
 /* ---- Stored values into Arrow's -------------------------------------------------------------- */
 
-void stoa_narrow_1(uint8_t *values, int64_t count) {
-    for (int64_t i = 0; i < count; i++) {
-        values[i] = values[4 * i];
+/* A block is read before it is written, never behind what was read: the compiler makes vectors of it,
+ * with single instructions where the processor has them. */
+#define NARROW_LOOP(TYPE)                                                                          \
+    enum { BLOCK = 64 };                                                                           \
+    TYPE narrow[BLOCK];                                                                            \
+    uint32_t wide[BLOCK] = {0};                                                                     \
+    for (int64_t i = 0; i < count; i += BLOCK) {                                                   \
+        const size_t now = count - i < BLOCK ? (size_t)(count - i) : BLOCK;                        \
+        memcpy(wide, values + 4 * i, now * sizeof *wide);                                          \
+        for (size_t k = 0; k < BLOCK; k++) {                                                       \
+            narrow[k] = (TYPE)wide[k];                                                             \
+        }                                                                                          \
+        memcpy(values + (size_t)i * sizeof *narrow, narrow, now * sizeof *narrow);                 \
     }
-}
 
-void stoa_narrow_2(uint8_t *values, int64_t count) {
-    for (int64_t i = 0; i < count; i++) {
-        memmove(values + 2 * i, values + 4 * i, 2);
+#if defined(__x86_64__)
+#define DEFINE_NARROW(NAME, TYPE)                                                                  \
+    __attribute__((target("avx512f,avx512bw"))) static void NAME##_avx512(uint8_t *values,         \
+                                                                          int64_t count) {         \
+        NARROW_LOOP(TYPE)                                                                          \
+    }                                                                                              \
+    void NAME(uint8_t *values, int64_t count) {                                                    \
+        if (stoa_cpu_level() == STOA_CPU_AVX512) {                                                 \
+            NAME##_avx512(values, count);                                                          \
+            return;                                                                                \
+        }                                                                                          \
+        NARROW_LOOP(TYPE)                                                                          \
     }
-}
+#else
+#define DEFINE_NARROW(NAME, TYPE)                                                                  \
+    void NAME(uint8_t *values, int64_t count) {                                                    \
+        NARROW_LOOP(TYPE)                                                                          \
+    }
+#endif
+DEFINE_NARROW(stoa_narrow_1, uint8_t)
+DEFINE_NARROW(stoa_narrow_2, uint16_t)
 
 void stoa_widen_i32_i128(const uint8_t *values, int64_t count, uint8_t *out) {
     for (int64_t i = 0; i < count; i++) {

@@ -9,6 +9,7 @@
 #include "codec/bitpacked_levels.h"
 #include "codec/byte_stream_split.h"
 #include "codec/dictionary_decoder.h"
+#include "codec/gather_kernel.h"
 #include "codec/plain.h"
 #include "codec/rle.h"
 #include "support.h"
@@ -526,6 +527,36 @@ static void int96_timestamps_are_days_and_nanoseconds(void **state) {
     }
 }
 
+/* Few entries fit registers, more do not; all in exactly their memory. */
+static void codes_are_looked_up_whatever_the_width(void **state) {
+    (void)state;
+    static const size_t widths[] = {1, 2, 4, 5, 8, 12, 16};
+    support_random random = support_random_open("look_up");
+    for (size_t entry_count = 1; entry_count <= 40; entry_count++) {
+        for (size_t w = 0; w < sizeof widths / sizeof widths[0]; w++) {
+            const size_t width = widths[w];
+            const size_t count = (size_t)support_random_below(&random, 70);
+            uint8_t *entries = malloc(entry_count * width);
+            uint32_t *codes = malloc(count * sizeof *codes + 1);
+            uint8_t *out = malloc(count * width + 1);
+            assert_true(entries != NULL && codes != NULL && out != NULL);
+            support_random_bytes(&random, entries, entry_count * width);
+            for (size_t i = 0; i < count; i++) {
+                codes[i] = (uint32_t)support_random_below(&random, entry_count);
+            }
+            out[count * width] = 77;
+            stoa_codes_gather(entries, entry_count, width, codes, count, out);
+            for (size_t i = 0; i < count; i++) {
+                assert_memory_equal(out + i * width, entries + codes[i] * width, width);
+            }
+            assert_int_equal(out[count * width], 77);
+            free(out);
+            free(codes);
+            free(entries);
+        }
+    }
+}
+
 static void gathered_views_stand_one_behind_the_other(void **state) {
     (void)state;
     enum { COUNT = 200 };
@@ -577,6 +608,7 @@ int main(void) {
         cmocka_unit_test(int96_timestamps_are_days_and_nanoseconds),
         cmocka_unit_test(plain_byte_arrays_are_gathered_as_far_as_there_is_room),
         cmocka_unit_test(short_entries_stand_one_behind_the_other),
+        cmocka_unit_test(codes_are_looked_up_whatever_the_width),
         cmocka_unit_test(gathered_views_stand_one_behind_the_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,6 +161,27 @@ static void values_are_spread_over_their_slots(void **state) {
     }
 }
 
+static void integers_are_narrowed_in_place(void **state) {
+    (void)state;
+    support_random random = support_random_open("narrow");
+    for (size_t count = 0; count < 300; count++) {
+        uint8_t *once = malloc(4 * count + 1), *twice = malloc(4 * count + 1);
+        uint8_t wide[4 * 300];
+        assert_true(once != NULL && twice != NULL);
+        support_random_bytes(&random, wide, sizeof wide);
+        memcpy(once, wide, 4 * count);
+        memcpy(twice, wide, 4 * count);
+        stoa_narrow_1(once, (int64_t)count);
+        stoa_narrow_2(twice, (int64_t)count);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(once[i], wide[4 * i]);
+            assert_memory_equal(twice + 2 * i, wide + 4 * i, 2);
+        }
+        free(once);
+        free(twice);
+    }
+}
+
 static void every_half_float_keeps_its_value(void **state) {
     (void)state;
     for (uint32_t half = 0; half <= UINT16_MAX; half++) {
@@ -203,6 +224,7 @@ int main(void) {
         cmocka_unit_test(slots_follow_their_rule),
         cmocka_unit_test(levels_are_counted_and_rows_end_before_the_next),
         cmocka_unit_test(values_are_spread_over_their_slots),
+        cmocka_unit_test(integers_are_narrowed_in_place),
         cmocka_unit_test(every_half_float_keeps_its_value),
         cmocka_unit_test(decimals_of_any_length_keep_their_value),
     };
