@@ -41,11 +41,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     stoa_buffer json;
     stoa_buffer_init(&json, pool);
     if (stoa_parquet_verify(&context, &file, &err) == STOA_OK &&
-        stoa_parquet_describe(&context, &file, true, &json, &err) != STOA_OK) {
+        (stoa_parquet_describe(&context, &file, true, &json, &err) != STOA_OK ||
+         stoa_parquet_describe_text(&context, &file, true, &json, &err) != STOA_OK)) {
         abort(); /* what verifies can be described */
     }
     stoa_buffer_clear(&json);
     stoa_status status = stoa_parquet_describe(&context, &file, false, &json, &err);
+    status = stoa_parquet_describe_text(&context, &file, status == STOA_OK, &json, &err);
     (void)status;
     stoa_buffer_release(&json);
     if (stoa_pool_used(pool) != 0) {

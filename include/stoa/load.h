@@ -167,14 +167,18 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const
                                                   const stoa_file_scan_options *options,
                                                   struct ArrowArrayStream *out, stoa_error *err);
 
-/// What a file holds (Parquet, Arrow), as one JSON text; `with_pages` also the header of every page
-/// of a Parquet file.
+/// What a file holds (Parquet, Arrow), as one JSON text; `with_pages` also every page of a Parquet
+/// file, whose checksum is compared.
 ///
 /// Errors   STOA_UNSUPPORTED  a text file
 ///          STOA_CORRUPT      what the file says of itself does not hold
 STOA_API STOA_MUST_USE stoa_status stoa_file_inspect(stoa_database *database, const char *path,
                                                      bool with_pages, stoa_text *out,
                                                      stoa_error *err);
+/// The same of a Parquet file as lines of text for people; of an Arrow file it is JSON here too.
+STOA_API STOA_MUST_USE stoa_status stoa_file_inspect_text(stoa_database *database,
+                                                          const char *path, bool with_pages,
+                                                          stoa_text *out, stoa_error *err);
 
 #ifdef __cplusplus
 }

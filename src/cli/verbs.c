@@ -178,11 +178,16 @@ const stoa_cli_verb stoa_cli_verbs[] = {
      .positionals = "FILE…",
      .positionals_min = 1,
      .positionals_max = STOA_CLI_POSITIONALS_MAX,
-     .summary = "show what a Parquet or Arrow file holds, as JSON",
+     .summary = "show what a Parquet or Arrow file holds",
+     .description = "Of a Parquet file: its schema, and for each row group and column encodings, sizes, "
+                    "counts, bounds and indexes. It is text on a terminal and JSON into a pipe; Arrow "
+                    "files are always JSON.",
      .examples = "stoa inspect flights-3m.parquet\n"
-                 "stoa inspect --pages flights-3m.parquet",
-     .options = {{"--pages", 0, NULL, "also the header of every page of a Parquet file"},
-                 {"--json", 0, NULL, "JSON, which is also the default"}},
+                 "stoa inspect --pages --text flights-3m.parquet | less",
+     .options = {{"--pages", 0, NULL,
+                  "also every page of a Parquet file: place, sizes, rows, encoding, checksum, bounds"},
+                 {"--text", 0, NULL, "text, also into a pipe"},
+                 {"--json", 0, NULL, "JSON, also on a terminal"}},
      .run = stoa_cli_inspect},
     {.name = "drop",
      .positionals = "DB TABLE",

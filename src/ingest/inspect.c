@@ -8,8 +8,11 @@
 #include "table/table.h"
 #include "vfs/vfs.h"
 
-stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool with_pages,
-                              stoa_text *out, stoa_error *err) {
+typedef stoa_status (*parquet_describer)(const stoa_context *context, stoa_file *file,
+                                         bool with_pages, stoa_buffer *out, stoa_error *err);
+
+static stoa_status inspect(stoa_database *database, const char *path, bool with_pages,
+                           parquet_describer describe_parquet, stoa_text *out, stoa_error *err) {
     const stoa_context *context = stoa_database_context(database);
     stoa_fs_registry *registry = stoa_database_file_systems(database);
     stoa_ingest_kind kind;
@@ -22,7 +25,7 @@ stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool wi
     STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &packed, err));
     STOA_CHECK(stoa_compressed_open(context, packed, &kind.packing, &file, err));
     if (kind.format == STOA_FORMAT_PARQUET) {
-        STOA_CHECK(stoa_parquet_describe(context, file, with_pages, &out->buffer, err));
+        STOA_CHECK(describe_parquet(context, file, with_pages, &out->buffer, err));
     } else if (kind.format == STOA_FORMAT_ARROW_FILE || kind.format == STOA_FORMAT_ARROW_STREAM) {
         STOA_CHECK(stoa_ipc_describe(context, file, &out->buffer, err));
     } else {
@@ -37,4 +40,14 @@ stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool wi
 done:
     stoa_file_close(file);
     return status;
+}
+
+stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool with_pages,
+                              stoa_text *out, stoa_error *err) {
+    return inspect(database, path, with_pages, stoa_parquet_describe, out, err);
+}
+
+stoa_status stoa_file_inspect_text(stoa_database *database, const char *path, bool with_pages,
+                                   stoa_text *out, stoa_error *err) {
+    return inspect(database, path, with_pages, stoa_parquet_describe_text, out, err);
 }

@@ -1,8 +1,8 @@
 /* The footer, and on request the page headers, as JSON. Keys are this project's own; names of types,
  * encodings and codecs are the format's. */
 #include "arrow/print.h"
-#include "parquet/footer.h"
-#include "parquet/page_reader.h"
+#include "parquet/bound_print.h"
+#include "parquet/page_listing.h"
 #include "parquet/verify.h"
 
 struct describer {
@@ -11,7 +11,10 @@ struct describer {
     const stoa_parquet_footer *footer;
     stoa_buffer *out;
     bool with_pages;
+    stoa_buffer text; /* of one bound */
 };
+
+enum { BOUND_BYTES_MAX = 64 };
 
 #define TEXT(describer, text) STOA_TRY(stoa_buffer_append_text((describer)->out, (text), err))
 #define FORMAT(describer, ...) STOA_TRY(stoa_buffer_append_format((describer)->out, err, __VA_ARGS__))
@@ -98,30 +101,89 @@ static stoa_status put_element(struct describer *describer, const stoa_parquet_e
 
 /* ---- Row groups ------------------------------------------------------------------------------ */
 
-static stoa_status put_bounds(struct describer *describer, const stoa_parquet_bounds *bounds,
-                              stoa_error *err) {
-    TEXT(describer, ", \"statistics\": {");
-    const char *comma = "";
+/* As bytes, and as people read it. */
+static stoa_status put_bound(struct describer *describer, const stoa_parquet_element *element,
+                             const char *name, const uint8_t *bytes, size_t size,
+                             stoa_error *err) {
+    stoa_buffer *text = &describer->text;
+    stoa_buffer_clear(text);
+    STOA_TRY(stoa_parquet_bound_print(element, bytes, size, BOUND_BYTES_MAX, text, err));
+    FORMAT(describer, ", \"%s\": ", name);
+    STOA_TRY(put_bytes(describer, bytes, size, err));
+    FORMAT(describer, ", \"%s_text\": ", name);
+    return stoa_json_string_print((const char *)text->data, text->size, describer->out, err);
+}
+
+static stoa_status put_bounds(struct describer *describer, int32_t leaf,
+                              const stoa_parquet_bounds *bounds, stoa_error *err) {
+    const stoa_parquet_footer *footer = describer->footer;
+    const stoa_parquet_element *element = &footer->elements[footer->leaves[leaf].element];
+    FORMAT(describer, ", \"statistics\": {\"ordered\": %s",
+           stoa_parquet_bounds_are_ordered(footer, leaf, bounds) ? "true" : "false");
     if (bounds->null_count >= 0) {
-        FORMAT(describer, "\"null_count\": %" PRId64, bounds->null_count);
-        comma = ", ";
+        FORMAT(describer, ", \"null_count\": %" PRId64, bounds->null_count);
+    }
+    if (bounds->distinct_count >= 0) {
+        FORMAT(describer, ", \"distinct_count\": %" PRId64, bounds->distinct_count);
+    }
+    if (bounds->nan_count >= 0) {
+        FORMAT(describer, ", \"nan_count\": %" PRId64, bounds->nan_count);
     }
     if (bounds->min != NULL) {
-        FORMAT(describer, "%s\"min_exact\": %s, \"min\": ", comma,
-               bounds->min_exact ? "true" : "false");
-        STOA_TRY(put_bytes(describer, bounds->min, bounds->min_size, err));
-        comma = ", ";
+        FORMAT(describer, ", \"min_exact\": %s", bounds->min_exact ? "true" : "false");
+        STOA_TRY(put_bound(describer, element, "min", bounds->min, bounds->min_size, err));
     }
     if (bounds->max != NULL) {
-        FORMAT(describer, "%s\"max_exact\": %s, \"max\": ", comma,
-               bounds->max_exact ? "true" : "false");
-        STOA_TRY(put_bytes(describer, bounds->max, bounds->max_size, err));
+        FORMAT(describer, ", \"max_exact\": %s", bounds->max_exact ? "true" : "false");
+        STOA_TRY(put_bound(describer, element, "max", bounds->max, bounds->max_size, err));
     }
     return stoa_buffer_append_text(describer->out, "}", err);
 }
 
-static stoa_status put_page(struct describer *describer, const stoa_parquet_page *page,
-                            stoa_error *err) {
+/* What the page index says of a page. */
+static stoa_status put_index(struct describer *describer, const stoa_page_listing *listing,
+                             const stoa_parquet_element *element, stoa_error *err) {
+    const stoa_page_index *index = &listing->index;
+    const int32_t at = listing->data_page;
+    if (at < 0) {
+        return STOA_OK;
+    }
+    if (index->locations != NULL) {
+        FORMAT(describer, ", \"first_row\": %" PRId64, index->locations[at].first_row);
+    }
+    if (index->null_counts != NULL) {
+        FORMAT(describer, ", \"null_count\": %" PRId64, index->null_counts[at]);
+    }
+    if (index->all_null != NULL && !index->all_null[at]) {
+        STOA_TRY(put_bound(describer, element, "min", index->min[at].bytes, index->min[at].size,
+                           err));
+        STOA_TRY(put_bound(describer, element, "max", index->max[at].bytes, index->max[at].size,
+                           err));
+    }
+    return STOA_OK;
+}
+
+static stoa_status put_levels(struct describer *describer, const stoa_parquet_page *page,
+                              stoa_error *err) {
+    if (page->kind == STOA_PARQUET_DATA_PAGE) {
+        TEXT(describer, ", \"definition_encoding\": ");
+        STOA_TRY(put_name(describer, stoa_parquet_encoding_name(page->definition_encoding),
+                          page->definition_encoding, err));
+        TEXT(describer, ", \"repetition_encoding\": ");
+        STOA_TRY(put_name(describer, stoa_parquet_encoding_name(page->repetition_encoding),
+                          page->repetition_encoding, err));
+    } else if (page->kind == STOA_PARQUET_DATA_PAGE_V2) {
+        FORMAT(describer, ", \"rows\": %" PRId64 ", \"nulls\": %" PRId64
+               ", \"definition_bytes\": %" PRIu32 ", \"repetition_bytes\": %" PRIu32
+               ", \"compressed\": %s", page->row_count, page->null_count, page->definition_bytes,
+               page->repetition_bytes, page->is_compressed ? "true" : "false");
+    }
+    return STOA_OK;
+}
+
+static stoa_status put_page(struct describer *describer, const stoa_page_listing *listing,
+                            const stoa_parquet_element *element, stoa_error *err) {
+    const stoa_parquet_page *page = &listing->page;
     TEXT(describer, "{\"kind\": ");
     STOA_TRY(put_name(describer, stoa_parquet_page_kind_name(page->kind), page->kind, err));
     FORMAT(describer, ", \"offset\": %" PRIu64 ", \"header_bytes\": %" PRIu64
@@ -133,39 +195,75 @@ static stoa_status put_page(struct describer *describer, const stoa_parquet_page
         STOA_TRY(put_name(describer, stoa_parquet_encoding_name(page->encoding), page->encoding,
                           err));
     }
+    STOA_TRY(put_levels(describer, page, err));
     if (page->has_crc) {
-        FORMAT(describer, ", \"crc\": \"%08" PRIx32 "\"", page->crc);
+        FORMAT(describer, ", \"crc\": \"%08" PRIx32 "\", \"crc_holds\": %s", page->crc,
+               listing->checksum == STOA_PAGE_CHECKSUM_GOOD ? "true" : "false");
     }
+    STOA_TRY(put_index(describer, listing, element, err));
     return stoa_buffer_append_text(describer->out, "}", err);
 }
 
-static stoa_status put_pages(struct describer *describer, const stoa_parquet_column *column,
+static stoa_status put_pages(struct describer *describer, int32_t group, int32_t leaf,
                              stoa_error *err) {
+    static const char *const orders[] = {"unordered", "ascending", "descending"};
+    const stoa_parquet_footer *footer = describer->footer;
+    const stoa_parquet_element *element = &footer->elements[footer->leaves[leaf].element];
+    stoa_page_listing listing;
     stoa_status status = STOA_OK;
-    stoa_page_reader pages;
-    stoa_page_reader_init(&pages, describer->context->pool, describer->file, column);
+    STOA_CHECK(stoa_page_listing_open(&listing, describer->context, describer->file, footer, group,
+                                      leaf, err));
+    if (listing.index_is_broken) {
+        STOA_CHECK(stoa_buffer_append_text(describer->out, ", \"page_index\": \"corrupt\"", err));
+    } else if (listing.index.all_null != NULL) {
+        STOA_CHECK(stoa_buffer_append_format(describer->out, err, ", \"boundary_order\": \"%s\"",
+                                             orders[listing.index.boundary_order]));
+    }
     STOA_CHECK(stoa_buffer_append_text(describer->out, ", \"pages\": [", err));
-    while (true) {
-        stoa_parquet_page page;
+    for (int32_t i = 0;; i++) {
         bool end;
-        STOA_CHECK(stoa_page_reader_next(&pages, &page, &end, err));
+        STOA_CHECK(stoa_page_listing_next(&listing, &end, err));
         if (end) {
             break;
         }
-        if (pages.page_index > 0) {
-            STOA_CHECK(stoa_buffer_append_text(describer->out, ", ", err));
-        }
-        STOA_CHECK(put_page(describer, &page, err));
+        STOA_CHECK(stoa_buffer_append_text(describer->out, i > 0 ? ",\n      " : "\n      ", err));
+        STOA_CHECK(put_page(describer, &listing, element, err));
     }
     STOA_CHECK(stoa_buffer_append_text(describer->out, "]", err));
 
 done:
-    stoa_page_reader_release(&pages);
+    stoa_page_listing_close(&listing);
     return status;
 }
 
-static stoa_status put_column(struct describer *describer, const stoa_parquet_column *column,
-                              const stoa_parquet_leaf *leaf, stoa_error *err) {
+static stoa_status put_place(struct describer *describer, const char *name,
+                             stoa_parquet_place place, stoa_error *err) {
+    if (place.offset <= 0) {
+        return STOA_OK;
+    }
+    FORMAT(describer, ", \"%s_offset\": %" PRId64, name, place.offset);
+    return place.bytes < 0 ? STOA_OK
+                           : stoa_buffer_append_format(describer->out, err,
+                                                       ", \"%s_bytes\": %" PRId64, name,
+                                                       place.bytes);
+}
+
+static stoa_status put_pairs(struct describer *describer, const stoa_parquet_pair *pairs,
+                             int32_t count, stoa_error *err) {
+    TEXT(describer, "{");
+    for (int32_t i = 0; i < count; i++) {
+        TEXT(describer, i > 0 ? ",\n  " : "\n  ");
+        STOA_TRY(put_string(describer, pairs[i].key, err));
+        TEXT(describer, ": ");
+        STOA_TRY(put_string(describer, pairs[i].value, err));
+    }
+    return stoa_buffer_append_text(describer->out, "}", err);
+}
+
+static stoa_status put_column(struct describer *describer, int32_t group, int32_t index,
+                              stoa_error *err) {
+    const stoa_parquet_column *column = &describer->footer->groups[group].columns[index];
+    const stoa_parquet_leaf *leaf = &describer->footer->leaves[index];
     TEXT(describer, "{\"path\": ");
     STOA_TRY(put_string(describer, leaf->name, err));
     TEXT(describer, ", \"codec\": ");
@@ -185,7 +283,17 @@ static stoa_status put_column(struct describer *describer, const stoa_parquet_co
         FORMAT(describer, ", \"dictionary_offset\": %" PRId64, column->dictionary_offset);
     }
     if (column->has_bounds) {
-        STOA_TRY(put_bounds(describer, &column->bounds, err));
+        STOA_TRY(put_bounds(describer, index, &column->bounds, err));
+    }
+    STOA_TRY(put_place(describer, "bloom_filter", column->bloom, err));
+    STOA_TRY(put_place(describer, "offset_index", column->offset_index, err));
+    STOA_TRY(put_place(describer, "column_index", column->column_index, err));
+    if (column->byte_array_bytes >= 0) {
+        FORMAT(describer, ", \"byte_array_bytes\": %" PRId64, column->byte_array_bytes);
+    }
+    if (column->pair_count > 0) {
+        TEXT(describer, ", \"metadata\": ");
+        STOA_TRY(put_pairs(describer, column->pairs, column->pair_count, err));
     }
     if (column->crypto.is_encrypted) {
         FORMAT(describer, ", \"encrypted\": \"%s\"",
@@ -194,7 +302,7 @@ static stoa_status put_column(struct describer *describer, const stoa_parquet_co
                                             : "with the footer's key");
     }
     if (describer->with_pages && !column->crypto.is_locked) {
-        STOA_TRY(put_pages(describer, column, err));
+        STOA_TRY(put_pages(describer, group, index, err));
     }
     return stoa_buffer_append_text(describer->out, "}", err);
 }
@@ -202,11 +310,18 @@ static stoa_status put_column(struct describer *describer, const stoa_parquet_co
 static stoa_status put_group(struct describer *describer, int32_t index, stoa_error *err) {
     const stoa_parquet_group *group = &describer->footer->groups[index];
     FORMAT(describer, "{\"rows\": %" PRId64 ", \"uncompressed_bytes\": %" PRId64
-           ", \"columns\": [", group->row_count, group->uncompressed_bytes);
+           ", \"sorted_by\": [", group->row_count, group->uncompressed_bytes);
+    for (int32_t i = 0; i < group->sorting_count; i++) {
+        const stoa_parquet_sorting *sorting = &group->sorting[i];
+        TEXT(describer, i > 0 ? ", {\"path\": " : "{\"path\": ");
+        STOA_TRY(put_string(describer, describer->footer->leaves[sorting->leaf].name, err));
+        FORMAT(describer, ", \"descending\": %s, \"nulls_first\": %s}",
+               sorting->descending ? "true" : "false", sorting->nulls_first ? "true" : "false");
+    }
+    TEXT(describer, "], \"columns\": [");
     for (int32_t i = 0; i < describer->footer->leaf_count; i++) {
         TEXT(describer, i > 0 ? ",\n    " : "\n    ");
-        stoa_status status =
-            put_column(describer, &group->columns[i], &describer->footer->leaves[i], err);
+        stoa_status status = put_column(describer, index, i, err);
         if (status != STOA_OK) {
             stoa_wrap(err, "row group %" PRId32 ", column '%s'", index,
                       describer->footer->leaves[i].name);
@@ -233,22 +348,23 @@ static stoa_status put_file(struct describer *describer, stoa_error *err) {
         TEXT(describer, i > 0 ? ",\n  " : "\n  ");
         STOA_TRY(put_group(describer, i, err));
     }
-    TEXT(describer, "],\n \"metadata\": {");
-    for (int32_t i = 0; i < footer->pair_count; i++) {
-        TEXT(describer, i > 0 ? ",\n  " : "\n  ");
-        STOA_TRY(put_string(describer, footer->pairs[i].key, err));
-        TEXT(describer, ": ");
-        STOA_TRY(put_string(describer, footer->pairs[i].value, err));
-    }
-    return stoa_buffer_append_text(describer->out, "}}\n", err);
+    TEXT(describer, "],\n \"metadata\": ");
+    STOA_TRY(put_pairs(describer, footer->pairs, footer->pair_count, err));
+    return stoa_buffer_append_text(describer->out, "}\n", err);
 }
 
 stoa_status stoa_parquet_describe(const stoa_context *context, stoa_file *file, bool with_pages,
                                   stoa_buffer *out_json, stoa_error *err) {
     stoa_parquet_footer footer;
     STOA_TRY(stoa_parquet_footer_read(context, file, NULL, &footer, err));
-    struct describer describer = {context, file, &footer, out_json, with_pages};
+    struct describer describer = {.context = context,
+                                  .file = file,
+                                  .footer = &footer,
+                                  .out = out_json,
+                                  .with_pages = with_pages};
+    stoa_buffer_init(&describer.text, context->pool);
     stoa_status status = put_file(&describer, err);
+    stoa_buffer_release(&describer.text);
     stoa_parquet_footer_release(&footer);
     return status;
 }

@@ -11,7 +11,6 @@
 /* The fewest bytes that a struct of each kind can take with the fields that must be there; they bound
  * how much memory a footer can ask for. */
 enum { ELEMENT_BYTES_MIN = 4, GROUP_BYTES_MIN = 7, CHUNK_BYTES_MIN = 16 };
-enum { TREE_DEPTH_MAX = 256 };
 enum { END_BYTES = 64 << 10 };
 
 /* ---- Schema elements ------------------------------------------------------------------------- */
@@ -315,7 +314,7 @@ static bool list_leaves(stoa_footer_parse *parse) {
         return false;
     }
     stoa_parquet_leaf *leaves = stoa_footer_take_memory(parse, (size_t)footer->element_count, sizeof *leaves);
-    struct open_group path[TREE_DEPTH_MAX] = {{0, footer->elements[0].child_count, 0, 0}};
+    struct open_group path[STOA_PARQUET_TREE_DEPTH_MAX] = {{0, footer->elements[0].child_count, 0, 0}};
     int depth = 1;
     size_t name_bytes = 0; /* paths repeat the names above them; keep their sum within reason */
     for (int32_t i = 1; i < footer->element_count && reader->problem == NULL; i++) {
@@ -323,7 +322,7 @@ static bool list_leaves(stoa_footer_parse *parse) {
         while (depth > 0 && path[depth - 1].left == 0) {
             depth--;
         }
-        if (depth == 0 || depth == TREE_DEPTH_MAX) {
+        if (depth == 0 || depth == STOA_PARQUET_TREE_DEPTH_MAX) {
             stoa_thrift_fail(reader, "expected schema elements that make one tree");
             break;
         }

@@ -12,6 +12,8 @@
 #include "parquet/format.h"
 #include "vfs/vfs.h"
 
+enum { STOA_PARQUET_TREE_DEPTH_MAX = 256 }; /* deeper schemas are refused */
+
 typedef struct stoa_parquet_element {
     const char *name;
     int32_t physical; /* stoa_parquet_physical; -1 for groups */

@@ -29,12 +29,19 @@ STOA_MUST_USE stoa_status stoa_parquet_verify_checksums(const stoa_context *cont
                                                         stoa_file *file, stoa_error *err);
 
 /// Appends what the file holds as one JSON object: version, creator, rows, schema (with field ids and
-/// types), row groups (with codecs, encodings, sizes, offsets, counts and bounds), metadata; with
-/// `with_pages` also every page header.
+/// types), row groups (with codecs, encodings, sizes, offsets, counts, bounds as bytes and as text, places
+/// of indexes), metadata; with `with_pages` also every page: header, whether its checksum holds, first
+/// row and bounds from the page index.
 ///
-/// Errors   as stoa_parquet_verify; without pages only the footer is read
+/// Errors   as stoa_parquet_verify; without pages only the footer is read, and an index that does not
+///          hold together is said to be corrupt and left aside
 STOA_MUST_USE stoa_status stoa_parquet_describe(const stoa_context *context, stoa_file *file,
                                                 bool with_pages, stoa_buffer *out_json,
                                                 stoa_error *err);
+
+/// The same as lines of text for people, control characters in names and metadata escaped.
+STOA_MUST_USE stoa_status stoa_parquet_describe_text(const stoa_context *context, stoa_file *file,
+                                                     bool with_pages, stoa_buffer *out,
+                                                     stoa_error *err);
 
 #endif

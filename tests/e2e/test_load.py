@@ -393,4 +393,39 @@ def test_inspect_shows_pages(db):
     assert "pages" not in json.dumps(plain) and "pages" in json.dumps(pages)
 
 
+def test_inspect_reads_well(db):
+    path = oracle.TMP / "shown.parquet"
+    day, moment = datetime.date(2024, 2, 29), datetime.datetime(2024, 2, 29, 12, 30)
+    pq.write_table(pa.table({
+        "day": [day, None], "at": pa.array([moment, moment], pa.timestamp("ms")),
+        "price": pa.array([decimal.Decimal("-1.50"), decimal.Decimal("2.25")], pa.decimal128(9, 2)),
+        "name": ["a\"b\n", "é" * 40], "raw": [b"\x00\xff", b"z"], "u": pa.array([1, 255], pa.uint8()),
+        "half": pa.array([1.5, -2.0], pa.float16()), "yes": [False, True]}),
+        path, write_page_index=True, write_page_checksum=True, compression="zstd",
+        sorting_columns=[pq.SortingColumn(0, descending=True)])
+    about = json.loads(ok("inspect", "--pages", path))
+    columns = {c["path"]: c for c in about["row_groups"][0]["columns"]}
+    bounds = {name: (c["statistics"].get("min_text"), c["statistics"].get("max_text"))
+              for name, c in columns.items()}
+    assert bounds["day"] == ("2024-02-29", "2024-02-29")
+    assert bounds["at"] == ("2024-02-29 12:30:00", "2024-02-29 12:30:00")
+    assert bounds["price"] == ("-1.50", "2.25") and bounds["u"] == ("1", "255")
+    assert bounds["name"][0] == '"a\\"b\\n"' and bounds["name"][1].startswith('"éé')
+    assert bounds["raw"] == ("0x00ff", "0x7a") and bounds["yes"] == ("false", "true")
+    assert about["row_groups"][0]["sorted_by"] == [
+        {"path": "day", "descending": True, "nulls_first": False}]
+    data = columns["day"]["pages"][-1]
+    assert data["crc_holds"] and data["first_row"] == 0 and data["null_count"] == 1
+    assert (data["min_text"], data["definition_encoding"]) == ("2024-02-29", "RLE")
+    text = ok("inspect", "--text", "--pages", path)
+    for part in ("message schema {", "  optional INT32 day (DATE)", "sorted by day descending",
+                 "2 values, 1 nulls", "-1.50 … 2.25", " good RLE_DICTIONARY", "written by parquet-cpp"):
+        assert part in text, f"{part}\n{text}"
+    assert max(map(len, text.splitlines())) <= 110 and "\t" not in text
+    blob = bytearray(path.read_bytes())
+    blob[data["offset"] + data["header_bytes"]] ^= 1
+    path.write_bytes(blob)
+    assert " BAD " in ok("inspect", "--text", "--pages", path)
+
+
 command.tests(globals())
