@@ -2,13 +2,8 @@
  * implementations to compare; with `rewrite` as a Parquet file.
  *
  *     tool_parquet_read IN.parquet OUT.arrows [batch=N] [threads=N] [int96=ms] [fields=ID,…]
-    read_options = settings->options;
-    if (settings->where != NULL) {
-        STOA_CHECK(stoa_predicate_parse(&arena, stoa_parquet_reader_schema(reader), settings->where,
-                                        &read_options.predicate, err));
-    }
-    STOA_CHECK(stoa_parquet_reader_stream(reader, &read_options, &stream, err));
-    STOA_CHECK((settings->rewrites ? rewrite : convert)(context, &stream, output, err));
+ *                       [groups=N,…] [rows=FIRST+COUNT,…] [no-checksums] [keys=FILE] [rewrite]
+ *                       [first=ROWS] [peak] [where=PREDICATE]
  *
  * Ends with the status's number; the error's words go to standard error. */
 #include <stdio.h>
@@ -30,6 +25,8 @@ struct settings {
     stoa_type_unit int96_unit;
     const char *keys;
     bool rewrites;
+    bool says_peak;
+    int64_t rows_max; /* then reading ends; 0: never */
     int32_t threads;
     const char *where; /* a predicate, NULL: none */
     int32_t fields[LIST_MAX];
@@ -65,6 +62,10 @@ static void parse_setting(struct settings *out, const char *word) {
         out->threads = (int32_t)strtol(value, NULL, 10);
     } else if (strcmp(word, "int96=ms") == 0) {
         out->int96_unit = STOA_TYPE_MILLISECONDS;
+    } else if (strcmp(word, "peak") == 0) {
+        out->says_peak = true;
+    } else if (strncmp(word, "first=", 6) == 0) {
+        out->rows_max = strtoll(value, NULL, 10);
     } else if (strcmp(word, "rewrite") == 0) {
         out->rewrites = true;
     } else if (strncmp(word, "keys=", 5) == 0) {
@@ -87,8 +88,9 @@ static void parse_setting(struct settings *out, const char *word) {
     }
 }
 
-static stoa_status convert(const stoa_context *context, struct ArrowArrayStream *stream,
-                           stoa_file *file, stoa_error *err) {
+static stoa_status convert(const stoa_context *context, const struct settings *settings,
+                           struct ArrowArrayStream *stream, stoa_file *file, stoa_error *err) {
+    int64_t rows = 0;
     struct ArrowSchema schema = {0};
     struct ArrowArray batch = {0};
     stoa_ipc_writer *writer = NULL;
@@ -97,7 +99,7 @@ static stoa_status convert(const stoa_context *context, struct ArrowArrayStream 
     if (status == STOA_OK) {
         status = stoa_ipc_writer_create(context, file, &schema, &options, &writer, err);
     }
-    while (status == STOA_OK) {
+    while (status == STOA_OK && (settings->rows_max == 0 || rows < settings->rows_max)) {
         status = stoa_stream_next(stream, &batch, err);
         if (status != STOA_OK || batch.release == NULL) {
             break;
@@ -106,6 +108,7 @@ static stoa_status convert(const stoa_context *context, struct ArrowArrayStream 
         if (status == STOA_OK) {
             status = stoa_ipc_writer_write(writer, &batch, err);
         }
+        rows += batch.length;
         stoa_arrow_array_release(&batch);
     }
     if (status == STOA_OK) {
@@ -134,8 +137,9 @@ static stoa_status twice_translated(const stoa_context *context, const struct Ar
     return status;
 }
 
-static stoa_status rewrite(const stoa_context *context, struct ArrowArrayStream *stream,
-                           stoa_file *file, stoa_error *err) {
+static stoa_status rewrite(const stoa_context *context, const struct settings *settings,
+                           struct ArrowArrayStream *stream, stoa_file *file, stoa_error *err) {
+    (void)settings;
     static const stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     struct ArrowSchema arrow = {0};
     struct ArrowArray batch = {0};
@@ -202,7 +206,7 @@ static stoa_status run(stoa_context *context, const struct settings *settings, c
                                         &read_options.predicate, err));
     }
     STOA_CHECK(stoa_parquet_reader_stream(reader, &read_options, &stream, err));
-    STOA_CHECK((settings->rewrites ? rewrite : convert)(context, &stream, output, err));
+    STOA_CHECK((settings->rewrites ? rewrite : convert)(context, settings, &stream, output, err));
 
 done:
     stoa_arrow_stream_release(&stream);
@@ -231,6 +235,9 @@ int main(int count, char **words) {
     stoa_status status = run(&context, &settings, words[1], words[2], &err);
     if (status != STOA_OK) {
         fprintf(stderr, "%s: %s\n", stoa_status_name(status), err.message);
+    }
+    if (settings.says_peak) {
+        printf("%zu\n", stoa_pool_peak(pool));
     }
     if (stoa_pool_used(pool) != 0) {
         fprintf(stderr, "%zu bytes were not given back\n", stoa_pool_used(pool));
