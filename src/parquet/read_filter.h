@@ -48,4 +48,13 @@ STOA_MUST_USE stoa_status stoa_read_filter_batch(stoa_read_filter *filter,
                                                  struct ArrowArray *out, stoa_buffer *out_rows,
                                                  stoa_error *err);
 
+/// Those of the window's rows that are named (numbers of the group, growing, at least one), whatever the
+/// predicate says of them.
+///
+/// Errors   as stoa_read_lane_decode
+STOA_MUST_USE stoa_status stoa_read_filter_take(stoa_read_filter *filter,
+                                                const stoa_read_window *window,
+                                                const int64_t *rows, int64_t count,
+                                                struct ArrowArray *out, stoa_error *err);
+
 #endif

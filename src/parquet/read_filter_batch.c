@@ -322,3 +322,21 @@ stoa_status stoa_read_filter_batch(stoa_read_filter *filter, const stoa_read_win
     }
     return status;
 }
+
+stoa_status stoa_read_filter_take(stoa_read_filter *filter, const stoa_read_window *window,
+                                  const int64_t *rows, int64_t count, struct ArrowArray *out,
+                                  stoa_error *err) {
+    struct taking taking = {.filter = filter, .window = window, .err = err};
+    *out = (struct ArrowArray){0};
+    filter->lane->row_end = rows[count - 1] + 1;
+    for (int32_t i = 0; i < filter->column_count; i++) {
+        filter->columns[i].state = COLUMN_UNREAD;
+    }
+    stoa_buffer_clear(&filter->selection);
+    STOA_TRY(stoa_buffer_resize(&filter->selection, stoa_bitmap_bytes(window->count), err));
+    for (int64_t i = 0; i < count; i++) {
+        stoa_bit_set(filter->selection.data, rows[i] - window->first);
+    }
+    taking.rows = (stoa_row_selection){filter->selection.data, window->count, count};
+    return take_batch(&taking, out);
+}

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "parquet/read_bounds.h"
+#include "parquet/read_top.h"
 #include "parquet/writer.h"
 #include "read_back.h"
 #include "support.h"
@@ -193,6 +194,36 @@ static void counting_reads_the_footer_alone(void **state) {
     close_world(&world);
 }
 
+static void the_first_rows_by_a_column_prove_the_others_away(void **state) {
+    (void)state;
+    struct world world;
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_parquet_reader *reader;
+    struct ArrowArrayStream stream;
+    struct ArrowArray batch;
+    stoa_counted_figures before, after;
+    int64_t rows;
+    open_world(&world);
+    const uint64_t all = read_bytes(&world, NULL, false, &rows);
+    assert_ok(stoa_parquet_reader_open(&world.context, world.file, NULL, &reader, &err), err);
+    const stoa_parquet_row_order order = {
+        .field_id = stoa_schema_column(stoa_parquet_reader_schema(reader), "a")->id,
+        .descending = true};
+    stoa_counted_get(world.counted, STOA_COUNTED_READ, &before);
+    assert_ok(stoa_parquet_reader_top(reader, &STOA_PARQUET_READ_ALL, &order, 5, &stream, &err),
+              err);
+    assert_ok(stoa_stream_next(&stream, &batch, &err), err);
+    stoa_counted_get(world.counted, STOA_COUNTED_READ, &after);
+    assert_int_equal(batch.length, 5);
+    assert_int_equal(((const int64_t *)batch.children[0]->buffers[1])[0], ROWS - 1);
+    /* The order's column of one group, and a page of each of the others. */
+    assert_true(after.bytes - before.bytes < all / 6);
+    stoa_arrow_array_release(&batch);
+    stoa_arrow_stream_release(&stream);
+    stoa_parquet_reader_close(reader);
+    close_world(&world);
+}
+
 /* -- bounds ----------------------------------------------------------------------------------- */
 
 struct believed {
@@ -319,6 +350,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_proven_away_is_not_read),
         cmocka_unit_test(counting_reads_the_footer_alone),
+        cmocka_unit_test(the_first_rows_by_a_column_prove_the_others_away),
         cmocka_unit_test(numbers_with_one_order_are_believed),
         cmocka_unit_test(unsigned_numbers_need_their_order),
         cmocka_unit_test(narrow_numbers_must_fit_their_type),
