@@ -18,6 +18,9 @@ static stoa_status write_file(support_world *world, int32_t threads, stoa_error 
     options.metadata_keys = keys;
     options.metadata_values = values;
     options.metadata_count = 1;
+    static const int32_t blooms[] = {1}; /* a */
+    options.bloom_fields = blooms;
+    options.bloom_count = 1;
     if (threads > 1) {
         STOA_CHECK(stoa_sched_create(world->pool, &sched, &context.sched, err));
     }
@@ -65,6 +68,7 @@ static stoa_status read_scenario(support_world *world, void *user, stoa_error *e
     STOA_CHECK(stoa_vfs_open(world->registry, "test:/x", STOA_OPEN_READ, &context, &file, err));
     STOA_CHECK(stoa_parquet_verify(&context, file, err));
     STOA_CHECK(stoa_parquet_describe(&context, file, true, &json, err));
+    STOA_CHECK(stoa_parquet_describe_text(&context, file, true, &json, err));
 
 done:
     stoa_buffer_release(&json);
