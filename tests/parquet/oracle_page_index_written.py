@@ -210,8 +210,9 @@ def check_pages():
                 (0, 0, 20, 0), (20, 30, 200, 0), (99, 2, 100, 0), (100, 0, 5, 0), (5, 500, 3, 1),
                 (0, 1, 90, 0)]):
             orders += check_written(name, schema, rows=900, group=400, page=300, nulls=nulls,
-                                    distinct=distinct, text=text, sorted=is_sorted,
-                                    seed=number * 10 + case, batch=170, items=3)
+                                    distinct=distinct, text=text, sorted=is_sorted, batch=170,
+                                    items=3, seed=number * 10 + case,
+                                    modern=int((number + case) % 2))
     assert orders.count(ASCENDING) > 50 and orders.count(UNORDERED) > 50
     check_written("empty", "a int, b string", rows=0)
     check_written("one", FLAT, rows=1)

@@ -67,6 +67,18 @@ done:
     return status;
 }
 
+/* The id of the first column that a bloom filter can be made of; 0: none. */
+static int32_t find_bloom_field(const stoa_schema *schema) {
+    for (int32_t i = 0; i < schema->root.child_count; i++) {
+        const stoa_field *field = &schema->root.children[i];
+        const stoa_type_kind kind = field->type.kind;
+        if (field->type.child_count == 0 && kind != STOA_TYPE_BOOLEAN && kind != STOA_TYPE_UNKNOWN) {
+            return field->id;
+        }
+    }
+    return 0;
+}
+
 static void the_same_rows_give_the_same_bytes(void **state) {
     (void)state;
     support_random random = support_random_open("splits");
@@ -95,6 +107,9 @@ static void the_same_rows_give_the_same_bytes(void **state) {
             options.row_group_bytes = 1 + support_random_below(&random, 20000);
         }
         options.dictionary_bytes = support_random_bool(&random) ? 1 << 20 : 64;
+        const int32_t bloom_field = find_bloom_field(schema);
+        options.bloom_fields = &bloom_field;
+        options.bloom_count = bloom_field != 0;
 
         stoa_buffer first = {.pool = pool};
         const struct split splits[] = {{0, false, 1, false},   {0, true, 2, false},
