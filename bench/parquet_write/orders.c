@@ -3,7 +3,8 @@
  *
  *     bench_parquet_write_orders OUT.parquet CODEC THREADS ROWS RUNS [ROW_GROUP_ROWS [PROFILE]]
  *
- * prints the seconds of each run, on the clock and of the processor, and the bytes of the file. */
+ * with a codec like zstd or zstd:3, prints the seconds of each run, on the clock and of the processor, and
+ * the bytes of the file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,8 +156,13 @@ int main(int count, char **words) {
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     options.unsynced = true;
     for (int i = 0; i < 6; i++) {
-        if (strcmp(words[2], codecs[i]) == 0) {
+        const size_t length = strlen(codecs[i]);
+        if (strncmp(words[2], codecs[i], length) == 0 &&
+            (words[2][length] == '\0' || words[2][length] == ':')) {
             options.codec = (stoa_parquet_codec)i;
+            options.level = words[2][length] == ':'
+                                ? (int32_t)strtol(words[2] + length + 1, NULL, 10)
+                                : 0;
         }
     }
     const stoa_sched_options threads = {.threads = (int32_t)strtol(words[3], NULL, 10)};

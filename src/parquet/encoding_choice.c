@@ -108,11 +108,12 @@ stoa_status stoa_encoding_check(const stoa_parquet_options *options, const stoa_
 
 /* ---- Costs ----------------------------------------------------------------------------------- */
 
-/* DuckDB reads streams of bytes of floats only, Polars not those of optional fixed bytes: they are
- * written for others when they are asked for. */
+/* DuckDB reads streams of bytes of floats only, Polars neither them nor prefixes of optional fixed bytes:
+ * they are written for others when they are asked for. */
 static bool is_read_by_all(const stoa_leaf *leaf, stoa_parquet_encoding encoding) {
-    return encoding != STOA_PARQUET_BYTE_STREAM_SPLIT || leaf->value_class == STOA_LEAF_FLOAT ||
-           leaf->value_class == STOA_LEAF_DOUBLE;
+    return leaf->physical != STOA_PARQUET_FIXED &&
+           (encoding != STOA_PARQUET_BYTE_STREAM_SPLIT || leaf->value_class == STOA_LEAF_FLOAT ||
+            leaf->value_class == STOA_LEAF_DOUBLE);
 }
 
 static size_t list_candidates(const stoa_leaf *leaf, stoa_parquet_profile profile,
