@@ -46,6 +46,44 @@ uint32_t stoa_dictionary_number(const uint8_t *marks, size_t size, uint32_t *tab
     return known;
 }
 
+/* A byte at a time from the lowest; bytes that all entries share take no pass. */
+stoa_dictionary_pair *stoa_dictionary_sort(stoa_dictionary_pair *pairs, size_t count) {
+    enum { BYTES = 8, VALUES = 256 };
+    size_t counts[BYTES][VALUES];
+    memset(counts, 0, sizeof counts);
+    for (size_t i = 0; i < count; i++) {
+        for (int byte = 0; byte < BYTES; byte++) {
+            counts[byte][pairs[i].entry >> (8 * byte) & 0xFF]++;
+        }
+    }
+    stoa_dictionary_pair *from = pairs, *to = pairs + count;
+    for (int byte = 0; byte < BYTES && count > 0; byte++) {
+        size_t *places = counts[byte];
+        size_t place = 0;
+        if (places[from[0].entry >> (8 * byte) & 0xFF] == count) {
+            continue;
+        }
+        for (int value = 0; value < VALUES; value++) {
+            const size_t here = places[value];
+            places[value] = place;
+            place += here;
+        }
+        for (size_t i = 0; i < count; i++) {
+            to[places[from[i].entry >> (8 * byte) & 0xFF]++] = from[i];
+        }
+        stoa_dictionary_pair *swap = from;
+        from = to;
+        to = swap;
+    }
+    return from;
+}
+
+void stoa_dictionary_renumber(uint32_t *codes, size_t count, const uint32_t *places) {
+    for (size_t i = 0; i < count; i++) {
+        codes[i] = places[codes[i]];
+    }
+}
+
 /* Integers of 32 and 64 bits differ only in their slot. */
 #define DEFINE_INTEGERS(NAME, TYPE, SLOT)                                                          \
     size_t stoa_dictionary_encode_##NAME(const TYPE *values, size_t count, SLOT *slots, int bits,  \

@@ -66,6 +66,19 @@ size_t stoa_dictionary_encode_bytes(const stoa_bytes_view *values, size_t count,
                                     stoa_bytes_view *entries, uint32_t *entry_count,
                                     uint32_t entry_limit, uint32_t *codes);
 
+/// An entry of a dictionary that is sorted, and the code that it had before.
+typedef struct stoa_dictionary_pair {
+    uint64_t entry;
+    uint32_t code;
+} stoa_dictionary_pair;
+
+/// Sorts by the entries' bits as unsigned numbers; `pairs` has room for twice `count`. The result stands in
+/// the half that is returned.
+stoa_dictionary_pair *stoa_dictionary_sort(stoa_dictionary_pair *pairs, size_t count);
+
+/// Each code becomes its place in `places`.
+void stoa_dictionary_renumber(uint32_t *codes, size_t count, const uint32_t *places);
+
 /// Puts known entries, all different, into an empty table.
 void stoa_dictionary_insert_u32(const uint32_t *entries, uint32_t entry_count,
                                 stoa_dictionary_slot_u32 *slots, int bits);

@@ -324,6 +324,22 @@ static int code_width_of(const stoa_leaf_dictionary *dictionary) {
     return dictionary->entry_count > 1 ? stoa_bit_width(dictionary->entry_count - 1) : 1;
 }
 
+/* A codec that counts bytes makes less of codes of four bits than of three, which bytes cut in pieces:
+ * a sixth of a column of states. */
+static stoa_status decide_width(struct chunk_job *job, struct data_page *first, stoa_error *err) {
+    const stoa_parquet_codec codec = job->encoder->options->codec;
+    const int least = job->style.code_width;
+    if (codec == STOA_PARQUET_ZSTD || codec == STOA_PARQUET_GZIP || codec == STOA_PARQUET_BROTLI) {
+        job->style.code_width = least == 3 ? 4 : least;
+    }
+    STOA_TRY(decide_packing(job, first, err));
+    if (!job->packed) {
+        job->style.code_width = least;
+        first->range = (stoa_page_range){0};
+    }
+    return STOA_OK;
+}
+
 stoa_status stoa_column_encode(stoa_column_encoder *encoder, const stoa_leaf *leaf,
                                const stoa_rows *pieces, size_t piece_count, int64_t first_row,
                                stoa_buffer *out, stoa_chunk *out_chunk,
@@ -348,7 +364,7 @@ stoa_status stoa_column_encode(stoa_column_encoder *encoder, const stoa_leaf *le
         STOA_TRY(make_dictionary_page(&job, err));
     }
     struct data_page first = {0};
-    STOA_TRY(decide_packing(&job, &first, err));
+    STOA_TRY(decide_width(&job, &first, err));
     out_chunk->compression =
         job.packed ? compression_number(options->codec) : STOA_PARQUET_COMPRESSION_NONE;
     if (out_chunk->has_dictionary) {

@@ -285,6 +285,35 @@ static uint32_t estimate_entries(uint32_t met, uint32_t limit) {
     return (uint32_t)high;
 }
 
+/* Neighbours in the order of their bits share their upper bytes. The table is not needed any more. */
+static stoa_status sort_entries(stoa_leaf_dictionary *dictionary, const stoa_leaf *leaf,
+                                int64_t value_count, stoa_error *err) {
+    const uint32_t count = dictionary->entry_count;
+    uint64_t *wide = (uint64_t *)(void *)dictionary->entry_buffer.data;
+    uint32_t *narrow = (uint32_t *)(void *)dictionary->entry_buffer.data;
+    stoa_buffer_clear(&dictionary->slots);
+    STOA_TRY(stoa_buffer_reserve(&dictionary->slots, 2 * count * sizeof(stoa_dictionary_pair), err));
+    stoa_dictionary_pair *pairs = (stoa_dictionary_pair *)(void *)dictionary->slots.data;
+    for (uint32_t i = 0; i < count; i++) {
+        pairs[i] = (stoa_dictionary_pair){leaf->value_width == 8 ? wide[i] : narrow[i], i};
+    }
+    const stoa_dictionary_pair *sorted = stoa_dictionary_sort(pairs, count);
+    stoa_buffer_clear(&dictionary->sample);
+    STOA_TRY(stoa_buffer_reserve(&dictionary->sample, count * sizeof(uint32_t), err));
+    uint32_t *places = (uint32_t *)(void *)dictionary->sample.data;
+    for (uint32_t i = 0; i < count; i++) {
+        places[sorted[i].code] = i;
+        if (leaf->value_width == 8) {
+            wide[i] = sorted[i].entry;
+        } else {
+            narrow[i] = (uint32_t)sorted[i].entry;
+        }
+    }
+    stoa_dictionary_renumber((uint32_t *)(void *)dictionary->code_buffer.data, (size_t)value_count,
+                             places);
+    return STOA_OK;
+}
+
 static stoa_status build(stoa_leaf_dictionary *dictionary, const stoa_leaf *leaf,
                          const stoa_leaf_values *values, uint32_t limit, bool *out_fits,
                          stoa_error *err) {
@@ -333,5 +362,8 @@ stoa_status stoa_leaf_dictionary_build(stoa_leaf_dictionary *dictionary, const s
                       dictionary_cost(bytes / dictionary->entry_count, values->value_count,
                                       dictionary->entry_count) <= limits->worth_bytes;
     }
-    return STOA_OK;
+    return *out_useful && limits->will_compress && !dictionary->is_sorted &&
+                   !stoa_leaf_has_views(leaf)
+               ? sort_entries(dictionary, leaf, values->value_count, err)
+               : STOA_OK;
 }

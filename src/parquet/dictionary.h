@@ -5,8 +5,8 @@
 #include "parquet/levels.h"
 
 /// The different values of one leaf in one row group, a code for every value, and working memory for
-/// the next leaf. Entries ascend where integers lie close together, else they come in order of
-/// appearance.
+/// the next leaf. Entries ascend where integers lie close together; other numbers have the order of their
+/// bits where that helps the codec; else entries come in order of appearance.
 typedef struct stoa_leaf_dictionary {
     uint32_t entry_count;
     bool is_sorted;
@@ -23,6 +23,7 @@ typedef struct stoa_leaf_dictionary {
 typedef struct stoa_dictionary_limits {
     size_t entry_bytes_max; /* of all entries in PLAIN */
     double worth_bytes;     /* entries and codes together: what other encodings would take */
+    bool will_compress;     /* by a codec that gains from numbers in the order of their bits */
 } stoa_dictionary_limits;
 
 void stoa_leaf_dictionary_init(stoa_leaf_dictionary *dictionary, stoa_pool *pool);

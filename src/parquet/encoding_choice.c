@@ -223,6 +223,9 @@ stoa_status stoa_encoding_choose(stoa_encoding_chooser *chooser, const stoa_leaf
     bool useful;
     const stoa_dictionary_limits limits = {
         .entry_bytes_max = options->dictionary_bytes,
+        .will_compress = options->codec == STOA_PARQUET_ZSTD ||
+                         options->codec == STOA_PARQUET_GZIP ||
+                         options->codec == STOA_PARQUET_BROTLI,
         .worth_bytes = by_dictionary ? (double)INT64_MAX
                                      : (cost - decoding_cost(STOA_PARQUET_RLE_DICTIONARY)) *
                                            (double)values->value_count,

@@ -358,6 +358,34 @@ static void small_ranges_need_no_hash(void **state) {
     CHECK_RANGE(u64, uint64_t, INT64_MIN, 60000);
 }
 
+static void entries_are_sorted_with_their_codes(void **state) {
+    (void)state;
+    enum { COUNT = 700 };
+    support_random random = support_random_open("dictionary_sort");
+    for (int round = 0; round < 60; round++) {
+        static stoa_dictionary_pair pairs[2 * COUNT];
+        uint64_t before[COUNT];
+        const size_t count = support_random_below(&random, COUNT);
+        const int shift = (int)support_random_below(&random, 64);
+        bool seen[COUNT] = {false};
+        for (size_t i = 0; i < count; i++) {
+            before[i] = support_random_u64(&random) >> shift;
+            pairs[i] = (stoa_dictionary_pair){before[i], (uint32_t)i};
+        }
+        const stoa_dictionary_pair *sorted = stoa_dictionary_sort(pairs, count);
+        for (size_t i = 0; i < count; i++) {
+            assert_true(i == 0 || sorted[i - 1].entry <= sorted[i].entry);
+            assert_true(sorted[i].code < count && !seen[sorted[i].code]);
+            assert_true(before[sorted[i].code] == sorted[i].entry);
+            seen[sorted[i].code] = true;
+        }
+    }
+    uint32_t codes[5] = {3, 0, 0, 2, 1};
+    const uint32_t places[4] = {7, 8, 9, 10}, want[5] = {10, 7, 7, 9, 8};
+    stoa_dictionary_renumber(codes, 5, places);
+    assert_memory_equal(codes, want, sizeof want);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packing_equals_its_reference),
@@ -369,6 +397,7 @@ int main(void) {
         cmocka_unit_test(dictionaries_equal_their_reference),
         cmocka_unit_test(a_full_dictionary_stops_and_goes_on_in_a_larger_one),
         cmocka_unit_test(small_ranges_need_no_hash),
+        cmocka_unit_test(entries_are_sorted_with_their_codes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
