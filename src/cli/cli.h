@@ -19,7 +19,8 @@ enum {
     STOA_EXIT_USAGE = 2,
     STOA_EXIT_IO = 3,
     STOA_EXIT_CORRUPT = 4,
-    STOA_EXIT_INTERRUPTED = 130
+    STOA_EXIT_INTERRUPTED = 130,
+    STOA_EXIT_PIPE = 141 /* who read standard output went away; nothing is said about it */
 };
 
 enum { STOA_CLI_OPTIONS_MAX = 24, STOA_CLI_POSITIONALS_MAX = 1024 };
@@ -71,6 +72,8 @@ const char *stoa_cli_nearest(const char *word, const char *const *candidates, in
 int stoa_cli_exit_code(stoa_status status, const stoa_error *err);
 /// Prints "stoa: VERB: message" and returns the exit code.
 int stoa_cli_fail(const char *verb, stoa_status status, const stoa_error *err);
+/// Standard output is a pipe that nobody reads any more (`stoa cat … | head`).
+bool stoa_cli_reader_is_gone(void);
 int stoa_cli_usage(const char *verb, const char *format, ...) STOA_PRINTF(2, 3);
 
 /* help.c */

@@ -1,5 +1,6 @@
 /* The command's entry: finds the verb, reads its words, runs it. */
 #include <locale.h>
+#include <signal.h>
 #include <string.h>
 
 #include "cli.h"
@@ -21,6 +22,7 @@ static bool asks_for_help(const char *word) {
 }
 
 int main(int count, char **words) {
+    (void)signal(SIGPIPE, SIG_IGN); /* a reader that goes away ends the work in order */
     (void)setlocale(LC_ALL, "");
     (void)setlocale(LC_NUMERIC, "C"); /* numbers are data: a point stays a point */
     if (count < 2) {
@@ -62,6 +64,9 @@ int main(int count, char **words) {
     int code = verb->run(arguments);
     stoa_cli_free(arguments);
     if (fflush(stdout) != 0 && code == STOA_EXIT_OK) {
+        if (stoa_cli_reader_is_gone()) {
+            return STOA_EXIT_PIPE;
+        }
         (void)fprintf(stderr, "stoa: %s: cannot write to standard output: %m\n", verb->name);
         code = STOA_EXIT_IO;
     }

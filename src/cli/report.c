@@ -1,6 +1,8 @@
 /* Failures as a person and as a script see them: one line on standard error, and an exit code. */
+#include <poll.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 
@@ -39,7 +41,15 @@ static void print_message(const char *verb, const char *message) {
     }
 }
 
+bool stoa_cli_reader_is_gone(void) {
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
 int stoa_cli_fail(const char *verb, stoa_status status, const stoa_error *err) {
+    if (status == STOA_IO && stoa_cli_reader_is_gone()) {
+        return STOA_EXIT_PIPE;
+    }
     if (status == STOA_CANCELLED) {
         print_message(verb, "interrupted");
     } else {

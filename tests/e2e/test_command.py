@@ -200,6 +200,21 @@ def test_interrupt_ends_with_130_and_leaves_nothing(db):
     assert not [p for p in oracle.TMP.iterdir() if p.name.startswith((".stoa", "long"))]
 
 
+def test_a_reader_that_goes_away(db):
+    filled(db)
+    rows = "select range as i, 'a text of some length' as t from range(2000000)"
+    for form in ("csv", "jsonl", "arrows", "table"):
+        process = subprocess.Popen([os.environ["STOA_BIN"], "sql", db, rows, "--format", form,
+                                    *(["--rows", "0"] if form == "table" else [])],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.read(1000)
+        process.stdout.close()
+        said = process.stderr.read().decode()
+        assert (process.wait(timeout=60), said) == (141, ""), (form, process.returncode, said)
+        process.stderr.close()
+    assert ok("sql", db, "select 1 as a") == "a\n1\n", "the database is not left locked"
+
+
 def test_shell_reads_a_pipe(db):
     filled(db)
     out = ok("shell", db, "--format", "csv", stdin=".tables\nselect count(*)\nfrom t;\n.mode json\n"
