@@ -14,7 +14,7 @@ import oracle
 SEED = int(os.environ.get("STOA_TEST_SEED", time.time_ns() % 2**32))
 SECONDS = float(os.environ.get("STOA_KILL_SECONDS", "12"))
 ROWS = 40_000
-DATABASE = oracle.TMP / "kill.stoa"
+DATABASE = None  # of the run
 
 
 def count(table="t"):
@@ -41,15 +41,16 @@ def data_files():
     return {p.name for p in DATABASE.rglob("*") if p.is_file() and ".parquet" in p.name}
 
 
-def main():
-    print(f"seed {SEED}")
+def main(name, *options):
+    global DATABASE
+    DATABASE = oracle.TMP / f"{name}.stoa"
     choose = random.Random(SEED)
     lines = "\n".join(f"{i},value-{choose.randrange(10**9)}" for i in range(ROWS))
     path = command.write("rows.csv", "id,text\n" + lines + "\n")
     started = time.perf_counter()
-    command.ok("load", DATABASE, "t", path)
+    command.ok("load", DATABASE, "t", path, *options)
     whole = time.perf_counter() - started
-    done, killed, before, stop = 1, 0, ROWS, time.monotonic() + SECONDS
+    done, killed, before, stop = 1, 0, ROWS, time.monotonic() + SECONDS / 2
     torn = []
 
     def watch():
@@ -74,10 +75,14 @@ def main():
     assert "right" in command.ok("verify", DATABASE)
     command.ok("sql", DATABASE, "insert into t values (0, 'last')")
     command.ok("expire", DATABASE, "t", "--older-than", "0s")
+    folders = {p for p in (DATABASE / "tables").rglob("*=*") if p.is_dir() and not any(p.iterdir())}
+    assert not folders, f"seed {SEED}: empty folders of partitions: {folders}"
     live = {os.path.basename(f[0]) for f in
             (line.split(",") for line in command.ok("files", DATABASE, "t").splitlines()[1:])}
     assert live <= data_files()
-    print(f"{done} loads done, {killed} killed, {len(data_files() - live)} files left over")
+    print(f"{name}: {done} loads done, {killed} killed, {len(data_files() - live)} files left over")
 
 
-main()
+print(f"seed {SEED}")
+main("kill")
+main("partitions", "--partition", "bucket(3, id)")

@@ -16,6 +16,7 @@ enum { ROWS_BEFORE = 10, ROWS_ADDED = 30 };
 struct scene {
     char path[SUPPORT_PATH_BYTES];
     bool in_memory_tables;
+    const char *partition; /* of tables that are made */
     bool crash; /* data files lie on a disk that loses what was not synced */
 };
 
@@ -28,11 +29,12 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
 /* One look at a database: as table_world, over the driver's pool and file systems. */
 struct stage {
     table_world table;
+    const char *partition;
 };
 
 static stoa_status stage_open(support_world *world, const struct scene *scene, bool create,
                               struct stage *out, stoa_error *err) {
-    *out = (struct stage){0};
+    *out = (struct stage){.partition = scene->partition};
     out->table.pool = world->pool;
     stoa_database_options options = STOA_DATABASE_DEFAULT;
     options.create = create;
@@ -51,11 +53,13 @@ static void stage_close(struct stage *stage) {
     stoa_database_close(stage->table.db);
 }
 
-static stoa_status load(table_world *world, stoa_transaction *transaction, const char *table,
+static stoa_status load(struct stage *stage, stoa_transaction *transaction, const char *table,
                         stoa_write_mode mode, int files, stoa_error *err) {
+    table_world *world = &stage->table;
     stoa_sink *sink = NULL;
     stoa_sink_options options = {.mode = mode, .transaction = transaction, .file_bytes = 1};
     options.schema = mode == STOA_CREATE ? world->schema : NULL;
+    options.partition = mode == STOA_CREATE ? stage->partition : NULL;
     STOA_TRY(stoa_sink_open(world->db, table, &options, &sink, err));
     stoa_status status = STOA_OK;
     for (int i = 0; i < files; i++) {
@@ -92,10 +96,10 @@ static stoa_status prepare(support_world *world, void *user, stoa_error *err) {
     STOA_TRY(stoa_fs_register(world->registry, "file", fs, err));
     stoa_status status = stage_open(world, scene, true, &stage, err);
     if (status == STOA_OK) {
-        status = load(&stage.table, NULL, "a", STOA_CREATE, 1, err);
+        status = load(&stage, NULL, "a", STOA_CREATE, 1, err);
     }
     if (status == STOA_OK) {
-        status = load(&stage.table, NULL, "b", STOA_CREATE, 1, err);
+        status = load(&stage, NULL, "b", STOA_CREATE, 1, err);
     }
     stage_close(&stage);
     if (status == STOA_OK && scene->crash) {
@@ -105,14 +109,15 @@ static stoa_status prepare(support_world *world, void *user, stoa_error *err) {
 }
 
 /* One transaction over three tables and a look at what it made. */
-static stoa_status transact(table_world *world, stoa_error *err) {
+static stoa_status transact(struct stage *stage, stoa_error *err) {
+    table_world *world = &stage->table;
     stoa_transaction *transaction = NULL;
     stoa_plan *plan = NULL;
     STOA_TRY(stoa_transaction_begin(world->db, &transaction, err));
     stoa_status status = STOA_OK;
-    STOA_CHECK(load(world, transaction, "a", STOA_APPEND, 3, err));
-    STOA_CHECK(load(world, transaction, "b", STOA_OVERWRITE, 3, err));
-    STOA_CHECK(load(world, transaction, "c", STOA_CREATE, 1, err));
+    STOA_CHECK(load(stage, transaction, "a", STOA_APPEND, 3, err));
+    STOA_CHECK(load(stage, transaction, "b", STOA_OVERWRITE, 3, err));
+    STOA_CHECK(load(stage, transaction, "c", STOA_CREATE, 1, err));
     STOA_CHECK(stoa_table_plan(world->db, transaction, "a", NULL, NULL, &plan, err));
     struct ArrowArrayStream stream = {0};
     struct ArrowArray batch = {0};
@@ -134,13 +139,13 @@ static stoa_status scenario(support_world *world, void *user, stoa_error *err) {
     struct stage stage;
     stoa_status status = stage_open(world, scene, false, &stage, err);
     if (status == STOA_OK && scene->in_memory_tables) {
-        status = load(&stage.table, NULL, "a", STOA_CREATE, 1, err);
+        status = load(&stage, NULL, "a", STOA_CREATE, 1, err);
         if (status == STOA_OK) {
-            status = load(&stage.table, NULL, "b", STOA_CREATE, 1, err);
+            status = load(&stage, NULL, "b", STOA_CREATE, 1, err);
         }
     }
     if (status == STOA_OK) {
-        status = transact(&stage.table, err);
+        status = transact(&stage, err);
     }
     stage_close(&stage);
     return status;
@@ -150,7 +155,7 @@ static stoa_status expire_scenario(support_world *world, void *user, stoa_error 
     struct stage stage;
     stoa_status status = stage_open(world, user, false, &stage, err);
     if (status == STOA_OK) {
-        status = load(&stage.table, NULL, "b", STOA_OVERWRITE, 3, err);
+        status = load(&stage, NULL, "b", STOA_OVERWRITE, 3, err);
     }
     if (status == STOA_OK) {
         status = stoa_table_expire(stage.table.db, "b", INT64_MAX, NULL, err);
@@ -218,6 +223,18 @@ static void every_file_call_may_fail(void **state) {
     assert_true(support_fail_each_call(prepare, expire_scenario, check_expired, &scene) > 20);
 }
 
+/* Folders of partitions are made, synced and removed. */
+static void files_of_partitions_are_there_or_not(void **state) {
+    (void)state;
+    struct scene scene = {.partition = "truncate(20, id)"};
+    set_scene(&scene);
+    assert_true(support_fail_each_allocation(prepare, scenario, check, &scene) > 50);
+    assert_true(support_fail_each_call(prepare, scenario, check, &scene) > 20);
+    assert_true(support_fail_each_call(prepare, expire_scenario, check_expired, &scene) > 20);
+    scene.crash = true;
+    assert_true(support_crash_at_each_call(prepare, scenario, check, 2, &scene) > 20);
+}
+
 static void what_the_catalog_names_survives_a_crash(void **state) {
     (void)state;
     struct scene scene = {.crash = true};
@@ -230,6 +247,7 @@ int main(void) {
         cmocka_unit_test(every_allocation_may_fail_in_memory),
         cmocka_unit_test(every_allocation_may_fail_on_disk),
         cmocka_unit_test(every_file_call_may_fail),
+        cmocka_unit_test(files_of_partitions_are_there_or_not),
         cmocka_unit_test(what_the_catalog_names_survives_a_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
