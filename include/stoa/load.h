@@ -20,11 +20,14 @@ typedef struct stoa_load_options {
     const char *codec;
     stoa_context context;
     const char *partition; /* "status, month(ts)": as in stoa_sink_options */
+    const char *sort;      /* "day, id desc": the order of rows in each file; NULL: that of the input */
+    bool ignore_folders;   /* Parquet files below "day=2024-01-01" get no column of that */
 } stoa_load_options;
 
 #define STOA_LOAD_DEFAULT                                                                          \
     {                                                                                              \
-        STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {NULL, NULL, NULL, NULL, NULL, NULL}, NULL   \
+        STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {NULL, NULL, NULL, NULL, NULL, NULL}, NULL,  \
+        NULL, false                                                                                \
     }
 
 typedef struct stoa_load_report {
@@ -146,13 +149,12 @@ typedef struct stoa_file_scan_options {
     const char *where;   /* "total > 50"; NULL: all rows */
     int64_t limit;       /* 0 or less: none */
     stoa_context context;
+    bool ignore_folders; /* as in stoa_load_options */
 } stoa_file_scan_options;
 
 #define STOA_FILE_SCAN_DEFAULT                                                                     \
     {                                                                                              \
-        NULL, NULL, NULL, -1, {                                                                    \
-            NULL, NULL, NULL, NULL, NULL, NULL                                                     \
-        }                                                                                          \
+        NULL, NULL, NULL, -1, {NULL, NULL, NULL, NULL, NULL, NULL}, false                          \
     }
 
 /// The rows of any files that Stoa reads, without a table: `paths` as stoa_load's. Files with other

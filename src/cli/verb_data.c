@@ -64,6 +64,12 @@ static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_o
     out->format = stoa_cli_value(arguments, "--format");
     out->codec = stoa_cli_value(arguments, "--codec");
     out->partition = stoa_cli_value(arguments, "--partition");
+    out->sort = stoa_cli_value(arguments, "--sort");
+    if (stoa_cli_value(arguments, "--key") != NULL) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "option '--key' is for state tables; parquet and memory tables have no key");
+    }
+    out->ignore_folders = stoa_cli_value(arguments, "--no-hive") != NULL;
     return stoa_cli_value_i64(arguments, "--batch-rows", 1, &out->batch_rows, err);
 }
 
@@ -335,6 +341,7 @@ int stoa_cli_cat(const stoa_cli_arguments *arguments) {
     status = stoa_cli_session_open(":memory:", STOA_CLI_READ, &session, &err);
     if (status == STOA_OK) {
         options.context = session.context;
+        options.ignore_folders = stoa_cli_value(arguments, "--no-hive") != NULL;
         status = stoa_file_scan(session.database, arguments->positionals,
                                 (size_t)arguments->positional_count, &options, &rows, &err);
     }

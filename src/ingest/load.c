@@ -80,6 +80,7 @@ static stoa_status open_sink(struct load *load, const struct ArrowSchema *found,
     stoa_sink_options sink = {.mode = options->mode,
                               .kind = options->kind,
                               .schema = options->mode == STOA_APPEND ? NULL : load->target,
+                              .transaction = load->tuning->transaction,
                               .context = load->context,
                               .codec = options->codec,
                               .partition = options->partition};
@@ -296,7 +297,8 @@ static stoa_status run_parquet(struct run *run, stoa_error *err) {
     struct load *load = run->load;
     stoa_parquet_source *source = &run->parquet;
     STOA_TRY(stoa_parquet_source_open(load->database, run->inputs, run->count, load->target,
-                                      &load->context, source, err));
+                                      !load->options->ignore_folders, &load->context, source,
+                                      err));
     STOA_TRY(stoa_schema_to_arrow(load->context.pool, source->schema, &run->found, err));
     STOA_TRY(ready_sink(run, &run->found, err));
     static const stoa_parquet_source_options all;
@@ -448,6 +450,9 @@ stoa_status stoa_load(stoa_database *database, const char *table, const char *co
                       stoa_error *err) {
     static const stoa_load_options defaults = STOA_LOAD_DEFAULT;
     static const stoa_ingest_tuning tuning;
-    return stoa_ingest_load(database, table, paths, path_count,
-                            options == NULL ? &defaults : options, &tuning, out, err);
+    options = options == NULL ? &defaults : options;
+    return options->sort == NULL
+               ? stoa_ingest_load(database, table, paths, path_count, options, &tuning, out, err)
+               : stoa_ingest_load_sorted(database, table, paths, path_count, options, &tuning, out,
+                                         err);
 }

@@ -103,8 +103,56 @@ static stoa_status add_file(stoa_parquet_source *source, const stoa_parquet_read
     return unite(source, stoa_parquet_reader_schema(reader), err);
 }
 
+/* ---- names of folders ------------------------------------------------------------------------ */
+
+static stoa_status folder_constants(void *user, int32_t file, const stoa_parquet_constant **out,
+                                    int32_t *out_count, stoa_error *err) {
+    const stoa_parquet_source *source = user;
+    (void)err;
+    *out_count = source->folders.count;
+    *out = source->constants + (size_t)file * (size_t)source->folders.count;
+    return STOA_OK;
+}
+
+static stoa_status set_constants(stoa_parquet_source *source, const int32_t *ids,
+                                 stoa_error *err) {
+    const size_t columns = (size_t)source->folders.count;
+    const size_t count = source->count * columns;
+    STOA_TRY(stoa_arena_allocate_array(&source->folders.arena, count, sizeof *source->constants,
+                                       (void **)&source->constants, err));
+    for (size_t i = 0; i < count; i++) {
+        source->constants[i] = (stoa_parquet_constant){ids[i % columns],
+                                                       source->folders.values[i]};
+    }
+    return STOA_OK;
+}
+
+static stoa_status add_folders(stoa_parquet_source *source, const stoa_schema *target,
+                               stoa_error *err) {
+    stoa_pool *pool = source->context.pool;
+    const char **names = NULL;
+    const stoa_schema *all = NULL;
+    const int32_t *ids = NULL;
+    const size_t bytes = source->count * sizeof *names;
+    STOA_TRY(stoa_pool_allocate(pool, bytes, (void **)&names, err));
+    for (size_t i = 0; i < source->count; i++) {
+        names[i] = source->inputs[i].name;
+    }
+    stoa_status status = stoa_hive_find(pool, names, source->count,
+                                        target != NULL ? target : source->schema,
+                                        &source->folders, err);
+    stoa_pool_free(pool, names, bytes);
+    if (status != STOA_OK || source->folders.count == 0) {
+        return status;
+    }
+    STOA_TRY(stoa_hive_add_columns(&source->folders, pool, source->schema, &all, &ids, err));
+    stoa_schema_close(source->schema);
+    source->schema = all;
+    return set_constants(source, ids, err);
+}
+
 stoa_status stoa_parquet_source_open(stoa_database *database, const stoa_ingest_input *inputs,
-                                     size_t count, const stoa_schema *target,
+                                     size_t count, const stoa_schema *target, bool folders,
                                      const stoa_context *context, stoa_parquet_source *out,
                                      stoa_error *err) {
     *out = (stoa_parquet_source){.database = database,
@@ -121,7 +169,8 @@ stoa_status stoa_parquet_source_open(stoa_database *database, const stoa_ingest_
     if (count > 1) {
         STOA_TRY(each_reader(out, find_ids, err));
     }
-    return each_reader(out, add_file, err);
+    STOA_TRY(each_reader(out, add_file, err));
+    return folders ? add_folders(out, target, err) : STOA_OK;
 }
 
 stoa_status stoa_parquet_source_begin(stoa_parquet_source *source,
@@ -138,6 +187,7 @@ stoa_status stoa_parquet_source_begin(stoa_parquet_source *source,
         .batch_rows = wanted->batch_rows,
         .file_count = (int32_t)source->count,
         .user = source,
+        .constants = folder_constants,
         .open = open_input,
         .explain = explain,
     };
@@ -146,6 +196,7 @@ stoa_status stoa_parquet_source_begin(stoa_parquet_source *source,
 
 void stoa_parquet_source_release(stoa_parquet_source *source) {
     stoa_parquet_files_close(source->files);
+    stoa_hive_release(&source->folders);
     stoa_schema_close(source->schema);
     *source = (stoa_parquet_source){0};
 }

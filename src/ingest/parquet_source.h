@@ -3,6 +3,7 @@
 #ifndef STOA_INGEST_PARQUET_SOURCE_H
 #define STOA_INGEST_PARQUET_SOURCE_H
 
+#include "ingest/hive.h"
 #include "ingest/inputs.h"
 #include "parquet/files.h"
 
@@ -15,13 +16,17 @@ typedef struct stoa_parquet_source {
     stoa_parquet_open_options opening;
     int64_t row_count;
     size_t count;
+    stoa_hive_columns folders; /* columns in the names of the inputs' folders */
+    stoa_parquet_constant *constants; /* the same of each file, by field ids in `schema` */
     stoa_parquet_files *files; /* NULL before stoa_parquet_source_begin */
 } stoa_parquet_source;
 
 /// Reads the footers of inputs[0..count) and unites their columns: by field id where all files have
 /// ids, else by name. A column that a file lacks is null there; of different types the narrowest that
 /// holds the values of all is taken. `target` (nullable) is what the rows are for: older instants
-/// (INT96) become microseconds where it has such and none finer. `inputs` and the context's members
+/// (INT96) become microseconds where it has such and none finer. With `folders`
+/// the names of folders ("day=2024-01-01") are columns too, of the target's types, and their values
+/// count where a file has a column of the name. `inputs` and the context's members
 /// must outlive the source.
 ///
 /// Errors   STOA_INVALID  columns that cannot be united: file, column and both types
@@ -29,7 +34,7 @@ typedef struct stoa_parquet_source {
 /// Owns     The caller releases `out`, also on error.
 STOA_MUST_USE stoa_status stoa_parquet_source_open(stoa_database *database,
                                                    const stoa_ingest_input *inputs, size_t count,
-                                                   const stoa_schema *target,
+                                                   const stoa_schema *target, bool folders,
                                                    const stoa_context *context,
                                                    stoa_parquet_source *out, stoa_error *err);
 /// What of the source's rows is wanted, as in stoa_parquet_files_options. All-zero: everything.

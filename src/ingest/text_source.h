@@ -16,6 +16,7 @@ typedef struct stoa_ingest_tuning {
     size_t block_bytes;
     size_t record_bytes_max;
     bool no_plain; /* every block is read by the engine */
+    stoa_transaction *transaction; /* of the load; NULL: one of its own */
 } stoa_ingest_tuning;
 
 typedef struct stoa_text_source stoa_text_source;

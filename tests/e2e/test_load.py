@@ -231,8 +231,40 @@ def test_page_checksums_of_other_writers_are_compared(db):
 def test_wrong_paths(db):
     fails(3, "load", db, "t", oracle.TMP / "absent.csv", says="absent.csv")
     fails(3, "load", db, "t", str(oracle.TMP / "*.nothing"), says="*.nothing")
-    fails(3, "load", db, "t", oracle.TMP, says="directory")
+    empty = oracle.TMP / "a [folder]"
+    empty.mkdir()
+    fails(3, "load", db, "t", empty, says="no file below")
     fails(1, "load", db, "t", write("what", "hello"), says=["what", "--format"])
+
+
+def test_a_folder_is_its_parquet_files(db):
+    folder = oracle.TMP / "fol*der" / "day=2024-01-02"
+    folder.mkdir(parents=True)
+    ok("sql", ":memory:", f"copy (select 1 as id) to '{folder}/x.parquet' (format parquet)")
+    (folder / "notes.txt").write_text("no rows")
+    ok("load", db, "t", folder.parent)
+    assert rows(db, "select id, day, typeof(day) from t") == [["1", "2024-01-02", "DATE"]]
+    ok("load", db, "u", f"{folder.parent}/", "--no-hive")
+    assert rows(db, "select * from u") == [["1"]]
+
+
+def test_rows_are_sorted_within_files(db):
+    lines = "".join(f"{(i * 7919) % 1000},{i % 3},{'' if i % 5 == 0 else i}\n" for i in range(3000))
+    path = write("unsorted.csv", "k,part,v\n" + lines)
+    ok("load", db, "t", path, "--sort", "k, v desc nulls first", "--partition", "part")
+    files = [line.split(",")[0] for line in ok("files", db, "t").splitlines()[1:]]
+    assert len(files) == 3
+    for file in files:
+        found = rows(db, f"select k, v from read_parquet('{db}/{file}', hive_partitioning = false)")
+        keys = [(int(k), 0 if v in ("", "NULL") else 1, -int(v or 0)) for k, v in found]
+        assert keys == sorted(keys), file
+    ok("load", db, "t", path, "--mode", "append", "--sort", "k")
+    assert rows(db, "select count(*), sum(k) from t") == [["6000", str(2 * sum(range(1000)) * 3)]]
+    assert [line.split(",")[0] for line in ok("tables", db).splitlines()[1:]] == ["t"]
+    fails(1, "load", db, "u", path, "--sort", "nothing", says="nothing")
+    fails(1, "load", db, "t", path, "--sort", "k", says="exists")
+    fails(1, "load", db, "u", path, "--key", "k", says="--key")
+    assert "right" in ok("verify", db)
 
 
 def test_names_are_any_text(db):
