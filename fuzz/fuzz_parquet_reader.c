@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "arrow/array.h"
-#include "parquet/reader.h"
+#include "parquet/read_top.h"
 
 struct input {
     const uint8_t *bytes;
@@ -31,16 +31,14 @@ static stoa_status input_read(void *state, uint64_t offset, void *buffer, size_t
 }
 
 /* Checksums would keep damage from the decoders. Rows are bounded: a few bytes stand for many. */
-static void read_all(const stoa_parquet_reader *reader, const stoa_parquet_read_options *options) {
+static void consume(struct ArrowArrayStream *stream) {
     enum { BATCHES_MAX = 64 };
     stoa_error err = STOA_ERROR_NONE;
-    struct ArrowArrayStream stream = {0};
     struct ArrowSchema schema = {0};
-    if (stoa_parquet_reader_stream(reader, options, &stream, &err) == STOA_OK &&
-        stoa_stream_schema(&stream, &schema, &err) == STOA_OK) {
+    if (stoa_stream_schema(stream, &schema, &err) == STOA_OK) {
         for (int i = 0; i < BATCHES_MAX; i++) {
             struct ArrowArray batch;
-            if (stoa_stream_next(&stream, &batch, &err) != STOA_OK || batch.release == NULL) {
+            if (stoa_stream_next(stream, &batch, &err) != STOA_OK || batch.release == NULL) {
                 break;
             }
             stoa_error invalid = STOA_ERROR_NONE;
@@ -54,6 +52,51 @@ static void read_all(const stoa_parquet_reader *reader, const stoa_parquet_read_
         }
     }
     stoa_arrow_schema_release(&schema);
+}
+
+static void read_all(const stoa_parquet_reader *reader, const stoa_parquet_read_options *options) {
+    stoa_error err = STOA_ERROR_NONE;
+    struct ArrowArrayStream stream = {0};
+    if (stoa_parquet_reader_stream(reader, options, &stream, &err) == STOA_OK) {
+        consume(&stream);
+    }
+    stoa_arrow_stream_release(&stream);
+}
+
+static bool is_comparable(const stoa_type *type) {
+    return type->child_count == 0 && type->kind != STOA_TYPE_INTERVAL &&
+           type->kind != STOA_TYPE_STRUCT && type->kind != STOA_TYPE_UNKNOWN;
+}
+
+/* (column >= 0 and not column = 0) or column is null, or the last alone; then the first by it. */
+static void read_by(const stoa_parquet_reader *reader, const stoa_field *field) {
+    const uint8_t zeros[16] = {0};
+    const bool compares = is_comparable(&field->type);
+    const stoa_value zero = {.type = field->type, .bytes = zeros, .size = sizeof zeros};
+    const stoa_predicate null = {.kind = STOA_PREDICATE_IS_NULL, .field_id = field->id};
+    const stoa_predicate least = {.kind = STOA_PREDICATE_GREATER_EQUAL,
+                                  .field_id = field->id,
+                                  .values = &zero,
+                                  .value_count = 1};
+    const stoa_predicate equal = {.kind = STOA_PREDICATE_EQUAL,
+                                  .field_id = field->id,
+                                  .values = &zero,
+                                  .value_count = 1};
+    const stoa_predicate *const equals[] = {&equal};
+    const stoa_predicate other = {.kind = STOA_PREDICATE_NOT, .children = equals, .child_count = 1};
+    const stoa_predicate *const both[] = {&least, &other};
+    const stoa_predicate above = {.kind = STOA_PREDICATE_AND, .children = both, .child_count = 2};
+    const stoa_predicate *const any[] = {&above, &null};
+    const stoa_predicate either = {.kind = STOA_PREDICATE_OR, .children = any, .child_count = 2};
+    const stoa_parquet_read_options options = {.predicate = compares ? &either : &null,
+                                               .batch_rows = 300,
+                                               .ignores_checksums = true};
+    const stoa_parquet_row_order order = {.field_id = field->id, .descending = true};
+    struct ArrowArrayStream stream = {0};
+    read_all(reader, &options);
+    if (compares && stoa_parquet_reader_top(reader, &options, &order, 7, &stream, NULL) == STOA_OK) {
+        consume(&stream);
+    }
     stoa_arrow_stream_release(&stream);
 }
 
@@ -83,6 +126,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         read_all(reader, &(stoa_parquet_read_options){.ranges = ranges,
                                                       .range_count = 2,
                                                       .ignores_checksums = true});
+        const stoa_type *root = &stoa_parquet_reader_schema(reader)->root;
+        for (int32_t i = 0; i < root->child_count && i < 2; i++) {
+            read_by(reader, &root->children[i]);
+        }
     }
     stoa_parquet_reader_close(reader);
     if (stoa_pool_used(pool) != 0) {

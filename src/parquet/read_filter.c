@@ -404,6 +404,10 @@ static stoa_status match_codes(const struct question *question, struct filter_no
     const stoa_chunk_reader *chunk = lane->leaves[node->column->index].chunk;
     const uint8_t *table = node->tables[truth].data;
     memset(out, 0, question->bytes);
+    if (chunk->dictionary_count > node->tables[truth].size) {
+        return stoa_chunk_reader_fail(chunk, "expected the dictionary that was there before",
+                                      question->err);
+    }
     if (stoa_page_code_bytes(chunk) > 1) {
         stoa_match_codes_u32((const uint32_t *)(const void *)values->data.data,
                              values->value_count, table, out);
