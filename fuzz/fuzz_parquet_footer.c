@@ -40,14 +40,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     stoa_file file = {.operations = &operations, .state = &input, .pool = pool, .uri = name};
     stoa_buffer json;
     stoa_buffer_init(&json, pool);
-    if (stoa_parquet_verify(&context, &file, &err) == STOA_OK &&
-        (stoa_parquet_describe(&context, &file, true, &json, &err) != STOA_OK ||
-         stoa_parquet_describe_text(&context, &file, true, &json, &err) != STOA_OK)) {
+    if (stoa_parquet_verify(&context, &file, NULL, &err) == STOA_OK &&
+        (stoa_parquet_describe(&context, &file, NULL, true, &json, &err) != STOA_OK ||
+         stoa_parquet_describe_text(&context, &file, NULL, true, &json, &err) != STOA_OK)) {
         abort(); /* what verifies can be described */
     }
     stoa_buffer_clear(&json);
-    stoa_status status = stoa_parquet_describe(&context, &file, false, &json, &err);
-    status = stoa_parquet_describe_text(&context, &file, status == STOA_OK, &json, &err);
+    stoa_status status = stoa_parquet_describe(&context, &file, NULL, false, &json, &err);
+    status = stoa_parquet_describe_text(&context, &file, NULL, status == STOA_OK, &json, &err);
     (void)status;
     stoa_buffer_release(&json);
     if (stoa_pool_used(pool) != 0) {

@@ -169,18 +169,23 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const
                                                   const stoa_file_scan_options *options,
                                                   struct ArrowArrayStream *out, stoa_error *err);
 
-/// What a file holds (Parquet, Arrow), as one JSON text; `with_pages` also every page of a Parquet
-/// file, whose checksum is compared.
+/// How to look into a Parquet file.
+typedef struct stoa_inspect_options {
+    bool with_pages;  /* also every page, whose checksum is compared */
+    bool as_text;     /* lines for people, not JSON; an Arrow file is JSON here too */
+    const char *keys; /* a file with the keys of encrypted ones, a line each: "footer HEX", "column PATH
+                         HEX", "id TEXT HEX" (of a key's metadata), "aad-prefix TEXT"; NULL: none */
+} stoa_inspect_options;
+
+/// What a file holds (Parquet, Arrow), as one JSON text unless asked for otherwise. `options` is
+/// nullable. Encrypted columns without a key are described as far as they can be.
 ///
 /// Errors   STOA_UNSUPPORTED  a text file
-///          STOA_CORRUPT      what the file says of itself does not hold
+///          STOA_CORRUPT      what the file says of itself does not hold, or keys do not open it
+///          STOA_INVALID      an encrypted footer without its key; keys that are none
 STOA_API STOA_MUST_USE stoa_status stoa_file_inspect(stoa_database *database, const char *path,
-                                                     bool with_pages, stoa_text *out,
-                                                     stoa_error *err);
-/// The same of a Parquet file as lines of text for people; of an Arrow file it is JSON here too.
-STOA_API STOA_MUST_USE stoa_status stoa_file_inspect_text(stoa_database *database,
-                                                          const char *path, bool with_pages,
-                                                          stoa_text *out, stoa_error *err);
+                                                     const stoa_inspect_options *options,
+                                                     stoa_text *out, stoa_error *err);
 
 #ifdef __cplusplus
 }

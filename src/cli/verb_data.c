@@ -356,18 +356,19 @@ int stoa_cli_cat(const stoa_cli_arguments *arguments) {
 int stoa_cli_inspect(const stoa_cli_arguments *arguments) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_cli_session session;
-    const bool as_text = stoa_cli_value(arguments, "--json") == NULL &&
-                         (stoa_cli_value(arguments, "--text") != NULL || stoa_terminal_is(stdout));
+    const stoa_inspect_options options = {
+        .with_pages = stoa_cli_value(arguments, "--pages") != NULL,
+        .as_text = stoa_cli_value(arguments, "--json") == NULL &&
+                   (stoa_cli_value(arguments, "--text") != NULL || stoa_terminal_is(stdout)),
+        .keys = stoa_cli_value(arguments, "--keys")};
     stoa_status status = stoa_cli_session_open(":memory:", STOA_CLI_READ, &session, &err);
     stoa_text *text = NULL;
     if (status == STOA_OK) {
         status = stoa_text_create(session.context.pool, &text, &err);
     }
     for (int i = 0; i < arguments->positional_count && status == STOA_OK; i++) {
-        const char *path = arguments->positionals[i];
-        const bool pages = stoa_cli_value(arguments, "--pages") != NULL;
-        status = as_text ? stoa_file_inspect_text(session.database, path, pages, text, &err)
-                         : stoa_file_inspect(session.database, path, pages, text, &err);
+        status = stoa_file_inspect(session.database, arguments->positionals[i], &options, text,
+                                   &err);
         if (status == STOA_OK) {
             (void)fprintf(stdout, "%s\n", stoa_text_view(text, NULL));
         }

@@ -191,6 +191,7 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  "stoa inspect --pages --text flights-3m.parquet | less",
      .options = {{"--pages", 0, NULL,
                   "also every page of a Parquet file: place, sizes, rows, encoding, checksum, bounds"},
+                 {"--keys", 0, "FILE", "keys of encrypted Parquet: lines 'footer HEX', 'column PATH HEX'"},
                  {"--text", 0, NULL, "text, also into a pipe"},
                  {"--json", 0, NULL, "JSON, also on a terminal"}},
      .run = stoa_cli_inspect},

@@ -8,11 +8,29 @@
 #include "table/table.h"
 #include "vfs/vfs.h"
 
-typedef stoa_status (*parquet_describer)(const stoa_context *context, stoa_file *file,
-                                         bool with_pages, stoa_buffer *out, stoa_error *err);
+static stoa_status describe_parquet(const stoa_context *context, stoa_fs_registry *registry,
+                                    stoa_file *file, const stoa_inspect_options *options,
+                                    stoa_buffer *out, stoa_error *err) {
+    stoa_status status = STOA_OK;
+    stoa_parquet_key_file keys = {0};
+    stoa_file *key_file = NULL;
+    if (options->keys != NULL) {
+        STOA_CHECK(stoa_vfs_open(registry, options->keys, STOA_OPEN_READ, context, &key_file, err));
+        STOA_CHECK(stoa_parquet_key_file_read(context->pool, key_file, &keys, err));
+    }
+    status = (options->as_text ? stoa_parquet_describe_text : stoa_parquet_describe)(
+        context, file, &keys.keys, options->with_pages, out, err);
 
-static stoa_status inspect(stoa_database *database, const char *path, bool with_pages,
-                           parquet_describer describe_parquet, stoa_text *out, stoa_error *err) {
+done:
+    stoa_parquet_key_file_release(&keys);
+    stoa_file_close(key_file);
+    return status;
+}
+
+stoa_status stoa_file_inspect(stoa_database *database, const char *path,
+                              const stoa_inspect_options *options, stoa_text *out,
+                              stoa_error *err) {
+    static const stoa_inspect_options defaults = {0};
     const stoa_context *context = stoa_database_context(database);
     stoa_fs_registry *registry = stoa_database_file_systems(database);
     stoa_ingest_kind kind;
@@ -25,7 +43,8 @@ static stoa_status inspect(stoa_database *database, const char *path, bool with_
     STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &packed, err));
     STOA_CHECK(stoa_compressed_open(context, packed, &kind.packing, &file, err));
     if (kind.format == STOA_FORMAT_PARQUET) {
-        STOA_CHECK(describe_parquet(context, file, with_pages, &out->buffer, err));
+        STOA_CHECK(describe_parquet(context, registry, file,
+                                    options == NULL ? &defaults : options, &out->buffer, err));
     } else if (kind.format == STOA_FORMAT_ARROW_FILE || kind.format == STOA_FORMAT_ARROW_STREAM) {
         STOA_CHECK(stoa_ipc_describe(context, file, &out->buffer, err));
     } else {
@@ -40,14 +59,4 @@ static stoa_status inspect(stoa_database *database, const char *path, bool with_
 done:
     stoa_file_close(file);
     return status;
-}
-
-stoa_status stoa_file_inspect(stoa_database *database, const char *path, bool with_pages,
-                              stoa_text *out, stoa_error *err) {
-    return inspect(database, path, with_pages, stoa_parquet_describe, out, err);
-}
-
-stoa_status stoa_file_inspect_text(stoa_database *database, const char *path, bool with_pages,
-                                   stoa_text *out, stoa_error *err) {
-    return inspect(database, path, with_pages, stoa_parquet_describe_text, out, err);
 }

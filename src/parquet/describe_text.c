@@ -357,9 +357,10 @@ static stoa_status put_file(struct describer *describer, stoa_error *err) {
 }
 
 stoa_status stoa_parquet_describe_text(const stoa_context *context, stoa_file *file,
-                                       bool with_pages, stoa_buffer *out, stoa_error *err) {
+                                       const stoa_parquet_keys *keys, bool with_pages,
+                                       stoa_buffer *out, stoa_error *err) {
     stoa_parquet_footer footer;
-    STOA_TRY(stoa_parquet_footer_read(context, file, NULL, &footer, err));
+    STOA_TRY(stoa_parquet_footer_read(context, file, keys, &footer, err));
     struct describer describer = {.context = context,
                                   .file = file,
                                   .footer = &footer,

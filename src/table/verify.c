@@ -86,7 +86,7 @@ static stoa_status check_content(struct verify *verify, const stoa_part *part, s
     stoa_parquet_footer_release(&footer);
     STOA_TRY(status);
     /* First what can say where the damage is, then what misses none. */
-    STOA_TRY(stoa_parquet_verify(&verify->context, file, err));
+    STOA_TRY(stoa_parquet_verify(&verify->context, file, NULL, err));
     return check_hash(verify, part, file, err);
 }
 

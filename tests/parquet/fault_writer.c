@@ -66,9 +66,9 @@ static stoa_status read_scenario(support_world *world, void *user, stoa_error *e
     stoa_buffer json;
     stoa_buffer_init(&json, world->pool);
     STOA_CHECK(stoa_vfs_open(world->registry, "test:/x", STOA_OPEN_READ, &context, &file, err));
-    STOA_CHECK(stoa_parquet_verify(&context, file, err));
-    STOA_CHECK(stoa_parquet_describe(&context, file, true, &json, err));
-    STOA_CHECK(stoa_parquet_describe_text(&context, file, true, &json, err));
+    STOA_CHECK(stoa_parquet_verify(&context, file, NULL, err));
+    STOA_CHECK(stoa_parquet_describe(&context, file, NULL, true, &json, err));
+    STOA_CHECK(stoa_parquet_describe_text(&context, file, NULL, true, &json, err));
 
 done:
     stoa_buffer_release(&json);

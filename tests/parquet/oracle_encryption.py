@@ -3,6 +3,7 @@ tells us. Read with the right values by columns' and by keys' names, refused by 
 refused after any change of what is authenticated."""
 import base64
 import datetime
+import json
 import pathlib
 import random
 import subprocess
@@ -71,7 +72,7 @@ def check_corpus_file(path, out, keys):
     text = key_file(path.parent.name == "aes256")
     prefix = "aad-prefix tester\n" if "disable_aad" in path.name else ""
     want = expected_bloom if "bloom" in path.name else expected
-    for words in ([], ["threads=2", "batch=7"]):
+    for words in (["verify"], ["threads=2", "batch=7"]):
         keys.write_text(text + prefix)
         status, said = read(path, out, f"keys={keys}", "int96=ms", *words)
         assert status == 0, f"{path.name}: {said}"
@@ -110,6 +111,12 @@ def check_corpus(folder):
     status, said = read(clear, out, "int96=ms")
     assert "column 'float_field': it is encrypted and no key was given for it (key 'kc2')" in said, \
         said
+    keys.write_text(key_file(False))
+    for words, want in (([], "locked"), (["--keys", keys], "with a key of its own")):
+        said = oracle.stoa("inspect", "--pages", *words, clear)
+        columns = json.loads(said)["row_groups"][0]["columns"]
+        column = next(column for column in columns if column["path"] == "double_field")
+        assert column["encrypted"] == want and ("pages" in column) == (want != "locked"), column
     return len(files)
 
 
@@ -181,10 +188,10 @@ def check_pyarrow(folder, rng):
         columns = {column: key for name, named in way.get("column_keys", {}).items()
                    for column, key in zip(named, shown[name], strict=True)}
         keys.write_text(key_lines(shown["f"][0], columns))
-        for words in ([], ["threads=2", "batch=64"], ["rows=250+100,700+3"]):
+        for words in (["verify"], ["threads=2", "batch=64"], ["rows=250+100,700+3"]):
             status, said = read(path, out, f"keys={keys}", *words)
             assert status == 0, f"{way} {words}: {said}"
-            want = table if not words or "rows" not in words[0] else \
+            want = table if "rows" not in words[0] else \
                 pa.concat_tables([table.slice(250, 100), table.slice(700, 3)])
             differs = parquet_values.difference(rows(out), want)
             assert differs is None, f"{way} {words}: {differs}"

@@ -326,7 +326,7 @@ static void a_wrong_order_is_refused(void **state) {
     assert_ok(stoa_vfs_open(world.registry, "memory:/x", STOA_OPEN_READ, &world.context, &file,
                             &err),
               err);
-    assert_ok(stoa_parquet_verify(&world.context, file, &err), err);
+    assert_ok(stoa_parquet_verify(&world.context, file, NULL, &err), err);
     assert_ok(stoa_parquet_footer_read(&world.context, file, NULL, &footer, &err), err);
     const stoa_parquet_group *group = &footer.groups[0];
     assert_int_equal(group->sorting_count, 2);

@@ -3,7 +3,7 @@
  *
  *     tool_parquet_read IN.parquet OUT.arrows [batch=N] [threads=N] [int96=ms] [fields=ID,…]
  *                       [groups=N,…] [rows=FIRST+COUNT,…] [no-checksums] [keys=FILE] [rewrite]
- *                       [first=ROWS] [peak] [where=PREDICATE]
+ *                       [first=ROWS] [peak] [verify] [where=PREDICATE]
  *
  * Ends with the status's number; the error's words go to standard error. */
 #include <stdio.h>
@@ -15,6 +15,7 @@
 #include "arrow/array.h"
 #include "arrow/ipc.h"
 #include "parquet/reader.h"
+#include "parquet/verify.h"
 #include "parquet/writer.h"
 #include "schema/schema.h"
 
@@ -26,6 +27,7 @@ struct settings {
     const char *keys;
     bool rewrites;
     bool says_peak;
+    bool verifies;
     int64_t rows_max; /* then reading ends; 0: never */
     int32_t threads;
     const char *where; /* a predicate, NULL: none */
@@ -62,6 +64,8 @@ static void parse_setting(struct settings *out, const char *word) {
         out->threads = (int32_t)strtol(value, NULL, 10);
     } else if (strcmp(word, "int96=ms") == 0) {
         out->int96_unit = STOA_TYPE_MILLISECONDS;
+    } else if (strcmp(word, "verify") == 0) {
+        out->verifies = true;
     } else if (strcmp(word, "peak") == 0) {
         out->says_peak = true;
     } else if (strncmp(word, "first=", 6) == 0) {
@@ -198,6 +202,9 @@ static stoa_status run(stoa_context *context, const struct settings *settings, c
     opening.int96_unit = settings->int96_unit;
     if (settings->keys != NULL) {
         STOA_CHECK(read_keys(context, registry, settings->keys, &keys, err));
+    }
+    if (settings->verifies) {
+        STOA_CHECK(stoa_parquet_verify(context, input, &keys.keys, err));
     }
     STOA_CHECK(stoa_parquet_reader_open(context, input, &opening, &reader, err));
     read_options = settings->options;

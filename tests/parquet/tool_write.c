@@ -325,7 +325,7 @@ static void write_file(stoa_context *context, const char *path, const stoa_schem
     stoa_parquet_writer_close(writer);
     stoa_file_close(file);
     if (stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &file, &err) != STOA_OK ||
-        stoa_parquet_verify(context, file, &err) != STOA_OK) {
+        stoa_parquet_verify(context, file, NULL, &err) != STOA_OK) {
         die(path, &err);
     }
     stoa_file_close(file);
@@ -344,8 +344,8 @@ static int look(const stoa_context *context, int count, char **words) {
         die(words[2], &err);
     }
     stoa_status status = strcmp(words[1], "verify") == 0
-                             ? stoa_parquet_verify(context, file, &err)
-                             : stoa_parquet_describe(context, file, count > 3, &json, &err);
+                             ? stoa_parquet_verify(context, file, NULL, &err)
+                             : stoa_parquet_describe(context, file, NULL, count > 3, &json, &err);
     if (status != STOA_OK) {
         fprintf(stderr, "%s: %s\n", stoa_status_name(status), err.message);
     }
