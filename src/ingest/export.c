@@ -168,6 +168,7 @@ static stoa_status export_parquet(struct export *export, stoa_error *err) {
                                       &export->parquet_schema, err));
     STOA_CHECK(stoa_parquet_options_read(export->parquet_options, export->parquet_schema, &arena,
                                          &options, err));
+    options.unsynced = true; /* publishing syncs */
     STOA_CHECK(stoa_parquet_writer_create(export->context, export->output.file,
                                           export->parquet_schema, &options, &export->parquet, err));
     STOA_CHECK(export_through(export, conform_rows, write_parquet, err));
