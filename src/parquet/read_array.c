@@ -176,8 +176,8 @@ static stoa_status null_array(stoa_pool *pool, int64_t length, struct ArrowArray
 }
 
 static stoa_status fill_leaf(stoa_pool *pool, const stoa_read_node *node, stoa_chunk_values *values,
-                             stoa_buffer *validity, int64_t slots, struct ArrowArray *out,
-                             stoa_error *err) {
+                             stoa_buffer *validity, int64_t slots, struct ArrowArray *dictionary,
+                             struct ArrowArray *out, stoa_error *err) {
     if (node->value_class == STOA_READ_NULL) {
         return null_array(pool, slots, out, err);
     }
@@ -187,7 +187,11 @@ static stoa_status fill_leaf(stoa_pool *pool, const stoa_read_node *node, stoa_c
     } else if (is_bytes(node) && values->offsets.size == 0) {
         STOA_TRY(stoa_buffer_resize(&values->offsets, sizeof(int32_t), err));
     }
-    STOA_TRY(stoa_arrow_array_init(pool, is_bytes(node) ? 3 : 2, 0, false, out, err));
+    STOA_TRY(stoa_arrow_array_init(pool, is_bytes(node) ? 3 : 2, 0, dictionary != NULL, out, err));
+    if (dictionary != NULL) {
+        *out->dictionary = *dictionary;
+        dictionary->release = NULL;
+    }
     out->length = slots;
     out->null_count = nulls;
     if (nulls > 0) {
@@ -202,9 +206,10 @@ static stoa_status fill_leaf(stoa_pool *pool, const stoa_read_node *node, stoa_c
 
 /* Entries that have a value have a slot: the highest definition is no less than the slot's. So there
  * are never more values than slots. */
-stoa_status stoa_read_leaf_array(stoa_pool *pool, const stoa_read_node *node,
-                                 const stoa_read_array_options *options, stoa_chunk_values *values,
-                                 struct ArrowArray *out, stoa_error *err) {
+static stoa_status leaf_array(stoa_pool *pool, const stoa_read_node *node,
+                              const stoa_read_array_options *options, stoa_chunk_values *values,
+                              struct ArrowArray *dictionary, struct ArrowArray *out,
+                              stoa_error *err) {
     stoa_status status = STOA_OK;
     int64_t slots = values->entry_count;
     stoa_buffer validity;
@@ -221,10 +226,28 @@ stoa_status stoa_read_leaf_array(stoa_pool *pool, const stoa_read_node *node,
         STOA_ASSERT(node->value_class == STOA_READ_NULL || present == values->value_count);
         validity.size = stoa_bitmap_bytes(slots);
     }
-    STOA_CHECK(fill_leaf(pool, node, values, &validity, slots, out, err));
+    STOA_CHECK(fill_leaf(pool, node, values, &validity, slots, dictionary, out, err));
 
 done:
     stoa_buffer_release(&validity);
+    return status;
+}
+
+stoa_status stoa_read_leaf_array(stoa_pool *pool, const stoa_read_node *node,
+                                 const stoa_read_array_options *options, stoa_chunk_values *values,
+                                 struct ArrowArray *out, stoa_error *err) {
+    return leaf_array(pool, node, options, values, NULL, out, err);
+}
+
+stoa_status stoa_read_index_array(stoa_pool *pool, const stoa_read_node *node,
+                                  stoa_chunk_values *values, struct ArrowArray *dictionary,
+                                  struct ArrowArray *out, stoa_error *err) {
+    const stoa_read_array_options options = {0};
+    stoa_read_node indices = *node;
+    indices.value_class = STOA_READ_COPY;
+    indices.value_bytes = sizeof(int32_t);
+    const stoa_status status = leaf_array(pool, &indices, &options, values, dictionary, out, err);
+    stoa_arrow_array_release(dictionary);
     return status;
 }
 

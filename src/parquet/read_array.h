@@ -22,6 +22,11 @@ STOA_MUST_USE stoa_status stoa_read_leaf_array(stoa_pool *pool, const stoa_read_
                                                const stoa_read_array_options *options,
                                                stoa_chunk_values *values, struct ArrowArray *out,
                                                stoa_error *err);
+/// The array of a leaf whose `values` are indices into `dictionary`, which is taken, also on error.
+STOA_MUST_USE stoa_status stoa_read_index_array(stoa_pool *pool, const stoa_read_node *node,
+                                                stoa_chunk_values *values,
+                                                struct ArrowArray *dictionary,
+                                                struct ArrowArray *out, stoa_error *err);
 
 /// The array of `node` and all below it. `values` and `leaves` are by number of the footer's leaf; the
 /// arrays of leaves are moved into `out`.

@@ -53,6 +53,7 @@ void stoa_read_lane_release(stoa_read_lane *lane) {
         const int32_t number = lane->plan->leaves[i]->leaf;
         if (!lane->shares_leaves) {
             stoa_arena_release(&leaf->index_arena);
+            stoa_read_entries_release(&leaf->entries);
         }
         if (leaf->chunk != NULL && !lane->shares_leaves) {
             stoa_chunk_reader_release(leaf->chunk);
@@ -96,6 +97,8 @@ static stoa_status open_leaf(stoa_read_lane *lane, stoa_read_leaf *leaf, int32_t
                                       .map_bytes = reader->map_bytes,
                                       .ignores_checksums = lane->plan->options.ignores_checksums};
     stoa_chunk_reader_open(leaf->chunk, &source, group, number);
+    leaf->has_values = leaf->has_values && leaf->group == group;
+    stoa_read_entries_release(&leaf->entries);
     if (leaf->group != group) {
         leaf->has_index = false;
         leaf->index = (stoa_page_index){0};
@@ -196,8 +199,59 @@ stoa_status stoa_read_lane_array(stoa_read_lane *lane, int32_t index, stoa_error
                                 &lane->values[node->leaf], &lane->arrays[node->leaf], err);
 }
 
+/* ---- Dictionary-encoded leaves --------------------------------------------------------------- */
+
+/* Reads codes as long as the chunk has nothing else. `*out_codes`: they are codes. */
+static stoa_status read_codes(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
+                              stoa_chunk_values *values, bool *out_codes, stoa_error *err) {
+    stoa_read_leaf *leaf = &lane->leaves[index];
+    STOA_TRY(stoa_read_lane_open(lane, window, index, err));
+    *out_codes = !leaf->has_values;
+    if (!leaf->has_values) {
+        stoa_error cause = STOA_ERROR_NONE;
+        leaf->chunk->takes_codes = true;
+        const stoa_status status = stoa_read_lane_read(lane, window, index, values, &cause);
+        leaf->chunk->takes_codes = false;
+        if (status == STOA_OK || !leaf->chunk->has_other_encoding) {
+            if (err != NULL) {
+                *err = cause;
+            }
+            return status;
+        }
+        leaf->has_values = true;
+        leaf->row = INT64_MAX; /* opens it anew */
+        *out_codes = false;
+    }
+    return stoa_read_lane_read(lane, window, index, values, err);
+}
+
+static stoa_status encode_leaf(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
+                               stoa_error *err) {
+    const stoa_read_node *node = lane->plan->leaves[index];
+    stoa_read_leaf *leaf = &lane->leaves[index];
+    stoa_chunk_values *values = &lane->values[node->leaf];
+    stoa_pool *pool = lane->context.pool;
+    struct ArrowArray dictionary = {0};
+    bool are_codes;
+    STOA_TRY(read_codes(lane, window, index, values, &are_codes, err));
+    if (are_codes) {
+        STOA_TRY(stoa_read_codes_widen(leaf->chunk, values, err));
+        if (leaf->entries.keeper == NULL) {
+            STOA_TRY(stoa_read_entries_make(pool, leaf->chunk, &leaf->entries, err));
+        }
+        STOA_TRY(stoa_read_entries_array(pool, &leaf->entries, &dictionary, err));
+    } else {
+        STOA_TRY(stoa_read_values_encode(pool, values, &dictionary, err));
+    }
+    stoa_arrow_array_release(&lane->arrays[node->leaf]);
+    return stoa_read_index_array(pool, node, values, &dictionary, &lane->arrays[node->leaf], err);
+}
+
 static stoa_status decode_leaf(stoa_read_lane *lane, const stoa_read_window *window, int32_t index,
                                stoa_error *err) {
+    if (lane->plan->encodes[index]) {
+        return encode_leaf(lane, window, index, err);
+    }
     STOA_TRY(stoa_read_lane_read(lane, window, index,
                                  &lane->values[lane->plan->leaves[index]->leaf], err));
     return stoa_read_lane_array(lane, index, err);

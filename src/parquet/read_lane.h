@@ -6,6 +6,7 @@
 #ifndef STOA_PARQUET_READ_LANE_H
 #define STOA_PARQUET_READ_LANE_H
 
+#include "parquet/read_dictionary.h"
 #include "parquet/read_plan.h"
 
 /// A leaf and where it stands.
@@ -13,6 +14,9 @@ typedef struct stoa_read_leaf {
     stoa_chunk_reader *chunk; /* of row group `group` */
     int32_t group;            /* -1: no chunk is open */
     int64_t row;              /* of the group, that comes next */
+    /* Of a leaf that comes dictionary-encoded: */
+    stoa_read_entries entries; /* of the chunk; none before they are needed */
+    bool has_values;           /* the chunk has pages without codes */
     bool has_index;           /* of the group: it was looked for */
     stoa_page_index index;    /* where pages begin; nothing where it is damaged or missing */
     stoa_arena index_arena;

@@ -3,6 +3,7 @@
 #include "parquet/read_plan.h"
 
 #include "base/checked.h"
+#include "parquet/read_dictionary.h"
 #include "parquet/read_parts.h"
 #include "schema/predicate_build.h"
 
@@ -117,6 +118,90 @@ static stoa_status make_leaves(stoa_read_plan *plan, stoa_error *err) {
     return predicate == NULL ? STOA_OK : add_leaves(plan, predicate, 1, err);
 }
 
+/* ---- Dictionaries ---------------------------------------------------------------------------- */
+
+static bool is_encoded(const stoa_read_plan *plan, const stoa_read_node *node) {
+    const stoa_parquet_read_options *options = &plan->options;
+    if (node->value_class != STOA_READ_BYTES || node->child_count > 0) {
+        return false;
+    }
+    for (int32_t i = 0; i < options->dictionary_count; i++) {
+        if (options->dictionary_ids[i] == node->field_id) {
+            return true;
+        }
+    }
+    return options->dictionary_all;
+}
+
+/* Leaves in the order of list_leaves; those of a variant are put together, so they stay as they are. */
+static int32_t mark_encoded(stoa_read_plan *plan, const stoa_read_node *node, bool in_variant,
+                            int32_t index) {
+    if (node->child_count == 0 && node->kind != STOA_TYPE_STRUCT) {
+        plan->encodes[index] = !in_variant && is_encoded(plan, node);
+        return index + 1;
+    }
+    for (int32_t i = 0; i < node->child_count; i++) {
+        index = mark_encoded(plan, &node->children[i], in_variant || node->shred != NULL, index);
+    }
+    return index;
+}
+
+static stoa_status choose_encoded(stoa_read_plan *plan, stoa_error *err) {
+    const stoa_parquet_read_options *options = &plan->options;
+    void *memory = NULL;
+    if (options->predicate != NULL && (options->dictionary_all || options->dictionary_count > 0)) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "dictionary-encoded columns of rows that a predicate selects");
+    }
+    STOA_TRY(stoa_arena_allocate_array(&plan->arena, (size_t)plan->leaf_count, sizeof(bool),
+                                       &memory, err));
+    plan->encodes = memory;
+    (void)mark_encoded(plan, &plan->root, false, 0);
+    for (int32_t i = 0; i < options->dictionary_count; i++) {
+        bool found = false;
+        for (int32_t k = 0; k < plan->leaf_count && !found; k++) {
+            found = plan->encodes[k] && plan->leaves[k]->field_id == options->dictionary_ids[i];
+        }
+        if (!found) {
+            return stoa_fail(err, STOA_INVALID,
+                             "field %" PRId32 " is no column of strings or binaries that is read",
+                             options->dictionary_ids[i]);
+        }
+    }
+    return STOA_OK;
+}
+
+/* As mark_encoded. As deep as a schema is. */
+static stoa_status encode_fields(stoa_pool *pool, const stoa_read_plan *plan,
+                                 const stoa_read_node *node, struct ArrowSchema *schema,
+                                 int32_t *index, stoa_error *err) {
+    if (node->child_count == 0 && node->kind != STOA_TYPE_STRUCT) {
+        return plan->encodes[(*index)++] ? stoa_read_dictionary_field(pool, schema, err) : STOA_OK;
+    }
+    if (node->shred != NULL) {
+        *index += stoa_read_plan_leaves(node);
+        return STOA_OK;
+    }
+    struct ArrowSchema *fields = node->kind == STOA_TYPE_MAP ? schema->children[0] : schema;
+    for (int32_t i = 0; i < node->child_count; i++) {
+        STOA_TRY(
+            encode_fields(pool, plan, &node->children[i], fields->children[i], index, err));
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_read_plan_arrow(const stoa_read_plan *plan, struct ArrowSchema *out,
+                                 stoa_error *err) {
+    stoa_pool *pool = plan->reader->context.pool;
+    int32_t index = 0;
+    STOA_TRY(stoa_schema_to_arrow(pool, plan->schema, out, err));
+    const stoa_status status = encode_fields(pool, plan, &plan->root, out, &index, err);
+    if (status != STOA_OK) {
+        stoa_arrow_schema_release(out);
+    }
+    return status;
+}
+
 static stoa_status project(stoa_read_plan *plan, stoa_error *err) {
     const stoa_parquet_reader *reader = plan->reader;
     const stoa_parquet_read_options *options = &plan->options;
@@ -177,17 +262,20 @@ static stoa_status copy_array(stoa_arena *arena, const void *source, int32_t cou
 
 static stoa_status copy_options(stoa_read_plan *plan, const stoa_parquet_read_options *options,
                                 stoa_error *err) {
-    const void *fields, *groups, *ranges;
+    const void *fields, *groups, *ranges, *encoded;
     STOA_TRY(copy_array(&plan->arena, options->field_ids, options->field_count, sizeof(int32_t),
                         &fields, err));
     STOA_TRY(copy_array(&plan->arena, options->groups, options->group_count, sizeof(int32_t),
                         &groups, err));
     STOA_TRY(copy_array(&plan->arena, options->ranges, options->range_count,
                         sizeof(stoa_parquet_row_range), &ranges, err));
+    STOA_TRY(copy_array(&plan->arena, options->dictionary_ids, options->dictionary_count,
+                        sizeof(int32_t), &encoded, err));
     plan->options = *options;
     plan->options.field_ids = fields;
     plan->options.groups = groups;
     plan->options.ranges = ranges;
+    plan->options.dictionary_ids = encoded;
     plan->options.column_bytes = options->column_bytes == 0 || options->column_bytes > INT32_MAX
                                      ? INT32_MAX
                                      : options->column_bytes;
@@ -205,6 +293,7 @@ stoa_status stoa_read_plan_init(const stoa_parquet_reader *reader,
     STOA_TRY(copy_options(out, options, err));
     STOA_TRY(project(out, err));
     STOA_TRY(make_leaves(out, err));
+    STOA_TRY(choose_encoded(out, err));
     return stoa_read_parts_make(out, lane_count, err);
 }
 

@@ -28,6 +28,7 @@ typedef struct stoa_read_plan {
     stoa_read_node root;
     const stoa_read_node **leaves; /* of `root`, then those that only the predicate looks at */
     int32_t leaf_count;
+    bool *encodes; /* by leaf: it comes dictionary-encoded */
     stoa_read_part *parts; /* in the order of their rows in the stream */
     int64_t part_count;
     double row_bytes;    /* of a row in its batch, as far as the footer tells */
@@ -49,6 +50,12 @@ void stoa_read_plan_release(stoa_read_plan *plan);
 
 /// How many leaves a field has: itself, or those below it.
 int32_t stoa_read_plan_leaves(const stoa_read_node *node);
+
+/// The schema of the plan's batches.
+///
+/// Owns     The caller releases `out`.
+STOA_MUST_USE stoa_status stoa_read_plan_arrow(const stoa_read_plan *plan, struct ArrowSchema *out,
+                                               stoa_error *err);
 
 /// The first rows of the part from `row` on (of the group's) that are wanted, at most a batch; false
 /// when there are none.

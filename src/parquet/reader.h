@@ -65,6 +65,11 @@ typedef struct stoa_parquet_read_options {
     /* That strings or binaries of one column of a batch may take; a batch has fewer rows then, at least
      * one, which may take more. 0, and no more than: 2 GiB. Not with a predicate. */
     size_t column_bytes;
+    /* Fields of strings or binaries at any depth that come dictionary-encoded, with indices of 32 bits
+     * and dictionaries of their own in each batch. STOA_UNSUPPORTED with a predicate. */
+    const int32_t *dictionary_ids;
+    int32_t dictionary_count;
+    bool dictionary_all;    /* all of them */
     bool ignores_checksums; /* of pages */
     bool unordered;         /* a stream's batches may come in any order, as they are ready */
 } stoa_parquet_read_options;

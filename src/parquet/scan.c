@@ -46,7 +46,7 @@ stoa_status stoa_parquet_scan_open(const stoa_parquet_reader *reader,
     stoa_status status = stoa_read_plan_init(reader, options, count_lanes(&reader->context),
                                              &scan->plan, err);
     if (status == STOA_OK) {
-        status = stoa_schema_to_arrow(reader->context.pool, scan->plan.schema, &scan->arrow, err);
+        status = stoa_read_plan_arrow(&scan->plan, &scan->arrow, err);
     }
     if (status != STOA_OK) {
         stoa_parquet_scan_close(scan);
@@ -199,8 +199,7 @@ stoa_status stoa_parquet_reader_stream(const stoa_parquet_reader *reader,
     struct ArrowSchema schema;
     *out = (struct ArrowArrayStream){0};
     STOA_TRY(stoa_parquet_scan_open(reader, options, &scan, err));
-    const stoa_status status = stoa_schema_to_arrow(reader->context.pool, scan->plan.schema,
-                                                    &schema, err);
+    const stoa_status status = stoa_read_plan_arrow(&scan->plan, &schema, err);
     if (status != STOA_OK) {
         stoa_parquet_scan_close(scan);
         return status;

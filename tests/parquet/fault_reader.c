@@ -40,7 +40,8 @@ static stoa_status scenario(support_world *world, void *user, stoa_error *err) {
     const stoa_parquet_row_range ranges[] = {{20, 90}, {140, 100}};
     const stoa_parquet_read_options options = {.ranges = ranges,
                                                .range_count = 2,
-                                               .batch_rows = 40};
+                                               .batch_rows = 40,
+                                               .dictionary_all = sched.threads == 3};
     struct ArrowSchema schema = {0};
     struct ArrowArray rows = {0};
     stoa_file *file = NULL;
@@ -65,6 +66,8 @@ static void reading_survives_failed_allocations(void **state) {
     int32_t threads = 1;
     assert_true(support_fail_each_allocation(prepare, scenario, NULL, &threads) > 100);
     threads = 2;
+    assert_true(support_fail_each_allocation(prepare, scenario, NULL, &threads) > 100);
+    threads = 3; /* and strings as dictionaries */
     assert_true(support_fail_each_allocation(prepare, scenario, NULL, &threads) > 100);
 }
 

@@ -130,10 +130,42 @@ static void what_is_written_is_read_back(void **state) {
         expect_rows(&world, &options, rows, world.rows.length);
         assert_ok(stoa_sched_create(world.pool, &sched, &world.context.sched, &err), err);
         expect_rows(&world, &options, rows, world.rows.length);
+        options.dictionary_all = true;
+        expect_rows(&world, &options, rows, world.rows.length);
         stoa_sched_close(world.context.sched);
         free(rows);
         close_world(&world);
     }
+}
+
+/* One of two columns of strings. */
+static void columns_are_encoded_by_their_ids(void **state) {
+    (void)state;
+    support_random random = support_random_open("encoded");
+    struct world world;
+    stoa_error err = STOA_ERROR_NONE;
+    struct ArrowSchema schema;
+    struct ArrowArray found;
+    open_world_of(&world, "a string, b list<string>, c string", &random, 0);
+    const int32_t ids[] = {world.schema->root.children[2].id, 77};
+    stoa_parquet_read_options options = {.dictionary_ids = ids, .dictionary_count = 1};
+    assert_ok(read_back(&world.context, world.file, &options, &schema, &found, &err), err);
+    assert_null(schema.children[0]->dictionary);
+    assert_null(schema.children[1]->children[0]->dictionary);
+    assert_string_equal(schema.children[2]->format, "i");
+    assert_string_equal(schema.children[2]->dictionary->format, "u");
+    assert_ok(stoa_arrow_compare(&world.arrow, &world.rows, &schema, &found, &err), err);
+    stoa_arrow_array_release(&found);
+    stoa_arrow_schema_release(&schema);
+
+    options.dictionary_count = 2;
+    assert_int_equal(read_back(&world.context, world.file, &options, &schema, &found, &err),
+                     STOA_INVALID);
+    const stoa_predicate predicate = {.kind = STOA_PREDICATE_IS_NULL, .field_id = ids[0]};
+    options = (stoa_parquet_read_options){.dictionary_all = true, .predicate = &predicate};
+    assert_int_equal(read_back(&world.context, world.file, &options, &schema, &found, &err),
+                     STOA_UNSUPPORTED);
+    close_world(&world);
 }
 
 static void ranges_of_rows_are_read_exactly(void **state) {
@@ -315,6 +347,7 @@ static void batches_hold_no_more_strings_than_fit(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(columns_are_encoded_by_their_ids),
         cmocka_unit_test(ranges_of_rows_are_read_exactly),
         cmocka_unit_test(fields_are_read_alone),
         cmocka_unit_test(nested_fields_are_read_alone),

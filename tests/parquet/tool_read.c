@@ -84,6 +84,8 @@ static void parse_setting(struct settings *out, const char *word) {
         parse_ranges(value, out);
     } else if (strncmp(word, "where=", 6) == 0) {
         out->where = value;
+    } else if (strcmp(word, "dictionary") == 0) {
+        out->options.dictionary_all = true;
     } else if (strcmp(word, "no-checksums") == 0) {
         out->options.ignores_checksums = true;
     } else {
