@@ -126,6 +126,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         read_all(reader, &(stoa_parquet_read_options){.ranges = ranges,
                                                       .range_count = 2,
                                                       .ignores_checksums = true});
+        read_all(reader, &(stoa_parquet_read_options){.dictionary_all = true,
+                                                      .column_bytes = 100,
+                                                      .ignores_checksums = true});
         const stoa_type *root = &stoa_parquet_reader_schema(reader)->root;
         for (int32_t i = 0; i < root->child_count && i < 2; i++) {
             read_by(reader, &root->children[i]);
