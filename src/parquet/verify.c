@@ -17,8 +17,6 @@ struct verifier {
     stoa_page_body body;
     const uint8_t *plain; /* of the current page, plain_bytes of its header; NULL: not known */
     stoa_buffer levels;
-    bool checksums_only;
-    bool checksum_failed;
 };
 
 /* What is known of the chunk so far. */
@@ -49,11 +47,7 @@ static stoa_status open_body(struct verifier *verifier, struct chunk_state *chun
     const uint8_t *stored;
     verifier->plain = NULL;
     STOA_TRY(stoa_page_reader_body(&chunk->pages, page, &stored, err));
-    stoa_status status = stoa_page_body_check(&chunk->pages, page, stored, err);
-    verifier->checksum_failed = verifier->checksum_failed || status == STOA_CORRUPT;
-    if (status != STOA_OK || verifier->checksums_only) {
-        return status;
-    }
+    STOA_TRY(stoa_page_body_check(&chunk->pages, page, stored, err));
     STOA_TRY(stoa_page_reader_decrypt(&chunk->pages, page, &stored, err));
     return stoa_page_body_open(&verifier->body, &chunk->pages, page, chunk->column->compression,
                                stored, &verifier->plain, err);
@@ -170,9 +164,6 @@ static stoa_status check_location(struct chunk_state *chunk, stoa_error *err) {
 static stoa_status verify_page(struct verifier *verifier, struct chunk_state *chunk,
                                stoa_error *err) {
     const stoa_parquet_page *page = &chunk->page;
-    if (verifier->checksums_only) {
-        return page->has_crc ? open_body(verifier, chunk, err) : STOA_OK;
-    }
     chunk->uncompressed_bytes += page->body_offset - page->offset + page->plain_bytes;
     STOA_TRY(open_body(verifier, chunk, err));
     const bool known = verifier->plain != NULL;
@@ -252,9 +243,6 @@ static stoa_status verify_chunk(struct verifier *verifier, int32_t group, int32_
     stoa_arena arena;
     stoa_arena_init(&arena, verifier->context->pool);
     stoa_page_reader_init(&chunk.pages, verifier->context->pool, verifier->file, chunk.column);
-    if (chunk.column->crypto.is_locked && verifier->checksums_only) {
-        goto done; /* its reader will ask for the key */
-    }
     STOA_CHECK(stoa_parquet_column_check_unlocked(verifier->footer, group, index, err));
     if (chunk.column->physical != element->physical) {
         status = stoa_fail(err, STOA_CORRUPT, "expected the schema's type %s but found %s",
@@ -264,10 +252,8 @@ static stoa_status verify_chunk(struct verifier *verifier, int32_t group, int32_
                                : "none");
         goto done;
     }
-    if (!verifier->checksums_only) {
-        STOA_CHECK(stoa_page_index_read(verifier->file, verifier->footer, group, index, &arena,
-                                        &chunk.index, err));
-    }
+    STOA_CHECK(stoa_page_index_read(verifier->file, verifier->footer, group, index, &arena,
+                                    &chunk.index, err));
     while (true) {
         bool end;
         STOA_CHECK(stoa_cancel_check(verifier->context->cancel, err));
@@ -277,12 +263,10 @@ static stoa_status verify_chunk(struct verifier *verifier, int32_t group, int32_
         }
         STOA_CHECK(verify_page(verifier, &chunk, err));
     }
-    if (!verifier->checksums_only) {
-        const stoa_chunk_source source = {.file = verifier->file, .footer = verifier->footer};
-        STOA_CHECK(check_totals(&chunk, &verifier->footer->groups[group], err));
-        STOA_CHECK(stoa_parquet_verify_values(verifier->context, &source, group, index,
-                                              &chunk.index, &arena, err));
-    }
+    const stoa_chunk_source source = {.file = verifier->file, .footer = verifier->footer};
+    STOA_CHECK(check_totals(&chunk, &verifier->footer->groups[group], err));
+    STOA_CHECK(stoa_parquet_verify_values(verifier->context, &source, group, index, &chunk.index,
+                                          &arena, err));
 
 done:
     stoa_arena_release(&arena);
@@ -335,52 +319,25 @@ static stoa_status check_rows(const stoa_parquet_footer *footer, stoa_file *file
     return STOA_CORRUPT;
 }
 
-/* `err` is not NULL: messages are made of messages. */
-static stoa_status verify_file(const stoa_context *context, stoa_file *file,
-                               const stoa_parquet_keys *keys, bool checksums_only,
-                               bool *out_checksum_failed, stoa_error *err) {
+stoa_status stoa_parquet_verify(const stoa_context *context, stoa_file *file,
+                                const stoa_parquet_keys *keys, stoa_error *err) {
     stoa_status status = STOA_OK;
+    stoa_error local = STOA_ERROR_NONE;
     stoa_parquet_footer footer;
-    *out_checksum_failed = false;
+    err = err != NULL ? err : &local; /* messages are made of messages */
     STOA_TRY(stoa_parquet_footer_read(context, file, keys, &footer, err));
     stoa_file_advise(file, 0, 0, STOA_ADVICE_SEQUENTIAL);
 
-    struct verifier verifier = {.context = context,
-                                .file = file,
-                                .footer = &footer,
-                                .checksums_only = checksums_only};
+    struct verifier verifier = {.context = context, .file = file, .footer = &footer};
     stoa_page_body_init(&verifier.body, context->pool);
     stoa_buffer_init(&verifier.levels, context->pool);
     STOA_CHECK(check_head(&footer, file, err));
-    if (!checksums_only) {
-        STOA_CHECK(check_rows(&footer, file, err));
-    }
+    STOA_CHECK(check_rows(&footer, file, err));
     STOA_CHECK(verify_groups(&verifier, err));
 
 done:
-    *out_checksum_failed = verifier.checksum_failed;
     stoa_page_body_release(&verifier.body);
     stoa_buffer_release(&verifier.levels);
     stoa_parquet_footer_release(&footer);
-    return status;
-}
-
-stoa_status stoa_parquet_verify(const stoa_context *context, stoa_file *file,
-                                const stoa_parquet_keys *keys, stoa_error *err) {
-    stoa_error local = STOA_ERROR_NONE;
-    bool checksum_failed = false;
-    return verify_file(context, file, keys, false, &checksum_failed, err != NULL ? err : &local);
-}
-
-stoa_status stoa_parquet_verify_checksums(const stoa_context *context, stoa_file *file,
-                                          stoa_error *err) {
-    stoa_error local = STOA_ERROR_NONE;
-    bool checksum_failed = false;
-    err = err != NULL ? err : &local;
-    stoa_status status = verify_file(context, file, NULL, true, &checksum_failed, err);
-    if ((status == STOA_CORRUPT || status == STOA_UNSUPPORTED) && !checksum_failed) {
-        stoa_error_clear(err);
-        return STOA_OK;
-    }
     return status;
 }

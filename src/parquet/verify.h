@@ -19,15 +19,6 @@
 STOA_MUST_USE stoa_status stoa_parquet_verify(const stoa_context *context, stoa_file *file,
                                               const stoa_parquet_keys *keys, stoa_error *err);
 
-/// The page checksums alone, for files of other writers: pages without one are not read, and nothing is
-/// decompressed. What else is odd about a file is for its reader to judge; pages behind a header that
-/// does not decode are not looked at.
-///
-/// Errors   STOA_CORRUPT  a page fails its checksum, with row group, column, page and byte
-///          STOA_CANCELLED, STOA_IO, STOA_LIMIT, STOA_NO_MEMORY
-STOA_MUST_USE stoa_status stoa_parquet_verify_checksums(const stoa_context *context,
-                                                        stoa_file *file, stoa_error *err);
-
 /// Appends what the file holds as one JSON object: version, creator, rows, schema (with field ids and
 /// types), row groups (with codecs, encodings, sizes, offsets, counts, bounds as bytes and as text, places
 /// of indexes), metadata; with `with_pages` also every page: header, whether its checksum holds, first
