@@ -233,7 +233,7 @@ static bool is_variant(const stoa_field *field) {
 }
 
 static void write_leaf_element(stoa_thrift_writer *writer, const stoa_field *field,
-                               const char *name) {
+                               const char *name, bool keeps_extensions) {
     const struct twin twin = twin_of(&field->type);
     stoa_thrift_item_struct(writer);
     stoa_thrift_write_i32(writer, 1, (int32_t)twin.physical);
@@ -252,7 +252,7 @@ static void write_leaf_element(stoa_thrift_writer *writer, const stoa_field *fie
     }
     stoa_thrift_write_i32(writer, 9, field->id);
     write_logical(writer, &field->type, &twin);
-    if (has_extension(field, STOA_TYPE_BINARY, STOA_GEO_EXTENSION)) {
+    if (keeps_extensions && has_extension(field, STOA_TYPE_BINARY, STOA_GEO_EXTENSION)) {
         write_geo(writer, field);
     }
     stoa_thrift_end_struct(writer);
@@ -284,7 +284,8 @@ static void write_group(stoa_thrift_writer *writer, const char *name,
 }
 
 /* Recursion is as deep as the schema, whose depth stoa_schema_create has checked. */
-static void write_element(stoa_thrift_writer *writer, const stoa_field *field, const char *name) {
+static void write_element(stoa_thrift_writer *writer, const stoa_field *field, const char *name,
+                          bool keeps_extensions) {
     const stoa_type *type = &field->type;
     const stoa_parquet_repetition repetition =
         field->required ? STOA_PARQUET_REQUIRED : STOA_PARQUET_OPTIONAL;
@@ -294,35 +295,38 @@ static void write_element(stoa_thrift_writer *writer, const stoa_field *field, c
                     STOA_PARQUET_LOGICAL_LIST);
         write_group(writer, "list", STOA_PARQUET_REPEATED, 1, 0, NO_CONVERTED,
                     STOA_PARQUET_LOGICAL_NONE);
-        write_element(writer, &type->children[0], "element");
+        write_element(writer, &type->children[0], "element", keeps_extensions);
         break;
     case STOA_TYPE_MAP:
         write_group(writer, name, repetition, 1, field->id, STOA_PARQUET_CONVERTED_MAP,
                     STOA_PARQUET_LOGICAL_MAP);
         write_group(writer, "key_value", STOA_PARQUET_REPEATED, 2, 0, NO_CONVERTED,
                     STOA_PARQUET_LOGICAL_NONE);
-        write_element(writer, &type->children[0], "key");
-        write_element(writer, &type->children[1], "value");
+        write_element(writer, &type->children[0], "key", keeps_extensions);
+        write_element(writer, &type->children[1], "value", keeps_extensions);
         break;
     case STOA_TYPE_STRUCT:
         write_group(writer, name, repetition, type->child_count, field->id, NO_CONVERTED,
-                    is_variant(field) ? STOA_PARQUET_LOGICAL_VARIANT : STOA_PARQUET_LOGICAL_NONE);
+                    keeps_extensions && is_variant(field) ? STOA_PARQUET_LOGICAL_VARIANT
+                                                          : STOA_PARQUET_LOGICAL_NONE);
         for (int32_t i = 0; i < type->child_count; i++) {
-            write_element(writer, &type->children[i], type->children[i].name);
+            write_element(writer, &type->children[i], type->children[i].name, keeps_extensions);
         }
         break;
-    default: write_leaf_element(writer, field, name); break;
+    default: write_leaf_element(writer, field, name, keeps_extensions); break;
     }
 }
 
-void stoa_schema_twin_write(stoa_thrift_writer *writer, const stoa_schema *schema) {
+void stoa_schema_twin_write(stoa_thrift_writer *writer, const stoa_schema *schema,
+                            bool keeps_extensions) {
     stoa_thrift_begin_list(writer, 2, STOA_THRIFT_STRUCT, (size_t)count_elements(&schema->root));
     stoa_thrift_item_struct(writer);
     stoa_thrift_write_text(writer, 4, "schema");
     stoa_thrift_write_i32(writer, 5, schema->root.child_count);
     stoa_thrift_end_struct(writer);
     for (int32_t i = 0; i < schema->root.child_count; i++) {
-        write_element(writer, &schema->root.children[i], schema->root.children[i].name);
+        write_element(writer, &schema->root.children[i], schema->root.children[i].name,
+                      keeps_extensions);
     }
 }
 

@@ -68,8 +68,10 @@ STOA_MUST_USE stoa_status stoa_leaves_create(stoa_arena *arena, const stoa_schem
                                              const stoa_leaf **out, int32_t *out_count,
                                              stoa_error *err);
 
-/// Writes field 2 of FileMetaData, the list of schema elements.
-void stoa_schema_twin_write(stoa_thrift_writer *writer, const stoa_schema *schema);
+/// Writes field 2 of FileMetaData, the list of schema elements. Fields that stand for variants and
+/// geometries are such in Parquet too where it `keeps_extensions`, else what they are stored as.
+void stoa_schema_twin_write(stoa_thrift_writer *writer, const stoa_schema *schema,
+                            bool keeps_extensions);
 
 static inline bool stoa_leaf_has_views(const stoa_leaf *leaf) {
     return leaf->value_class >= STOA_LEAF_BYTES;

@@ -435,7 +435,7 @@ static stoa_status build_footer(stoa_parquet_writer *writer, const stoa_buffer *
     stoa_thrift_writer thrift;
     stoa_thrift_writer_init(&thrift, out, err);
     stoa_thrift_write_i32(&thrift, 1, FORMAT_VERSION);
-    stoa_schema_twin_write(&thrift, writer->schema);
+    stoa_schema_twin_write(&thrift, writer->schema, !writer->options.stores_plainly);
     stoa_thrift_write_i64(&thrift, 3, writer->row_count);
     stoa_thrift_begin_list(&thrift, 4, STOA_THRIFT_STRUCT, (size_t)writer->group_count);
     stoa_thrift_items_raw(&thrift, groups->data, groups->size);

@@ -66,6 +66,7 @@ typedef struct stoa_parquet_options {
     const stoa_parquet_column_encoding *encodings;
     int32_t encoding_count;
     bool unsynced; /* finish leaves it to the caller to sync the file */
+    bool stores_plainly; /* variants and geometries as structs and binaries, which every engine reads */
 } stoa_parquet_options;
 
 #define STOA_PARQUET_DEFAULT                                                                       \

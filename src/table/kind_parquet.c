@@ -303,6 +303,7 @@ static stoa_status parquet_writer_open(const stoa_sink *sink, void **out, stoa_e
     writer->pool = pool;
     writer->parts.pool = pool;
     writer->options = (stoa_parquet_options)STOA_PARQUET_DEFAULT;
+    writer->options.stores_plainly = true; /* the table's schema says what they are */
     if (sink->codec != NULL) {
         writer->options.codec = find_codec(sink->codec)->codec;
     }

@@ -80,11 +80,22 @@ def check_variant(folder):
     assert "Variant" in str(pq.ParquetFile(again).schema)
 
 
+def check_table(folder):
+    """SQL over a table sees what they are stored as."""
+    database = f"{folder}/db"
+    oracle.stoa("init", database)
+    oracle.stoa("load", database, "g", TESTING / "data/geospatial/crs-srid.parquet")
+    oracle.stoa("load", database, "v", TESTING / "shredded_variant/case-126.parquet")
+    assert "BLOB" in oracle.stoa("sql", database, "SELECT typeof(geometry) AS t FROM g")
+    assert "2" in oracle.stoa("sql", database, "SELECT count(var.value) AS n FROM v")
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         for file, want in GEO.items():
             check_geo(folder, file, want)
         check_variant(folder)
+        check_table(folder)
 
 
 main()
