@@ -3,7 +3,7 @@
  *     bench_parquet_filter_filter make FILE ROWS GROUP_ROWS PAGE_BYTES CODEC
  *     bench_parquet_filter_filter serve FILE THREADS COLUMN,…|*
  *
- * `make` writes orders rows with a page index; CODEC is none, snappy or zstd. `serve` takes a predicate
+ * `make` writes orders rows with a page index, with dictionaries of at most two pages; CODEC is none, snappy or zstd. `serve` takes a predicate
  * from each line of its input, opens the file, reads, closes, and answers with seconds, how many rows
  * there are, and a sum of every column (integers modulo 2^64). */
 #include <stdio.h>
@@ -48,6 +48,9 @@ static void make_file(const stoa_context *context, stoa_fs_registry *registry, c
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     options.row_group_rows = strtoll(words[2], NULL, 10);
     options.page_bytes = (size_t)strtoll(words[3], NULL, 10);
+    options.dictionary_bytes = options.page_bytes < options.dictionary_bytes / 2
+                                   ? 2 * options.page_bytes
+                                   : options.dictionary_bytes;
     options.codec = strcmp(words[4], "none") == 0     ? STOA_PARQUET_NONE
                     : strcmp(words[4], "snappy") == 0 ? STOA_PARQUET_SNAPPY
                                                       : STOA_PARQUET_ZSTD;
