@@ -198,6 +198,27 @@ def check_corpus(folder):
     return count
 
 
+# A footer that counts plain pages as pages with a dictionary: they are read as what they are.
+def check_mixed(folder):
+    path = folder / "mixed.parquet"
+    table = pa.table({"n": pa.array(range(4000), pa.int64()),
+                      "text": pa.array(["word %d" % (i * 7 % 900) for i in range(4000)])})
+    pq.write_table(table, path, dictionary_pagesize_limit=2000, data_page_size=1500, write_batch_size=50,
+                   compression="none", use_dictionary=["text"])
+    data = path.read_bytes()
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    plain, coded = b"\x15\x00\x15\x00\x15", b"\x15\x00\x15\x10\x15"  # DATA_PAGE, encoding, count
+    assert data[footer:].count(plain) == 2 and coded in data[footer:]
+    path.write_bytes(data[:footer] + data[footer:].replace(plain, coded))
+    for where, wanted in (("text = 'word 7'", lambda t: t == "word 7"),
+                          ("text > 'word 5'", lambda t: t > "word 5"), ("n >= 3990", None)):
+        found = read(path, folder, where)
+        rows = [i for i, t in enumerate(table["text"].to_pylist()) if (wanted(t) if wanted else i >= 3990)]
+        assert found["n"].to_pylist() == rows, where
+        assert found["text"].to_pylist() == table["text"].take(pa.array(rows)).to_pylist(), where
+
+
 with tempfile.TemporaryDirectory() as place:
+    check_mixed(pathlib.Path(place))
     check_random(pathlib.Path(place))
     print(f"{FILES * PREDICATES} random predicates, {check_corpus(pathlib.Path(place))} on the corpus")
