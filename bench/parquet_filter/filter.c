@@ -3,9 +3,9 @@
  *     bench_parquet_filter_filter make FILE ROWS GROUP_ROWS PAGE_BYTES CODEC
  *     bench_parquet_filter_filter serve FILE THREADS COLUMN,…|*
  *
- * `make` writes orders rows with a page index, with dictionaries of at most two pages; CODEC is none, snappy or zstd. `serve` takes a predicate
- * from each line of its input, opens the file, reads, closes, and answers with seconds, how many rows
- * there are, and a sum of every column (integers modulo 2^64). */
+ * `make` writes orders rows with a page index, with dictionaries of at most two pages; CODEC is none,
+ * snappy or zstd. `serve` takes a predicate from each line of its input, opens the file, reads, closes,
+ * and answers with seconds, how many rows there are, and a sum of every column (integers modulo 2^64). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
