@@ -204,4 +204,21 @@ def test_s3(database):
         process.wait(timeout=30)
 
 
+def test_of_parquet_no_more_is_fetched_than_is_needed(_):
+    """64 MB of noise beside a narrow column, in ten row groups."""
+    server, base = serve()
+    sink = pa.BufferOutputStream()
+    noise = [os.urandom(3200) for _ in range(20_000)]
+    pq.write_table(pa.table({"v": range(20_000), "noise": noise}), sink, row_group_size=2000,
+                   compression="none", use_dictionary=False)
+    Handler.files = {"/wide.parquet": sink.getvalue().to_pybytes()}
+    for words in (["--columns", "v"], ["--columns", "v", "--where", "v >= 10000"],
+                  ["--where", "v = 19999", "--columns", "v"]):
+        Handler.sent = 0
+        found = ok("cat", f"{base}/wide.parquet", *words).splitlines()[1:]
+        assert found[-1] == "19999", words
+        assert Handler.sent < 16 << 20, (words, Handler.sent)
+    server.shutdown()
+
+
 command.tests(globals())
