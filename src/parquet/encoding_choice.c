@@ -108,10 +108,20 @@ stoa_status stoa_encoding_check(const stoa_parquet_options *options, const stoa_
 
 /* ---- Costs ----------------------------------------------------------------------------------- */
 
-/* DuckDB reads streams of bytes of floats only, Polars neither them nor prefixes of optional fixed bytes:
- * they are written for others when they are asked for. */
+static bool is_required_in_optional_struct(const stoa_leaf *leaf) {
+    bool optional = false;
+    for (int32_t i = 0; i + 1 < leaf->step_count; i++) {
+        optional = optional ||
+                   (leaf->steps[i].kind == STOA_LEAF_STEP_STRUCT && leaf->steps[i].optional);
+    }
+    return optional && !leaf->steps[leaf->step_count - 1].optional;
+}
+
+/* What is left out is read by some only, and written when it is asked for: DuckDB reads streams of bytes of
+ * floats only; Polars neither them nor prefixes of optional fixed bytes, and it fails on required values
+ * of optional structs in all of these encodings, whoever wrote them. */
 static bool is_read_by_all(const stoa_leaf *leaf, stoa_parquet_encoding encoding) {
-    return leaf->physical != STOA_PARQUET_FIXED &&
+    return leaf->physical != STOA_PARQUET_FIXED && !is_required_in_optional_struct(leaf) &&
            (encoding != STOA_PARQUET_BYTE_STREAM_SPLIT || leaf->value_class == STOA_LEAF_FLOAT ||
             leaf->value_class == STOA_LEAF_DOUBLE);
 }
