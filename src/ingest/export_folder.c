@@ -208,7 +208,8 @@ static stoa_status prepare(struct folder_export *export, struct ArrowArrayStream
                                           .schema = export->schema,
                                           .file_systems = export->registry,
                                           .context = export->context,
-                                          .row_group_rows = export->options.row_group_rows};
+                                          .row_group_rows = export->options.row_group_rows,
+                                          .row_group_bytes = export->options.row_group_bytes};
     STOA_TRY(stoa_fan_out_create(&options, &target, &export->fan, err));
     STOA_TRY(stoa_vfs_temporary_name(pool, export->path, &export->temporary, err));
     return stoa_vfs_make_directories(export->registry, export->temporary, &export->context, err);

@@ -281,6 +281,7 @@ static stoa_status write_to_file(stoa_fan_out *fan, const struct chunk *chunk, i
  * encoded. */
 static bool may_open(const stoa_fan_out *fan, const struct chunk *chunk) {
     uint64_t group = (uint64_t)fan->options.row_group_rows * (uint64_t)chunk->row_bytes;
+    group = group < fan->options.row_group_bytes ? group : fan->options.row_group_bytes;
     uint64_t room = stoa_pool_limit(fan->pool) / 4;
     return fan->open_files == 0 ||
            (fan->open_files < OPEN_FILES_MAX &&

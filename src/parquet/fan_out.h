@@ -38,7 +38,8 @@ typedef struct stoa_fan_out_options {
     const stoa_schema *schema; /* of the batches, canonical; retained */
     stoa_fs_registry *file_systems;
     stoa_context context;   /* with a pool */
-    int64_t row_group_rows; /* of the files; what an open file keeps in memory */
+    int64_t row_group_rows;   /* of the files, as the next: what an open file keeps in memory */
+    uint64_t row_group_bytes;
     size_t chunk_bytes;     /* 0: by the pool's limit */
 } stoa_fan_out_options;
 

@@ -287,7 +287,8 @@ static stoa_status open_fan_out(struct parquet_sink_writer *writer, stoa_error *
                                           .schema = sink->schema,
                                           .file_systems = sink->database->file_systems,
                                           .context = sink->context,
-                                          .row_group_rows = writer->options.row_group_rows};
+                                          .row_group_rows = writer->options.row_group_rows,
+                                          .row_group_bytes = writer->options.row_group_bytes};
     writer->options.row_groups_in_flight = 1; /* of many files at once */
     STOA_TRY(
         stoa_partition_file_schema(writer->pool, sink->spec, sink->schema, &writer->schema, err));

@@ -43,6 +43,25 @@ def rows_file(name="rows.csv", first=0, count=ROWS):
                                                      for i in range(first, first + count)))
 
 
+def test_partitions_are_keys_as_they_are_folders(path):
+    db = f"{ROOT}/{path.name}"
+    command.ok("init", db)
+    command.ok("sql", db, "create table t (id int, s varchar) partitioned by (s, bucket(2, id))")
+    texts = ["a/b", "50%", "x=y", "a b", "ünï", "+", "..", ""]
+    values = ", ".join(f"({i}, '{texts[i % len(texts)]}')" for i in range(64))
+    command.ok("sql", db, f"insert into t values {values}, (64, null)")
+    for text in texts:
+        assert number(db, f"select count(*) from t where s = '{text}'") == 8, text
+    assert number(db, "select sum(id) from t where s is null") == 64
+    command.ok("sql", db, "update t set s = 'moved' where id < 8; delete from t where s = '+'")
+    assert number(db, "select count(*) from t where s = 'moved'") == 8
+    files = [f["file"] for f in json.loads(command.ok("files", db, "t", "--format", "json"))]
+    assert any("/s=a%2Fb/id_bucket=" in file for file in files), files
+    command.ok("expire", db, "t", "--older-than", "0s")
+    assert number(db, "select count(*) from t") == 65 - 7
+    assert "right" in command.ok("verify", db)
+
+
 def number(database, query):
     return int(command.rows(database, query)[0][0])
 
