@@ -159,8 +159,9 @@ static bool has_column_index(const stoa_page_notes *notes, const stoa_leaf *leaf
     }
     for (size_t i = 0; i < note_count(notes); i++) {
         const struct note *note = &notes_of(notes)[i];
-        if (!is_null_page(note) && (!stoa_bound_is_known(&note->statistics.min) ||
-                                    !stoa_bound_is_known(&note->statistics.max))) {
+        if (note->statistics.has_nan ||
+            (!is_null_page(note) && (!stoa_bound_is_known(&note->statistics.min) ||
+                                     !stoa_bound_is_known(&note->statistics.max)))) {
             return false;
         }
     }

@@ -46,7 +46,7 @@ void stoa_page_notes_total(const stoa_page_notes *notes, const stoa_leaf *leaf,
 int64_t stoa_page_notes_byte_array_bytes(const stoa_page_notes *notes);
 
 /// Appends a mark for every page to `marks`, and a ColumnIndex struct to `column_index`: nothing where
-/// a page has values that no bound may be given for (only NaN, intervals, long fixed values), since
+/// a page has values that no bound may be given for (NaN, intervals, long fixed values), since
 /// the format has no way to say so for a page alone.
 STOA_MUST_USE stoa_status stoa_page_notes_write(const stoa_page_notes *notes,
                                                 const stoa_leaf *leaf, stoa_buffer *marks,

@@ -284,8 +284,9 @@ void stoa_statistics_merge(const stoa_leaf *leaf, stoa_leaf_statistics *total,
 
 void stoa_statistics_write(stoa_thrift_writer *writer, int16_t id,
                            const stoa_leaf_statistics *statistics) {
-    const stoa_bound *min = &statistics->min;
-    const stoa_bound *max = &statistics->max;
+    static const stoa_bound none = {.state = STOA_BOUND_NONE};
+    const stoa_bound *min = statistics->has_nan ? &none : &statistics->min;
+    const stoa_bound *max = statistics->has_nan ? &none : &statistics->max;
     stoa_thrift_begin_struct(writer, id);
     stoa_thrift_write_i64(writer, 3, statistics->null_count);
     if (statistics->distinct_known) {

@@ -57,7 +57,9 @@ static inline bool stoa_bound_is_known(const stoa_bound *bound) {
 void stoa_statistics_merge(const stoa_leaf *leaf, stoa_leaf_statistics *total,
                            const stoa_leaf_statistics *part);
 
-/// Field `id` of the struct that is being written.
+/// Field `id` of the struct that is being written. Beside NaN no bound is written: it stands in none, and
+/// engines for which NaN is above all numbers (DuckDB is one) take the greatest number for the greatest
+/// value and would pass over rows.
 void stoa_statistics_write(stoa_thrift_writer *writer, int16_t id,
                            const stoa_leaf_statistics *statistics);
 

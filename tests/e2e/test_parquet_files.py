@@ -49,6 +49,27 @@ def test_times_of_all_units_are_kept(db):
     same(exported(db), table)
 
 
+def test_rows_with_nan_are_found_by_every_road(db):
+    """NaN is in no bound of Parquet, and above all numbers in SQL: bounds of the others would hide it."""
+    nan = float("nan")
+    for name, values in (("mixed", [1.0, nan, 2.0]), ("only", [nan, nan]), ("none", [1.0, 2.0])):
+        path = oracle.TMP / f"{name}.arrow"
+        feather.write_feather(pa.table({"c": pa.array(values), "f": pa.array(values, pa.float32())}),
+                              path, compression="uncompressed")
+        ok("load", db, name, path)
+        out = oracle.TMP / f"{name}.parquet"
+        ok("export", db, name, "-o", out, "--page-rows", 1)
+        for column in "cf":
+            for text, expected in (("> 5", sum(v != v for v in values)),
+                                   ("<= 5", sum(v == v for v in values)),
+                                   ("= 'nan'", sum(v != v for v in values)),
+                                   (">= 2", sum(not v < 2 for v in values))):
+                for source in (f'"{name}"', f"'{out}'"):
+                    query = f"select count(*) n from {source} where {column} {text}"
+                    found = json.loads(ok("sql", db, query, "--format", "json"))
+                    assert found[0]["n"] == expected, (query, found, expected)
+
+
 def test_seconds_come_back_as_seconds(db):
     ticks = [0, None, 1234567891, -1]
     table = pa.table({"s": pa.array(ticks, pa.timestamp("s")),

@@ -75,9 +75,9 @@ def float_of(bits, double):
 
 def bounds_wanted(field, values):
     """(least, greatest) as PyArrow gives raw bounds, or None; NaN is the string 'nan' by now."""
-    present = [v for v in values if v is not None and v != "nan"]
+    present = [v for v in values if v is not None]
     kind = field["type"]
-    if not present or kind in ("interval", "unknown"):
+    if not present or "nan" in present or kind in ("interval", "unknown"):
         return None
     if kind in ("float", "double"):
         numbers = [float_of(v, kind == "double") for v in present]

@@ -92,8 +92,8 @@ def data_pages(data, chunk):
 
 def expected_bounds(leaf, values):
     """Whether a page has bounds, least and greatest of its values."""
-    keys = [k for k in (key_of(leaf, v) for v in values if v is not None) if k is not None]
-    if leaf["type"] == "interval" or not keys:
+    keys = [key_of(leaf, v) for v in values if v is not None]
+    if leaf["type"] == "interval" or not keys or None in keys:  # None: NaN
         return None
     if leaf["type"] == "binary" and max(keys)[:BOUND_BYTES] == b"\xff" * BOUND_BYTES and \
             len(max(keys)) > BOUND_BYTES:
