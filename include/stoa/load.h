@@ -22,12 +22,13 @@ typedef struct stoa_load_options {
     const char *partition; /* "status, month(ts)": as in stoa_sink_options */
     const char *sort;      /* "day, id desc": the order of rows in each file; NULL: that of the input */
     bool ignore_folders;   /* Parquet files below "day=2024-01-01" get no column of that */
+    const char *keys; /* as in stoa_inspect_options; what is encrypted is loaded in the clear */
 } stoa_load_options;
 
 #define STOA_LOAD_DEFAULT                                                                          \
     {                                                                                              \
         STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {NULL, NULL, NULL, NULL, NULL, NULL}, NULL,  \
-        NULL, false                                                                                \
+        NULL, false, NULL                                                                          \
     }
 
 typedef struct stoa_load_report {
@@ -40,7 +41,8 @@ typedef struct stoa_load_report {
 /// Loads files into a table, all or nothing. `paths` are files, URIs, globs, or "-" for standard
 /// input; they are read in order, a glob's matches in order of name. `options` is nullable.
 ///
-/// Errors   STOA_INVALID    with `err->file`, `err->line` or `err->row`, and `err->column`
+/// Errors   STOA_INVALID    with `err->file`, `err->line` or `err->row`, and `err->column`; something
+///                          encrypted without its key; keys that are none
 ///          STOA_NOT_FOUND  a file, or the table to append to
 ///          STOA_EXISTS     the table to create
 ///          STOA_CONFLICT, STOA_CANCELLED, STOA_IO, STOA_CORRUPT, STOA_NO_MEMORY, STOA_LIMIT
@@ -150,11 +152,12 @@ typedef struct stoa_file_scan_options {
     int64_t limit;       /* 0 or less: none */
     stoa_context context;
     bool ignore_folders; /* as in stoa_load_options */
+    const char *keys;    /* as in stoa_inspect_options */
 } stoa_file_scan_options;
 
 #define STOA_FILE_SCAN_DEFAULT                                                                     \
     {                                                                                              \
-        NULL, NULL, NULL, -1, {NULL, NULL, NULL, NULL, NULL, NULL}, false                          \
+        NULL, NULL, NULL, -1, {NULL, NULL, NULL, NULL, NULL, NULL}, false, NULL                    \
     }
 
 /// The rows of any files that Stoa reads, without a table: `paths` as stoa_load's. Files with other

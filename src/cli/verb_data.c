@@ -70,6 +70,7 @@ static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_o
                          "option '--key' is for state tables; parquet and memory tables have no key");
     }
     out->ignore_folders = stoa_cli_value(arguments, "--no-hive") != NULL;
+    out->keys = stoa_cli_value(arguments, "--keys");
     return stoa_cli_value_i64(arguments, "--batch-rows", 1, &out->batch_rows, err);
 }
 
@@ -325,6 +326,7 @@ int stoa_cli_cat(const stoa_cli_arguments *arguments) {
     options.format = stoa_cli_value(arguments, "--input-format");
     options.columns = stoa_cli_value(arguments, "--columns");
     options.where = stoa_cli_value(arguments, "--where");
+    options.keys = stoa_cli_value(arguments, "--keys");
     stoa_status status = stoa_cli_value_i64(arguments, "--rows", 0, &output.rows_max, &err);
     if (status == STOA_OK) {
         status = stoa_cli_value_i64(arguments, "--limit", 1, &options.limit, &err);

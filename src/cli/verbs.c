@@ -10,6 +10,8 @@
      "terminal, csv into a pipe, by name with -o)"}
 #define OUTPUT_OPTION                                                                              \
     {"--output", 'o', "FILE", "write to FILE, all of it or nothing"}
+#define KEYS_OPTION                                                                                \
+    {"--keys", 0, "FILE", "keys of encrypted Parquet: lines 'footer HEX', 'column PATH HEX'"}
 #define QUIET_OPTION                                                                               \
     {"--quiet", 'q', NULL, "no progress bar and no summary line"}
 
@@ -43,6 +45,7 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  {"--on-error", 0, "WHAT",
                   "fail (default), or reject:FILE to set rows aside that do not fit"},
                  {"--no-hive", 0, NULL, "folders like day=2024-01-01 make no columns"},
+                 KEYS_OPTION,
                  {"--sort", 0, "COLS",
                   "the order of rows in each file: 'day, id desc nulls first' (default: as they come)"},
                  {"--key", 0, "COLS", "of state tables, which are not offered yet"},
@@ -174,6 +177,7 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  {"--where", 0, "TEXT", "rows for which this is true: \"total > 50 and day is not null\""},
                  {"--limit", 0, "N", "at most N rows"},
                  {"--no-hive", 0, NULL, "folders like day=2024-01-01 make no columns"},
+                 KEYS_OPTION,
                  FORMAT_OPTION,
                  OUTPUT_OPTION,
                  {"--input-format", 0, "F", "of FILE (default: by content and name)"},
@@ -191,7 +195,7 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  "stoa inspect --pages --text flights-3m.parquet | less",
      .options = {{"--pages", 0, NULL,
                   "also every page of a Parquet file: place, sizes, rows, encoding, checksum, bounds"},
-                 {"--keys", 0, "FILE", "keys of encrypted Parquet: lines 'footer HEX', 'column PATH HEX'"},
+                 KEYS_OPTION,
                  {"--text", 0, NULL, "text, also into a pipe"},
                  {"--json", 0, NULL, "JSON, also on a terminal"}},
      .run = stoa_cli_inspect},

@@ -42,7 +42,7 @@ struct scan {
     const stoa_predicate *predicate;
     const int32_t *columns; /* of `schema`; NULL: all */
     int32_t column_count;
-    bool ignores_folders;
+    stoa_parquet_source_opening opening; /* of runs of Parquet files */
     bool picks;        /* what comes out of a run is not yet what is wanted */
     int64_t rows_left; /* INT64_MAX: no limit */
 };
@@ -80,8 +80,7 @@ static stoa_status open_run(struct scan *scan, struct run *run, bool needs_schem
                             stoa_error *err) {
     static const stoa_ingest_tuning tuning;
     if (is_parquet(run)) {
-        STOA_TRY(stoa_parquet_source_open(scan->database, run->inputs, run->count, NULL,
-                                          !scan->ignores_folders,
+        STOA_TRY(stoa_parquet_source_open(scan->database, run->inputs, run->count, &scan->opening,
                                           &scan->context, &run->parquet, err));
         run->schema = stoa_schema_retain(run->parquet.schema);
         return STOA_OK;
@@ -315,7 +314,8 @@ stoa_status stoa_file_scan(stoa_database *database, const char *const *paths, si
     scan->pool = context.pool;
     scan->context = context;
     scan->database = database;
-    scan->ignores_folders = options->ignore_folders;
+    scan->opening = (stoa_parquet_source_opening){.folders = !options->ignore_folders,
+                                                  .keys = options->keys};
     scan->rows_left = options->limit > 0 ? options->limit : INT64_MAX;
     stoa_arena_init(&scan->arena, scan->pool);
     const stoa_status status = open_scan(scan, paths, path_count, options, &schema, err);

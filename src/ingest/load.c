@@ -296,9 +296,11 @@ done:
 static stoa_status run_parquet(struct run *run, stoa_error *err) {
     struct load *load = run->load;
     stoa_parquet_source *source = &run->parquet;
-    STOA_TRY(stoa_parquet_source_open(load->database, run->inputs, run->count, load->target,
-                                      !load->options->ignore_folders, &load->context, source,
-                                      err));
+    const stoa_parquet_source_opening opening = {.target = load->target,
+                                                 .folders = !load->options->ignore_folders,
+                                                 .keys = load->options->keys};
+    STOA_TRY(stoa_parquet_source_open(load->database, run->inputs, run->count, &opening,
+                                      &load->context, source, err));
     STOA_TRY(stoa_schema_to_arrow(load->context.pool, source->schema, &run->found, err));
     STOA_TRY(ready_sink(run, &run->found, err));
     static const stoa_parquet_source_options all;

@@ -151,10 +151,22 @@ static stoa_status add_folders(stoa_parquet_source *source, const stoa_schema *t
     return set_constants(source, ids, err);
 }
 
+static stoa_status read_keys(stoa_parquet_source *source, const char *path, stoa_error *err) {
+    stoa_file *file = NULL;
+    STOA_TRY(stoa_vfs_open(stoa_database_file_systems(source->database), path, STOA_OPEN_READ,
+                           &source->context, &file, err));
+    const stoa_status status = stoa_parquet_key_file_read(source->context.pool, file,
+                                                          &source->key_file, err);
+    stoa_file_close(file);
+    source->opening.keys = &source->key_file.keys;
+    return status;
+}
+
 stoa_status stoa_parquet_source_open(stoa_database *database, const stoa_ingest_input *inputs,
-                                     size_t count, const stoa_schema *target, bool folders,
+                                     size_t count, const stoa_parquet_source_opening *opening,
                                      const stoa_context *context, stoa_parquet_source *out,
                                      stoa_error *err) {
+    const stoa_schema *target = opening->target;
     *out = (stoa_parquet_source){.database = database,
                                  .inputs = inputs,
                                  .context = *context,
@@ -166,11 +178,14 @@ stoa_status stoa_parquet_source_open(stoa_database *database, const stoa_ingest_
     if (target != NULL && wants_microseconds(&target->root)) {
         out->opening.int96_unit = STOA_TYPE_MICROSECONDS;
     }
+    if (opening->keys != NULL) {
+        STOA_TRY(read_keys(out, opening->keys, err));
+    }
     if (count > 1) {
         STOA_TRY(each_reader(out, find_ids, err));
     }
     STOA_TRY(each_reader(out, add_file, err));
-    return folders ? add_folders(out, target, err) : STOA_OK;
+    return opening->folders ? add_folders(out, target, err) : STOA_OK;
 }
 
 stoa_status stoa_parquet_source_begin(stoa_parquet_source *source,
@@ -198,5 +213,6 @@ void stoa_parquet_source_release(stoa_parquet_source *source) {
     stoa_parquet_files_close(source->files);
     stoa_hive_release(&source->folders);
     stoa_schema_close(source->schema);
+    stoa_parquet_key_file_release(&source->key_file);
     *source = (stoa_parquet_source){0};
 }

@@ -14,6 +14,7 @@ typedef struct stoa_parquet_source {
     const stoa_schema *schema; /* of all files together */
     bool matches_ids;          /* all files have field ids */
     stoa_parquet_open_options opening;
+    stoa_parquet_key_file key_file; /* of `opening`; all-zero: none */
     int64_t row_count;
     size_t count;
     stoa_hive_columns folders; /* columns in the names of the inputs' folders */
@@ -21,20 +22,25 @@ typedef struct stoa_parquet_source {
     stoa_parquet_files *files; /* NULL before stoa_parquet_source_begin */
 } stoa_parquet_source;
 
+/// How the files are opened. All-zero: as they are.
+typedef struct stoa_parquet_source_opening {
+    const stoa_schema *target; /* what the rows are for: older instants (INT96) become microseconds
+                                  where it has such and none finer; NULL: nothing that is known */
+    bool folders;     /* the names of folders ("day=2024-01-01") are columns too, of the target's types,
+                         and their values count where a file has a column of the name */
+    const char *keys; /* a file with the keys of encrypted ones; NULL: none */
+} stoa_parquet_source_opening;
+
 /// Reads the footers of inputs[0..count) and unites their columns: by field id where all files have
 /// ids, else by name. A column that a file lacks is null there; of different types the narrowest that
-/// holds the values of all is taken. `target` (nullable) is what the rows are for: older instants
-/// (INT96) become microseconds where it has such and none finer. With `folders`
-/// the names of folders ("day=2024-01-01") are columns too, of the target's types, and their values
-/// count where a file has a column of the name. `inputs` and the context's members
-/// must outlive the source.
+/// holds the values of all is taken. `inputs` and the context's members must outlive the source.
 ///
 /// Errors   STOA_INVALID  columns that cannot be united: file, column and both types
-///          those of stoa_parquet_reader_open
-/// Owns     The caller releases `out`, also on error.
+///          those of stoa_parquet_reader_open and stoa_parquet_key_file_read
+/// Owns     The caller releases `out`, also on error, which wipes the keys.
 STOA_MUST_USE stoa_status stoa_parquet_source_open(stoa_database *database,
                                                    const stoa_ingest_input *inputs, size_t count,
-                                                   const stoa_schema *target, bool folders,
+                                                   const stoa_parquet_source_opening *opening,
                                                    const stoa_context *context,
                                                    stoa_parquet_source *out, stoa_error *err);
 /// What of the source's rows is wanted, as in stoa_parquet_files_options. All-zero: everything.

@@ -95,7 +95,9 @@ static stoa_status fail_no_key(const stoa_parquet_footer *footer, const char *wh
                                stoa_error *err) {
     char key[KEY_ID_SHOWN + 16];
     name_key(footer->key_metadata, footer->key_metadata_size, key);
-    return stoa_fail(err, STOA_INVALID, "%s is encrypted and no key was given for it%s", what, key);
+    return stoa_fail(err, STOA_INVALID,
+                     "%s is encrypted and no key was given for it%s: --keys FILE gives keys",
+                     what, key);
 }
 
 stoa_status stoa_parquet_column_check_unlocked(const stoa_parquet_footer *footer, int32_t group,
@@ -106,7 +108,8 @@ stoa_status stoa_parquet_column_check_unlocked(const stoa_parquet_footer *footer
         return STOA_OK;
     }
     name_key(crypto->key_metadata, crypto->key_metadata_size, key);
-    return stoa_fail(err, STOA_INVALID, "it is encrypted and no key was given for it%s", key);
+    return stoa_fail(err, STOA_INVALID,
+                     "it is encrypted and no key was given for it%s: --keys FILE gives keys", key);
 }
 
 stoa_status stoa_parquet_column_decrypt(stoa_pool *pool, const stoa_parquet_column *column,

@@ -4,6 +4,7 @@ refused after any change of what is authenticated."""
 import base64
 import datetime
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -67,6 +68,27 @@ def expected_bloom(name, count):
             "double_field": [i + 0.5 for i in range(count)]}[name]
 
 
+def check_commands(path, keys, want, *more):
+    """The command shows the same rows, and makes a table of them, in which they are not encrypted. Without
+    keys neither does anything."""
+    made, database = f"{keys}.parquet", f"{keys}.stoa"
+    oracle.stoa("cat", "--keys", keys, path, "-o", made, *more)
+    differs = parquet_values.difference(pq.read_table(made), want)
+    assert differs is None, f"cat {path}: {differs}"
+    if more:
+        return
+    mode = "overwrite" if pathlib.Path(database).exists() else "create"
+    oracle.stoa("load", database, "t", path, "--keys", keys, "--mode", mode, "--quiet")
+    oracle.stoa("export", database, "t", "-o", made, "--quiet")
+    differs = parquet_values.difference(pq.read_table(made), want)
+    assert differs is None, f"load {path}: {differs}"
+    for words in (["cat", path], ["load", database, "none", path]):
+        done = subprocess.run([os.environ["STOA_BIN"], *words], capture_output=True, text=True,
+                              timeout=120)
+        assert done.returncode == 1 and done.stdout == "", f"{words}: {done}"
+        assert "--keys FILE gives keys" in done.stderr, done.stderr
+
+
 def check_corpus_file(path, out, keys):
     """Read whole, and not with less than what it was encrypted with."""
     text = key_file(path.parent.name == "aes256")
@@ -81,6 +103,8 @@ def check_corpus_file(path, out, keys):
         for name in set(table.column_names) - {"int96_field"}:
             found = table.column(name).to_pylist()
             assert found == want(name, table.num_rows), f"{path.name}, {name}: {found[:5]}"
+    names = [name for name in table.column_names if name != "int96_field"]
+    check_commands(path, keys, table.select(names), "--columns", ",".join(names))
     if prefix:
         keys.write_text(text)
         status, said = read(path, out, f"keys={keys}", "int96=ms")
@@ -195,6 +219,7 @@ def check_pyarrow(folder, rng):
                 pa.concat_tables([table.slice(250, 100), table.slice(700, 3)])
             differs = parquet_values.difference(rows(out), want)
             assert differs is None, f"{way} {words}: {differs}"
+        check_commands(path, keys, table)
         check_changes(path, out, keys, table, way, rng)
 
 
