@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the benchmarks and gathers their figures.   usage: bench/run.py [NAME]   (make bench)
+"""Runs the benchmarks and gathers their figures.   usage: bench/run.py [NAME]   (make bench ONLY=NAME)
 
-Each folder bench/<name>/ is one question. Its `run.sh` runs it; without one, every program
+Each folder bench/<name>/ is one question; NAME is one of them, or what several begin with: `parquet` is
+parquet_read, parquet_write and parquet_filter. Its `run.sh` runs it; without one, every program
 build/bench/bench_<name>_<source> runs in turn. What they print is gathered:
 
     figure <name> <value> <unit>
@@ -42,9 +43,12 @@ def questions(only):
     """The folders to run, by name."""
     found = sorted(p.name for p in BENCH.iterdir()
                    if p.is_dir() and p.name not in ("results", "support", "__pycache__"))
-    if only and only not in found:
+    if not only or only in found:
+        return [only] if only else found
+    group = [name for name in found if name.startswith(f"{only}_")]
+    if not group:
         sys.exit(f"bench: there is no benchmark '{only}'; there are: {' '.join(found)}")
-    return [only] if only else found
+    return group
 
 
 def output_of(*command):
