@@ -392,10 +392,6 @@ void stoa_parquet_files_close(stoa_parquet_files *files) {
     stoa_pool_free(pool, files, sizeof *files);
 }
 
-const stoa_schema *stoa_parquet_files_schema(const stoa_parquet_files *files) {
-    return files->schema;
-}
-
 void stoa_parquet_files_place(stoa_parquet_files *files, int64_t part, int32_t *out_file,
                               int64_t *out_row) {
     (void)pthread_mutex_lock(&files->lock);

@@ -41,9 +41,6 @@ STOA_MUST_USE stoa_status stoa_parquet_files_create(const stoa_context *context,
 /// After the pipeline. NULL is allowed.
 void stoa_parquet_files_close(stoa_parquet_files *files);
 
-/// The schema of the batches; borrowed.
-const stoa_schema *stoa_parquet_files_schema(const stoa_parquet_files *files);
-
 /// The file of a part, and the number within the file of its first row; asked for by stages of the lane
 /// that reads it.
 void stoa_parquet_files_place(stoa_parquet_files *files, int64_t part, int32_t *out_file,

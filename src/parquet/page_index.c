@@ -236,9 +236,10 @@ static stoa_status fail_at(stoa_file *file, uint64_t offset, const char *what, c
     return STOA_CORRUPT;
 }
 
-stoa_status stoa_parquet_place_read(stoa_file *file, const stoa_parquet_footer *footer,
-                                    stoa_parquet_place place, const char *what, stoa_arena *arena,
-                                    uint8_t **out, stoa_error *err) {
+/* Bytes that belong to a chunk and stand before the footer. */
+static stoa_status read_place(stoa_file *file, const stoa_parquet_footer *footer,
+                              stoa_parquet_place place, const char *what, stoa_arena *arena,
+                              uint8_t **out, stoa_error *err) {
     const uint64_t end = footer->footer_offset;
     void *memory;
     if (place.offset < STOA_PARQUET_MAGIC_BYTES || (uint64_t)place.offset > end ||
@@ -259,7 +260,7 @@ static stoa_status begin(struct parse *parse, stoa_file *file, const stoa_parque
                          stoa_parquet_place place) {
     uint8_t *bytes = NULL;
     size_t size = (size_t)place.bytes, used;
-    STOA_TRY(stoa_parquet_place_read(file, footer, place, parse->what, parse->arena, &bytes,
+    STOA_TRY(read_place(file, footer, place, parse->what, parse->arena, &bytes,
                                      parse->err));
     STOA_TRY(stoa_parquet_column_decrypt(parse->arena->pool, column, module, bytes, &size, &used,
                                          parse->err));

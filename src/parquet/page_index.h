@@ -56,15 +56,6 @@ STOA_MUST_USE stoa_status stoa_page_locations_read(stoa_file *file,
                                                    int32_t group, int32_t leaf, stoa_arena *arena,
                                                    stoa_page_index *out, stoa_error *err);
 
-/// Reads bytes that belong to a chunk and stand before the footer, into `arena`.
-///
-/// Errors   STOA_CORRUPT  the place is not within the file; `what` names it
-STOA_MUST_USE stoa_status stoa_parquet_place_read(stoa_file *file,
-                                                  const stoa_parquet_footer *footer,
-                                                  stoa_parquet_place place, const char *what,
-                                                  stoa_arena *arena, uint8_t **out,
-                                                  stoa_error *err);
-
 /// Bytes of a PLAIN value of an element; 0 where values have lengths of their own.
 size_t stoa_parquet_plain_width(const stoa_parquet_element *element);
 

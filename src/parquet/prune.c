@@ -381,7 +381,8 @@ static int64_t count_rows(const stoa_buffer *ranges) {
     return count;
 }
 
-bool stoa_pruner_may_match(stoa_pruner *pruner, int32_t group) {
+/* False only when the statistics in the footer prove that no row of the group matches. Reads nothing. */
+static bool group_may_match(stoa_pruner *pruner, int32_t group) {
     begin_group(pruner, group);
     return stoa_predicate_may_match(pruner->predicate, pruner->schema, pruner->summaries,
                                     pruner->field_count);
@@ -393,7 +394,7 @@ stoa_status stoa_pruner_rows(stoa_pruner *pruner, int32_t group, stoa_buffer *ou
     stoa_status status = STOA_OK;
     stoa_buffer left;
     stoa_buffer_init(&left, pruner->pool);
-    if (!stoa_pruner_may_match(pruner, group)) {
+    if (!group_may_match(pruner, group)) {
         return STOA_OK;
     }
     for (size_t i = 0; i < sizeof rounds / sizeof *rounds && (i == 0 || left.size > 0); i++) {

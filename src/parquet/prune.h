@@ -48,10 +48,6 @@ STOA_MUST_USE stoa_status stoa_pruner_init(stoa_pool *pool, stoa_file *file,
                                            stoa_error *err);
 void stoa_pruner_release(stoa_pruner *pruner);
 
-/// False only when the statistics in the footer prove that no row of `group` makes the predicate
-/// true. Reads nothing.
-bool stoa_pruner_may_match(stoa_pruner *pruner, int32_t group);
-
 /// Puts those rows of `group` (counted from its first) into `out`, a buffer of
 /// stoa_parquet_row_range, that may make the predicate true.
 ///

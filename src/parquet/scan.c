@@ -56,10 +56,6 @@ stoa_status stoa_parquet_scan_open(const stoa_parquet_reader *reader,
     return STOA_OK;
 }
 
-const stoa_schema *stoa_parquet_scan_schema(const stoa_parquet_scan *scan) {
-    return scan->plan.schema;
-}
-
 int64_t stoa_parquet_scan_part_count(const stoa_parquet_scan *scan) {
     return scan->plan.part_count;
 }

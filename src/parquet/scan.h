@@ -25,9 +25,6 @@ STOA_MUST_USE stoa_status stoa_parquet_scan_open(const stoa_parquet_reader *read
 /// NULL is allowed.
 void stoa_parquet_scan_close(stoa_parquet_scan *scan);
 
-/// The schema of its batches; borrowed.
-const stoa_schema *stoa_parquet_scan_schema(const stoa_parquet_scan *scan);
-
 /// How many parts it has, and the number within the file of the first row that part `part` looks at.
 int64_t stoa_parquet_scan_part_count(const stoa_parquet_scan *scan);
 int64_t stoa_parquet_scan_part_row(const stoa_parquet_scan *scan, int64_t part);

@@ -30,7 +30,8 @@ struct twin {
     int64_t multiplier;
 };
 
-int32_t stoa_decimal_bytes(int32_t precision) {
+/* Bytes that hold every unscaled value of a decimal of `precision` (1 to 38) digits. */
+static int32_t decimal_bytes(int32_t precision) {
     /* n bytes hold 10^p - 1 when 8 n - 1 >= log2(10) p; 3.3219280949 is that logarithm, and no
      * power of ten is so near to one of two that the last digit could matter. */
     int32_t bits = (int32_t)((double)precision * 3.3219280949) + 1;
@@ -76,7 +77,7 @@ static struct twin decimal(int32_t precision) {
     } else if (precision <= 18) {
         twin = simple(STOA_PARQUET_INT64, STOA_LEAF_I64, 8);
     } else {
-        twin = fixed(STOA_LEAF_FIXED_SIGNED, stoa_decimal_bytes(precision));
+        twin = fixed(STOA_LEAF_FIXED_SIGNED, decimal_bytes(precision));
     }
     return annotated(twin, STOA_PARQUET_LOGICAL_DECIMAL, STOA_PARQUET_CONVERTED_DECIMAL);
 }

@@ -80,7 +80,4 @@ static inline bool stoa_leaf_is_flat(const stoa_leaf *leaf) {
     return leaf->step_count == 1;
 }
 
-/// Bytes that hold every unscaled value of a decimal of `precision` (1 to 38) digits.
-int32_t stoa_decimal_bytes(int32_t precision);
-
 #endif

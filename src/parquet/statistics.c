@@ -212,17 +212,6 @@ void stoa_statistics_of_values(const stoa_leaf *leaf, const void *values, int64_
     }
 }
 
-void stoa_statistics_compute(const stoa_leaf *leaf, const stoa_leaf_values *values,
-                             const void *entries, int64_t entry_count, stoa_leaf_statistics *out) {
-    if (entries == NULL) {
-        stoa_statistics_of_values(leaf, values->data, values->value_count, values->level_count,
-                                  out);
-        return;
-    }
-    stoa_statistics_of_values(leaf, entries, entry_count, values->level_count, out);
-    out->null_count = values->level_count - values->value_count;
-}
-
 /* ---- Bounds of several row groups ------------------------------------------------------------ */
 
 #define COMPARE_AS(TYPE)                                                                           \

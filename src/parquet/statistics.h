@@ -33,12 +33,7 @@ typedef struct stoa_leaf_statistics {
     stoa_bound max;
 } stoa_leaf_statistics;
 
-/// Computes everything from `values`; bounds from `entries` where a dictionary has found the
-/// different values already (NULL: there is none).
-void stoa_statistics_compute(const stoa_leaf *leaf, const stoa_leaf_values *values,
-                             const void *entries, int64_t entry_count, stoa_leaf_statistics *out);
-
-/// The same of `value_count` values in the leaf's form among `level_count` levels.
+/// Counts and bounds of `value_count` values in the leaf's form among `level_count` levels.
 void stoa_statistics_of_values(const stoa_leaf *leaf, const void *values, int64_t value_count,
                                int64_t level_count, stoa_leaf_statistics *out);
 

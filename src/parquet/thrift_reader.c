@@ -84,18 +84,6 @@ int8_t stoa_thrift_read_i8(stoa_thrift_reader *reader, stoa_thrift_type type) {
     return expect(reader, type, STOA_THRIFT_I8) ? (int8_t)get_byte(reader) : 0;
 }
 
-int16_t stoa_thrift_read_i16(stoa_thrift_reader *reader, stoa_thrift_type type) {
-    if (!expect(reader, type, STOA_THRIFT_I16)) {
-        return 0;
-    }
-    const int64_t value = stoa_unzigzag(get_varint(reader));
-    if (value < INT16_MIN || value > INT16_MAX) {
-        stoa_thrift_fail(reader, "expected a number of 16 bits");
-        return 0;
-    }
-    return (int16_t)value;
-}
-
 int32_t stoa_thrift_read_i32(stoa_thrift_reader *reader, stoa_thrift_type type) {
     if (!expect(reader, type, STOA_THRIFT_I32)) {
         return 0;

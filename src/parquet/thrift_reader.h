@@ -37,7 +37,6 @@ bool stoa_thrift_next_field(stoa_thrift_reader *reader, int16_t *id, stoa_thrift
 /// The value of a field or item of `type`; a failure when that is not what the reader expects.
 bool stoa_thrift_read_bool(stoa_thrift_reader *reader, stoa_thrift_type type);
 int8_t stoa_thrift_read_i8(stoa_thrift_reader *reader, stoa_thrift_type type);
-int16_t stoa_thrift_read_i16(stoa_thrift_reader *reader, stoa_thrift_type type);
 int32_t stoa_thrift_read_i32(stoa_thrift_reader *reader, stoa_thrift_type type);
 int64_t stoa_thrift_read_i64(stoa_thrift_reader *reader, stoa_thrift_type type);
 /// Borrowed from the input.

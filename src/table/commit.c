@@ -343,7 +343,7 @@ static stoa_status commit_durable(struct commit *commit, stoa_error *err) {
     return status;
 }
 
-stoa_status stoa_commit_changes(stoa_transaction *transaction, stoa_error *err) {
+static stoa_status commit_changes(stoa_transaction *transaction, stoa_error *err) {
     stoa_database *database = transaction->database;
     struct commit commit = {.transaction = transaction};
     if (transaction->change_count == 0) {
@@ -372,7 +372,7 @@ stoa_status stoa_transaction_commit(stoa_transaction *transaction, stoa_error *e
     if (transaction->finished) {
         status = stoa_fail(err, STOA_INVALID, "the transaction is over");
     } else {
-        status = stoa_commit_changes(transaction, err);
+        status = commit_changes(transaction, err);
         transaction->finished = true;
     }
     (void)pthread_mutex_unlock(&transaction->lock);

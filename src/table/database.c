@@ -545,7 +545,3 @@ stoa_fs_registry *stoa_database_file_systems(stoa_database *database) {
 int32_t stoa_database_threads(const stoa_database *database) {
     return stoa_sched_threads(database->sched);
 }
-
-const stoa_logger *stoa_database_logger(const stoa_database *database) {
-    return &database->logger;
-}

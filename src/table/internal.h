@@ -181,9 +181,6 @@ STOA_MUST_USE stoa_status stoa_plan_open_files(stoa_plan *plan, int32_t first, i
 /// The codec's own name, a static, or NULL when there is none of this name.
 const char *stoa_parquet_codec_name(const char *name);
 
-/// Publishes all changes; commit.c.
-STOA_MUST_USE stoa_status stoa_commit_changes(stoa_transaction *transaction, stoa_error *err);
-
 struct stoa_sink {
     stoa_database *database;
     stoa_pool *pool;      /* the database's; lives on when that is closed first */

@@ -163,7 +163,6 @@ stoa_fs_registry *stoa_database_file_systems(stoa_database *database);
 /// Where the caller left out pool or scheduler: the database's.
 void stoa_database_fill_context(stoa_database *database, stoa_context *context);
 int32_t stoa_database_threads(const stoa_database *database);
-const stoa_logger *stoa_database_logger(const stoa_database *database);
 /// A directory for temporary files of this process inside the database; for ":memory:" the system's.
 STOA_MUST_USE stoa_status stoa_database_temporary_directory(stoa_database *database,
                                                             const char **out_view, stoa_error *err);

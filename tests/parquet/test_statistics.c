@@ -17,9 +17,8 @@ static stoa_leaf leaf_of(const stoa_field *field, stoa_leaf_class value_class, i
 }
 
 static stoa_leaf_statistics compute(const stoa_leaf *leaf, const void *data, int64_t count) {
-    const stoa_leaf_values values = {.level_count = count + 2, .value_count = count, .data = data};
     stoa_leaf_statistics out;
-    stoa_statistics_compute(leaf, &values, NULL, 0, &out);
+    stoa_statistics_of_values(leaf, data, count, count + 2, &out);
     assert_int_equal(out.null_count, 2);
     return out;
 }
