@@ -20,6 +20,8 @@ struct open_file {
     stoa_pool *pool;
     int32_t number;
     int64_t first_part;
+    const stoa_parquet_constant *constants; /* of columns that are not the file's, borrowed */
+    int32_t constant_count;
     stoa_file *file;
     stoa_parquet_reader *reader;
     stoa_parquet_align align;
@@ -60,6 +62,16 @@ struct files_local {
 
 /* ---- predicates ------------------------------------------------------------------------------ */
 
+/* Constants take the place of what the file holds under their names. */
+static bool is_constant(const struct open_file *file, int32_t field_id) {
+    for (int32_t i = 0; i < file->constant_count; i++) {
+        if (file->constants[i].field_id == field_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether the file's columns that a predicate looks at are those of the rows, as they lie there. */
 static bool is_of_file(const stoa_predicate *predicate, const stoa_parquet_files *files,
                        const struct open_file *file, stoa_field_match match) {
@@ -74,7 +86,8 @@ static bool is_of_file(const stoa_predicate *predicate, const stoa_parquet_files
     const int32_t id = predicate->field_id;
     const stoa_field *wanted = stoa_schema_field(files->options.schema, id);
     const stoa_field *found = stoa_schema_field(stoa_parquet_reader_schema(file->reader), id);
-    if (wanted == NULL || found == NULL || !stoa_type_equal(&wanted->type, &found->type, false)) {
+    if (is_constant(file, id) || wanted == NULL || found == NULL ||
+        !stoa_type_equal(&wanted->type, &found->type, false)) {
         return false;
     }
     /* By name, ids may agree by chance; at the top names tell. */
@@ -140,14 +153,13 @@ static void release_file(struct open_file *file) {
 static stoa_status prepare_scan(const stoa_parquet_files *files, struct open_file *file,
                                 stoa_error *err) {
     const stoa_parquet_files_options *options = &files->options;
-    const stoa_parquet_constant *constants = NULL;
     const stoa_predicate *pushed = NULL;
-    int32_t constant_count = 0;
     const stoa_field_match match = options->match == STOA_MATCH_BY_ID
                                        ? stoa_parquet_align_match(file->reader)
                                        : STOA_MATCH_BY_NAME;
     if (options->constants != NULL) {
-        STOA_TRY(options->constants(options->user, file->number, &constants, &constant_count, err));
+        STOA_TRY(options->constants(options->user, file->number, &file->constants,
+                                    &file->constant_count, err));
     }
     STOA_TRY(push_predicate(files, file, match, &pushed, err));
     file->picks = options->predicate != pushed || files->picked_columns != NULL;
@@ -155,8 +167,9 @@ static stoa_status prepare_scan(const stoa_parquet_files *files, struct open_fil
         file->picks = false; /* what only the predicate looks at need not be made */
     }
     STOA_TRY(stoa_parquet_align_init(files->context.pool, file->reader,
-                                     file->picks ? files->picked : files->schema, constants,
-                                     constant_count, match, options->validates, &file->align, err));
+                                     file->picks ? files->picked : files->schema,
+                                     file->constants, file->constant_count, match,
+                                     options->validates, &file->align, err));
     const stoa_parquet_read_options reading = {.field_ids = file->align.field_ids,
                                                .field_count = file->align.field_count,
                                                .predicate = pushed,

@@ -90,6 +90,11 @@ pyarrow.parquet.write_table(pa.table({"k": pa.array([1, 2], pa.int32()), "v": ["
                             both / "x.parquet")
 assert rows_of(oracle.stoa("cat", both.parent, "--format", "jsonl")) == \
     [{"k": 7, "v": "a"}, {"k": 7, "v": "b"}]
+# It is also what predicates look at.
+for where, values in (("k = 7", ["a", "b"]), ("k <> 7", []), ("k > 1 and v = 'a'", ["a"]),
+                      ("k = 1 or v = 'b'", ["b"])):
+    found = rows_of(oracle.stoa("cat", both.parent, "--where", where, "--format", "jsonl"))
+    assert [row["v"] for row in found] == values, (where, found)
 wrong = oracle.TMP / "both" / "k=seven"
 wrong.mkdir()
 pyarrow.parquet.write_table(pa.table({"k": pa.array([1], pa.int32()), "v": ["a"]}),
