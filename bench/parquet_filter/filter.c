@@ -13,11 +13,10 @@
 #include <stoa/sched.h>
 
 #include "base/clock.h"
-#include "orders.h"
+#include "orders_parquet.h"
 #include "parquet/reader.h"
-#include "parquet/writer.h"
 
-enum { BATCH_ROWS = 122880, COLUMNS_MAX = 16, LINE_MAX_BYTES = 4096 };
+enum { COLUMNS_MAX = 16, LINE_MAX_BYTES = 4096 };
 
 struct sums {
     int64_t rows;
@@ -27,24 +26,9 @@ struct sums {
     double floats[COLUMNS_MAX];
 };
 
-static void check(stoa_status status, const stoa_error *err) {
-    if (status != STOA_OK) {
-        (void)fprintf(stderr, "%s\n", err->message);
-        exit(1);
-    }
-}
-
 /* ---- Making ---------------------------------------------------------------------------------- */
 
 static void make_file(const stoa_context *context, stoa_fs_registry *registry, char **words) {
-    stoa_error err = STOA_ERROR_NONE;
-    struct ArrowArrayStream stream;
-    struct ArrowSchema arrow;
-    struct ArrowArray batch;
-    const stoa_schema *schema;
-    stoa_file *file;
-    stoa_parquet_writer *writer;
-    stoa_parquet_summary summary;
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     options.row_group_rows = strtoll(words[2], NULL, 10);
     options.page_bytes = (size_t)strtoll(words[3], NULL, 10);
@@ -54,22 +38,7 @@ static void make_file(const stoa_context *context, stoa_fs_registry *registry, c
     options.codec = strcmp(words[4], "none") == 0     ? STOA_PARQUET_NONE
                     : strcmp(words[4], "snappy") == 0 ? STOA_PARQUET_SNAPPY
                                                       : STOA_PARQUET_ZSTD;
-    orders_stream(strtoll(words[1], NULL, 10), BATCH_ROWS, &stream);
-    check(stoa_stream_schema(&stream, &arrow, &err), &err);
-    check(stoa_schema_from_arrow(context->pool, &arrow, &schema, &err), &err);
-    check(stoa_vfs_open(registry, words[0], STOA_OPEN_REPLACE, context, &file, &err), &err);
-    check(stoa_parquet_writer_create(context, file, schema, &options, &writer, &err), &err);
-    for (check(stoa_stream_next(&stream, &batch, &err), &err); batch.release != NULL;
-         check(stoa_stream_next(&stream, &batch, &err), &err)) {
-        check(stoa_parquet_writer_write(writer, &batch, &err), &err);
-    }
-    check(stoa_parquet_writer_finish(writer, &summary, &err), &err);
-    stoa_parquet_summary_release(&summary);
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(file);
-    stoa_schema_close(schema);
-    arrow.release(&arrow);
-    stream.release(&stream);
+    orders_write_parquet(context, registry, words[0], strtoll(words[1], NULL, 10), &options);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -130,18 +99,18 @@ static void read_file(const stoa_context *context, stoa_fs_registry *registry, c
     stoa_arena arena;
     int32_t ids[COLUMNS_MAX];
     stoa_arena_init(&arena, context->pool);
-    check(stoa_vfs_open(registry, words[0], STOA_OPEN_READ, context, &file, &err), &err);
-    check(stoa_parquet_reader_open(context, file, 0, &reader, &err), &err);
+    orders_check(stoa_vfs_open(registry, words[0], STOA_OPEN_READ, context, &file, &err), &err);
+    orders_check(stoa_parquet_reader_open(context, file, 0, &reader, &err), &err);
     const stoa_schema *whole = stoa_parquet_reader_schema(reader);
-    check(stoa_predicate_parse(&arena, whole, where, &options.predicate, &err), &err);
+    orders_check(stoa_predicate_parse(&arena, whole, where, &options.predicate, &err), &err);
     if (strcmp(words[2], "*") != 0) {
         options.field_ids = ids;
         options.field_count = find_columns(whole, words[2], ids);
     }
-    check(stoa_parquet_reader_stream(reader, &options, &stream, &err), &err);
-    check(stoa_stream_schema(&stream, &schema, &err), &err);
-    for (check(stoa_stream_next(&stream, &batch, &err), &err); batch.release != NULL;
-         check(stoa_stream_next(&stream, &batch, &err), &err)) {
+    orders_check(stoa_parquet_reader_stream(reader, &options, &stream, &err), &err);
+    orders_check(stoa_stream_schema(&stream, &schema, &err), &err);
+    for (orders_check(stoa_stream_next(&stream, &batch, &err), &err); batch.release != NULL;
+         orders_check(stoa_stream_next(&stream, &batch, &err), &err)) {
         sums->rows += batch.length;
         sums->columns = (int)batch.n_children;
         for (int i = 0; i < sums->columns; i++) {
@@ -189,15 +158,15 @@ int main(int count, char **words) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_pool *pool = NULL;
     stoa_fs_registry *registry = NULL;
-    check(stoa_pool_create(0, NULL, &pool, &err), &err);
-    check(stoa_fs_registry_create(pool, &registry, &err), &err);
+    orders_check(stoa_pool_create(0, NULL, &pool, &err), &err);
+    orders_check(stoa_fs_registry_create(pool, &registry, &err), &err);
     stoa_context context = {.pool = pool};
     if (makes) {
         make_file(&context, registry, words + 2);
     } else {
         const stoa_sched_options threads = {.threads = (int32_t)strtol(words[3], NULL, 10)};
         if (threads.threads > 1) {
-            check(stoa_sched_create(pool, &threads, &context.sched, &err), &err);
+            orders_check(stoa_sched_create(pool, &threads, &context.sched, &err), &err);
         }
         serve(&context, registry, words + 2);
     }

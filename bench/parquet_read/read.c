@@ -15,11 +15,10 @@
 
 #include "base/bits.h"
 #include "base/clock.h"
-#include "orders.h"
+#include "orders_parquet.h"
 #include "parquet/reader.h"
-#include "parquet/writer.h"
 
-enum { BATCH_ROWS = 122880, SUMS_MAX = 64 };
+enum { SUMS_MAX = 64 };
 
 struct sums {
     int count;
@@ -28,46 +27,6 @@ struct sums {
     double floats[SUMS_MAX];
     uint64_t bytes;
 };
-
-static void check(stoa_status status, const stoa_error *err) {
-    if (status != STOA_OK) {
-        (void)fprintf(stderr, "%s\n", err->message);
-        exit(1);
-    }
-}
-
-static void make_file(const stoa_context *context, stoa_fs_registry *registry, const char *path,
-                      int64_t rows) {
-    stoa_error err = STOA_ERROR_NONE;
-    struct ArrowArrayStream stream;
-    struct ArrowSchema arrow;
-    const stoa_schema *schema;
-    stoa_file *file;
-    stoa_parquet_writer *writer;
-    stoa_parquet_summary summary;
-    stoa_parquet_options options = STOA_PARQUET_DEFAULT;
-    options.codec = STOA_PARQUET_NONE;
-    orders_stream(rows, BATCH_ROWS, &stream);
-    check(stoa_stream_schema(&stream, &arrow, &err), &err);
-    check(stoa_schema_from_arrow(context->pool, &arrow, &schema, &err), &err);
-    check(stoa_vfs_open(registry, path, STOA_OPEN_REPLACE, context, &file, &err), &err);
-    check(stoa_parquet_writer_create(context, file, schema, &options, &writer, &err), &err);
-    while (true) {
-        struct ArrowArray batch;
-        check(stoa_stream_next(&stream, &batch, &err), &err);
-        if (batch.release == NULL) {
-            break;
-        }
-        check(stoa_parquet_writer_write(writer, &batch, &err), &err);
-    }
-    check(stoa_parquet_writer_finish(writer, &summary, &err), &err);
-    stoa_parquet_summary_release(&summary);
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(file);
-    stoa_schema_close(schema);
-    arrow.release(&arrow);
-    stream.release(&stream);
-}
 
 /* ---- Sums ------------------------------------------------------------------------------------ */
 
@@ -182,14 +141,14 @@ static void read_file(const stoa_context *context, stoa_fs_registry *registry, c
     struct ArrowArrayStream stream;
     struct ArrowSchema schema;
     const stoa_parquet_read_options options = {.ignores_checksums = ignores_checksums};
-    check(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &file, &err), &err);
-    check(stoa_parquet_reader_open(context, file, 0, &reader, &err), &err);
-    check(stoa_parquet_reader_stream(reader, &options, &stream, &err), &err);
-    check(stoa_stream_schema(&stream, &schema, &err), &err);
+    orders_check(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &file, &err), &err);
+    orders_check(stoa_parquet_reader_open(context, file, 0, &reader, &err), &err);
+    orders_check(stoa_parquet_reader_stream(reader, &options, &stream, &err), &err);
+    orders_check(stoa_stream_schema(&stream, &schema, &err), &err);
     while (true) {
         struct ArrowArray batch;
         int at = 0;
-        check(stoa_stream_next(&stream, &batch, &err), &err);
+        orders_check(stoa_stream_next(&stream, &batch, &err), &err);
         if (batch.release == NULL) {
             break;
         }
@@ -232,16 +191,18 @@ int main(int count, char **words) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_pool *pool = NULL;
     stoa_fs_registry *registry = NULL;
-    check(stoa_pool_create(0, NULL, &pool, &err), &err);
-    check(stoa_fs_registry_create(pool, &registry, &err), &err);
+    orders_check(stoa_pool_create(0, NULL, &pool, &err), &err);
+    orders_check(stoa_fs_registry_create(pool, &registry, &err), &err);
     stoa_context context = {.pool = pool};
     const int64_t number = strtoll(words[3], NULL, 10); /* of rows or of threads */
     if (makes) {
-        make_file(&context, registry, words[2], number);
+        stoa_parquet_options options = STOA_PARQUET_DEFAULT;
+        options.codec = STOA_PARQUET_NONE;
+        orders_write_parquet(&context, registry, words[2], number, &options);
     } else {
         const stoa_sched_options threads = {.threads = (int32_t)number};
         if (number > 1) {
-            check(stoa_sched_create(pool, &threads, &context.sched, &err), &err);
+            orders_check(stoa_sched_create(pool, &threads, &context.sched, &err), &err);
         }
         serve(&context, registry, words[2], count > 4);
     }

@@ -12,68 +12,16 @@
 
 #include <stoa/sched.h>
 
+#include "arrow/stream.h"
 #include "base/clock.h"
+#include "orders.h"
 #include "parquet/writer.h"
 
-enum { COLUMNS = 10, PRICES = 5000, BATCH_ROWS = 122880 };
-
-struct columns {
-    void *data[COLUMNS];
-    size_t width[COLUMNS];
-    int64_t rows;
-};
+enum { COLUMNS = 10, BATCH_ROWS = 122880 };
 
 static void die(const stoa_error *err) {
     fprintf(stderr, "%s\n", err->message);
     exit(1);
-}
-
-static uint64_t next_random(uint64_t *state) {
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-/* Order ids and times grow, customers are skewed (square law over a million), prices belong to 5000
- * products, states and payments to a few values, addresses are a hash of the customer. */
-static struct columns make_rows(int64_t rows) {
-    static const size_t widths[COLUMNS] = {8, 8, 8, 4, 8, 8, 1, 1, 8, 8};
-    struct columns out = {.rows = rows};
-    for (int i = 0; i < COLUMNS; i++) {
-        out.width[i] = widths[i];
-        out.data[i] = malloc((size_t)rows * widths[i]);
-        if (out.data[i] == NULL) {
-            abort();
-        }
-    }
-    static double prices[PRICES];
-    uint64_t seed = 42, now = UINT64_C(1700000000000);
-    for (int i = 0; i < PRICES; i++) {
-        prices[i] = (double)(99 + next_random(&seed) % 50000) / 100.0;
-    }
-    for (int64_t i = 0; i < rows; i++) {
-        const uint64_t a = next_random(&seed), b = next_random(&seed);
-        const double u = (double)(a & 0xffffffff) / 4294967296.0;
-        const uint64_t customer = 100000 + (uint64_t)(u * u * 1000000.0);
-        const uint64_t product = (a >> 32) % PRICES;
-        const uint32_t quantity = 1 + (uint32_t)((b & 0xff) % 10);
-        const uint32_t state = (b >> 8) & 0xff;
-        now += (b >> 24) % 200;
-        uint64_t address = customer;
-        ((uint64_t *)out.data[0])[i] = 1000000 + (uint64_t)i;
-        ((uint64_t *)out.data[1])[i] = customer;
-        ((uint64_t *)out.data[2])[i] = 1000 + product;
-        ((uint32_t *)out.data[3])[i] = quantity;
-        ((double *)out.data[4])[i] = prices[product];
-        ((double *)out.data[5])[i] = prices[product] * quantity;
-        ((uint8_t *)out.data[6])[i] =
-            state < 154 ? 4 : state < 205 ? 3 : state < 230 ? 2 : state < 245 ? 1 : 0;
-        ((uint8_t *)out.data[7])[i] = (uint8_t)((b >> 16) & 3);
-        ((uint64_t *)out.data[8])[i] = now;
-        ((uint64_t *)out.data[9])[i] = next_random(&address);
-    }
-    return out;
 }
 
 /* One batch over borrowed columns. */
@@ -89,15 +37,16 @@ static void release_batch(struct ArrowArray *array) {
     array->release = NULL;
 }
 
-static void make_batch(const struct columns *columns, int64_t start, int64_t count,
+static void make_batch(const struct ArrowArray *rows, int64_t start, int64_t count,
                        struct ArrowArray *out) {
+    static const size_t widths[COLUMNS] = {8, 8, 8, 4, 8, 8, 1, 1, 8, 8};
     struct batch *batch = calloc(1, sizeof *batch);
     if (batch == NULL) {
         abort();
     }
     for (int i = 0; i < COLUMNS; i++) {
         batch->buffers[i][1] =
-            (const char *)columns->data[i] + (size_t)start * columns->width[i];
+            (const char *)rows->children[i]->buffers[1] + (size_t)start * widths[i];
         batch->children[i] =
             (struct ArrowArray){.length = count, .n_buffers = 2, .buffers = batch->buffers[i]};
         batch->list[i] = &batch->children[i];
@@ -109,7 +58,7 @@ static void make_batch(const struct columns *columns, int64_t start, int64_t cou
 
 static stoa_status write_file(const stoa_context *context, stoa_fs_registry *registry,
                               const char *path, const stoa_schema *schema,
-                              const stoa_parquet_options *options, const struct columns *columns,
+                              const stoa_parquet_options *options, const struct ArrowArray *rows,
                               uint64_t *out_bytes, stoa_error *err) {
     stoa_file *file = NULL;
     stoa_parquet_writer *writer = NULL;
@@ -117,10 +66,10 @@ static stoa_status write_file(const stoa_context *context, stoa_fs_registry *reg
     if (status == STOA_OK) {
         status = stoa_parquet_writer_create(context, file, schema, options, &writer, err);
     }
-    for (int64_t at = 0; status == STOA_OK && at < columns->rows; at += BATCH_ROWS) {
-        const int64_t left = columns->rows - at;
+    for (int64_t at = 0; status == STOA_OK && at < rows->length; at += BATCH_ROWS) {
+        const int64_t left = rows->length - at;
         struct ArrowArray batch;
-        make_batch(columns, at, left < BATCH_ROWS ? left : BATCH_ROWS, &batch);
+        make_batch(rows, at, left < BATCH_ROWS ? left : BATCH_ROWS, &batch);
         status = stoa_parquet_writer_write(writer, &batch, err);
     }
     stoa_parquet_summary summary;
@@ -185,21 +134,26 @@ int main(int count, char **words) {
         stoa_sched_create(pool, &threads, &context.sched, &err) != STOA_OK) {
         die(&err);
     }
-    struct columns columns = make_rows(strtoll(words[4], NULL, 10));
+    const int64_t row_count = strtoll(words[4], NULL, 10);
+    struct ArrowArrayStream stream;
+    struct ArrowArray rows = {0};
+    orders_stream(row_count, row_count, &stream);
+    if (stoa_stream_next(&stream, &rows, &err) != STOA_OK) {
+        die(&err);
+    }
     for (long run = strtol(words[5], NULL, 10); run > 0; run--) {
         uint64_t bytes = 0;
         const int64_t begin = stoa_clock_monotonic_ns();
         const double processor = processor_seconds();
-        if (write_file(&context, registry, words[1], schema, &options, &columns, &bytes, &err) !=
+        if (write_file(&context, registry, words[1], schema, &options, &rows, &bytes, &err) !=
             STOA_OK) {
             die(&err);
         }
         printf("%.6f %.6f %llu\n", (double)(stoa_clock_monotonic_ns() - begin) / 1e9,
                processor_seconds() - processor, (unsigned long long)bytes);
     }
-    for (int i = 0; i < COLUMNS; i++) {
-        free(columns.data[i]);
-    }
+    rows.release(&rows);
+    stream.release(&stream);
     fprintf(stderr, "peak memory of the writer: %.1f MB\n", (double)stoa_pool_peak(pool) / 1e6);
     stoa_sched_close(context.sched);
     stoa_schema_close(schema);
