@@ -1,6 +1,6 @@
 /* SSTables of random rows: written, opened, searched, verified; every flipped byte and every cut is
  * found; every allocation and call that fails is told. */
-#include "../parquet/rows.h"
+#include "rows.h"
 #include "arrow/array.h"
 #include "lsm/key_bytes.h"
 #include "lsm/sstable.h"

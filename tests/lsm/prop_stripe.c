@@ -1,6 +1,6 @@
 /* Stripes of random rows of many types, read back by ranges and by rows in any order, and searched by
  * key; damaged stripes. */
-#include "../parquet/rows.h"
+#include "rows.h"
 #include "arrow/array.h"
 #include "base/hash.h"
 #include "lsm/stripe_read.h"

@@ -1,9 +1,9 @@
-/* Random rows of any schema in the canonical Arrow layout, from a seed, for the tests of the Parquet
- * writer: with nulls that hold rubbish below them, arrays with offsets, empty lists, extreme values.
+/* Random rows of any schema in the canonical Arrow layout, from a seed, for tests of what is written as
+ * files: with nulls that hold rubbish below them, arrays with offsets, empty lists, extreme values.
  * Made with malloc and without any of the library's builders, so that it shares none of their
  * mistakes. */
-#ifndef STOA_TESTS_PARQUET_ROWS_H
-#define STOA_TESTS_PARQUET_ROWS_H
+#ifndef STOA_TESTS_ROWS_H
+#define STOA_TESTS_ROWS_H
 
 #include <math.h>
 #include <stdio.h>
