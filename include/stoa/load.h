@@ -23,12 +23,15 @@ typedef struct stoa_load_options {
     const char *sort;      /* "day, id desc": the order of rows in each file; NULL: that of the input */
     bool ignore_folders;   /* Parquet files below "day=2024-01-01" get no column of that */
     const char *keys; /* as in stoa_inspect_options; what is encrypted is loaded in the clear */
+    stoa_type_unit int96_unit; /* of Parquet's INT96 timestamps, rounded down; 0: microseconds where the
+                                  table has such and none finer, else nanoseconds, which are exact but
+                                  hold the years 1677 to 2262 only */
 } stoa_load_options;
 
 #define STOA_LOAD_DEFAULT                                                                          \
     {                                                                                              \
         STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {NULL, NULL, NULL, NULL, NULL, NULL}, NULL,  \
-        NULL, false, NULL                                                                          \
+        NULL, false, NULL, STOA_TYPE_SECONDS                                                       \
     }
 
 typedef struct stoa_load_report {
@@ -153,11 +156,12 @@ typedef struct stoa_file_scan_options {
     stoa_context context;
     bool ignore_folders; /* as in stoa_load_options */
     const char *keys;    /* as in stoa_inspect_options */
+    stoa_type_unit int96_unit; /* as in stoa_load_options; 0: nanoseconds */
 } stoa_file_scan_options;
 
 #define STOA_FILE_SCAN_DEFAULT                                                                     \
     {                                                                                              \
-        NULL, NULL, NULL, -1, {NULL, NULL, NULL, NULL, NULL, NULL}, false, NULL                    \
+        NULL, NULL, NULL, -1, {NULL, NULL, NULL, NULL, NULL, NULL}, false, NULL, STOA_TYPE_SECONDS \
     }
 
 /// The rows of any files that Stoa reads, without a table: `paths` as stoa_load's. Files with other

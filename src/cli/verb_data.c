@@ -33,6 +33,23 @@ int stoa_cli_init(const stoa_cli_arguments *arguments) {
     return STOA_EXIT_OK;
 }
 
+static stoa_status int96_option(const stoa_cli_arguments *arguments, stoa_type_unit *out,
+                                stoa_error *err) {
+    static const char *const names[] = {"ms", "us", "ns"};
+    static const stoa_type_unit units[] = {STOA_TYPE_MILLISECONDS, STOA_TYPE_MICROSECONDS,
+                                           STOA_TYPE_NANOSECONDS};
+    const char *text = stoa_cli_value(arguments, "--int96");
+    for (size_t i = 0; text != NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = units[i];
+            return STOA_OK;
+        }
+    }
+    return text == NULL ? STOA_OK
+                        : stoa_fail(err, STOA_INVALID,
+                                    "option '--int96': expected ns, us or ms but found '%s'", text);
+}
+
 static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_options *out,
                                 stoa_error *err) {
     const char *mode = stoa_cli_value(arguments, "--mode");
@@ -71,7 +88,11 @@ static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_o
     }
     out->ignore_folders = stoa_cli_value(arguments, "--no-hive") != NULL;
     out->keys = stoa_cli_value(arguments, "--keys");
-    return stoa_cli_value_i64(arguments, "--batch-rows", 1, &out->batch_rows, err);
+    stoa_status status = int96_option(arguments, &out->int96_unit, err);
+    if (status == STOA_OK) {
+        status = stoa_cli_value_i64(arguments, "--batch-rows", 1, &out->batch_rows, err);
+    }
+    return status;
 }
 
 static void print_load(const char *table, const stoa_load_report *report, double seconds) {
@@ -330,6 +351,9 @@ int stoa_cli_cat(const stoa_cli_arguments *arguments) {
     stoa_status status = stoa_cli_value_i64(arguments, "--rows", 0, &output.rows_max, &err);
     if (status == STOA_OK) {
         status = stoa_cli_value_i64(arguments, "--limit", 1, &options.limit, &err);
+    }
+    if (status == STOA_OK) {
+        status = int96_option(arguments, &options.int96_unit, &err);
     }
     if (status == STOA_OK) {
         status = stoa_cli_output_check(&output, &err);

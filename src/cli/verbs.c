@@ -12,6 +12,9 @@
     {"--output", 'o', "FILE", "write to FILE, all of it or nothing"}
 #define KEYS_OPTION                                                                                \
     {"--keys", 0, "FILE", "keys of encrypted Parquet: lines 'footer HEX', 'column PATH HEX'"}
+#define INT96_OPTION                                                                               \
+    {"--int96", 0, "UNIT",                                                                         \
+     "of Parquet's INT96 timestamps: ns (default, exact, years 1677 to 2262), us or ms"}
 #define QUIET_OPTION                                                                               \
     {"--quiet", 'q', NULL, "no progress bar and no summary line"}
 
@@ -46,6 +49,7 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                   "fail (default), or reject:FILE to set rows aside that do not fit"},
                  {"--no-hive", 0, NULL, "folders like day=2024-01-01 make no columns"},
                  KEYS_OPTION,
+                 INT96_OPTION,
                  {"--sort", 0, "COLS",
                   "the order of rows in each file: 'day, id desc nulls first' (default: as they come)"},
                  {"--key", 0, "COLS", "of state tables, which are not offered yet"},
@@ -178,6 +182,7 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  {"--limit", 0, "N", "at most N rows"},
                  {"--no-hive", 0, NULL, "folders like day=2024-01-01 make no columns"},
                  KEYS_OPTION,
+                 INT96_OPTION,
                  FORMAT_OPTION,
                  OUTPUT_OPTION,
                  {"--input-format", 0, "F", "of FILE (default: by content and name)"},

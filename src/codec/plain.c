@@ -5,9 +5,10 @@
 
 __extension__ typedef __int128 wide;
 
-enum { SECONDS_A_DAY = 86400 };
+enum { SECONDS_A_DAY = 86400, NANOSECOND_DAYS = 106752 /* of 64 bits of nanoseconds, at most */ };
 #define NANOSECONDS_A_SECOND INT64_C(1000000000)
 #define JULIAN_DAY_OF_1970 INT64_C(2440588)
+#define MICROSECONDS_A_DAY (SECONDS_A_DAY * INT64_C(1000000))
 
 stoa_status stoa_plain_take_fixed(stoa_byte_reader *reader, size_t value_bytes, size_t count,
                                   const uint8_t **out, stoa_error *err) {
@@ -132,6 +133,17 @@ size_t stoa_plain_encode_bytes(const stoa_bytes_view *values, size_t count, uint
     return (size_t)(at - out);
 }
 
+/* Spark counts microseconds in 64 bits and adds the Julian day of 1970 to them before it cuts days off:
+ * from the year 285,428 on that overflows into negative days, and is undone by the same overflow when
+ * Spark reads. Nobody else has such days. Nanoseconds since 1970. */
+static wide undo_overflow(wide nanoseconds) {
+    const wide all = (wide)1 << 64;
+    const wide microseconds = nanoseconds / 1000 - (nanoseconds % 1000 < 0) + all;
+    const bool overflowed = microseconds > INT64_MAX - JULIAN_DAY_OF_1970 * MICROSECONDS_A_DAY &&
+                            microseconds <= INT64_MAX;
+    return overflowed ? nanoseconds + all * 1000 : nanoseconds;
+}
+
 /* Nanoseconds may be negative or more than a day: some writers had them so. */
 size_t stoa_int96_to_ticks(const uint8_t *bytes, size_t count, int64_t ticks_per_second,
                            int64_t *out) {
@@ -139,11 +151,16 @@ size_t stoa_int96_to_ticks(const uint8_t *bytes, size_t count, int64_t ticks_per
     const int64_t nanoseconds_a_tick = NANOSECONDS_A_SECOND / ticks_per_second;
     for (size_t i = 0; i < count; i++) {
         const int64_t nanoseconds = stoa_load_i64(bytes + i * STOA_INT96_BYTES);
-        const int64_t day = (int64_t)stoa_load_u32(bytes + i * STOA_INT96_BYTES + 8);
+        const int64_t day = (int32_t)stoa_load_u32(bytes + i * STOA_INT96_BYTES + 8) -
+                            JULIAN_DAY_OF_1970;
         /* The sum of what alone would not fit may fit: the first day of the range begins outside. */
-        const wide ticks = (wide)(day - JULIAN_DAY_OF_1970) * SECONDS_A_DAY * ticks_per_second +
-                           nanoseconds / nanoseconds_a_tick -
-                           (nanoseconds % nanoseconds_a_tick < 0);
+        wide ticks = (wide)day * SECONDS_A_DAY * ticks_per_second +
+                     nanoseconds / nanoseconds_a_tick - (nanoseconds % nanoseconds_a_tick < 0);
+        if (day < INT64_MIN / MICROSECONDS_A_DAY + NANOSECOND_DAYS) {
+            const wide whole = undo_overflow((wide)day * SECONDS_A_DAY * NANOSECONDS_A_SECOND +
+                                             nanoseconds);
+            ticks = whole / nanoseconds_a_tick - (whole % nanoseconds_a_tick < 0);
+        }
         if (ticks < INT64_MIN || ticks > INT64_MAX) {
             return i;
         }

@@ -56,7 +56,8 @@ STOA_MUST_USE stoa_status stoa_plain_skip_bools(stoa_plain_bools *bools, size_t 
 /// UINT32_MAX. Returns the bytes written.
 size_t stoa_plain_encode_bytes(const stoa_bytes_view *values, size_t count, uint8_t *out);
 
-/// INT96 timestamps (nanoseconds of the day, then the Julian day) as ticks since 1970, rounded down.
+/// INT96 timestamps (nanoseconds of the day, then the Julian day, which is signed) as ticks since 1970,
+/// rounded down. Days that only an overflow of Spark's writes are the years that it reads them as.
 /// `ticks_per_second` is 1 to 10^9, a power of ten. Returns how many there are before the first that
 /// does not fit 64 bits.
 size_t stoa_int96_to_ticks(const uint8_t *bytes, size_t count, int64_t ticks_per_second,

@@ -315,6 +315,7 @@ stoa_status stoa_file_scan(stoa_database *database, const char *const *paths, si
     scan->context = context;
     scan->database = database;
     scan->opening = (stoa_parquet_source_opening){.folders = !options->ignore_folders,
+                                                  .int96_unit = options->int96_unit,
                                                   .keys = options->keys};
     scan->rows_left = options->limit > 0 ? options->limit : INT64_MAX;
     stoa_arena_init(&scan->arena, scan->pool);

@@ -298,6 +298,7 @@ static stoa_status run_parquet(struct run *run, stoa_error *err) {
     stoa_parquet_source *source = &run->parquet;
     const stoa_parquet_source_opening opening = {.target = load->target,
                                                  .folders = !load->options->ignore_folders,
+                                                 .int96_unit = load->options->int96_unit,
                                                  .keys = load->options->keys};
     STOA_TRY(stoa_parquet_source_open(load->database, run->inputs, run->count, &opening,
                                       &load->context, source, err));

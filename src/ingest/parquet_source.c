@@ -175,7 +175,9 @@ stoa_status stoa_parquet_source_open(stoa_database *database, const stoa_ingest_
     if (count > INT32_MAX) {
         return stoa_fail(err, STOA_LIMIT, "%zu files are more than one load takes", count);
     }
-    if (target != NULL && wants_microseconds(&target->root)) {
+    out->opening.int96_unit = opening->int96_unit;
+    if (opening->int96_unit == STOA_TYPE_SECONDS && target != NULL &&
+        wants_microseconds(&target->root)) {
         out->opening.int96_unit = STOA_TYPE_MICROSECONDS;
     }
     if (opening->keys != NULL) {

@@ -24,8 +24,9 @@ typedef struct stoa_parquet_source {
 
 /// How the files are opened. All-zero: as they are.
 typedef struct stoa_parquet_source_opening {
-    const stoa_schema *target; /* what the rows are for: older instants (INT96) become microseconds
-                                  where it has such and none finer; NULL: nothing that is known */
+    const stoa_schema *target; /* what the rows are for; NULL: nothing that is known */
+    stoa_type_unit int96_unit; /* of older instants; 0: microseconds where the target has such and none
+                                  finer, else nanoseconds */
     bool folders;     /* the names of folders ("day=2024-01-01") are columns too, of the target's types,
                          and their values count where a file has a column of the name */
     const char *keys; /* a file with the keys of encrypted ones; NULL: none */

@@ -11,19 +11,25 @@
 #include "parquet/read_variant.h"
 #include "parquet/slot_kernel.h"
 
+#define NANOSECONDS_A_SECOND INT64_C(1000000000)
+
 /* ---- Stored values into Arrow's -------------------------------------------------------------- */
 
 static stoa_status fail_value(const char *what, int64_t place, stoa_error *err) {
     return stoa_fail(err, STOA_INVALID, "value %" PRId64 " of the batch: %s", place, what);
 }
 
+/* Nanoseconds end in 2262, so that dates without an end come from Spark beyond them; coarser units hold
+ * every day that INT96 has. */
 static stoa_status widen_int96(const stoa_read_array_options *options, const uint8_t *values,
                                size_t count, uint8_t *out, stoa_error *err) {
     const size_t fitting = stoa_int96_to_ticks(values, count, options->int96_ticks_per_second,
                                                (int64_t *)(void *)out);
     if (fitting < count) {
-        return fail_value("an INT96 timestamp that 64 bits of its unit do not hold; ask for a "
-                          "coarser unit",
+        return fail_value(options->int96_ticks_per_second == NANOSECONDS_A_SECOND
+                              ? "an INT96 timestamp outside the years 1677 to 2262, which nanoseconds "
+                                "hold: read it with --int96 us"
+                              : "an INT96 timestamp that 64 bits of its unit do not hold",
                           (int64_t)fitting, err);
     }
     return STOA_OK;

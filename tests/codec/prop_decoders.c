@@ -513,7 +513,16 @@ static void int96_timestamps_are_days_and_nanoseconds(void **state) {
         {INT64_C(85636854775808), 2547339, 1000000000, 0, false},
         {INT64_C(763145224192), 2333836, 1000000000, INT64_MIN, true},
         {INT64_C(763145224191), 2333836, 1000000000, 0, false},
-        {0, UINT32_MAX, 1, INT64_C(370874307484800), true},
+        {0, UINT32_MAX, 1, -INT64_C(210866889600), true},
+        {0, INT32_MAX, 1, INT64_C(185542587100800) - INT64_C(210866803200), true},
+        /* What Spark writes for 290000-12-30 23:00, and the edges of its overflow. */
+        {-INT64_C(32509551616000), (uint32_t)-105862232, 1000000, INT64_C(9089380393200000000), true},
+        {-INT64_C(32509551616000), (uint32_t)-105862232, 1000, INT64_C(9089380393200000), true},
+        {-INT64_C(32509551616000), (uint32_t)-105862232, 1000000000, 0, false},
+        {INT64_C(71945224192000), (uint32_t)-104311404, 1000000, INT64_MIN, true},
+        {INT64_C(71945224191999), (uint32_t)-104311404, 1000000, INT64_MAX, true},
+        {INT64_C(71945224191999), (uint32_t)-104311404, 1000, INT64_MAX / 1000, true},
+        {0, (uint32_t)-109192581, 1000000, 0, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint8_t bytes[STOA_INT96_BYTES];

@@ -195,6 +195,26 @@ def test_damage_in_pages_with_checksums_is_found(db):
               says=["damaged.parquet", "'s'", "checksum"])
 
 
+def test_older_instants_beyond_nanoseconds_need_a_coarser_unit(db):
+    ends = [datetime.datetime(9999, 12, 31, 23, 59, 59, 999999), None,
+            datetime.datetime(1, 1, 1, 0, 0, 0, 7)]
+    path = put("int96.parquet", pa.table({"t": pa.array(ends, pa.timestamp("us"))}),
+               use_deprecated_int96_timestamps=True)
+    for words in (["cat", path], ["cat", path, "--int96", "ns"], ["load", db, "t", path]):
+        fails(1, *words, says=["int96.parquet", "column 't'", "1677 to 2262", "--int96 us"])
+    fails(2, "cat", path, "--int96", "s", says="expected ns, us or ms")
+    fails(2, "load", db, "t", path, "--int96", "s", says="expected ns, us or ms")
+    for unit, step in ("us", 1), ("ms", 1000):
+        down = [t and t.replace(microsecond=t.microsecond // step * step) for t in ends]
+        expected = pa.table({"t": pa.array(down, pa.timestamp(unit))})
+        ok("load", db, unit, path, "--int96", unit)
+        same(exported(db, unit), expected)
+        ok("cat", path, "--int96", unit, "-o", oracle.TMP / "int96.arrow")
+        same(feather.read_table(oracle.TMP / "int96.arrow"), expected)
+    ok("load", db, "us", path, "--mode", "append")
+    assert rows(db, "select count(t), max(t) from us") == [["4", "9999-12-31 23:59:59.999999"]]
+
+
 def test_many_small_files(db):
     for i in range(60):
         put(f"many/{i:03}.parquet", pa.table({"i": [i, i], "n": [str(i), None]}))
