@@ -13,6 +13,7 @@ enum {
     BATCH_BYTES = 1 << 20, /* half of a second-level cache: what is decoded is still there to be used */
     BATCH_ROWS_MIN = 4096,
     BATCH_ROWS_MAX = 65536,
+    SLOTS_BYTES_MAX = 64 << 20,
     PART_BYTES_MAX = 64 << 20,
     PART_BYTES_MIN = 2 << 20,
     CUT_BYTES = 64 << 10, /* stored */
@@ -76,6 +77,20 @@ static int64_t choose_batch_rows(double row_bytes) {
     return rows <= BATCH_ROWS_MIN   ? BATCH_ROWS_MIN
            : rows >= BATCH_ROWS_MAX ? BATCH_ROWS_MAX
                                     : (int64_t)rows / BATCH_ROWS_MIN * BATCH_ROWS_MIN;
+}
+
+/* Nulls of a fixed width take its bytes in batches, but none in files, so that few of those could ask
+ * for any memory. Rows with as much of one column come in smaller batches. */
+static int64_t most_batch_rows(const stoa_read_plan *plan) {
+    int64_t most = BATCH_ROWS_MAX;
+    for (int32_t i = 0; i < plan->leaf_count; i++) {
+        const stoa_read_node *node = plan->leaves[i];
+        const int64_t fitting = node->value_class == STOA_READ_COPY && node->value_bytes > 0
+                                    ? SLOTS_BYTES_MAX / node->value_bytes + 1
+                                    : most;
+        most = fitting < most ? fitting : most;
+    }
+    return most;
 }
 
 /* ---- Cutting --------------------------------------------------------------------------------- */
@@ -195,6 +210,10 @@ stoa_status stoa_read_parts_make(stoa_read_plan *plan, int32_t lane_count, stoa_
         plan->options.batch_rows = plan->options.predicate != NULL
                                        ? BATCH_ROWS_MAX /* most of them may be left out */
                                        : choose_batch_rows(plan->row_bytes);
+        const int64_t most = most_batch_rows(plan);
+        if (plan->options.batch_rows > most) {
+            plan->options.batch_rows = most;
+        }
     }
     return cut_groups(plan, firsts,
                       plan->options.groups == NULL ? footer->group_count : plan->options.group_count,

@@ -61,7 +61,8 @@ typedef struct stoa_parquet_read_options {
     /* Only rows that make it true; NULL: all. It refers to fields of the file's schema, projected or
      * not, that lie outside lists and maps, and is borrowed by the stream. */
     const stoa_predicate *predicate;
-    int64_t batch_rows;     /* at most; 0: about a megabyte of them, 4,096 to 65,536 */
+    int64_t batch_rows;     /* at most; 0: about a megabyte of them, 4,096 to 65,536; fewer where one
+                               column's values have a fixed size of kilobytes */
     /* That strings or binaries of one column of a batch may take; a batch has fewer rows then, at least
      * one, which may take more. 0, and no more than: 2 GiB. Not with a predicate. */
     size_t column_bytes;

@@ -130,6 +130,19 @@ def check_runs(folder):
     assert status == 0 and peak < BATCH, (status, peak, said)
 
 
+def check_wide_nulls(folder):
+    """Nulls of a fixed width take it in memory: rows come in batches that are small enough."""
+    count, width = 2**31 - 1, 10**6
+    levels = varint(count << 1) + b"\0"
+    body = page(struct.pack("<I", len(levels)) + levels, count, 0, 4 + len(levels))
+    column = fields((1, I32, zigzag(7)), (2, I32, zigzag(width)), (3, I32, zigzag(1)),
+                    (4, BINARY, text(b"a")))
+    data = file(body, [group(1), column], [row_group([chunk(4, len(body), count, 7)], count)], count)
+    for words in ((), ("where=a is null",)):
+        status, peak, said = read(folder, data, "first=10", *words)
+        assert status == 0 and peak < 256 * MIB, (words, status, peak, said)
+
+
 def check_bombs(folder):
     """A page's header can promise no more than its compression could keep."""
     for codec, ratio in ((1, 64), (2, 1040), (5, 256), (6, 65536), (7, 256)):
@@ -184,7 +197,7 @@ def check_counts(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
-        for check in (check_runs, check_bombs, check_footers, check_depth, check_counts):
+        for check in (check_runs, check_wide_nulls, check_bombs, check_footers, check_depth, check_counts):
             check(folder)
 
 
