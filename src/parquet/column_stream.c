@@ -216,7 +216,8 @@ static stoa_status chain_task(void *user, stoa_error *err) {
         chain->is_running = false;
         again = has_work(stream, chain);
         chain->is_queued = again;
-        if (stream->reader_waits && stream->is_stopped) {
+        /* A reader that waits for this leaf can go on with it at once. */
+        if (stream->reader_waits && (stream->is_stopped || again)) {
             pthread_cond_signal(&stream->changed);
         }
     }
