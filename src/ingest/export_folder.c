@@ -3,7 +3,10 @@
  * Everything is written and synced in a folder of a temporary name beside the target, which takes the
  * target's name at the end. A folder that is to be replaced takes another temporary name for that
  * moment: a crash between the two renames leaves both, and nothing under the target's name. */
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <stoa/load.h>
 
@@ -24,7 +27,8 @@ struct folder_export {
     stoa_database *database;
     stoa_fs_registry *registry;
     stoa_context context;
-    const char *path;
+    const char *path;   /* as it was given */
+    const char *target; /* what a link leads to is replaced, and the link stays */
     char *temporary; /* NULL once it has its name */
     stoa_parquet_options options;
     stoa_arena arena; /* of the options */
@@ -103,18 +107,45 @@ static stoa_status scratch(void *user, const char **out, stoa_error *err) {
 
 /* ---- the target ------------------------------------------------------------------------------ */
 
+/* In `buffer` of PATH_MAX bytes where a local file or folder is there, else as it is. */
+static const char *resolve(const char *path, char *buffer) {
+    const char *local = stoa_vfs_local_path(path);
+    return local != NULL && realpath(local, buffer) != NULL ? buffer : path;
+}
+
+struct entries {
+    bool any;
+    bool database; /* there is a catalog */
+};
+
 static stoa_status note_entry(void *user, const char *name, const stoa_file_info *info,
                               stoa_error *err) {
-    (void)name, (void)info, (void)err;
-    *(bool *)user = true;
+    struct entries *found = user;
+    (void)info, (void)err;
+    found->any = true;
+    found->database = found->database || strcmp(name, "catalog.db") == 0;
     return STOA_OK;
 }
 
-/* Nothing, or an empty folder; else `overwrite`, and then no file. */
+static bool is_within(const char *path, const char *folder) {
+    const size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 &&
+           (length == 0 || folder[length - 1] == '/' || path[length] == '/' || path[length] == '\0');
+}
+
+/* Whether replacing the target would take the database, or some of its files, with it. */
+static bool holds_database(const struct folder_export *export) {
+    char buffer[PATH_MAX];
+    const char *database = resolve(stoa_database_uri(export->database), buffer);
+    return is_within(database, export->target) || is_within(export->target, database);
+}
+
+/* Nothing, or an empty folder; else `overwrite`, and then no file and no database. */
 static stoa_status check_target(const struct folder_export *export, bool overwrite,
                                 stoa_error *err) {
     stoa_file_info info;
-    bool exists = false, filled = false;
+    struct entries found = {0};
+    bool exists = false;
     if (stoa_vfs_has(export->registry, export->path, STOA_FS_NO_DIRECTORIES)) {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "'%s': a folder appears whole only where folders can be renamed; export to "
@@ -130,37 +161,43 @@ static stoa_status check_target(const struct folder_export *export, bool overwri
         return stoa_fail(err, STOA_EXISTS, "'%s' is a file, and partitions need a folder",
                          export->path);
     }
-    STOA_TRY(stoa_vfs_list(export->registry, export->path, &export->context, note_entry, &filled,
+    STOA_TRY(stoa_vfs_list(export->registry, export->path, &export->context, note_entry, &found,
                            err));
-    return filled && !overwrite
-               ? stoa_fail(err, STOA_EXISTS, "folder '%s' is not empty; --overwrite replaces it",
-                           export->path)
-               : STOA_OK;
+    if (found.any && !overwrite) {
+        return stoa_fail(err, STOA_EXISTS, "folder '%s' is not empty; --overwrite replaces it",
+                         export->path);
+    }
+    if (found.database || (found.any && holds_database(export))) {
+        return stoa_fail(err, STOA_EXISTS, "folder '%s' holds a database, which is not replaced",
+                         export->path);
+    }
+    return STOA_OK;
 }
 
 static stoa_status sync_parent(const struct folder_export *export, stoa_error *err) {
     char *parent = NULL;
-    STOA_TRY(stoa_vfs_parent(export->context.pool, export->path, &parent, err));
+    STOA_TRY(stoa_vfs_parent(export->context.pool, export->target, &parent, err));
     stoa_status status = stoa_vfs_sync_directory(export->registry, parent, &export->context, err);
     stoa_pool_free_string(export->context.pool, parent);
     return status;
 }
 
-static stoa_status publish(struct folder_export *export, stoa_error *err) {
+/* Without `overwrite` the rename itself refuses a folder that somebody else filled meanwhile. */
+static stoa_status publish(struct folder_export *export, bool overwrite, stoa_error *err) {
     stoa_pool *pool = export->context.pool;
     char *old = NULL;
     bool exists = false;
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_vfs_exists(export->registry, export->path, &export->context, &exists, err));
-    if (exists) {
-        STOA_CHECK(stoa_vfs_temporary_name(pool, export->path, &old, err));
-        STOA_CHECK(stoa_vfs_rename(export->registry, export->path, old, &export->context, err));
+    STOA_CHECK(stoa_vfs_exists(export->registry, export->target, &export->context, &exists, err));
+    if (exists && overwrite) {
+        STOA_CHECK(stoa_vfs_temporary_name(pool, export->target, &old, err));
+        STOA_CHECK(stoa_vfs_rename(export->registry, export->target, old, &export->context, err));
     }
-    status = stoa_vfs_rename(export->registry, export->temporary, export->path, &export->context,
+    status = stoa_vfs_rename(export->registry, export->temporary, export->target, &export->context,
                              err);
     if (status != STOA_OK) {
         if (old != NULL) {
-            STOA_IGNORE(stoa_vfs_rename(export->registry, old, export->path, NULL, NULL));
+            STOA_IGNORE(stoa_vfs_rename(export->registry, old, export->target, NULL, NULL));
         }
         goto done;
     }
@@ -211,7 +248,7 @@ static stoa_status prepare(struct folder_export *export, struct ArrowArrayStream
                                           .row_group_rows = export->options.row_group_rows,
                                           .row_group_bytes = export->options.row_group_bytes};
     STOA_TRY(stoa_fan_out_create(&options, &target, &export->fan, err));
-    STOA_TRY(stoa_vfs_temporary_name(pool, export->path, &export->temporary, err));
+    STOA_TRY(stoa_vfs_temporary_name(pool, export->target, &export->temporary, err));
     return stoa_vfs_make_directories(export->registry, export->temporary, &export->context, err);
 }
 
@@ -247,10 +284,12 @@ static void release(struct folder_export *export) {
 stoa_status stoa_export_folder(stoa_database *database, struct ArrowArrayStream *rows,
                                const char *path, const stoa_folder_export_options *options,
                                const stoa_context *context, int64_t *out_rows, stoa_error *err) {
+    char target[PATH_MAX];
     struct folder_export export = {.database = database,
                                    .registry = stoa_database_file_systems(database),
                                    .context = context == NULL ? (stoa_context){0} : *context,
-                                   .path = path};
+                                   .path = path,
+                                   .target = resolve(path, target)};
     stoa_status status = STOA_OK;
     stoa_database_fill_context(database, &export.context);
     stoa_arena_init(&export.arena, export.context.pool);
@@ -258,7 +297,7 @@ stoa_status stoa_export_folder(stoa_database *database, struct ArrowArrayStream 
     STOA_CHECK(check_target(&export, options->overwrite, err));
     STOA_CHECK(prepare(&export, rows, options, err));
     STOA_CHECK(write_all(&export, rows, err));
-    STOA_CHECK(publish(&export, err));
+    STOA_CHECK(publish(&export, options->overwrite, err));
     if (out_rows != NULL) {
         *out_rows = export.row_count;
     }

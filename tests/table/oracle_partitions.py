@@ -178,6 +178,15 @@ def check_export():
     rows = pyarrow.dataset.dataset(folder, partitioning="hive").to_table()
     same("export of a query", [(i, i % 3) for i in range(90)],
          zip(rows["id"].to_pylist(), rows["k"].to_pylist()))
+    link = oracle.TMP / "link"
+    link.symlink_to(folder)
+    oracle.stoa("export", db, "t", "-o", link, "--partition", "day", "--overwrite", "--quiet")
+    assert link.is_symlink() and any(path.name.startswith("day=") for path in folder.iterdir())
+    for target in (db, db / "tables", oracle.TMP):  # a database is never replaced
+        oracle.stoa("export", db, "t", "-o", target, "--partition", "day", "--overwrite", status=1)
+    elsewhere, _ = load("elsewhere", table)
+    oracle.stoa("export", db, "t", "-o", elsewhere, "--partition", "day", "--overwrite", status=1)
+    assert len(query(elsewhere, "SELECT id FROM t")) == len(query(db, "SELECT id FROM t")) == 90
     oracle.stoa("export", db, "SELECT id, 1 / (id - 80) FROM t", "-o", oracle.TMP / "bad",
                 "--partition", "nothing", status=1)
     left = [path.name for path in oracle.TMP.iterdir() if path.name.startswith((".stoa-tmp", "bad"))]
