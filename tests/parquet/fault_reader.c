@@ -1,15 +1,13 @@
 /* Reading with the nth allocation and the nth file-system call failing: reported, nothing lost. */
-#include "parquet/writer.h"
 #include "read_back.h"
 #include "rows.h"
+#include "write_rows.h"
 
 static stoa_status prepare(support_world *world, void *user, stoa_error *err) {
     (void)user;
     const stoa_context context = {.pool = world->pool};
     stoa_status status = STOA_OK;
     const stoa_schema *schema = NULL;
-    stoa_file *file = NULL;
-    stoa_parquet_writer *writer = NULL;
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     const struct rows_options kind = {15, 40, 3, 80, false};
     struct ArrowArray rows;
@@ -19,17 +17,10 @@ static stoa_status prepare(support_world *world, void *user, stoa_error *err) {
                                  "a long, b list<struct<s: string, d: decimal(30,2)>>, "
                                  "c map<string, double>, i int8, u duration",
                                  &schema, err));
-    STOA_CHECK(stoa_vfs_open(world->registry, "test:/x", STOA_OPEN_REPLACE, &context, &file, err));
-    STOA_CHECK(stoa_parquet_writer_create(&context, file, schema, &options, &writer, err));
     rows_batch(1, schema, &kind, 300, &rows);
-    STOA_CHECK(stoa_parquet_writer_write(writer, &rows, err));
-    stoa_parquet_summary summary;
-    STOA_CHECK(stoa_parquet_writer_finish(writer, &summary, err));
-    stoa_parquet_summary_release(&summary);
+    STOA_CHECK(write_rows(&context, world->registry, "test:/x", schema, &options, &rows, NULL, err));
 
 done:
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(file);
     stoa_schema_close(schema);
     return status;
 }

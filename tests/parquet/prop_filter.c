@@ -4,9 +4,9 @@
 #include <stoa/sched.h>
 
 #include "base/bits.h"
-#include "parquet/writer.h"
 #include "read_back.h"
 #include "rows.h"
+#include "write_rows.h"
 
 static const char *const SCHEMAS[] = {
     "a long not null, b int8, c string, d double, e boolean, f decimal(25,3), g uuid, h uint16",
@@ -48,8 +48,6 @@ static uint64_t below(struct world *world, uint64_t bound) {
 static void write_file(struct world *world, const char *text) {
     stoa_error err = STOA_ERROR_NONE;
     const stoa_schema *schema;
-    stoa_parquet_writer *writer;
-    stoa_parquet_summary summary;
     struct ArrowArray rows, view;
     const struct rows_options kind = {(int)below(world, 4) * 25, below(world, 2) ? 12 : 0,
                                       (int)below(world, 4), 12, below(world, 2) == 0};
@@ -71,18 +69,10 @@ static void write_file(struct world *world, const char *text) {
     }
     options.bloom_fields = bloom_fields;
     rows_batch(support_random_u64(world->random), schema, &kind, (int64_t)below(world, 6000), &rows);
-    assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_REPLACE, &world->context,
-                            &world->file, &err),
-              err);
-    assert_ok(stoa_parquet_writer_create(&world->context, world->file, schema, &options, &writer,
-                                         &err),
-              err);
     rows_view(&rows, 0, rows.length, true, &view);
-    assert_ok(stoa_parquet_writer_write(writer, &view, &err), err);
-    assert_ok(stoa_parquet_writer_finish(writer, &summary, &err), err);
-    stoa_parquet_summary_release(&summary);
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(world->file);
+    assert_ok(write_rows(&world->context, world->registry, "memory:/x", schema, &options, &view,
+                         NULL, &err),
+              err);
     rows.release(&rows);
     stoa_schema_close(schema);
 }

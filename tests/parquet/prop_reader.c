@@ -2,9 +2,9 @@
  * of any size; in batches of any size, on several threads, and in parts: columns, nested fields, row
  * groups, ranges of rows. */
 #include "arrow/schema.h"
-#include "parquet/writer.h"
 #include "read_back.h"
 #include "rows.h"
+#include "write_rows.h"
 
 static const char *const SCHEMAS[] = {
     "a long not null, b int8, c string, d double, e boolean, f decimal(25,3), g uuid, h uint16",
@@ -27,24 +27,13 @@ struct world {
     stoa_file *file;
 };
 
-static void write_rows(struct world *world, const stoa_parquet_options *options) {
+static void write_file(struct world *world, const stoa_parquet_options *options) {
     stoa_error err = STOA_ERROR_NONE;
-    stoa_file *file;
-    stoa_parquet_writer *writer;
-    stoa_parquet_summary summary;
     struct ArrowArray view;
-    assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_REPLACE, &world->context, &file,
-                            &err),
-              err);
-    assert_ok(stoa_parquet_writer_create(&world->context, file, world->schema, options, &writer,
-                                         &err),
-              err);
     rows_view(&world->rows, 0, world->rows.length, true, &view);
-    assert_ok(stoa_parquet_writer_write(writer, &view, &err), err);
-    assert_ok(stoa_parquet_writer_finish(writer, &summary, &err), err);
-    stoa_parquet_summary_release(&summary);
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(file);
+    assert_ok(write_rows(&world->context, world->registry, "memory:/x", world->schema, options, &view,
+                         NULL, &err),
+              err);
     assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_READ, &world->context,
                             &world->file, &err),
               err);
@@ -69,7 +58,7 @@ static void open_world_of(struct world *world, const char *schema, support_rando
     options.row_group_rows = 1 + (int64_t)support_random_below(random, 5000);
     options.page_bytes = 1 + (size_t)support_random_below(random, 9000);
     options.dictionary_bytes = support_random_bool(random) ? 1 << 20 : 64;
-    write_rows(world, &options);
+    write_file(world, &options);
 }
 
 static void open_world(struct world *world, support_random *random, int round) {
@@ -262,7 +251,7 @@ static void row_groups_are_read_in_the_order_asked_for(void **state) {
         stoa_file_close(world.file);
         stoa_parquet_options written = STOA_PARQUET_DEFAULT;
         written.row_group_rows = 700;
-        write_rows(&world, &written);
+        write_file(&world, &written);
         int64_t *rows = all_rows(&world);
         const int32_t count = (int32_t)((world.rows.length + 699) / 700);
         const int32_t groups[] = {count - 1, 0};

@@ -4,9 +4,9 @@
 
 #include "base/bits.h"
 #include "parquet/read_top.h"
-#include "parquet/writer.h"
 #include "read_back.h"
 #include "rows.h"
+#include "write_rows.h"
 
 static const char *const SCHEMAS[] = {
     "a long, b string, c double, d list<int>",
@@ -29,8 +29,6 @@ struct world {
 static void open_world(struct world *world, support_random *random, int round) {
     stoa_error err = STOA_ERROR_NONE;
     const stoa_schema *schema;
-    stoa_parquet_writer *writer;
-    stoa_parquet_summary summary;
     struct ArrowArray rows, view;
     const struct rows_options kind = {(int)support_random_below(random, 4) * 20,
                                       support_random_bool(random) ? 30 : 0, 3, 12,
@@ -44,18 +42,10 @@ static void open_world(struct world *world, support_random *random, int round) {
     assert_ok(stoa_schema_parse(world->pool, SCHEMAS[round % SCHEMA_COUNT], &schema, &err), err);
     rows_batch(support_random_u64(random), schema, &kind,
                1 + (int64_t)support_random_below(random, ROWS_MAX), &rows);
-    assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_REPLACE, &world->context,
-                            &world->file, &err),
-              err);
-    assert_ok(stoa_parquet_writer_create(&world->context, world->file, schema, &options, &writer,
-                                         &err),
-              err);
     rows_view(&rows, 0, rows.length, true, &view);
-    assert_ok(stoa_parquet_writer_write(writer, &view, &err), err);
-    assert_ok(stoa_parquet_writer_finish(writer, &summary, &err), err);
-    stoa_parquet_summary_release(&summary);
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(world->file);
+    assert_ok(write_rows(&world->context, world->registry, "memory:/x", schema, &options, &view,
+                         NULL, &err),
+              err);
     rows.release(&rows);
     stoa_schema_close(schema);
     assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_READ, &world->context,

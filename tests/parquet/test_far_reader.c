@@ -2,9 +2,9 @@
  * are the same. */
 #include <stdatomic.h>
 
-#include "parquet/writer.h"
 #include "read_back.h"
 #include "rows.h"
+#include "write_rows.h"
 
 enum { ROWS = 6000, GROUP_ROWS = 1000, GROUPS = ROWS / GROUP_ROWS };
 
@@ -49,9 +49,6 @@ static const stoa_file_operations far_operations = {
 
 static void open_world(struct world *world) {
     stoa_error err = STOA_ERROR_NONE;
-    stoa_file *file;
-    stoa_parquet_writer *writer;
-    stoa_parquet_summary summary;
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     const struct rows_options kind = {20, 0, 3, 30, false};
     struct ArrowArray view;
@@ -65,19 +62,11 @@ static void open_world(struct world *world) {
                                 &world->schema, &err),
               err);
     assert_ok(stoa_schema_to_arrow(world->pool, world->schema, &world->arrow, &err), err);
-    assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_REPLACE, &world->context, &file,
-                            &err),
-              err);
-    assert_ok(stoa_parquet_writer_create(&world->context, file, world->schema, &options, &writer,
-                                         &err),
-              err);
     rows_batch(3, world->schema, &kind, ROWS, &world->rows);
     rows_view(&world->rows, 0, ROWS, true, &view);
-    assert_ok(stoa_parquet_writer_write(writer, &view, &err), err);
-    assert_ok(stoa_parquet_writer_finish(writer, &summary, &err), err);
-    stoa_parquet_summary_release(&summary);
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(file);
+    assert_ok(write_rows(&world->context, world->registry, "memory:/x", world->schema, &options, &view,
+                         NULL, &err),
+              err);
     assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_READ, &world->context,
                             &world->near, &err),
               err);

@@ -4,10 +4,10 @@
 
 #include "parquet/read_bounds.h"
 #include "parquet/read_top.h"
-#include "parquet/writer.h"
 #include "read_back.h"
 #include "support.h"
 #include "vfs/counted.h"
+#include "write_rows.h"
 
 enum { ROWS = 40000, GROUP_ROWS = 20000 };
 
@@ -63,8 +63,6 @@ static void make_rows(stoa_pool *pool, const stoa_schema *schema, struct ArrowAr
 static void write_file(struct world *world) {
     stoa_error err = STOA_ERROR_NONE;
     const stoa_schema *schema;
-    stoa_parquet_writer *writer;
-    stoa_parquet_summary summary;
     struct ArrowArray rows;
     const int32_t bloom_fields[] = {2};
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
@@ -79,18 +77,9 @@ static void write_file(struct world *world) {
                                 &schema, &err),
               err);
     make_rows(world->pool, schema, &rows);
-    assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_REPLACE, &world->context,
-                            &world->file, &err),
+    assert_ok(write_rows(&world->context, world->registry, "memory:/x", schema, &options, &rows,
+                         &world->file_bytes, &err),
               err);
-    assert_ok(stoa_parquet_writer_create(&world->context, world->file, schema, &options, &writer,
-                                         &err),
-              err);
-    assert_ok(stoa_parquet_writer_write(writer, &rows, &err), err);
-    assert_ok(stoa_parquet_writer_finish(writer, &summary, &err), err);
-    world->file_bytes = summary.file_bytes;
-    stoa_parquet_summary_release(&summary);
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(world->file);
     stoa_arrow_array_release(&rows);
     stoa_schema_close(schema);
 }

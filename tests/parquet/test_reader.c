@@ -3,9 +3,9 @@
 
 #include "arrow/schema.h"
 #include "parquet/footer.h"
-#include "parquet/writer.h"
 #include "read_back.h"
 #include "rows.h"
+#include "write_rows.h"
 
 enum { ROWS = 400, BYTES_MAX = 1 << 20 };
 
@@ -30,9 +30,6 @@ static void put_file(struct world *world, const void *bytes, size_t size) {
 static void open_world(struct world *world) {
     stoa_error err = STOA_ERROR_NONE;
     const stoa_schema *schema;
-    stoa_file *file;
-    stoa_parquet_writer *writer;
-    stoa_parquet_summary summary;
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     const struct rows_options kind = {20, 0, 3, 30, false};
     struct ArrowArray rows;
@@ -44,17 +41,10 @@ static void open_world(struct world *world) {
     assert_ok(stoa_fs_registry_create(world->pool, &world->registry, &err), err);
     assert_ok(stoa_schema_parse(world->pool, "a long, b struct<c: list<string>>", &schema, &err),
               err);
-    assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_REPLACE, &world->context, &file,
-                            &err),
-              err);
-    assert_ok(stoa_parquet_writer_create(&world->context, file, schema, &options, &writer, &err),
-              err);
     rows_batch(7, schema, &kind, ROWS, &rows);
-    assert_ok(stoa_parquet_writer_write(writer, &rows, &err), err);
-    assert_ok(stoa_parquet_writer_finish(writer, &summary, &err), err);
-    stoa_parquet_summary_release(&summary);
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(file);
+    assert_ok(write_rows(&world->context, world->registry, "memory:/x", schema, &options, &rows,
+                         NULL, &err),
+              err);
     stoa_schema_close(schema);
     assert_ok(stoa_vfs_read_all(world->registry, "memory:/x", NULL, BYTES_MAX, world->pool,
                                 &world->bytes, &err),

@@ -5,9 +5,9 @@
 
 #include "parquet/footer.h"
 #include "parquet/scan.h"
-#include "parquet/writer.h"
 #include "read_back.h"
 #include "rows.h"
+#include "write_rows.h"
 
 enum { ROWS = 3000, THREADS = 3, ROUNDS = 4 };
 
@@ -29,9 +29,6 @@ struct world {
 static void open_world(struct world *world, const char *schema, int64_t row_count,
                        int64_t row_group_rows) {
     stoa_error err = STOA_ERROR_NONE;
-    stoa_file *file;
-    stoa_parquet_writer *writer;
-    stoa_parquet_summary summary;
     stoa_parquet_options options = STOA_PARQUET_DEFAULT;
     const struct rows_options kind = {20, 0, 3, 30, false};
     const stoa_sched_options sched = {.threads = 3};
@@ -43,19 +40,11 @@ static void open_world(struct world *world, const char *schema, int64_t row_coun
     assert_ok(stoa_fs_registry_create(world->pool, &world->registry, &err), err);
     assert_ok(stoa_schema_parse(world->pool, schema, &world->schema, &err), err);
     assert_ok(stoa_schema_to_arrow(world->pool, world->schema, &world->arrow, &err), err);
-    assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_REPLACE, &world->context, &file,
-                            &err),
-              err);
-    assert_ok(stoa_parquet_writer_create(&world->context, file, world->schema, &options, &writer,
-                                         &err),
-              err);
     rows_batch(11, world->schema, &kind, row_count, &world->rows);
     rows_view(&world->rows, 0, row_count, true, &view);
-    assert_ok(stoa_parquet_writer_write(writer, &view, &err), err);
-    assert_ok(stoa_parquet_writer_finish(writer, &summary, &err), err);
-    stoa_parquet_summary_release(&summary);
-    stoa_parquet_writer_close(writer);
-    stoa_file_close(file);
+    assert_ok(write_rows(&world->context, world->registry, "memory:/x", world->schema, &options, &view,
+                         NULL, &err),
+              err);
     assert_ok(stoa_sched_create(world->pool, &sched, &world->context.sched, &err), err);
     assert_ok(stoa_vfs_open(world->registry, "memory:/x", STOA_OPEN_READ, &world->context,
                             &world->file, &err),
