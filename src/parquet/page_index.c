@@ -300,6 +300,7 @@ stoa_status stoa_page_index_read(stoa_file *file, const stoa_parquet_footer *foo
     STOA_TRY(stoa_page_locations_read(file, footer, group, leaf, arena, out, err));
     if (!column->crypto.is_locked && is_there(column->column_index)) {
         parse.what = "column index";
+        parse.is_begun = out->locations != NULL;
         STOA_TRY(begin(&parse, file, footer, column, STOA_PARQUET_MODULE_COLUMN_INDEX,
                        column->column_index));
         read_column_index(&parse, &footer->leaves[leaf],

@@ -168,6 +168,16 @@ static void indexes_that_lie_are_refused(void **state) {
     index.counts = 0;
     assert_fails(read_index(pool, &index, 0, &has_column_index, &err), STOA_CORRUPT,
                  "as many items", err);
+    for (int pages = 0; pages < 3; pages++) { /* both hold together, but not with each other */
+        index = WHOLE;
+        index.page_count = pages;
+        assert_fails(read_index(pool, &index, 0, &has_column_index, &err), STOA_CORRUPT,
+                     "as many items", err);
+        index = WHOLE;
+        index.null_pages = index.bounds = index.counts = pages;
+        assert_fails(read_index(pool, &index, 0, &has_column_index, &err), STOA_CORRUPT,
+                     "as many items", err);
+    }
     index = WHOLE;
     index.bound_bytes = 4;
     assert_fails(read_index(pool, &index, 0, &has_column_index, &err), STOA_CORRUPT, "wide", err);
