@@ -43,7 +43,8 @@ class Loaded:
 
     def __init__(self, source, db):
         self.files, self.export = [], None
-        self.status, _, self.said = stoa("load", db, "t", source, "--quiet")
+        # read_parquet.py sees INT96 as microseconds
+        self.status, _, self.said = stoa("load", db, "t", source, "--int96", "us", "--quiet")
         if self.status == 0:
             listing = json.loads(stoa("files", db, "t", "--format", "json")[1])
             self.files = [str(db / row["file"]) for row in listing]
