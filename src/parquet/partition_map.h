@@ -2,10 +2,11 @@
 #ifndef STOA_PARQUET_PARTITION_MAP_H
 #define STOA_PARQUET_PARTITION_MAP_H
 
-#include "schema/partition.h"
+#include "parquet/partition_keys.h"
 
 typedef struct stoa_partition_entry {
     stoa_value *values; /* one a field of the spec */
+    uint64_t *numbers;  /* of their keys */
     const char *folder;
 } stoa_partition_entry;
 
@@ -19,9 +20,8 @@ typedef struct stoa_partition_map {
     int32_t capacity;
     struct stoa_partition_slot *slots; /* a hash table, at most half full */
     size_t slot_count;
-    stoa_buffer key;  /* of the row that is looked at */
-    stoa_buffer last; /* of the row before it, in partition last_id */
-    int32_t last_id;
+    stoa_partition_keys *keys; /* one a field, of the rows that are looked at */
+    int32_t last_id; /* the partition of the row before; -1: none */
 } stoa_partition_map;
 
 void stoa_partition_map_init(stoa_partition_map *map, stoa_pool *pool, stoa_partition_spec *spec,

@@ -91,6 +91,14 @@ STOA_MUST_USE stoa_status stoa_partition_file_schema(stoa_pool *pool,
 void stoa_partition_transform(const stoa_partition_field *field, const stoa_value *source,
                               stoa_value *out);
 
+/// The same for many values, in place: `i` of values that are not null, of a column of type int, long,
+/// date, or timestamp of either kind.
+void stoa_partition_transform_numbers(const stoa_partition_field *field, int64_t *numbers,
+                                      int64_t count);
+/// How many of the bytes truncate(field->width) keeps: its first code points.
+size_t stoa_partition_truncate_text(const stoa_partition_field *field, const uint8_t *bytes,
+                                    size_t size);
+
 /// Murmur3 (x86, 32 bits, seed 0) of a value's bytes as Iceberg has them; `value` is not null and of a
 /// type that can be put into buckets.
 int32_t stoa_bucket_hash(const stoa_value *value);

@@ -114,18 +114,20 @@ static void truncate_number(const stoa_partition_field *field, const stoa_value 
     *out = stoa_grid_value(&source->type, cut < low ? low : cut);
 }
 
-/* The first code points; the string is UTF-8. */
-static void truncate_text(const stoa_partition_field *field, const stoa_value *source,
-                          stoa_value *out) {
-    size_t size = 0;
-    for (int32_t points = 0; size < source->size; size++) {
-        points += (source->bytes[size] & 0xC0) != 0x80;
+/* The string is UTF-8. */
+size_t stoa_partition_truncate_text(const stoa_partition_field *field, const uint8_t *bytes,
+                                    size_t size) {
+    size_t cut = 0;
+    if (size <= (size_t)field->width) {
+        return size;
+    }
+    for (int32_t points = 0; cut < size; cut++) {
+        points += (bytes[cut] & 0xC0) != 0x80;
         if (points > field->width) {
             break;
         }
     }
-    *out = *source;
-    out->size = size;
+    return cut;
 }
 
 void stoa_partition_transform(const stoa_partition_field *field, const stoa_value *source,
@@ -139,7 +141,8 @@ void stoa_partition_transform(const stoa_partition_field *field, const stoa_valu
     case STOA_TRANSFORM_IDENTITY: *out = *source; return;
     case STOA_TRANSFORM_TRUNCATE:
         if (source->type.kind == STOA_TYPE_STRING) {
-            truncate_text(field, source, out);
+            *out = *source;
+            out->size = stoa_partition_truncate_text(field, source->bytes, source->size);
         } else {
             truncate_number(field, source, out);
         }
@@ -155,6 +158,59 @@ void stoa_partition_transform(const stoa_partition_field *field, const stoa_valu
         break;
     }
     *out = (stoa_value){.type = field->type, .i = number};
+}
+
+/* Neighbours are often of one day, and the calendar costs more than to see that. */
+static void cut_days(const stoa_partition_field *field, int64_t *numbers, int64_t count) {
+    const bool is_date = field->source.kind == STOA_TYPE_DATE;
+    const int64_t per_day = is_date ? 1 : 86400 * stoa_type_per_second(&field->source);
+    int64_t last = 0, result = 0;
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t days = is_date ? numbers[i] : floor_div(numbers[i], per_day);
+        if (days != last || i == 0) {
+            stoa_civil date = stoa_civil_from_days(days);
+            last = days;
+            result = field->transform == STOA_TRANSFORM_YEAR
+                         ? date.year - 1970
+                         : (date.year - 1970) * 12 + date.month - 1;
+        }
+        numbers[i] = field->transform == STOA_TRANSFORM_DAY ? days : result;
+    }
+}
+
+static void truncate_numbers(const stoa_partition_field *field, int64_t *numbers, int64_t count) {
+    __int128 low, high;
+    stoa_grid_range(&field->source, &low, &high);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t over = numbers[i] % field->width;
+        over += over < 0 ? field->width : 0;
+        numbers[i] = numbers[i] < (int64_t)low + over ? (int64_t)low : numbers[i] - over;
+    }
+}
+
+void stoa_partition_transform_numbers(const stoa_partition_field *field, int64_t *numbers,
+                                      int64_t count) {
+    const int64_t per_hour = field->transform == STOA_TRANSFORM_HOUR
+                                 ? 3600 * stoa_type_per_second(&field->source)
+                                 : 1;
+    switch (field->transform) {
+    case STOA_TRANSFORM_IDENTITY: return;
+    case STOA_TRANSFORM_TRUNCATE: truncate_numbers(field, numbers, count); return;
+    case STOA_TRANSFORM_YEAR:
+    case STOA_TRANSFORM_MONTH:
+    case STOA_TRANSFORM_DAY: cut_days(field, numbers, count); return;
+    case STOA_TRANSFORM_HOUR:
+        for (int64_t i = 0; i < count; i++) {
+            numbers[i] = floor_div(numbers[i], per_hour);
+        }
+        return;
+    case STOA_TRANSFORM_BUCKET:
+        for (int64_t i = 0; i < count; i++) {
+            const stoa_value value = {.type = field->source, .i = numbers[i]};
+            numbers[i] = (stoa_bucket_hash(&value) & INT32_MAX) % field->width;
+        }
+        return;
+    }
 }
 
 /* ---- names of folders ------------------------------------------------------------------------ */

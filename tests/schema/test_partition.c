@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "base/hash.h"
 #include "schema/hive_path.h"
 #include "schema/partition.h"
 
@@ -316,6 +317,46 @@ static void buckets_rule_files_out(void **state) {
     stoa_arena_release(&arena);
 }
 
+/* Many values at once are each what one value is alone, at the ends of the types too. */
+static void numbers_are_transformed_as_values_are(void **state) {
+    static const char *const SPECS[] = {"id", "truncate(7, id)", "truncate(1000, id)",
+                                        "bucket(16, id)", "year(day)", "month(day)", "day(day)",
+                                        "year(ts)", "month(ts)", "day(ts)", "hour(ts)",
+                                        "hour(at)", "month(at)", "bucket(5, ts)"};
+    static const int64_t EDGES[] = {INT64_MIN, INT64_MIN + 6, INT64_MAX, -1, 0, 1, -7, -8, 86399,
+                                    86400, -86400, -86401};
+    enum { COUNT = 300, EDGE_COUNT = sizeof EDGES / sizeof *EDGES };
+    uint64_t seed = 20240229;
+    const stoa_schema *schema = NULL;
+    stoa_error err = STOA_ERROR_NONE;
+    ok(stoa_schema_parse(*state, COLUMNS, &schema, &err));
+    for (size_t s = 0; s < sizeof SPECS / sizeof SPECS[0]; s++) {
+        stoa_partition_spec *spec = NULL;
+        int64_t numbers[COUNT], expected[COUNT];
+        ok(stoa_partition_spec_parse(*state, schema, SPECS[s], &spec, &err));
+        const stoa_partition_field *field = &spec->fields[0];
+        const bool is_date = field->source.kind == STOA_TYPE_DATE;
+        for (int32_t i = 0; i < COUNT; i++) {
+            const int64_t drawn = (int64_t)stoa_random_next(&seed) >> (seed % 60);
+            numbers[i] = i < EDGE_COUNT ? EDGES[i] : i % 3 == 0 ? numbers[i - 1] : drawn;
+            numbers[i] = is_date ? (int32_t)numbers[i] : numbers[i];
+            const stoa_value value = {.type = field->source, .i = numbers[i]};
+            stoa_value result;
+            stoa_partition_transform(field, &value, &result);
+            expected[i] = result.i;
+        }
+        stoa_partition_transform_numbers(field, numbers, COUNT);
+        for (int32_t i = 0; i < COUNT; i++) {
+            if (numbers[i] != expected[i]) {
+                fail_msg("%s, value %d: expected %lld but found %lld", SPECS[s], i,
+                         (long long)expected[i], (long long)numbers[i]);
+            }
+        }
+        stoa_partition_spec_close(spec);
+    }
+    stoa_schema_close(schema);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         WORLD_TEST(buckets_hash_as_iceberg_says),
@@ -326,6 +367,7 @@ int main(void) {
         WORLD_TEST(what_makes_no_partitions_is_refused),
         WORLD_TEST(a_folders_name_has_an_end),
         WORLD_TEST(buckets_rule_files_out),
+        WORLD_TEST(numbers_are_transformed_as_values_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
