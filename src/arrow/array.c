@@ -117,6 +117,37 @@ done:
     return status;
 }
 
+static stoa_status append_selection(stoa_builder *builder, const stoa_arrow_selection *selection,
+                                    stoa_error *err) {
+    return selection->indices == NULL
+               ? stoa_builder_append_array(builder, selection->source, selection->first,
+                                           selection->count, err)
+               : builder_append_gather(builder, selection->source, selection->indices,
+                                       selection->count, err);
+}
+
+stoa_status stoa_arrow_take_from(stoa_pool *pool, const struct ArrowSchema *schema,
+                                 const stoa_arrow_selection *selections, int64_t selection_count,
+                                 struct ArrowArray *out, stoa_error *err) {
+    *out = (struct ArrowArray){0};
+    stoa_builder *builder;
+    STOA_TRY(stoa_builder_create(pool, schema, &builder, err));
+    stoa_status status = STOA_OK;
+    int64_t rows = 0;
+    for (int64_t i = 0; i < selection_count; i++) {
+        rows = add(rows, selections[i].count);
+    }
+    STOA_CHECK(stoa_builder_reserve(builder, rows, err));
+    for (int64_t i = 0; i < selection_count; i++) {
+        STOA_CHECK(append_selection(builder, &selections[i], err));
+    }
+    STOA_CHECK(stoa_builder_finish(builder, out, err));
+
+done:
+    stoa_builder_close(builder);
+    return status;
+}
+
 stoa_status stoa_arrow_take(stoa_pool *pool, const struct ArrowSchema *schema,
                             const struct ArrowArray *source, const int64_t *indices, int64_t count,
                             struct ArrowArray *out, stoa_error *err) {
@@ -128,14 +159,6 @@ stoa_status stoa_arrow_take(stoa_pool *pool, const struct ArrowSchema *schema,
                              "%" PRId64, i, source->length, indices[i]);
         }
     }
-    stoa_builder *builder;
-    STOA_TRY(stoa_builder_create(pool, schema, &builder, err));
-    stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_builder_reserve(builder, count, err));
-    STOA_CHECK(builder_append_gather(builder, source, indices, count, err));
-    STOA_CHECK(stoa_builder_finish(builder, out, err));
-
-done:
-    stoa_builder_close(builder);
-    return status;
+    const stoa_arrow_selection all = {.source = source, .indices = indices, .count = count};
+    return stoa_arrow_take_from(pool, schema, &all, count > 0 ? 1 : 0, out, err);
 }

@@ -47,6 +47,21 @@ STOA_MUST_USE stoa_status stoa_arrow_take(stoa_pool *pool, const struct ArrowSch
                                           const struct ArrowArray *source, const int64_t *indices,
                                           int64_t count, struct ArrowArray *out, stoa_error *err);
 
+/// Rows of one array: indices[0..count), or where `indices` is NULL, `count` from `first` on.
+typedef struct stoa_arrow_selection {
+    const struct ArrowArray *source;
+    const int64_t *indices;
+    int64_t first;
+    int64_t count;
+} stoa_arrow_selection;
+
+/// The rows of `selections` one after the other, copied; as stoa_arrow_take, but that all rows are in
+/// range, which the caller has seen to.
+STOA_MUST_USE stoa_status stoa_arrow_take_from(stoa_pool *pool, const struct ArrowSchema *schema,
+                                               const stoa_arrow_selection *selections,
+                                               int64_t selection_count, struct ArrowArray *out,
+                                               stoa_error *err);
+
 /// True when value `row` (relative to the array's offset) is null, looking at validity only, and
 /// for a null-typed array always. Unions and run ends have no nulls of their own; what stands behind
 /// them, or in a dictionary, is found by stoa_arrow_cursor_resolve (arrow/access.h).

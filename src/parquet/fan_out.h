@@ -3,12 +3,13 @@
  *     rows ─▶ chunk ─▶ by partition ─┬─▶ files that are open          (few large partitions)
  *                                    └─▶ runs on disk ─▶ one by one    (many, or small ones)
  *
- * A chunk of rows is gathered, and put in order of partitions. When the rows end within the first
- * chunk, each partition's file is written from it, one after the other. Otherwise a partition gets
- * an open file while the row groups of all open files fit the memory that the pool's limit leaves;
- * rows of the others go to runs (temporary files, partitions in order), from which each is read in
- * the end, one file at a time. So the number of partitions is bounded neither by memory nor by open
- * files, row groups are full ones, and rows of a partition keep their order.
+ * A chunk of rows is gathered, and put in order of partitions; its rows are copied partition by
+ * partition, many at once by the scheduler's tasks, or handed over where a batch is all of one. When
+ * the rows end within the first chunk, each partition's file is written from it, one after the other.
+ * Otherwise a partition gets an open file while the row groups of all open files fit the memory that
+ * the pool's limit leaves; rows of the others go to runs (temporary files, partitions in order), from
+ * which each is read in the end, one file at a time. So the number of partitions is bounded neither
+ * by memory nor by open files, row groups are full ones, and rows of a partition keep their order.
  *
  * Where files go is the caller's business: a table, or a directory. */
 #ifndef STOA_PARQUET_FAN_OUT_H

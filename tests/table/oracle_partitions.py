@@ -210,9 +210,37 @@ def check_many():
     assert not list((db / "tmp").glob("*/run-*")), list((db / "tmp").iterdir())
 
 
+def check_order():
+    """Every way a batch falls apart, whole, in runs, row by row: a partition's rows keep their order."""
+    count = 300_000
+    start = datetime.datetime(2024, 1, 1)
+    table = pa.table({
+        "id": pa.array(range(count)),
+        "name": pa.array([None if i % 97 == 0 else ("", "a", "bc")[i // 1000 % 3]
+                          for i in range(count)]),
+        "n": pa.array([(i * 7919) % 500 - 250 for i in range(count)], pa.int32()),
+        "ts": pa.array([start + datetime.timedelta(seconds=i * 40) for i in range(count)])})
+    month = [int((start + datetime.timedelta(seconds=i * 40)).strftime("%Y%m")) for i in range(count)]
+    names, numbers = table["name"].to_pylist(), table["n"].to_pylist()
+    for label, spec, key in (("months", "month(ts)", lambda i: month[i]),
+                             ("names", "name, month(ts)", lambda i: (names[i], month[i])),
+                             ("numbers", "truncate(50, n)", lambda i: numbers[i] // 50),
+                             ("both", "truncate(100, n), name",
+                              lambda i: (numbers[i] // 100, names[i]))):
+        for memory in ("1GiB", "96MB"):
+            db, _ = load(f"order-{label}-{memory}", table, "--partition", spec, STOA_MEMORY=memory)
+            expected = collections.defaultdict(list)
+            for i in range(count):
+                expected[key(i)].append(i)
+            found = [pyarrow.parquet.ParquetFile(db / file).read(["id"])["id"].to_pylist()
+                     for file in files(db)]
+            assert sorted(found) == sorted(expected.values()), (label, memory)
+
+
 check_texts()
 check_types()
 check_transforms()
 check_changes()
 check_export()
 check_many()
+check_order()
