@@ -128,8 +128,8 @@ STOA_API STOA_MUST_USE stoa_status stoa_sort_to_sql(const char *sort, stoa_text 
 typedef struct stoa_folder_export_options {
     const char *partition; /* "status, month(ts)" */
     bool overwrite;        /* a folder that is there and not empty */
-    const stoa_parquet_export_options *parquet; /* of the files; NULL: the defaults. `sort` is not
-                                                   written down: rows of a file keep their order */
+    const stoa_parquet_export_options *parquet; /* of the files; NULL: the defaults. What of `sort`
+                                                   holds in each file is checked and written down */
 } stoa_folder_export_options;
 
 /// Writes a stream as a folder of Parquet files by partition, as Hive and Spark lay them out

@@ -222,6 +222,11 @@ static stoa_status read_options(struct folder_export *export,
     options.sort = NULL;
     STOA_TRY(stoa_parquet_options_read(&options, export->file_schema, &export->arena,
                                        &export->options, err));
+    if (wanted != NULL && wanted->sort != NULL) {
+        STOA_TRY(stoa_parquet_sorting_read(wanted->sort, export->schema, export->spec,
+                                           &export->arena, &export->options.sorting,
+                                           &export->options.sorting_count, err));
+    }
     export->options.row_groups_in_flight = 1; /* of many files at once */
     return STOA_OK;
 }

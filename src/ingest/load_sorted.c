@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ingest/load.h"
+#include "ingest/parquet_options.h"
 #include "schema/schema.h"
 #include "sql/detached.h"
 #include "sql/stored.h"
@@ -113,6 +114,22 @@ done:
     return status;
 }
 
+/* The sink's partitions are the target's, which may have been there before. */
+static stoa_status tell_order(const struct sorted_load *load, stoa_sink *sink, stoa_error *err) {
+    const stoa_parquet_sorting_option *sorting = NULL;
+    int32_t count = 0;
+    stoa_arena arena;
+    stoa_arena_init(&arena, load->context.pool);
+    stoa_status status = stoa_parquet_sorting_read(load->options->sort, stoa_sink_schema(sink),
+                                                   stoa_sink_partitions(sink), &arena, &sorting,
+                                                   &count, err);
+    if (status == STOA_OK) {
+        status = stoa_sink_set_sorting(sink, sorting, count, err);
+    }
+    stoa_arena_release(&arena);
+    return status;
+}
+
 static stoa_status write_sorted(const struct sorted_load *load, stoa_error *err) {
     const stoa_load_options *options = load->options;
     struct ArrowArrayStream rows = {0};
@@ -128,6 +145,7 @@ static stoa_status write_sorted(const struct sorted_load *load, stoa_error *err)
     stoa_status status = STOA_OK;
     STOA_CHECK(open_rows(load, &rows, err));
     STOA_CHECK(stoa_sink_open(load->database, load->table, &target, &sink, err));
+    STOA_CHECK(tell_order(load, sink, err));
     STOA_CHECK(pump(load, &rows, sink, err));
 
 done:

@@ -178,6 +178,69 @@ static stoa_status read_sorting(const char *list, const stoa_schema *schema, sto
     return STOA_OK;
 }
 
+/* Types that the engine and Parquet order alike. */
+static bool has_one_order(const stoa_type *type) {
+    switch (type->kind) {
+    case STOA_TYPE_BOOLEAN:
+    case STOA_TYPE_INT8:
+    case STOA_TYPE_INT16:
+    case STOA_TYPE_INT:
+    case STOA_TYPE_LONG:
+    case STOA_TYPE_UINT8:
+    case STOA_TYPE_UINT16:
+    case STOA_TYPE_UINT32:
+    case STOA_TYPE_UINT64:
+    case STOA_TYPE_FLOAT:
+    case STOA_TYPE_DOUBLE:
+    case STOA_TYPE_DECIMAL:
+    case STOA_TYPE_DATE:
+    case STOA_TYPE_TIME:
+    case STOA_TYPE_TIMESTAMP:
+    case STOA_TYPE_TIMESTAMP_TZ:
+    case STOA_TYPE_STRING: return true;
+    default: return false;
+    }
+}
+
+static bool has_sorting(const stoa_parquet_sorting_option *sorting, int32_t count, int32_t id) {
+    bool found = false;
+    for (int32_t i = 0; i < count && !found; i++) {
+        found = sorting[i].field_id == id;
+    }
+    return found;
+}
+
+stoa_status stoa_parquet_sorting_read(const char *sort, const stoa_schema *schema,
+                                      const stoa_partition_spec *spec, stoa_arena *arena,
+                                      const stoa_parquet_sorting_option **out, int32_t *out_count,
+                                      stoa_error *err) {
+    const char *const *items = NULL;
+    int32_t count, used = 0;
+    void *memory;
+    STOA_TRY(split("sort", sort, arena, &items, &count, err));
+    STOA_TRY(stoa_arena_allocate_array(arena, (size_t)count, sizeof **out, &memory, err));
+    stoa_parquet_sorting_option *sorting = memory;
+    for (int32_t i = 0; i < count; i++) {
+        struct order order;
+        STOA_TRY(read_order(items[i], &order, err));
+        const stoa_field *field =
+            find_below(schema->root.children, schema->root.child_count, order.name);
+        if (field == NULL || !has_one_order(&field->type)) {
+            break;
+        }
+        if ((spec != NULL && stoa_partition_identity(spec, field->id) >= 0) ||
+            has_sorting(sorting, used, field->id)) {
+            continue;
+        }
+        sorting[used++] = (stoa_parquet_sorting_option){.field_id = field->id,
+                                                        .descending = order.descending,
+                                                        .nulls_first = order.nulls_first};
+    }
+    *out = sorting;
+    *out_count = used;
+    return STOA_OK;
+}
+
 /* ---- All of them ----------------------------------------------------------------------------- */
 
 static stoa_status read_blooms(const char *list, const stoa_schema *schema, stoa_arena *arena,

@@ -200,6 +200,8 @@ struct stoa_sink {
     const char *codec; /* one of the names of kind_parquet.c, or NULL */
     int64_t row_group_rows;
     int64_t file_bytes;
+    stoa_parquet_sorting_option *sorting; /* how rows come; from the pool */
+    int32_t sorting_count;
     int64_t *removed;
     int64_t removed_count;
     stoa_sink_writer *writer; /* writer 0, opened by the first write */

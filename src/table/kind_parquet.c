@@ -311,6 +311,8 @@ static stoa_status parquet_writer_open(const stoa_sink *sink, void **out, stoa_e
     if (sink->row_group_rows > 0) {
         writer->options.row_group_rows = sink->row_group_rows;
     }
+    writer->options.sorting = sink->sorting;
+    writer->options.sorting_count = sink->sorting_count;
     /* The only writer of a sink runs ahead of its encoding; several have their callers' threads. */
     writer->options.row_groups_in_flight = sink->writer_count > 1 ? 1 : 0;
     stoa_status status = STOA_OK;

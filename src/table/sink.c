@@ -258,6 +258,9 @@ static void end(void *owner) {
     stoa_pool_free(sink->pool, sink->removed, (size_t)sink->removed_count * sizeof *sink->removed);
     sink->removed = NULL;
     sink->removed_count = 0;
+    stoa_pool_free(sink->pool, sink->sorting, (size_t)sink->sorting_count * sizeof *sink->sorting);
+    sink->sorting = NULL;
+    sink->sorting_count = 0;
     stoa_schema_close(sink->schema);
     sink->schema = NULL;
     stoa_partition_spec_close(sink->spec);
@@ -409,6 +412,23 @@ stoa_status stoa_sink_open_rewrite(stoa_plan *plan, stoa_transaction *transactio
 done:
     stoa_sink_close(sink);
     return status;
+}
+
+const stoa_partition_spec *stoa_sink_partitions(const stoa_sink *sink) {
+    return sink->spec;
+}
+
+stoa_status stoa_sink_set_sorting(stoa_sink *sink, const stoa_parquet_sorting_option *sorting,
+                                  int32_t count, stoa_error *err) {
+    STOA_ASSERT(sink->writer_count == 0 && sink->sorting == NULL);
+    if (count == 0) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_pool_allocate_array(sink->pool, (size_t)count, sizeof *sorting,
+                                      (void **)&sink->sorting, err));
+    memcpy(sink->sorting, sorting, (size_t)count * sizeof *sorting);
+    sink->sorting_count = count;
+    return STOA_OK;
 }
 
 const stoa_schema *stoa_sink_schema(const stoa_sink *sink) {

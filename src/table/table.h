@@ -13,6 +13,7 @@
 
 #include <stoa/database.h>
 
+#include "parquet/writer.h"
 #include "schema/partition.h"
 #include "schema/predicate.h"
 #include "vfs/stage.h"
@@ -126,6 +127,13 @@ STOA_MUST_USE stoa_status stoa_sink_open_rewrite(stoa_plan *plan, stoa_transacti
                                                  const int32_t *splits, int32_t split_count,
                                                  const char *operation, const stoa_context *context,
                                                  stoa_sink **out, stoa_error *err);
+/// How its rows are put into files; borrowed from the sink, NULL: in none by partition.
+const stoa_partition_spec *stoa_sink_partitions(const stoa_sink *sink);
+/// Says how the rows come that will be written, by ids of the sink's schema: files write it down, after
+/// they have checked it. Before the first write; columns are none that files lack. Copied.
+STOA_MUST_USE stoa_status stoa_sink_set_sorting(stoa_sink *sink,
+                                                const stoa_parquet_sorting_option *sorting,
+                                                int32_t count, stoa_error *err);
 /// More writers for one sink: one thread's stream each; sink_write is writer 0's. Close order free,
 /// all before commit.
 typedef struct stoa_sink_writer stoa_sink_writer;

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 
 import oracle
 
@@ -210,6 +211,41 @@ def check_many():
     assert not list((db / "tmp").glob("*/run-*")), list((db / "tmp").iterdir())
 
 
+def sorted_by(file):
+    """The sorting columns of every row group: name, descending, nulls first."""
+    about = pyarrow.parquet.ParquetFile(file)
+    names = [about.metadata.schema.column(i).path for i in range(about.metadata.num_columns)]
+    found = {tuple((names[c.column_index], c.descending, c.nulls_first)
+                   for c in about.metadata.row_group(i).sorting_columns)
+             for i in range(about.metadata.num_row_groups)}
+    assert len(found) == 1, found
+    return found.pop()
+
+
+def check_sorting():
+    """What PyArrow finds written down of the order: the part of it that holds within a file."""
+    count = 5000
+    table = pa.table({"k": pa.array([(i * 7919) % 300 for i in range(count)], pa.int32()),
+                      "part": pa.array([f"p{i % 3}" for i in range(count)]),
+                      "v": pa.array([None if i % 7 == 0 else i / 3 for i in range(count)]),
+                      "id": pa.array([uuid.UUID(int=i * 7919).bytes for i in range(count)],
+                                     pa.binary(16))})
+    expected = (("k", False, False), ("v", True, True))
+    db, _ = load("sorted", table, "--sort", "k, part, v desc nulls first, id", "--partition", "part")
+    assert len(files(db)) == 3
+    for file in files(db):
+        assert sorted_by(db / file) == expected, sorted_by(db / file)
+    folder = oracle.TMP / "sorted-folder"
+    oracle.stoa("export", db, "t", "-o", folder, "--partition", "part", "--quiet", "--sort",
+                "k, part, v desc nulls first, id, k")
+    found = sorted(folder.rglob("*.parquet"))
+    assert len(found) == 3 and all(sorted_by(file) == expected for file in found)
+    keys = pyarrow.parquet.ParquetFile(found[0]).read(["k"])["k"].to_pylist()
+    assert keys == sorted(keys)
+    db, _ = load("sorted-plain", table, "--sort", "part desc")
+    assert [sorted_by(db / file) for file in files(db)] == [(("part", True, False),)]
+
+
 def check_order():
     """Every way a batch falls apart, whole, in runs, row by row: a partition's rows keep their order."""
     count = 300_000
@@ -243,4 +279,5 @@ check_transforms()
 check_changes()
 check_export()
 check_many()
+check_sorting()
 check_order()
