@@ -137,7 +137,8 @@ typedef struct stoa_folder_export_options {
 /// names only. The folder appears whole, or not at all. Takes `rows`, also on error; `context` and
 /// `out_rows` are nullable.
 ///
-/// Errors   STOA_EXISTS       something is there that is not an empty folder
+/// Errors   STOA_EXISTS       something is there that is not an empty folder; a database, or what has
+///                            or is inside this one, also with `overwrite`
 ///          STOA_UNSUPPORTED  a file system that cannot rename a folder
 ///          STOA_INVALID      `partition`; others as stoa_export
 /// Threads  Any.
