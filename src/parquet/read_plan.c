@@ -115,7 +115,14 @@ static stoa_status make_leaves(stoa_read_plan *plan, stoa_error *err) {
                                        err));
     plan->leaves = leaves;
     plan->leaf_count = list_leaves(&plan->root, plan->leaves, 0);
-    return predicate == NULL ? STOA_OK : add_leaves(plan, predicate, 1, err);
+    STOA_TRY(predicate == NULL ? STOA_OK : add_leaves(plan, predicate, 1, err));
+    for (int32_t i = 0; i < plan->leaf_count; i++) {
+        if (plan->leaves[i]->refusal != NULL) {
+            return stoa_fail(err, STOA_UNSUPPORTED, "%s; 'stoa cat --columns' reads the others",
+                             plan->leaves[i]->refusal);
+        }
+    }
+    return STOA_OK;
 }
 
 /* ---- Dictionaries ---------------------------------------------------------------------------- */

@@ -20,6 +20,8 @@ struct builder {
     stoa_type_unit int96_unit;
     bool has_ids;
     bool has_variants;
+    bool in_variant; /* whose parts cannot be left out */
+    stoa_error cause;
 };
 
 /* The levels around an element: its own `optional` counted, its own `repeated` not. */
@@ -326,6 +328,50 @@ static bool is_key_value(const stoa_parquet_element *repeated) {
     return repeated->physical == -1 && repeated->child_count == 2;
 }
 
+/* What is built of the element at hand ends with it. The tree was checked when the footer was read. */
+static void skip_element(struct builder *builder) {
+    int32_t left = 1;
+    while (left > 0) {
+        const stoa_parquet_element *element = &builder->footer->elements[builder->at++];
+        builder->leaf += element->physical != -1;
+        left += element->physical == -1 ? element->child_count - 1 : -1;
+    }
+}
+
+/* A field that cannot be read does not keep the others from being read: it stands there with the reason,
+ * for whoever asks for it. */
+static stoa_status build_child(struct builder *builder, struct levels levels, int depth,
+                               stoa_field *field, stoa_read_node *node, stoa_error *err) {
+    const int32_t at = builder->at, leaf = builder->leaf;
+    const bool has_ids = builder->has_ids, in_variant = builder->in_variant;
+    const stoa_parquet_element *element = &builder->footer->elements[builder->at];
+    const stoa_status status = build_field(builder, levels, depth, field, node, &builder->cause);
+    if (status == STOA_OK) {
+        return STOA_OK;
+    }
+    if (status != STOA_UNSUPPORTED || in_variant) {
+        if (err != NULL && err != &builder->cause) {
+            *err = builder->cause;
+        }
+        return status;
+    }
+    builder->at = at;
+    builder->leaf = leaf;
+    builder->in_variant = in_variant;
+    builder->has_ids = has_ids && element->field_id > 0;
+    *field = (stoa_field){.id = element->field_id, .name = element->name};
+    *node = (stoa_read_node){.nullable = true,
+                             .slot_repetition = (uint8_t)levels.repetition,
+                             .slot_definition = (uint8_t)levels.slot_definition,
+                             .leaf = builder->leaf,
+                             .value_class = STOA_READ_NULL};
+    const char *message = builder->cause.message;
+    STOA_TRY(stoa_arena_copy_text(builder->arena, message, strlen(message), &node->refusal, err));
+    builder->cause = (stoa_error)STOA_ERROR_NONE;
+    skip_element(builder);
+    return STOA_OK;
+}
+
 static stoa_status build_struct(struct builder *builder, struct levels levels, int32_t count,
                                 int depth, stoa_field *field, stoa_read_node *node,
                                 stoa_error *err) {
@@ -334,7 +380,7 @@ static stoa_status build_struct(struct builder *builder, struct levels levels, i
     builder->at++;
     STOA_TRY(take_children(builder, count, field, node, &fields, err));
     for (int32_t i = 0; i < count; i++) {
-        STOA_TRY(build_field(builder, levels, depth + 1, &fields[i], &node->children[i], err));
+        STOA_TRY(build_child(builder, levels, depth + 1, &fields[i], &node->children[i], err));
     }
     return STOA_OK;
 }
@@ -346,12 +392,14 @@ static stoa_status build_variant(struct builder *builder, struct levels levels, 
     static const stoa_field parts[] = {
         {.name = "metadata", .required = true, .type = {.kind = STOA_TYPE_BINARY}},
         {.name = "value", .required = true, .type = {.kind = STOA_TYPE_BINARY}}};
-    const bool has_ids = builder->has_ids;
+    const bool has_ids = builder->has_ids, in_variant = builder->in_variant;
     stoa_field stored = {0};
     stoa_shred *shred;
     stoa_field *fields;
     void *memory = NULL;
+    builder->in_variant = true;
     STOA_TRY(build_struct(builder, levels, count, depth, &stored, node, err));
+    builder->in_variant = in_variant;
     const stoa_status status =
         stoa_shred_create(builder->arena, &stored.type, node, &shred, err);
     if (status != STOA_OK) {
@@ -482,7 +530,8 @@ stoa_status stoa_read_schema_create(const stoa_context *context, stoa_arena *are
     struct builder builder = {.arena = arena,
                               .footer = footer,
                               .int96_unit = int96_unit,
-                              .has_ids = true};
+                              .has_ids = true,
+                              .cause = STOA_ERROR_NONE};
     stoa_field root = {0};
     stoa_error cause = STOA_ERROR_NONE;
     *out_schema = NULL;

@@ -46,6 +46,7 @@ typedef struct stoa_read_node {
     int32_t child_count; /* a list's item; a map's key and value; of a variant what is stored */
     struct stoa_read_node *children;
     const struct stoa_shred *shred; /* of a variant: how it is put together; NULL: it is none */
+    const char *refusal; /* why the field cannot be read; NULL: it can */
 } stoa_read_node;
 
 /// The schema and the tree of all columns (`out->children`). Fields without a name, and those with one
@@ -53,7 +54,10 @@ typedef struct stoa_read_node {
 /// where all fields have one and none twice
 /// (`*out_has_ids`), else ids given anew in depth-first order of columns.
 ///
-/// Errors   STOA_UNSUPPORTED  a type or a name that Stoa's schemas do not have (named)
+/// A field of a type that Stoa's schemas do not have stands there as one of nulls, a leaf with a
+/// `refusal`, which whoever reads it must answer with.
+///
+/// Errors   STOA_UNSUPPORTED  names that Stoa's schemas do not have
 ///          STOA_LIMIT        nesting beyond 64 levels
 /// Owns     The tree comes from `arena`; the caller closes `*out_schema`.
 STOA_MUST_USE stoa_status stoa_read_schema_create(const stoa_context *context, stoa_arena *arena,

@@ -35,7 +35,7 @@ typedef struct stoa_parquet_open_options {
 /// Errors   STOA_CORRUPT      no Parquet file, or its footer does not hold together (with byte); what is
 ///                            encrypted or signed is not authentic: a wrong key or changed bytes
 ///          STOA_INVALID      an encrypted footer without its key; an AAD prefix that is not the file's
-///          STOA_UNSUPPORTED  a schema that Stoa's do not have (named)
+///          STOA_UNSUPPORTED  names that Stoa's schemas do not have
 ///          STOA_IO, STOA_LIMIT, STOA_NO_MEMORY
 STOA_MUST_USE stoa_status stoa_parquet_reader_open(const stoa_context *context, stoa_file *file,
                                                    const stoa_parquet_open_options *options,
@@ -44,6 +44,7 @@ STOA_MUST_USE stoa_status stoa_parquet_reader_open(const stoa_context *context, 
 void stoa_parquet_reader_close(stoa_parquet_reader *reader);
 
 /// The schema of the whole file: field ids are the file's where all fields have one, else given anew.
+/// Fields that cannot be read are there as nulls; only a stream that has them is refused.
 const stoa_schema *stoa_parquet_reader_schema(const stoa_parquet_reader *reader);
 /// Whether those ids are the file's, and mean the same columns in other files of the same table.
 bool stoa_parquet_reader_has_field_ids(const stoa_parquet_reader *reader);
@@ -89,6 +90,7 @@ typedef struct stoa_parquet_read_options {
 ///          quarter of what the pool may hold
 /// Errors   STOA_INVALID  a field, row group or range that the file does not have; a column that is
 ///                        encrypted, without a key
+///          STOA_UNSUPPORTED  a field of a type that Stoa's schemas do not have (named)
 ///          of batches: STOA_CORRUPT (with row group, column, page and byte), STOA_UNSUPPORTED (an
 ///          encoding or compression, named), STOA_INVALID (a value that Arrow's type cannot hold),
 ///          STOA_LIMIT (more than 2 GiB of strings, or 2^31 items, in a row), STOA_CANCELLED,

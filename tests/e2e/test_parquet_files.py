@@ -215,6 +215,30 @@ def test_older_instants_beyond_nanoseconds_need_a_coarser_unit(db):
     assert rows(db, "select count(t), max(t) from us") == [["4", "9999-12-31 23:59:59.999999"]]
 
 
+def test_a_column_that_cannot_be_read_stops_only_who_asks_for_it(db):
+    wide = pa.array([D("1e60"), None, D(-3)], pa.decimal256(70, 2))
+    table = pa.table({"a": [1, 2, 3], "wide": wide, "s": ["x", None, "z"],
+                      "both": pa.StructArray.from_arrays([pa.array([7, 8, 9]), wide], ["n", "w"]),
+                      "list": pa.array([[D(5)], [], None], pa.list_(pa.decimal256(40, 0))),
+                      "last": [None, 2.5, 3.5]})
+    path, plain = put("wide.parquet", table), put("plain.parquet", table.select(["a", "s"]))
+    refused = ["wide.parquet", "column 'wide'", "decimal(70, 2)", "--columns"]
+    fails(1, "cat", path, says=refused)
+    fails(1, "cat", path, "-o", oracle.TMP / "wide.arrow", says=refused)
+    fails(1, "cat", path, "--columns", "a,wide", says=refused)
+    fails(1, "cat", path, "--columns", "a", "--where", "wide is null", says=refused)
+    fails(1, "cat", path, "--columns", "both", says=["column 'w'", "decimal(70, 2)"])
+    fails(1, "cat", path, "--columns", "list", says=["decimal(40, 0)"])
+    fails(1, "cat", plain, path, says=refused)
+    fails(1, "load", db, "t", path, says=refused)
+    fails(1, "cat", put("none.parquet", table.slice(0, 0)), says="column 'wide'")
+    names = ["last", "s", "a"]
+    ok("cat", path, "--columns", ",".join(names), "-o", oracle.TMP / "rest.arrow")
+    same(feather.read_table(oracle.TMP / "rest.arrow"), table.select(names))
+    assert ok("cat", path, "--columns", "last", "--where", "a = 3") == "last\n3.5\n"
+    assert ok("cat", path, plain, "--columns", "a", "--where", "s = 'z'") == "a\n3\n3\n"
+
+
 def test_many_small_files(db):
     for i in range(60):
         put(f"many/{i:03}.parquet", pa.table({"i": [i, i], "n": [str(i), None]}))
