@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 FULL = os.environ.get("FULL") == "1"
-ROWS, EVENTS, ROUNDS = (10_000_000, 1_000_000, 7) if FULL else (4_000_000, 300_000, 3)
+ROWS, EVENTS, ROUNDS = (10_000_000, 1_000_000, 7) if FULL else (2_000_000, 300_000, 3)
 DATA = pathlib.Path(os.environ["STOA_BENCH_DATA"])
 PROGRAM = pathlib.Path(os.environ["STOA_BENCH_DIR"]) / "bench_parquet_read_read"
 FLIGHTS = pathlib.Path(os.environ["STOA_DEPS_DIR"]) / "vega" / "flights-3m.parquet"

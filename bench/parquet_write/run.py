@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 FULL = os.environ.get("FULL") == "1"
-ROWS, RUNS = (10_000_000, 5) if FULL else (4_000_000, 3)
+ROWS, RUNS = (10_000_000, 5) if FULL else (2_000_000, 3)
 GROUP = 1_000_000
 DATA = pathlib.Path(os.environ["STOA_BENCH_DATA"])
 PROGRAM = pathlib.Path(os.environ["STOA_BENCH_DIR"]) / "bench_parquet_write_orders"
