@@ -244,6 +244,8 @@ enum { DUCKDB_VECTOR_ROWS = 2048 };
     F(void *, vector_get_data, (duckdb_vector))                                                    \
     F(uint64_t *, vector_get_validity, (duckdb_vector))                                            \
     F(void, vector_ensure_validity_writable, (duckdb_vector))                                      \
+    F(void, unsafe_vector_assign_string_element_len,                                               \
+      (duckdb_vector, idx_t, const char *, idx_t))                                                 \
     F(duckdb_vector, list_vector_get_child, (duckdb_vector))                                       \
     F(duckdb_state, list_vector_set_size, (duckdb_vector, idx_t))                                  \
     F(duckdb_state, list_vector_reserve, (duckdb_vector, idx_t))                                   \

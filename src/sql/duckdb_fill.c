@@ -1,7 +1,8 @@
 /* Slices of Arrow arrays become DuckDB vectors.
  *
  * A slice is at most 2,048 rows, so the copies stay in the first-level cache and cost nothing that
- * can be measured; strings over 12 bytes are not copied but pointed at. How values differ:
+ * can be measured; strings over 12 bytes are not copied but pointed at, unless their batch is a
+ * file's. How values differ:
  *
  *     Arrow                        DuckDB
  *     bit                          byte
@@ -29,7 +30,8 @@ struct slice {
     const struct ArrowArray *array;
     int64_t first;
     int64_t count;
-    bool exact; /* rounding is an error */
+    bool exact;     /* rounding is an error */
+    bool from_file; /* see stoa_sql_vector_fill */
 };
 
 static stoa_status fill(const struct slice *slice, duckdb_vector vector, stoa_error *err);
@@ -363,7 +365,8 @@ static stoa_status fill_list(const struct slice *slice, duckdb_vector vector, st
                          .array = items,
                          .first = items->offset + base,
                          .count = total,
-                         .exact = slice->exact};
+                         .exact = slice->exact,
+                         .from_file = slice->from_file};
     return fill(&part, api->list_vector_get_child(vector), err);
 }
 
@@ -399,6 +402,10 @@ static stoa_status fill_values(const struct slice *slice, const uint8_t *validit
     if (values == NULL) { /* no rows, or none that is valid */
         return STOA_OK;
     }
+    if (slice->from_file && type->kind == STOA_TYPE_TIMESTAMP &&
+        type->unit < STOA_TYPE_MICROSECONDS) {
+        return to_micros(slice, (const int64_t *)values + slice->first, validity, out, 1, err);
+    }
     if (width > 0) {
         memcpy(out, values + (size_t)slice->first * width, (size_t)slice->count * width);
         return STOA_OK;
@@ -431,6 +438,23 @@ static stoa_status fill_values(const struct slice *slice, const uint8_t *validit
     return STOA_OK;
 }
 
+static bool is_text(const stoa_type *type) {
+    return type->kind == STOA_TYPE_STRING || type->kind == STOA_TYPE_BINARY ||
+           type->kind == STOA_TYPE_FIXED;
+}
+
+/* Strings that were pointed at become the vector's own. */
+static void copy_strings(const struct slice *slice, duckdb_string_t *strings,
+                         duckdb_vector vector) {
+    for (int64_t i = 0; i < slice->count; i++) {
+        const uint32_t size = strings[i].value.inlined.length;
+        if (size > sizeof strings[i].value.inlined.inlined) {
+            slice->api->unsafe_vector_assign_string_element_len(
+                vector, (idx_t)i, strings[i].value.pointer.ptr, size);
+        }
+    }
+}
+
 static stoa_status fill(const struct slice *slice, duckdb_vector vector, stoa_error *err) {
     if (slice->type->kind == STOA_TYPE_UNKNOWN) {
         fill_all_null(slice, vector);
@@ -444,13 +468,19 @@ static stoa_status fill(const struct slice *slice, duckdb_vector vector, stoa_er
     case STOA_TYPE_STRUCT: return fill_struct(slice, validity, vector, err);
     case STOA_TYPE_LIST:
     case STOA_TYPE_MAP: return fill_list(slice, vector, err);
-    default: return fill_values(slice, validity, slice->api->vector_get_data(vector), err);
+    default: break;
     }
+    duckdb_string_t *strings = slice->api->vector_get_data(vector);
+    STOA_TRY(fill_values(slice, validity, strings, err));
+    if (slice->from_file && slice->array->buffers[1] != NULL && is_text(slice->type)) {
+        copy_strings(slice, strings, vector);
+    }
+    return STOA_OK;
 }
 
 stoa_status stoa_sql_vector_fill(const struct duckdb_api *api, const stoa_type *type,
                                  const struct ArrowArray *array, int64_t start, int64_t count,
-                                 bool exact, duckdb_vector vector, stoa_error *err) {
-    struct slice slice = {api, type, array, array->offset + start, count, exact};
+                                 bool exact, bool from_file, duckdb_vector vector, stoa_error *err) {
+    struct slice slice = {api, type, array, array->offset + start, count, exact, from_file};
     return fill(&slice, vector, err);
 }

@@ -6,6 +6,7 @@
 #include "schema/schema.h"
 #include "sql/predicate_provider.h"
 #include "sql/remote.h"
+#include "sql/seek.h"
 #include "sql/session.h"
 
 struct query_source stoa_sql_run_source(const struct run *run, const char *sql,
@@ -98,6 +99,17 @@ static bool may_filter(const struct tokens *tokens) {
     return false;
 }
 
+/* Without a limit, because the engine's reader is told by a top-N what it no longer needs to read. */
+static bool may_seek(const struct view *view, const struct tokens *tokens) {
+    for (int32_t i = 0; i < tokens->count; i++) {
+        if (stoa_sql_token_is(tokens, i, "LIMIT") || stoa_sql_token_is(tokens, i, "FETCH")) {
+            return false;
+        }
+    }
+    return view->scan_count == 1 && view->scans[0]->parquet &&
+           stoa_sql_seek_can(view->scans[0]->plan);
+}
+
 static bool has_parts_to_skip(const struct view *view) {
     for (int32_t i = 0; i < view->scan_count; i++) {
         if (view->scans[i]->part_count > 1) {
@@ -162,8 +174,10 @@ static stoa_status prepare_pruned(struct run *run, const struct query_source *so
                                   struct engine_query **out, stoa_error *err) {
     STOA_TRY(stoa_sql_engine_query_prepare(source, out, err));
     int32_t references = run->view->scan_count;
-    if (run->statement->parsed.kind != STATEMENT_QUERY || !has_parts_to_skip(run->view) ||
-        !may_filter(&run->statement->tokens)) {
+    const struct tokens *tokens = &run->statement->tokens;
+    const bool seeks = may_seek(run->view, tokens);
+    if (run->statement->parsed.kind != STATEMENT_QUERY || !may_filter(tokens) ||
+        !(seeks || has_parts_to_skip(run->view))) {
         return STOA_OK;
     }
     stoa_sql_engine_query_close(*out);
@@ -172,6 +186,7 @@ static stoa_status prepare_pruned(struct run *run, const struct query_source *so
     if (run->view->pruning_count != references || !any_predicate(run->view)) {
         run->view->pruning_count = 0;
     }
+    run->view->seeks = seeks;
     stoa_sql_view_begin(run->view, VIEW_READ);
     return stoa_sql_engine_query_prepare(source, out, err);
 }

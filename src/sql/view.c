@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arrow/print.h"
+#include "sql/seek.h"
 
 /* Sixty vectors: large enough that taking the next one costs nothing, small enough to share out. */
 enum { MORSEL_ROWS = 60 * DUCKDB_VECTOR_ROWS };
@@ -80,6 +81,9 @@ static stoa_status scan_create(struct view *view, const char *name, struct scan 
     atomic_init(&scan->references, 1);
     scan->pool = view->pool;
     scan->progress = view->progress;
+    scan->context = view->context;
+    scan->context.sched = NULL; /* the engine's threads do the work, */
+    scan->context.progress = NULL; /* and the engine's progress is told */
     atomic_fetch_add_explicit(&view->progress->references, 1, memory_order_relaxed);
     stoa_status status = stoa_pool_copy_string(view->pool, name, &scan->name, err);
     if (status != STOA_OK) {
@@ -191,10 +195,15 @@ static stoa_status find_or_plan(struct view *view, struct scan *scan, stoa_error
         return stoa_table_find(view->database, view->transaction, scan->name, &scan->schema, NULL,
                                NULL, err);
     }
-    stoa_scan_request request = {.predicate = next_predicate(view, scan->name), .limit = -1};
+    const stoa_predicate *predicate = next_predicate(view, scan->name);
+    stoa_scan_request request = {.predicate = predicate, .exact = view->seeks, .limit = -1};
     STOA_TRY(stoa_table_plan(view->database, view->transaction, scan->name, &request,
                              &view->context, &scan->plan, err));
-    return scan_use_plan(scan, NULL, stoa_plan_split_count(scan->plan), err);
+    STOA_TRY(scan_use_plan(scan, NULL, stoa_plan_split_count(scan->plan), err));
+    scan->seeks = scan->parquet && view->seeks && stoa_sql_seek_can(scan->plan) &&
+                  stoa_sql_seek_pays(scan->plan, predicate);
+    scan->row_count = scan->seeks ? stoa_plan_row_count(scan->plan) : scan->row_count;
+    return STOA_OK;
 }
 
 stoa_status stoa_sql_view_reference(struct view *view, const char *name, struct scan **out,
@@ -312,7 +321,10 @@ stoa_status stoa_sql_view_report(const struct view *view, stoa_buffer *out, stoa
         STOA_TRY(stoa_json_string_print(scan->name, strlen(scan->name), out, err));
         STOA_TRY(stoa_buffer_append_format(
             out, err, ", \"road\": \"%s\", \"parts\": %d, \"skipped\": %d, \"bytes\": %llu}",
-            scan->parquet ? "parquet" : "memory", (int)scan->part_count, (int)scan->skipped_count,
+            scan->seeks     ? "stoa"
+            : scan->parquet ? "parquet"
+                            : "memory",
+            (int)scan->part_count, (int)scan->skipped_count,
             (unsigned long long)scan->byte_count));
     }
     return stoa_buffer_append_text(out, "]", err);

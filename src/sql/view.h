@@ -7,8 +7,8 @@
  * binding is for:
  *     VIEW_EXPLAIN  always our table function, so that the optimized plan shows by the scan's number
  *                   which filters stand above which reference; the plans hold schemas only
- *     VIEW_READ     the table function for memory, read_parquet with the pruned list of files for
- *                   Parquet tables
+ *     VIEW_READ     the table function for memory, and for Parquet tables of which few rows are wanted;
+ *                   else read_parquet with the pruned list of files
  * The same text is bound in the same order, so the nth reference of one binding is the nth of the
  * other; should names ever differ there, nothing is skipped. */
 #ifndef STOA_SQL_VIEW_H
@@ -42,7 +42,9 @@ struct scan {
     const stoa_schema *schema;
     char *name;
     bool with_part; /* a last column "__stoa_part" with the number of the split */
-    bool parquet;   /* read by DuckDB from files */
+    bool parquet;   /* lies in files, which DuckDB reads */
+    bool seeks;     /* but our reader does: the rows of the plan's predicate */
+    stoa_context context; /* of `seeks` */
     int64_t row_count;
     int64_t morsel_count;
     struct morsel *morsels;
@@ -76,6 +78,7 @@ struct view {
     stoa_transaction *transaction;
     bool own_transaction;
     enum view_mode mode;
+    bool seeks; /* the statement may gain by our reader; see seek.h */
     struct scan **scans;
     int32_t scan_count;
     int32_t scan_capacity;

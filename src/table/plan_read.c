@@ -75,7 +75,7 @@ static stoa_status open_part(stoa_plan *plan, int32_t split, stoa_pool *pool,
 
 /* ---- Parquet files --------------------------------------------------------------------------- */
 
-struct file_scan {
+struct stoa_plan_files {
     stoa_plan *plan;
     stoa_pool *pool;
     int32_t first; /* split */
@@ -86,7 +86,7 @@ struct file_scan {
 
 static stoa_status open_file(void *user, int32_t file, const stoa_context *context, stoa_file **out,
                              stoa_error *err) {
-    const struct file_scan *scan = user;
+    const stoa_plan_files *scan = user;
     const stoa_plan *plan = scan->plan;
     char *uri = NULL;
     STOA_TRY(stoa_database_path(plan->database, plan->parts.items[scan->first + file]->path, &uri,
@@ -100,7 +100,7 @@ static stoa_status open_file(void *user, int32_t file, const stoa_context *conte
 /* Columns that are partitions by themselves are not in the files. */
 static stoa_status find_constants(void *user, int32_t file, const stoa_parquet_constant **out,
                                   int32_t *out_count, stoa_error *err) {
-    struct file_scan *scan = user;
+    stoa_plan_files *scan = user;
     const stoa_partition_spec *spec = scan->plan->entry->spec;
     const stoa_part *part = scan->plan->parts.items[scan->first + file];
     (void)err;
@@ -116,7 +116,7 @@ static stoa_status find_constants(void *user, int32_t file, const stoa_parquet_c
 }
 
 static void explain(void *user, int32_t file, stoa_error *err) {
-    const struct file_scan *scan = user;
+    const stoa_plan_files *scan = user;
     (void)file;
     if (err->status == STOA_NOT_FOUND) {
         stoa_plan_explain_gone(scan->plan, err);
@@ -124,7 +124,7 @@ static void explain(void *user, int32_t file, stoa_error *err) {
 }
 
 static void file_scan_close(void *user) {
-    struct file_scan *scan = user;
+    stoa_plan_files *scan = user;
     stoa_pool *pool = scan->pool;
     stoa_parquet_files_close(scan->files);
     stoa_plan_close(scan->plan);
@@ -132,16 +132,16 @@ static void file_scan_close(void *user) {
     stoa_pool_free(pool, scan, sizeof *scan);
 }
 
-static stoa_status prepare_files(struct file_scan *scan, int32_t count, int64_t batch_rows,
-                                 const stoa_context *context, struct ArrowSchema *schema,
-                                 stoa_error *err) {
+static stoa_status prepare_files(stoa_plan_files *scan, const int32_t *columns,
+                                 int32_t column_count, int32_t count, int64_t batch_rows,
+                                 const stoa_context *context, stoa_error *err) {
     const stoa_plan *plan = scan->plan;
     const stoa_partition_spec *spec = plan->entry->spec;
     STOA_TRY(stoa_arena_allocate_array(&scan->arena, spec == NULL ? 1 : (size_t)spec->field_count,
                                        sizeof *scan->constants, (void **)&scan->constants, err));
     const stoa_parquet_files_options options = {.schema = plan->entry->schema,
-                                                .columns = plan->columns,
-                                                .column_count = plan->column_count,
+                                                .columns = columns,
+                                                .column_count = column_count,
                                                 .predicate = plan->exact,
                                                 .match = STOA_MATCH_BY_ID,
                                                 .batch_rows = batch_rows,
@@ -150,22 +150,25 @@ static stoa_status prepare_files(struct file_scan *scan, int32_t count, int64_t 
                                                 .open = open_file,
                                                 .constants = find_constants,
                                                 .explain = explain};
-    STOA_TRY(stoa_parquet_files_create(context, &options, &scan->files, err));
-    return stoa_schema_to_arrow(scan->pool, plan->schema, schema, err);
+    return stoa_parquet_files_create(context, &options, &scan->files, err);
 }
 
 stoa_status stoa_plan_open_files(stoa_plan *plan, int32_t first, int32_t count, int64_t batch_rows,
                                  const stoa_context *context, struct ArrowArrayStream *out,
                                  stoa_error *err) {
-    struct file_scan *scan;
+    stoa_plan_files *scan;
     struct ArrowSchema schema = {0};
     stoa_context own = *context;
     out->release = NULL;
     own.progress = NULL; /* scans report none: their reader knows what it took */
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof *scan, (void **)&scan, err));
-    *scan = (struct file_scan){.plan = retain_plan(plan), .pool = context->pool, .first = first};
+    *scan = (stoa_plan_files){.plan = retain_plan(plan), .pool = context->pool, .first = first};
     stoa_arena_init(&scan->arena, scan->pool);
-    const stoa_status status = prepare_files(scan, count, batch_rows, &own, &schema, err);
+    stoa_status status = prepare_files(scan, plan->columns, plan->column_count, count, batch_rows,
+                                       &own, err);
+    if (status == STOA_OK) {
+        status = stoa_schema_to_arrow(scan->pool, plan->schema, &schema, err);
+    }
     if (status != STOA_OK) {
         file_scan_close(scan);
         return status;
@@ -175,6 +178,37 @@ stoa_status stoa_plan_open_files(stoa_plan *plan, int32_t first, int32_t count, 
                               .options = {.ordered = true}};
     stoa_parquet_files_window(scan->files, &pipeline.options);
     return stoa_pipeline_stream(&pipeline, &own, &schema, &owner, out, err);
+}
+
+stoa_status stoa_plan_files_open(stoa_plan *plan, const int32_t *columns, int32_t column_count,
+                                 const stoa_context *context, stoa_plan_files **out,
+                                 stoa_pipeline_source *source, stoa_error *err) {
+    stoa_plan_files *scan;
+    int32_t *copy;
+    stoa_context own = *context;
+    own.progress = NULL;
+    *out = NULL;
+    STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof *scan, (void **)&scan, err));
+    *scan = (stoa_plan_files){.plan = retain_plan(plan), .pool = context->pool};
+    stoa_arena_init(&scan->arena, scan->pool);
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_arena_allocate_array(&scan->arena, (size_t)column_count, sizeof *copy,
+                                         (void **)&copy, err));
+    memcpy(copy, columns, (size_t)column_count * sizeof *copy);
+    STOA_CHECK(prepare_files(scan, copy, column_count, stoa_plan_split_count(plan), 0, &own, err));
+    *source = stoa_parquet_files_source(scan->files);
+    *out = scan;
+    return STOA_OK;
+
+done:
+    file_scan_close(scan);
+    return status;
+}
+
+void stoa_plan_files_close(stoa_plan_files *files) {
+    if (files != NULL) {
+        file_scan_close(files);
+    }
 }
 
 /* ---- both ------------------------------------------------------------------------------------ */

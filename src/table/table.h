@@ -14,6 +14,7 @@
 #include <stoa/database.h>
 
 #include "parquet/writer.h"
+#include "pipeline/pipeline.h"
 #include "schema/partition.h"
 #include "schema/predicate.h"
 #include "vfs/stage.h"
@@ -87,6 +88,16 @@ STOA_MUST_USE stoa_status stoa_plan_parquet_path(stoa_plan *plan, int32_t split,
 STOA_MUST_USE stoa_status stoa_plan_open(stoa_plan *plan, int32_t split,
                                          const stoa_context *context, struct ArrowArrayStream *out,
                                          stoa_error *err);
+/// The rows of all splits, which are Parquet files, as the source of a pipeline for lanes of the caller's
+/// own: `columns` (positions in the table's schema) of the rows that the plan's predicate takes.
+///
+/// Owns     The caller closes it after the lanes. The context's pool and token are used until then.
+typedef struct stoa_plan_files stoa_plan_files;
+STOA_MUST_USE stoa_status stoa_plan_files_open(stoa_plan *plan, const int32_t *columns,
+                                               int32_t column_count, const stoa_context *context,
+                                               stoa_plan_files **out, stoa_pipeline_source *source,
+                                               stoa_error *err);
+void stoa_plan_files_close(stoa_plan_files *files);
 /// For splits that lie in memory: its batches, borrowed until the plan is closed, each with all
 /// columns of stoa_plan_table_schema. NULL when the split is not in memory.
 const struct ArrowArray *const *stoa_plan_memory_batches(const stoa_plan *plan, int32_t split,
