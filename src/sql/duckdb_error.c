@@ -164,7 +164,10 @@ static stoa_status fail_from_json(const struct engine_failure *failure, const js
     if (status == STOA_INTERNAL) {
         return stoa_fail(err, status, "the engine failed: %s", message);
     }
-    stoa_fail(err, status, "%s", message);
+    const bool is_encrypted = strstr(message, "'encryption_config'") != NULL;
+    stoa_fail(err, status, "%s%s", message,
+              is_encrypted ? ": 'stoa cat --keys' shows its rows, 'stoa load --keys' makes a table"
+                           : "");
     if (status == STOA_INVALID || status == STOA_UNSUPPORTED) {
         place_error(failure, member(object, "position"), err);
     }

@@ -128,6 +128,11 @@ def check_corpus(folder):
     files = [path for path in files if "external_key_material" not in path.name]
     for path in files:
         check_corpus_file(path, out, keys)
+    sealed = corpus / "uniform_encryption.parquet.encrypted"
+    said = subprocess.run([os.environ["STOA_BIN"], "sql", ":memory:",
+                           f"select * from read_parquet('{sealed}')"],
+                          capture_output=True, text=True, timeout=120)
+    assert said.returncode == 1 and "'stoa load --keys'" in said.stderr, said
     clear = corpus / "encrypt_columns_plaintext_footer.parquet.encrypted"
     status, said = read(clear, out, "fields=1,2")
     assert status == 0, said
