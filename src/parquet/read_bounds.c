@@ -22,9 +22,13 @@ stoa_bounds_reader stoa_bounds_reader_of(const stoa_parquet_footer *footer,
     const int32_t order = footer->orders == NULL ? STOA_PARQUET_ORDER_NONE
                                                  : footer->orders[node->leaf];
     stoa_bounds_reader reader = {.node = node, .type = *type, .physical = element->physical};
+    if (type->kind == STOA_TYPE_DECIMAL && element->physical == STOA_PARQUET_FIXED) {
+        reader.decimal_bytes = element->type_length;
+    }
     reader.type.children = NULL;
     reader.type.child_count = 0;
-    reader.has_order = node->value_class != STOA_READ_NULL && node->value_class != STOA_READ_INT96 &&
+    reader.has_order = node->value_class != STOA_READ_NULL &&
+                       node->value_class != STOA_READ_INT96 &&
                        node->value_class != STOA_READ_INTERVAL &&
                        element->logical != STOA_PARQUET_LOGICAL_GEOMETRY &&
                        element->logical != STOA_PARQUET_LOGICAL_GEOGRAPHY;
@@ -56,11 +60,10 @@ static bool read_number(const stoa_bounds_reader *reader, const uint8_t *bytes, 
     if (size != expected) {
         return false;
     }
-    out->i = size == 1   ? bytes[0] != 0
-             : size == 8 ? stoa_load_i64(bytes)
-             : reader->type.kind == STOA_TYPE_UINT32
-                 ? (int64_t)stoa_load_u32(bytes)
-                 : stoa_load_i32(bytes);
+    out->i = size == 1                               ? bytes[0] != 0
+             : size == 8                             ? stoa_load_i64(bytes)
+             : reader->type.kind == STOA_TYPE_UINT32 ? (int64_t)stoa_load_u32(bytes)
+                                                     : stoa_load_i32(bytes);
     out->decimal = out->i;
     return fits(reader->type.kind, out->i);
 }
@@ -93,7 +96,8 @@ static bool read_bytes(const stoa_bounds_reader *reader, const uint8_t *bytes, s
         return true;
     }
     uint8_t wide[DECIMAL_BYTES_MAX];
-    if (size == 0 || size > sizeof wide) {
+    if (size == 0 || size > sizeof wide ||
+        (reader->decimal_bytes > 0 && size != (size_t)reader->decimal_bytes)) {
         return false;
     }
     stoa_decimal_load(bytes, size, wide);
@@ -124,10 +128,9 @@ static bool is_trusted(const stoa_bounds_reader *reader, bool is_deprecated,
     if (reader->follows_type && !is_deprecated) {
         return true;
     }
-    return reader->is_number &&
-           (!reader->is_unsigned || (bounds->has_lower && bounds->has_upper &&
-                                     !is_high(reader, &bounds->lower) &&
-                                     !is_high(reader, &bounds->upper)));
+    return reader->is_number && (!reader->is_unsigned || (bounds->has_lower && bounds->has_upper &&
+                                                          !is_high(reader, &bounds->lower) &&
+                                                          !is_high(reader, &bounds->upper)));
 }
 
 /* Values of 8 and 16 bits that stand outside their type are cut when they are read, so one bound alone
@@ -143,8 +146,7 @@ void stoa_bounds_reader_read(const stoa_bounds_reader *reader, const uint8_t *mi
     out->has_upper = max != NULL && read_bound(reader, max, max_size, &out->upper);
     if (out->has_lower != (min != NULL) || out->has_upper != (max != NULL) ||
         (is_narrow(reader->node) && out->has_lower != out->has_upper) ||
-        (out->has_lower && out->has_upper &&
-         stoa_value_compare(&out->lower, &out->upper) > 0) ||
+        (out->has_lower && out->has_upper && stoa_value_compare(&out->lower, &out->upper) > 0) ||
         !is_trusted(reader, is_deprecated, out)) {
         *out = (stoa_read_bounds){0};
     }
@@ -157,8 +159,8 @@ stoa_field_summary stoa_bounds_summary(const stoa_bounds_reader *reader, int64_t
     return (stoa_field_summary){.field_id = reader->node->field_id,
                                 .value_count = rows,
                                 .null_count = reader->node->present_definition == 0 ? 0
-                                              : believes                           ? null_count
-                                                                                   : -1,
+                                              : believes                            ? null_count
+                                                                                    : -1,
                                 .may_have_nan = is_float(reader) && nan_count != 0,
                                 .lower = bounds->has_lower ? &bounds->lower : NULL,
                                 .upper = bounds->has_upper ? &bounds->upper : NULL};

@@ -24,10 +24,11 @@ typedef struct stoa_bounds_reader {
     const stoa_read_node *node;
     stoa_type type; /* of the field, without children */
     int32_t physical;
-    bool has_order;    /* of any kind */
-    bool is_number;    /* neither bytes nor INT96 */
-    bool is_unsigned;  /* a number of 32 or 64 bits that is */
-    bool follows_type; /* as the file says */
+    int32_t decimal_bytes; /* of decimals of one width: a cut one would be another number; else 0 */
+    bool has_order;        /* of any kind */
+    bool is_number;        /* neither bytes nor INT96 */
+    bool is_unsigned;      /* a number of 32 or 64 bits that is */
+    bool follows_type;     /* as the file says */
 } stoa_bounds_reader;
 
 typedef struct stoa_read_bounds {

@@ -316,6 +316,16 @@ static void bytes_are_believed_in_the_order_of_their_type(void **state) {
                     false);
 }
 
+static void decimals_of_one_width_are_not_cut(void **state) {
+    (void)state;
+    const stoa_parquet_element element = {.physical = STOA_PARQUET_FIXED, .type_length = 3};
+    const stoa_type type = {.kind = STOA_TYPE_DECIMAL, .precision = 6};
+    assert_believed(read_bounds(element, type, STOA_READ_DECIMAL_FIXED, 1, false, "\1\2\3", "\2\0\0", 3),
+                    true, true);
+    assert_believed(read_bounds(element, type, STOA_READ_DECIMAL_FIXED, 1, false, "\1\2", "\2\0", 2),
+                    false, false);
+}
+
 static void types_without_an_order_have_no_bounds(void **state) {
     (void)state;
     const uint8_t bytes[12] = {0};
@@ -345,6 +355,7 @@ int main(void) {
         cmocka_unit_test(narrow_numbers_must_fit_their_type),
         cmocka_unit_test(floats_are_believed_without_nan),
         cmocka_unit_test(bytes_are_believed_in_the_order_of_their_type),
+        cmocka_unit_test(decimals_of_one_width_are_not_cut),
         cmocka_unit_test(types_without_an_order_have_no_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
