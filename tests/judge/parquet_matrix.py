@@ -34,6 +34,7 @@ SPARK_LACKS = {
 }
 
 SPARK_LACKS_ENCODING = {"byte_stream_split": "Spark has no BYTE_STREAM_SPLIT"}
+SPARK_LACKS_CODEC = {"brotli": "Spark has no brotli"}
 
 
 # ---- what was written ------------------------------------------------------------------------------
@@ -144,7 +145,9 @@ def judge(tally, cases, judges):
             for at, (path, expected, spark_lacks) in made.items():
                 why = matrix.NOT_FOR.get((engine, cases[at][1][0]))
                 if engine == "spark":
-                    why = spark_lacks or SPARK_LACKS_ENCODING.get(cases[at][1][0].split()[0])
+                    name, settings, _ = cases[at][1]
+                    why = (spark_lacks or SPARK_LACKS_ENCODING.get(name.split()[0]) or
+                           SPARK_LACKS_CODEC.get(settings.get("codec")))
                 if why is None:
                     wanted.append(at)
                 else:
