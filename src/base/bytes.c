@@ -31,3 +31,17 @@ size_t stoa_store_varint(uint8_t *out, uint64_t value) {
     out[size++] = (uint8_t)value;
     return size;
 }
+
+size_t stoa_store_i128_shortest(uint8_t out[16], __int128 value) {
+    uint8_t bytes[16];
+    for (int i = 0; i < 16; i++) {
+        bytes[15 - i] = (uint8_t)((unsigned __int128)value >> (8 * i));
+    }
+    size_t first = 0;
+    while (first < 15 && ((bytes[first] == 0 && bytes[first + 1] < 0x80) ||
+                          (bytes[first] == 0xFF && bytes[first + 1] >= 0x80))) {
+        first++;
+    }
+    memcpy(out, bytes + first, sizeof bytes - first);
+    return sizeof bytes - first;
+}

@@ -80,6 +80,18 @@ static inline void stoa_store_u64(void *bytes, uint64_t value) {
     memcpy(bytes, &value, sizeof value);
 }
 
+/// -1, 0 or 1 by unsigned bytes, a beginning before what it begins. A pointer to no bytes may be NULL.
+static inline int stoa_bytes_compare(const void *left, size_t left_size, const void *right,
+                                     size_t right_size) {
+    const size_t common = left_size < right_size ? left_size : right_size;
+    const int order = common == 0 ? 0 : memcmp(left, right, common);
+    return order != 0 ? (order > 0) - (order < 0)
+                      : (left_size > right_size) - (left_size < right_size);
+}
+
+/// Two's complement, big-endian, in as few bytes as hold the value; returns how many.
+size_t stoa_store_i128_shortest(uint8_t out[16], __int128 value);
+
 enum { STOA_VARINT_BYTES_MAX = 10 };
 
 /// Writes unsigned LEB128 into `out`, which has room for STOA_VARINT_BYTES_MAX; returns its size.

@@ -4,6 +4,7 @@
 
 #include "arrow/owner.h"
 #include "base/bits.h"
+#include "base/bytes.h"
 #include "lsm/key_bytes.h"
 #include "lsm/key_kernel.h"
 #include "schema/schema.h"
@@ -95,6 +96,27 @@ void stoa_keys_release(stoa_keys *keys) {
 }
 
 /* ---- Values to bytes ------------------------------------------------------------------------- */
+
+const uint8_t *stoa_keys_bytes(const stoa_key_format *format, const stoa_keys_view *keys,
+                               int64_t index, uint8_t number[8], size_t *out_size) {
+    if (format->is_number) {
+        *out_size = (size_t)format->fixed_bytes;
+        stoa_key_put_number(number, keys->numbers[index], format->fixed_bytes);
+        return number;
+    }
+    *out_size = keys->offsets[index + 1] - keys->offsets[index];
+    return keys->bytes + keys->offsets[index];
+}
+
+int stoa_keys_compare(const stoa_key_format *format, const stoa_keys_view *left, int64_t left_index,
+                      const stoa_keys_view *right, int64_t right_index) {
+    if (format->is_number) {
+        return (left->numbers[left_index] > right->numbers[right_index]) -
+               (left->numbers[left_index] < right->numbers[right_index]);
+    }
+    const uint32_t *a = left->offsets + left_index, *b = right->offsets + right_index;
+    return stoa_bytes_compare(left->bytes + a[0], a[1] - a[0], right->bytes + b[0], b[1] - b[0]);
+}
 
 static size_t text_size(stoa_key_part_kind kind, const uint8_t *bytes, size_t size) {
     size_t zeros = 0;

@@ -78,6 +78,13 @@ static inline stoa_keys_view stoa_keys_view_of(const stoa_keys *keys) {
                             keys->bytes.data, (const uint32_t *)(const void *)keys->offsets.data};
 }
 
+/// One key as bytes; those of a number are put into `number`.
+const uint8_t *stoa_keys_bytes(const stoa_key_format *format, const stoa_keys_view *keys,
+                               int64_t index, uint8_t number[8], size_t *out_size);
+/// -1, 0 or 1.
+int stoa_keys_compare(const stoa_key_format *format, const stoa_keys_view *left, int64_t left_index,
+                      const stoa_keys_view *right, int64_t right_index);
+
 /// Appends the keys of rows [first, first + count) of a batch in the schema's canonical layout. Floats
 /// lose what has no order: -0.0 becomes 0.0, every NaN the same.
 ///

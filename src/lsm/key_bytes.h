@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* A byte 0 within a text stands as ESCAPED ESCAPE; ESCAPED ESCAPED ends it. */
 enum {
@@ -31,6 +32,15 @@ static inline uint64_t stoa_key_get_number(const uint8_t *bytes, int32_t size) {
         number = number << 8 | bytes[i];
     }
     return number;
+}
+
+/// The first 8 of `size` bytes as a number, as if zeros followed shorter ones.
+static inline uint64_t stoa_key_prefix(const uint8_t *bytes, size_t size) {
+    uint8_t prefix[8] = {0};
+    if (size > 0) {
+        memcpy(prefix, bytes, size < sizeof prefix ? size : sizeof prefix);
+    }
+    return stoa_key_get_number(prefix, sizeof prefix);
 }
 
 /// Of 16 little-endian bytes.

@@ -1,7 +1,5 @@
 #include "lsm/memtable_internal.h"
 
-#include "lsm/key_bytes.h"
-
 stoa_status stoa_memtable_create(stoa_pool *pool, const stoa_stripe_layout *layout,
                                  stoa_memtable **out, stoa_error *err) {
     void *memory = NULL;
@@ -109,29 +107,12 @@ int64_t stoa_memtable_row_count(const stoa_memtable *table) {
 const uint8_t *stoa_memtable_key(const stoa_memtable *table, const stoa_memtable_row *row,
                                  uint8_t number[8], size_t *out_size) {
     const stoa_keys_view keys = stoa_keys_view_of(&row->piece->keys);
-    const stoa_key_format *format = table->layout->key;
-    if (format->is_number) {
-        *out_size = (size_t)format->fixed_bytes;
-        stoa_key_put_number(number, keys.numbers[row->row], format->fixed_bytes);
-        return number;
-    }
-    *out_size = keys.offsets[row->row + 1] - keys.offsets[row->row];
-    return keys.bytes + keys.offsets[row->row];
+    return stoa_keys_bytes(table->layout->key, &keys, row->row, number, out_size);
 }
 
 int stoa_memtable_compare(const stoa_memtable *table, const stoa_memtable_row *left,
                           const stoa_memtable_row *right) {
     const stoa_keys_view a = stoa_keys_view_of(&left->piece->keys);
     const stoa_keys_view b = stoa_keys_view_of(&right->piece->keys);
-    if (table->layout->key->is_number) {
-        return (a.numbers[left->row] > b.numbers[right->row]) -
-               (a.numbers[left->row] < b.numbers[right->row]);
-    }
-    const uint32_t a_size = a.offsets[left->row + 1] - a.offsets[left->row];
-    const uint32_t b_size = b.offsets[right->row + 1] - b.offsets[right->row];
-    const uint32_t common = a_size < b_size ? a_size : b_size;
-    const int order = common == 0 ? 0
-                                  : memcmp(a.bytes + a.offsets[left->row],
-                                           b.bytes + b.offsets[right->row], common);
-    return order != 0 ? order : (a_size > b_size) - (a_size < b_size);
+    return stoa_keys_compare(table->layout->key, &a, left->row, &b, right->row);
 }

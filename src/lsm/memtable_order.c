@@ -15,15 +15,11 @@ struct item {
 };
 
 static uint64_t first_bytes(const stoa_memtable *table, const stoa_keys_view *keys, int64_t row) {
-    uint8_t bytes[8] = {0};
     if (table->layout->key->is_number) {
         return keys->numbers[row];
     }
-    const uint32_t size = keys->offsets[row + 1] - keys->offsets[row];
-    if (size > 0) {
-        memcpy(bytes, keys->bytes + keys->offsets[row], size < sizeof bytes ? size : sizeof bytes);
-    }
-    return stoa_key_get_number(bytes, sizeof bytes);
+    return stoa_key_prefix(keys->bytes + keys->offsets[row],
+                           keys->offsets[row + 1] - keys->offsets[row]);
 }
 
 /* ---- Sorting --------------------------------------------------------------------------------- */

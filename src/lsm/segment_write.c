@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/bits.h"
+#include "base/bytes.h"
 #include "base/hash.h"
 #include "codec/bitpack_kernel.h"
 #include "lsm/segment_format.h"
@@ -185,9 +186,7 @@ static stoa_status append_packed(const stoa_segment_writer *writer, size_t count
 
 static int compare_texts(const void *left, const void *right) {
     const struct text *a = left, *b = right;
-    const size_t common = a->size < b->size ? a->size : b->size;
-    const int order = common == 0 ? 0 : memcmp(a->bytes, b->bytes, common);
-    return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
+    return stoa_bytes_compare(a->bytes, a->size, b->bytes, b->size);
 }
 
 /* The slot of a number among those that were found: its own, or an empty one. */

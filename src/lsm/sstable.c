@@ -150,13 +150,6 @@ static stoa_status read_about(stoa_sst *table, const stoa_sst_footer *footer, st
     return STOA_OK;
 }
 
-static int compare_keys(const uint8_t *left, size_t left_size, const uint8_t *right,
-                        size_t right_size) {
-    const size_t common = left_size < right_size ? left_size : right_size;
-    const int order = common == 0 ? 0 : memcmp(left, right, common);
-    return order != 0 ? order : (left_size > right_size) - (left_size < right_size);
-}
-
 /* Everything but the offset in the file, which its caller has checked. */
 static bool read_entry(const stoa_sst *table, stoa_byte_reader *reader, const stoa_sst_entry *head,
                        struct entry *out) {
@@ -229,9 +222,9 @@ static stoa_status read_directory(stoa_sst *table, const stoa_sst_footer *footer
         stoa_sst_entry head;
         if (!stoa_byte_reader_get(&reader, &head, sizeof head) || head.offset != offset ||
             !lies_inside(table, offset, head.size) || !read_entry(table, &reader, &head, entry) ||
-            compare_keys(entry->first_key, entry->first_key_size, entry->last_key,
+            stoa_bytes_compare(entry->first_key, entry->first_key_size, entry->last_key,
                          entry->last_key_size) > 0 ||
-            (before != NULL && compare_keys(before->last_key, before->last_key_size,
+            (before != NULL && stoa_bytes_compare(before->last_key, before->last_key_size,
                                             entry->first_key, entry->first_key_size) > 0)) {
             return corrupt(table, at, "an entry of the directory that does not hold together", err);
         }
@@ -314,7 +307,7 @@ static int64_t find_stripe(const stoa_sst *table, const uint8_t *key, size_t siz
         const int64_t middle = low + count / 2;
         const struct entry *entry = &table->entries[middle];
         const bool is_less = is_number ? table->last_numbers[middle] < number
-                                       : compare_keys(entry->last_key, entry->last_key_size, key,
+                                       : stoa_bytes_compare(entry->last_key, entry->last_key_size, key,
                                                       size) < 0;
         if (is_less) {
             low = middle + 1;
@@ -359,13 +352,7 @@ static stoa_status verify_keys(const stoa_sst *table, const stoa_stripe *stripe,
     STOA_TRY(stoa_stripe_keys(stripe, &all, keys, err));
     const stoa_keys_view view = stoa_keys_view_of(keys);
     for (int64_t i = 1; i < view.count; i++) {
-        const bool falls = table->layout->key->is_number
-                               ? view.numbers[i] < view.numbers[i - 1]
-                               : compare_keys(view.bytes + view.offsets[i],
-                                              view.offsets[i + 1] - view.offsets[i],
-                                              view.bytes + view.offsets[i - 1],
-                                              view.offsets[i] - view.offsets[i - 1]) < 0;
-        if (falls) {
+        if (stoa_keys_compare(table->layout->key, &view, i, &view, i - 1) < 0) {
             return stoa_fail(err, STOA_CORRUPT, "row %" PRId64 ": a key less than the one before",
                              i);
         }

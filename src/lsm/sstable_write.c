@@ -24,15 +24,6 @@ static void widen(stoa_zone *zone, uint64_t number) {
     zone->has_bounds = 1;
 }
 
-/* The first 8 bytes of a value as a number, shorter ones as if zeros followed. */
-static uint64_t prefix_number(const uint8_t *bytes, size_t size) {
-    uint8_t prefix[8] = {0};
-    if (size > 0) {
-        memcpy(prefix, bytes, size < sizeof prefix ? size : sizeof prefix);
-    }
-    return stoa_key_get_number(prefix, sizeof prefix);
-}
-
 static void zone_of_numbers(const stoa_type *type, const struct ArrowArray *array, int64_t at,
                             int64_t count, const uint8_t *validity, stoa_zone *zone) {
     uint64_t numbers[BLOCK];
@@ -52,16 +43,16 @@ static uint64_t wide_number(const stoa_type *type, const struct ArrowArray *arra
     if (type->kind == STOA_TYPE_STRING || type->kind == STOA_TYPE_BINARY) {
         const int32_t *offsets = (const int32_t *)array->buffers[1] + at;
         const size_t size = (size_t)(offsets[1] - offsets[0]);
-        return prefix_number(size == 0 ? NULL : (const uint8_t *)array->buffers[2] + offsets[0],
+        return stoa_key_prefix(size == 0 ? NULL : (const uint8_t *)array->buffers[2] + offsets[0],
                              size);
     }
     const size_t size = type->kind == STOA_TYPE_FIXED ? (size_t)type->length : 16;
     const uint8_t *value = (const uint8_t *)array->buffers[1] + (size_t)at * size;
     if (type->kind != STOA_TYPE_DECIMAL) {
-        return prefix_number(value, size);
+        return stoa_key_prefix(value, size);
     }
     stoa_key_put_decimal(bytes, value);
-    return prefix_number(bytes, sizeof bytes);
+    return stoa_key_prefix(bytes, sizeof bytes);
 }
 
 static void zone_of_column(const stoa_type *type, const struct ArrowArray *array, int64_t at,
@@ -101,20 +92,14 @@ void stoa_sst_stripe_release(stoa_sst_stripe *stripe) {
     stoa_buffer_release(&stripe->entry);
 }
 
-/* The bytes of a key as they are compared. */
 static stoa_status append_key(const stoa_key_format *format, const stoa_keys_view *keys,
                               int64_t index, stoa_buffer *out, uint32_t *out_size,
                               stoa_error *err) {
     uint8_t number[8];
-    const uint8_t *bytes = number;
-    if (format->is_number) {
-        *out_size = (uint32_t)format->fixed_bytes;
-        stoa_key_put_number(number, keys->numbers[index], format->fixed_bytes);
-    } else {
-        bytes = keys->bytes + keys->offsets[index];
-        *out_size = keys->offsets[index + 1] - keys->offsets[index];
-    }
-    return stoa_buffer_append(out, bytes, *out_size, err);
+    size_t size;
+    const uint8_t *bytes = stoa_keys_bytes(format, keys, index, number, &size);
+    *out_size = (uint32_t)size;
+    return stoa_buffer_append(out, bytes, size, err);
 }
 
 static stoa_status append_zones(const stoa_stripe_layout *layout, const stoa_stripe_rows *rows,

@@ -84,8 +84,7 @@ STOA_MUST_USE stoa_status stoa_stripe_encode(stoa_stripe_encoder *encoder,
                                              stoa_stripe_part *parts, uint32_t *out_prefix,
                                              stoa_error *err);
 
-/// The class of a segment of the layout, and in `*out_count` how many values it has in a stripe of
-/// `row_count` rows; -1 for those within lists, which the list's offsets tell.
+/// What a segment of the layout holds.
 stoa_segment_type stoa_stripe_segment_type(const stoa_stripe_layout *layout, int32_t segment);
 
 #endif

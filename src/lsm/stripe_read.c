@@ -2,6 +2,7 @@
 
 #include "arrow/owner.h"
 #include "base/bits.h"
+#include "base/bytes.h"
 #include "base/hash.h"
 
 /* ---- Segments -------------------------------------------------------------------------------- */
@@ -88,9 +89,7 @@ stoa_status stoa_stripe_find_number(const stoa_stripe *stripe, uint64_t number, 
 static int compare_rest(const stoa_segment *keys, uint32_t row, const uint8_t *key, size_t size) {
     size_t found;
     const uint8_t *bytes = stoa_segment_value(keys, row, NULL, &found);
-    const size_t common = found < size ? found : size;
-    const int order = common == 0 ? 0 : memcmp(bytes, key, common);
-    return order != 0 ? order : (found > size) - (found < size);
+    return stoa_bytes_compare(bytes, found, key, size);
 }
 
 stoa_status stoa_stripe_find_bytes(const stoa_stripe *stripe, const uint8_t *key, size_t size,

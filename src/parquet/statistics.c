@@ -12,13 +12,6 @@
 #include "base/bytes.h"
 #include "parquet/statistics_kernel.h"
 
-static int compare_bytes(const uint8_t *left, size_t left_size, const uint8_t *right,
-                         size_t right_size) {
-    const size_t common = left_size < right_size ? left_size : right_size;
-    const int order = common > 0 ? memcmp(left, right, common) : 0;
-    return order != 0 ? order : (left_size > right_size) - (left_size < right_size);
-}
-
 /* The sign bit turned over makes two's complement sort as unsigned bytes do. */
 static int compare_signed(const uint8_t *left, const uint8_t *right, size_t size) {
     const uint8_t left_first = left[0] ^ 0x80;
@@ -33,7 +26,7 @@ int stoa_views_compare(stoa_leaf_class value_class, const stoa_bytes_view *left,
                        const stoa_bytes_view *right) {
     return value_class == STOA_LEAF_FIXED_SIGNED
                ? compare_signed(left->data, right->data, left->size)
-               : compare_bytes(left->data, left->size, right->data, right->size);
+               : stoa_bytes_compare(left->data, left->size, right->data, right->size);
 }
 
 static void set_bound(stoa_bound *bound, const void *bytes, size_t size) {
@@ -237,7 +230,7 @@ static int compare_bounds(stoa_leaf_class value_class, const stoa_bound *left,
     case STOA_LEAF_FLOAT: COMPARE_AS(float);
     case STOA_LEAF_DOUBLE: COMPARE_AS(double);
     case STOA_LEAF_FIXED_SIGNED: return compare_signed(left->bytes, right->bytes, left->size);
-    default: return compare_bytes(left->bytes, left->size, right->bytes, right->size);
+    default: return stoa_bytes_compare(left->bytes, left->size, right->bytes, right->size);
     }
 }
 

@@ -78,12 +78,6 @@ stoa_status stoa_variant_metadata_name(const stoa_variant_metadata *metadata, ui
     return STOA_OK;
 }
 
-static int compare_texts(const char *left, size_t left_size, const char *right, size_t right_size) {
-    const size_t common = left_size < right_size ? left_size : right_size;
-    const int order = common == 0 ? 0 : memcmp(left, right, common);
-    return order != 0 ? order : (left_size > right_size) - (left_size < right_size);
-}
-
 stoa_status stoa_variant_metadata_find(const stoa_variant_metadata *metadata, const char *name,
                                        size_t size, uint32_t *out_id, stoa_error *err) {
     const char *text;
@@ -92,7 +86,7 @@ stoa_status stoa_variant_metadata_find(const stoa_variant_metadata *metadata, co
     while (metadata->is_sorted && low < high) {
         const uint32_t middle = low + (high - low) / 2;
         STOA_TRY(stoa_variant_metadata_name(metadata, middle, &text, &text_size, err));
-        if (compare_texts(text, text_size, name, size) < 0) {
+        if (stoa_bytes_compare(text, text_size, name, size) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -102,7 +96,7 @@ stoa_status stoa_variant_metadata_find(const stoa_variant_metadata *metadata, co
     for (high = metadata->is_sorted && low < metadata->count ? low + 1 : metadata->count;
          low < high; low++) {
         STOA_TRY(stoa_variant_metadata_name(metadata, low, &text, &text_size, err));
-        if (compare_texts(text, text_size, name, size) == 0) {
+        if (stoa_bytes_compare(text, text_size, name, size) == 0) {
             *out_id = low;
             return STOA_OK;
         }
@@ -210,7 +204,7 @@ stoa_status stoa_variant_append_string(stoa_buffer *out, const void *text, size_
 
 static int compare_parts(const void *left, const void *right) {
     const stoa_variant_part *a = left, *b = right;
-    return compare_texts(a->name, a->name_size, b->name, b->name_size);
+    return stoa_bytes_compare(a->name, a->name_size, b->name, b->name_size);
 }
 
 static stoa_status sort_parts(stoa_variant_part *parts, uint32_t count, uint32_t *id_max,

@@ -6,6 +6,7 @@
 #include "parquet/verify_values.h"
 
 #include "base/bits.h"
+#include "base/bytes.h"
 #include "parquet/bloom_filter.h"
 
 enum { ROWS_MAX = 4096, PIECE_BYTES = 16 << 20 };
@@ -74,13 +75,6 @@ static enum order order_of(const stoa_parquet_element *element) {
     }
 }
 
-static bool less_bytes(const uint8_t *left, size_t left_size, const uint8_t *right,
-                       size_t right_size) {
-    const size_t common = left_size < right_size ? left_size : right_size;
-    const int order = common > 0 ? memcmp(left, right, common) : 0;
-    return order != 0 ? order < 0 : left_size < right_size;
-}
-
 /* Byte `at` of `size`, counted from the most significant of `width`, of a number in two's complement. */
 static uint8_t digit_of(const uint8_t *bytes, size_t size, size_t width, size_t at) {
     const size_t missing = width - size;
@@ -120,7 +114,7 @@ static bool is_less(enum order order, stoa_page_bound left, stoa_page_bound righ
     case UNSIGNED_64: LESS_AS(uint64_t);
     case FLOAT_32: LESS_AS(float);
     case FLOAT_64: LESS_AS(double);
-    case BYTES: return less_bytes(left.bytes, left.size, right.bytes, right.size);
+    case BYTES: return stoa_bytes_compare(left.bytes, left.size, right.bytes, right.size) < 0;
     case BIG_ENDIAN: return less_big_endian(left.bytes, left.size, right.bytes, right.size);
     }
     return false;

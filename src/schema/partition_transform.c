@@ -40,15 +40,7 @@ static uint32_t murmur3(const uint8_t *bytes, size_t size) {
 /* Unscaled, big-endian, in as few bytes as hold it. */
 static uint32_t hash_decimal(__int128 value) {
     uint8_t bytes[16];
-    for (int i = 0; i < 16; i++) {
-        bytes[15 - i] = (uint8_t)((unsigned __int128)value >> (8 * i));
-    }
-    int first = 0;
-    while (first < 15 && ((bytes[first] == 0 && bytes[first + 1] < 0x80) ||
-                          (bytes[first] == 0xFF && bytes[first + 1] >= 0x80))) {
-        first++;
-    }
-    return murmur3(bytes + first, (size_t)(16 - first));
+    return murmur3(bytes, stoa_store_i128_shortest(bytes, value));
 }
 
 static int64_t floor_div(int64_t value, int64_t by) {

@@ -2,6 +2,7 @@
  * vector instructions; eight of those bytes at a time are gathered into bits by one multiplication,
  * which moves the lowest bit of byte i to bit 56 + i. */
 #include "schema/select_kernel.h"
+#include "base/bytes.h"
 
 #include <string.h>
 
@@ -98,13 +99,6 @@ void stoa_select_i128(const void *values, int64_t count, stoa_compare op, __int1
     SELECT_LOOP(holds(op, order_i128(bytes + (size_t)(start + i) * 16, constant)))
 }
 
-static int order_bytes(const uint8_t *left, size_t left_size, const uint8_t *right,
-                       size_t right_size) {
-    size_t common = left_size < right_size ? left_size : right_size;
-    int order = common == 0 ? 0 : memcmp(left, right, common);
-    return order != 0 ? order : (left_size > right_size) - (left_size < right_size);
-}
-
 static size_t text_size(const int32_t *offsets, int64_t index) {
     return (size_t)(offsets[index + 1] - offsets[index]);
 }
@@ -125,14 +119,14 @@ void stoa_select_text(const int32_t *offsets, const uint8_t *bytes, int64_t coun
     if (op == STOA_COMPARE_EQUAL) {
         SELECT_LOOP(text_equal(offsets, bytes, start + i, constant, size))
     } else {
-        SELECT_LOOP(holds(op, order_bytes(text_at(offsets, bytes, start + i),
+        SELECT_LOOP(holds(op, stoa_bytes_compare(text_at(offsets, bytes, start + i),
                                           text_size(offsets, start + i), constant, size)))
     }
 }
 
 void stoa_select_fixed(const uint8_t *values, size_t width, int64_t count, stoa_compare op,
                        const uint8_t *constant, size_t size, uint8_t *out) {
-    SELECT_LOOP(holds(op, order_bytes(values + (size_t)(start + i) * width, width, constant, size)))
+    SELECT_LOOP(holds(op, stoa_bytes_compare(values + (size_t)(start + i) * width, width, constant, size)))
 }
 
 static bool has_prefix(const int32_t *offsets, const uint8_t *bytes, int64_t index,

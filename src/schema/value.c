@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/bytes.h"
 #include "base/utf8.h"
 #include "schema/constant.h"
 #include "schema/predicate.h"
@@ -15,15 +16,6 @@ static int compare_doubles(double left, double right) {
         return (isnan(left) ? 1 : 0) - (isnan(right) ? 1 : 0);
     }
     return (left > right) - (left < right);
-}
-
-static int compare_bytes(const stoa_value *left, const stoa_value *right) {
-    size_t common = left->size < right->size ? left->size : right->size;
-    int order = common == 0 ? 0 : memcmp(left->bytes, right->bytes, common);
-    if (order != 0) {
-        return order < 0 ? -1 : 1;
-    }
-    return (left->size > right->size) - (left->size < right->size);
 }
 
 int stoa_value_compare(const stoa_value *left, const stoa_value *right) {
@@ -38,7 +30,7 @@ int stoa_value_compare(const stoa_value *left, const stoa_value *right) {
     case STOA_TYPE_STRING:
     case STOA_TYPE_BINARY:
     case STOA_TYPE_FIXED:
-    case STOA_TYPE_UUID: return compare_bytes(left, right);
+    case STOA_TYPE_UUID: return stoa_bytes_compare(left->bytes, left->size, right->bytes, right->size);
     default: return (left->i > right->i) - (left->i < right->i);
     }
 }

@@ -41,15 +41,8 @@ static int kind_width(const stoa_type *type) {
 /* Unscaled, big-endian two's complement in as few bytes as hold it. */
 static stoa_status write_decimal(__int128 value, stoa_buffer *out, stoa_error *err) {
     uint8_t bytes[16];
-    for (int i = 0; i < 16; i++) {
-        bytes[15 - i] = (uint8_t)((unsigned __int128)value >> (8 * i));
-    }
-    int first = 0;
-    while (first < 15 && ((bytes[first] == 0 && bytes[first + 1] < 0x80) ||
-                          (bytes[first] == 0xFF && bytes[first + 1] >= 0x80))) {
-        first++;
-    }
-    return stoa_buffer_append(out, bytes + first, (size_t)(16 - first), err);
+    const size_t size = stoa_store_i128_shortest(bytes, value);
+    return stoa_buffer_append(out, bytes, size, err);
 }
 
 static bool read_decimal(const uint8_t *bytes, size_t size, __int128 *out) {

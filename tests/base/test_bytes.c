@@ -187,6 +187,35 @@ static void levels_are_parsed_by_name(void **state) {
                  "expected error, warn, info or debug but found 'loud'", err);
 }
 
+static void test_bytes_are_compared_as_unsigned(void **state) {
+    (void)state;
+    assert_int_equal(stoa_bytes_compare(NULL, 0, NULL, 0), 0);
+    assert_int_equal(stoa_bytes_compare(NULL, 0, "a", 1), -1);
+    assert_int_equal(stoa_bytes_compare("\x7f", 1, "\x80", 1), -1);
+    assert_int_equal(stoa_bytes_compare("ab", 2, "a", 1), 1);
+    assert_int_equal(stoa_bytes_compare("ab", 2, "ac", 2), -1);
+    assert_int_equal(stoa_bytes_compare("ab", 2, "ab", 2), 0);
+}
+
+static void test_shortest_i128(void **state) {
+    (void)state;
+    static const struct {
+        int64_t value;
+        size_t size;
+        uint8_t bytes[3];
+    } cases[] = {{0, 1, {0}},           {127, 1, {127}},        {128, 2, {0, 128}},
+                 {-1, 1, {255}},        {-128, 1, {128}},       {-129, 2, {255, 127}},
+                 {65536, 3, {1, 0, 0}}, {-32769, 3, {255, 127, 255}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t out[16];
+        assert_int_equal(stoa_store_i128_shortest(out, cases[i].value), cases[i].size);
+        assert_memory_equal(out, cases[i].bytes, cases[i].size);
+    }
+    uint8_t out[16];
+    assert_int_equal(stoa_store_i128_shortest(out, (__int128)1 << 126), 16);
+    assert_int_equal(out[0], 64);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(readers_stop_at_the_end_and_stay_there),
@@ -198,6 +227,8 @@ int main(void) {
         cmocka_unit_test(zigzag_puts_small_magnitudes_first),
         cmocka_unit_test(checked_arithmetic_says_when_it_does_not_fit),
         cmocka_unit_test(lines_above_the_level_are_dropped),
+        cmocka_unit_test(test_bytes_are_compared_as_unsigned),
+        cmocka_unit_test(test_shortest_i128),
         cmocka_unit_test(levels_are_parsed_by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
