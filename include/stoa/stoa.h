@@ -15,6 +15,7 @@
 #include <stoa/s3.h>
 #include <stoa/sched.h>
 #include <stoa/schema.h>
+#include <stoa/state.h>
 #include <stoa/status.h>
 #include <stoa/text.h>
 

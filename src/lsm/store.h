@@ -1,0 +1,50 @@
+/* The store: the state tables of one directory, under one log and one manifest. What programs call is
+ * in <stoa/state.h>; this is what `table` opens stores with, and what the files of this module share
+ * with each other is in store_internal.h. docs/design/lsm.md has the whole. */
+#ifndef STOA_LSM_STORE_H
+#define STOA_LSM_STORE_H
+
+#include <stoa/context.h>
+#include <stoa/state.h>
+
+#include "vfs/vfs.h"
+
+typedef struct stoa_store stoa_store;
+
+typedef struct stoa_store_options {
+    stoa_context context; /* pool and scheduler are not NULL */
+    stoa_fs_registry *file_systems;
+    const char *directory; /* made when it is missing */
+    bool create;
+    bool read_only;   /* no lock, no changes; stoa_store_follow takes up what others write */
+    const char *boot; /* see wal.h */
+    stoa_state_options settings;
+} stoa_store_options;
+
+/// Opens a store, and brings back what its log holds.
+///
+/// Errors   STOA_NOT_FOUND, STOA_LOCKED, STOA_CORRUPT, STOA_UNSUPPORTED  as stoa_manifest_open and
+///          stoa_wal_open; STOA_IO, STOA_NO_MEMORY, STOA_LIMIT
+/// Owns     `options` is copied, texts too. The caller closes it, after all that it opened from it.
+STOA_MUST_USE stoa_status stoa_store_open(const stoa_store_options *options, stoa_store **out,
+                                          stoa_error *err);
+/// Ends what runs in the background. The log keeps what is not in files yet. NULL is allowed.
+void stoa_store_close(stoa_store *store);
+
+/// Makes, opens, drops a table. Ids are the caller's, above 0, and never used twice.
+STOA_MUST_USE stoa_status stoa_store_create_table(stoa_store *store, int64_t id,
+                                                  const stoa_schema *schema,
+                                                  const stoa_state_table_options *options,
+                                                  stoa_error *err);
+/// Errors   STOA_NOT_FOUND
+STOA_MUST_USE stoa_status stoa_store_open_table(stoa_store *store, int64_t id, stoa_state **out,
+                                                stoa_error *err);
+STOA_MUST_USE stoa_status stoa_store_drop_table(stoa_store *store, int64_t id, stoa_error *err);
+
+/// A read-only store: takes up what was written since.
+STOA_MUST_USE stoa_status stoa_store_follow(stoa_store *store, stoa_error *err);
+
+/// The store of a table.
+stoa_store *stoa_state_store(const stoa_state *state);
+
+#endif
