@@ -7,15 +7,24 @@
 #include "lsm/table_options.h"
 #include "lsm/version.h"
 
+/* The one that takes the writes, and frozen ones that wait for being files. */
+enum { STOA_VIEW_MEMTABLES = 9 };
+
 typedef struct stoa_state_view {
     _Atomic int64_t references;
     stoa_pool *pool;
     stoa_definition *definition;
     stoa_version *version;
     int32_t memtable_count;
-    stoa_memtable *memtables[]; /* the newest first: it takes the writes */
+    stoa_memtable *memtables[STOA_VIEW_MEMTABLES]; /* the newest first: it takes the writes */
 } stoa_state_view;
 
+/// A view with one reference and no memtables yet; takes references of its own.
+STOA_MUST_USE stoa_status stoa_state_view_create(stoa_pool *pool, stoa_definition *definition,
+                                                 stoa_version *version, stoa_state_view **out,
+                                                 stoa_error *err);
+/// Puts a memtable behind those that are there, before the view is shared.
+void stoa_state_view_add(stoa_state_view *view, stoa_memtable *memtable);
 stoa_state_view *stoa_state_view_retain(stoa_state_view *view);
 /// NULL is allowed.
 void stoa_state_view_release(stoa_state_view *view);
