@@ -37,9 +37,10 @@ typedef struct stoa_manifest_edit {
     int64_t removed_count;
     const stoa_manifest_file *added;
     int64_t added_count;
-    uint64_t log_segment;   /* the first that is still needed; 0: as it was */
-    uint64_t next_file;     /* numbers from it on are free; 0: as it was */
-    uint64_t last_sequence; /* at least; 0: as it was */
+    uint64_t log_segment;      /* the first that is still needed; 0: as it was */
+    uint64_t next_file;        /* numbers from it on are free; 0: as it was */
+    uint64_t last_sequence;    /* at least; 0: as it was */
+    uint64_t flushed_sequence; /* rows up to it are in files, of all tables; 0: as it was */
 } stoa_manifest_edit;
 
 /* What all edits say together. */
@@ -51,6 +52,7 @@ typedef struct stoa_manifest_state {
     uint64_t log_segment;
     uint64_t next_file;
     uint64_t last_sequence;
+    uint64_t flushed_sequence;
 } stoa_manifest_state;
 
 typedef struct stoa_manifest stoa_manifest;
