@@ -1,45 +1,11 @@
-/* A filter is a number of blocks of eight 32-bit words. The upper half of a value's hash chooses the
- * block, and each word gets one bit, chosen by the lower half times an odd number of its own. The
- * header in thrift says how many bytes follow it.
+/* In the file a filter is a header in thrift, which says how many bytes follow it, and its blocks.
  *
- * Source   Apache Parquet format 2.12, "BloomFilter.md"; Putze, Sanders, Singler, "Cache-, Hash- and
- *          Space-Efficient Bloom Filters" */
+ * Source   Apache Parquet format 2.12, "BloomFilter.md" */
 #include "parquet/bloom_filter.h"
 
-#include "base/bytes.h"
 #include "parquet/thrift_reader.h"
 
-enum { WORDS = 8, HEADER_BYTES_MAX = 256 };
-
-static const uint32_t salts[WORDS] = {0x47b6137b, 0x44974d91, 0x8824ad5b, 0xa2b7289d,
-                                      0x705495c7, 0x2df1424b, 0x9efc4947, 0x5c6bfb31};
-
-static size_t block_of(size_t block_count, uint64_t hash) {
-    return (size_t)(((hash >> 32) * block_count) >> 32);
-}
-
-static uint32_t bit_of(uint64_t hash, int word) {
-    return UINT32_C(1) << (((uint32_t)hash * salts[word]) >> 27);
-}
-
-bool stoa_bloom_may_contain(const stoa_bloom_filter *filter, uint64_t hash) {
-    const uint8_t *block =
-        filter->blocks + block_of(filter->block_count, hash) * STOA_BLOOM_BLOCK_BYTES;
-    uint32_t missing = 0;
-    for (int i = 0; i < WORDS; i++) {
-        missing |= ~stoa_load_u32(block + i * 4) & bit_of(hash, i);
-    }
-    return missing == 0;
-}
-
-void stoa_bloom_insert(uint8_t *blocks, size_t block_count, uint64_t hash) {
-    uint8_t *block = blocks + block_of(block_count, hash) * STOA_BLOOM_BLOCK_BYTES;
-    for (int i = 0; i < WORDS; i++) {
-        stoa_store_u32(block + i * 4, stoa_load_u32(block + i * 4) | bit_of(hash, i));
-    }
-}
-
-/* ---- Reading --------------------------------------------------------------------------------- */
+enum { HEADER_BYTES_MAX = 256 };
 
 struct header {
     int32_t bytes;

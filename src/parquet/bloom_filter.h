@@ -1,20 +1,15 @@
-/* Split-block bloom filters: which values a column chunk certainly lacks.
+/* The bloom filters of a file: which values a column chunk certainly lacks. Their blocks and bits are
+ * codec/bloom_kernel.h's.
  *
  * Source   Apache Parquet format 2.12, "BloomFilter.md" */
 #ifndef STOA_PARQUET_BLOOM_FILTER_H
 #define STOA_PARQUET_BLOOM_FILTER_H
 
 #include "base/hash.h"
+#include "codec/bloom_kernel.h"
 #include "parquet/footer.h"
 
-enum { STOA_BLOOM_BLOCK_BYTES = 32 };
-
-typedef struct stoa_bloom_filter {
-    const uint8_t *blocks; /* NULL: the chunk has no filter */
-    size_t block_count;
-} stoa_bloom_filter;
-
-/// Reads the filter of column chunk `leaf` of row group `group`, if there is one.
+/// Reads the filter of column chunk `leaf` of row group `group`, if there is one. Nulls are in none.
 ///
 /// Errors   STOA_CORRUPT      the header does not decode, or the filter does not lie before the
 ///                            footer, is larger than the footer says, or is no number of blocks
@@ -29,11 +24,5 @@ STOA_MUST_USE stoa_status stoa_bloom_filter_read(stoa_file *file, const stoa_par
 static inline uint64_t stoa_bloom_hash(const void *plain, size_t size) {
     return stoa_xxhash64(plain, size);
 }
-
-/// False when the chunk certainly has no value of this hash. Nulls are in no filter.
-bool stoa_bloom_may_contain(const stoa_bloom_filter *filter, uint64_t hash);
-
-/// Sets the bits of a hash in `block_count` (at least 1) blocks.
-void stoa_bloom_insert(uint8_t *blocks, size_t block_count, uint64_t hash);
 
 #endif
