@@ -9,6 +9,8 @@
 
 #include <stoa/context.h>
 
+#include "base/hash.h"
+#include "lsm/range_set.h"
 #include "lsm/stripe_read.h"
 #include "vfs/vfs.h"
 
@@ -24,10 +26,8 @@ typedef struct stoa_zone {
 /* A stripe that is ready to be written; all-zero but for its buffers' pool is empty. */
 typedef struct stoa_sst_stripe {
     stoa_buffer bytes;
-    stoa_buffer entry; /* in the directory, but for the offset */
-    uint32_t row_count;
-    uint64_t sequence_min;
-    uint64_t sequence_max;
+    stoa_buffer entry;  /* in the directory, but for the offset */
+    stoa_buffer hashes; /* of its different keys: uint64_t, for the filter */
 } stoa_sst_stripe;
 
 void stoa_sst_stripe_init(stoa_sst_stripe *stripe, stoa_pool *pool);
@@ -48,17 +48,30 @@ typedef struct stoa_sst_summary {
     uint64_t file_bytes;
     int64_t row_count;
     int64_t stripe_count;
-    uint64_t sequence_min;
+    int64_t delete_count; /* rows that are deletions, and ranges */
+    int64_t range_count;
+    uint64_t sequence_min; /* of rows and ranges; UINT64_MAX where there is neither */
     uint64_t sequence_max;
 } stoa_sst_summary;
 
-/// Borrows the file (opened for sequential writes) and the layout until close.
+/* Of the bloom filter, for each key; what 0 means: one key in a hundred that is not there is looked for. */
+enum { STOA_SST_FILTER_BITS = 10, STOA_SST_FILTER_BITS_MAX = 64 };
+
+/// `filter_bits`: as stoa_state_table_options has it; 0: STOA_SST_FILTER_BITS, -1: no filter. The filter
+/// takes 8 bytes of memory a key until it is written. Borrows the file (opened for sequential writes)
+/// and the layout until close.
 STOA_MUST_USE stoa_status stoa_sst_writer_create(const stoa_context *context, stoa_file *file,
                                                  const stoa_stripe_layout *layout,
-                                                 stoa_sst_writer **out, stoa_error *err);
+                                                 int32_t filter_bits, stoa_sst_writer **out,
+                                                 stoa_error *err);
 /// Appends a stripe whose keys are not less than those before. Not used further after an error.
 STOA_MUST_USE stoa_status stoa_sst_writer_add(stoa_sst_writer *writer,
                                               const stoa_sst_stripe *stripe, stoa_error *err);
+/// Adds a range of deletions; its keys are copied. In any order, before or after stripes.
+///
+/// Errors   STOA_INVALID  a key of more than STOA_KEY_BYTES_MAX bytes; STOA_NO_MEMORY
+STOA_MUST_USE stoa_status stoa_sst_writer_add_range(stoa_sst_writer *writer,
+                                                    const stoa_key_range *range, stoa_error *err);
 /// Writes the ends and syncs the file.
 STOA_MUST_USE stoa_status stoa_sst_writer_finish(stoa_sst_writer *writer, stoa_sst_summary *out,
                                                  stoa_error *err);
@@ -77,8 +90,9 @@ typedef struct stoa_sst_position {
 
 /// Opens a table whose rows have the layout's schema and key.
 ///
-/// Errors   STOA_CORRUPT      no such file, or damage in what is checked now (with byte)
-///          STOA_UNSUPPORTED  a newer version of the format
+/// Errors   STOA_CORRUPT      no such file, or damage in what is checked now (with byte): directory,
+///                            schema and ranges
+///          STOA_UNSUPPORTED  a newer version of the format, or a section that a reader has to know
 ///          STOA_INVALID      another schema or key
 ///          STOA_IO, STOA_NO_MEMORY
 /// Owns     Takes the file, also on error; borrows the layout.
@@ -93,12 +107,32 @@ const stoa_stripe *stoa_sst_stripe_at(const stoa_sst *table, int64_t stripe);
 /// NULL for a column of the key.
 const stoa_zone *stoa_sst_zone(const stoa_sst *table, int64_t stripe, int32_t column);
 
+/// Its ranges of deletions, ready for queries.
+const stoa_range_set *stoa_sst_ranges(const stoa_sst *table);
+
+/// The bounds of all that the table says something of, rows and ranges: every key that it has or
+/// deletes is between `first` and `last`. Both stay empty where there is nothing. A bound may be no key:
+/// the last key before the end of a range of keys of any length is as long as a key can be.
+STOA_MUST_USE stoa_status stoa_sst_bounds(const stoa_sst *table, stoa_buffer *first,
+                                          stoa_buffer *last, stoa_error *err);
+
+/// The hash that filters are asked by.
+static inline uint64_t stoa_sst_key_hash(const uint8_t *key, size_t size) {
+    return stoa_hash64(key, size);
+}
+/// False when the table certainly has no row of a key with this hash (it may have a range). A filter
+/// that is damaged, which is checked at first use, is told to the logger and not asked again.
+///
+/// Threads  Any.
+bool stoa_sst_may_contain(stoa_sst *table, uint64_t hash);
+
 /// The first row whose key is not less than these bytes (of stoa_key_encode, perhaps of the first
 /// parts only).
 STOA_MUST_USE stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size,
                                         stoa_sst_position *out, stoa_error *err);
 
-/// Reads every byte that no segment's opening has checked yet, and decodes every segment.
+/// Reads every byte that no segment's opening has checked yet, decodes every segment, and holds what the
+/// directory and the filter say against the rows.
 STOA_MUST_USE stoa_status stoa_sst_verify(const stoa_sst *table, stoa_error *err);
 
 #endif

@@ -11,7 +11,12 @@ struct stoa_sst_writer {
     stoa_context context;
     stoa_file *file;
     const stoa_stripe_layout *layout;
+    int32_t filter_bits; /* 0: no filter */
     stoa_buffer directory;
+    stoa_buffer ranges;
+    stoa_buffer hashes;
+    stoa_sst_section sections[STOA_SST_FILTER];
+    uint32_t section_count;
     uint64_t offset;
     stoa_sst_summary summary;
 };
@@ -44,7 +49,7 @@ static uint64_t wide_number(const stoa_type *type, const struct ArrowArray *arra
         const int32_t *offsets = (const int32_t *)array->buffers[1] + at;
         const size_t size = (size_t)(offsets[1] - offsets[0]);
         return stoa_key_prefix(size == 0 ? NULL : (const uint8_t *)array->buffers[2] + offsets[0],
-                             size);
+                               size);
     }
     const size_t size = type->kind == STOA_TYPE_FIXED ? (size_t)type->length : 16;
     const uint8_t *value = (const uint8_t *)array->buffers[1] + (size_t)at * size;
@@ -85,11 +90,13 @@ void stoa_sst_stripe_init(stoa_sst_stripe *stripe, stoa_pool *pool) {
     *stripe = (stoa_sst_stripe){0};
     stoa_buffer_init(&stripe->bytes, pool);
     stoa_buffer_init(&stripe->entry, pool);
+    stoa_buffer_init(&stripe->hashes, pool);
 }
 
 void stoa_sst_stripe_release(stoa_sst_stripe *stripe) {
     stoa_buffer_release(&stripe->bytes);
     stoa_buffer_release(&stripe->entry);
+    stoa_buffer_release(&stripe->hashes);
 }
 
 static stoa_status append_key(const stoa_key_format *format, const stoa_keys_view *keys,
@@ -121,13 +128,48 @@ static stoa_status pad(stoa_buffer *out, stoa_error *err) {
     return stoa_buffer_append(out, &zero, stoa_sst_aligned(out->size) - out->size, err);
 }
 
+/* Versions of one key stand next to each other, and count once. */
+static stoa_status hash_keys(const stoa_stripe_layout *layout, const stoa_stripe_rows *rows,
+                             stoa_buffer *out, stoa_error *err) {
+    const stoa_key_format *format = layout->key;
+    uint64_t before = 0;
+    STOA_TRY(stoa_buffer_reserve(out, (size_t)rows->count * sizeof before, err));
+    for (int64_t i = 0; i < rows->count; i++) {
+        uint8_t number[8];
+        size_t size;
+        const uint8_t *key = stoa_keys_bytes(format, rows->keys, rows->first_key + i, number,
+                                             &size);
+        const uint64_t hash = stoa_sst_key_hash(key, size);
+        if (i == 0 || hash != before) {
+            memcpy(out->data + out->size, &hash, sizeof hash);
+            out->size += sizeof hash;
+        }
+        before = hash;
+    }
+    return STOA_OK;
+}
+
+static void count_rows(const stoa_stripe_rows *rows, stoa_sst_entry *entry) {
+    entry->row_count = (uint32_t)rows->count;
+    entry->sequence_min = UINT64_MAX;
+    for (int64_t i = 0; i < rows->count; i++) {
+        const uint64_t sequence = rows->sequences[i];
+        entry->sequence_min = sequence < entry->sequence_min ? sequence : entry->sequence_min;
+        entry->sequence_max = sequence > entry->sequence_max ? sequence : entry->sequence_max;
+        entry->delete_count += rows->operations[i] == STOA_OPERATION_DELETE;
+    }
+}
+
 stoa_status stoa_sst_stripe_encode(stoa_stripe_encoder *encoder, const stoa_stripe_layout *layout,
                                    const stoa_stripe_rows *rows, stoa_sst_stripe *out,
                                    stoa_error *err) {
     const size_t parts_size = (size_t)layout->segment_count * sizeof(stoa_stripe_part);
-    stoa_sst_entry entry = {.row_count = (uint32_t)rows->count};
+    stoa_sst_entry entry = {0};
     stoa_buffer_clear(&out->bytes);
     stoa_buffer_clear(&out->entry);
+    stoa_buffer_clear(&out->hashes);
+    count_rows(rows, &entry);
+    STOA_TRY(hash_keys(layout, rows, &out->hashes, err));
     STOA_TRY(stoa_buffer_append(&out->entry, &entry, sizeof entry, err));
     STOA_TRY(append_zones(layout, rows, &out->entry, err));
     STOA_TRY(stoa_buffer_reserve(&out->entry, parts_size, err));
@@ -140,14 +182,6 @@ stoa_status stoa_sst_stripe_encode(stoa_stripe_encoder *encoder, const stoa_stri
                         &entry.last_key_size, err));
     entry.size = (uint32_t)out->bytes.size;
     memcpy(out->entry.data, &entry, sizeof entry);
-    out->row_count = entry.row_count;
-    out->sequence_min = UINT64_MAX;
-    out->sequence_max = 0;
-    for (int64_t i = 0; i < rows->count; i++) {
-        const uint64_t sequence = rows->sequences[i];
-        out->sequence_min = sequence < out->sequence_min ? sequence : out->sequence_min;
-        out->sequence_max = sequence > out->sequence_max ? sequence : out->sequence_max;
-    }
     return pad(&out->entry, err);
 }
 
@@ -161,17 +195,23 @@ static stoa_status write_bytes(stoa_sst_writer *writer, const void *bytes, size_
 }
 
 stoa_status stoa_sst_writer_create(const stoa_context *context, stoa_file *file,
-                                   const stoa_stripe_layout *layout, stoa_sst_writer **out,
-                                   stoa_error *err) {
+                                   const stoa_stripe_layout *layout, int32_t filter_bits,
+                                   stoa_sst_writer **out, stoa_error *err) {
     void *memory = NULL;
     const stoa_sst_header header = {STOA_SST_MAGIC, STOA_SST_VERSION, 0};
+    STOA_ASSERT(filter_bits >= -1 && filter_bits <= STOA_SST_FILTER_BITS_MAX);
     STOA_TRY(stoa_pool_allocate(context->pool, sizeof(stoa_sst_writer), &memory, err));
     stoa_sst_writer *writer = memory;
     *writer = (stoa_sst_writer){.context = *context,
                                 .file = file,
                                 .layout = layout,
+                                .filter_bits = filter_bits == 0    ? STOA_SST_FILTER_BITS
+                                               : filter_bits == -1 ? 0
+                                                                   : filter_bits,
                                 .summary = {.sequence_min = UINT64_MAX}};
     stoa_buffer_init(&writer->directory, context->pool);
+    stoa_buffer_init(&writer->ranges, context->pool);
+    stoa_buffer_init(&writer->hashes, context->pool);
     const stoa_status status = write_bytes(writer, &header, sizeof header, err);
     if (status != STOA_OK) {
         stoa_sst_writer_close(writer);
@@ -186,28 +226,74 @@ void stoa_sst_writer_close(stoa_sst_writer *writer) {
         return;
     }
     stoa_buffer_release(&writer->directory);
+    stoa_buffer_release(&writer->ranges);
+    stoa_buffer_release(&writer->hashes);
     stoa_pool_free(writer->context.pool, writer, sizeof *writer);
+}
+
+static void count_sequences(stoa_sst_summary *summary, uint64_t least, uint64_t greatest) {
+    summary->sequence_min = least < summary->sequence_min ? least : summary->sequence_min;
+    summary->sequence_max = greatest > summary->sequence_max ? greatest : summary->sequence_max;
+}
+
+/* The first key may be the last one of the stripe before. */
+static stoa_status add_hashes(stoa_sst_writer *writer, const stoa_buffer *hashes, stoa_error *err) {
+    stoa_buffer *all = &writer->hashes;
+    const size_t size = sizeof(uint64_t);
+    const bool repeats = all->size > 0 &&
+                         memcmp(all->data + all->size - size, hashes->data, size) == 0;
+    return stoa_buffer_append(all, hashes->data + (repeats ? size : 0),
+                              hashes->size - (repeats ? size : 0), err);
 }
 
 stoa_status stoa_sst_writer_add(stoa_sst_writer *writer, const stoa_sst_stripe *stripe,
                                 stoa_error *err) {
-    stoa_sst_summary *summary = &writer->summary;
     stoa_sst_entry entry;
     STOA_TRY(stoa_cancel_check(writer->context.cancel, err));
     memcpy(&entry, stripe->entry.data, sizeof entry);
     entry.offset = writer->offset;
+    if (writer->filter_bits > 0) {
+        STOA_TRY(add_hashes(writer, &stripe->hashes, err));
+    }
     STOA_TRY(write_bytes(writer, stripe->bytes.data, stripe->bytes.size, err));
     STOA_TRY(stoa_buffer_append(&writer->directory, &entry, sizeof entry, err));
     STOA_TRY(stoa_buffer_append(&writer->directory, stripe->entry.data + sizeof entry,
                                 stripe->entry.size - sizeof entry, err));
-    summary->row_count += stripe->row_count;
-    summary->stripe_count++;
-    summary->sequence_min = stripe->sequence_min < summary->sequence_min ? stripe->sequence_min
-                                                                         : summary->sequence_min;
-    summary->sequence_max = stripe->sequence_max > summary->sequence_max ? stripe->sequence_max
-                                                                         : summary->sequence_max;
+    writer->summary.row_count += entry.row_count;
+    writer->summary.stripe_count++;
+    writer->summary.delete_count += entry.delete_count;
+    count_sequences(&writer->summary, entry.sequence_min, entry.sequence_max);
     return STOA_OK;
 }
+
+stoa_status stoa_sst_writer_add_range(stoa_sst_writer *writer, const stoa_key_range *range,
+                                      stoa_error *err) {
+    const size_t to_size = range->to_end ? 0 : range->to_size;
+    STOA_ASSERT(range->sequence > 0);
+    if (range->from_size > STOA_KEY_BYTES_MAX || to_size > STOA_KEY_BYTES_MAX) {
+        return stoa_fail(err, STOA_INVALID,
+                         "range of deletions: expected keys of at most %d bytes but found %zu",
+                         STOA_KEY_BYTES_MAX,
+                         range->from_size > to_size ? range->from_size : to_size);
+    }
+    const stoa_sst_range head = {range->sequence, (uint32_t)range->from_size, (uint32_t)to_size,
+                                 range->to_end, 0};
+    const size_t before = writer->ranges.size;
+    STOA_TRY(stoa_buffer_reserve(&writer->ranges,
+                                 sizeof head + stoa_sst_aligned(head.from_size + to_size), err));
+    /* There is room for all of it. */
+    STOA_TRY(stoa_buffer_append(&writer->ranges, &head, sizeof head, err));
+    STOA_TRY(stoa_buffer_append(&writer->ranges, range->from, head.from_size, err));
+    STOA_TRY(stoa_buffer_append(&writer->ranges, range->to, to_size, err));
+    STOA_TRY(pad(&writer->ranges, err));
+    STOA_ASSERT((writer->ranges.size - before) % STOA_SST_ALIGNMENT == 0);
+    writer->summary.range_count++;
+    writer->summary.delete_count++;
+    count_sequences(&writer->summary, range->sequence, range->sequence);
+    return STOA_OK;
+}
+
+/* ---- Ends ------------------------------------------------------------------------------------ */
 
 static stoa_status make_about(const stoa_sst_writer *writer, stoa_buffer *out, stoa_error *err) {
     const stoa_stripe_layout *layout = writer->layout;
@@ -215,6 +301,8 @@ static stoa_status make_about(const stoa_sst_writer *writer, stoa_buffer *out, s
     stoa_sst_about about = {
         .row_count = writer->summary.row_count,
         .stripe_count = writer->summary.stripe_count,
+        .delete_count = writer->summary.delete_count,
+        .range_count = writer->summary.range_count,
         .sequence_min = writer->summary.sequence_min,
         .sequence_max = writer->summary.sequence_max,
         .segment_count = (uint32_t)layout->segment_count,
@@ -232,17 +320,60 @@ static stoa_status make_about(const stoa_sst_writer *writer, stoa_buffer *out, s
     return pad(out, err);
 }
 
-static stoa_status write_ends(stoa_sst_writer *writer, stoa_buffer *about, stoa_error *err) {
+/* In place of what `out` held. */
+static stoa_status make_filter(const stoa_sst_writer *writer, stoa_buffer *out, stoa_error *err) {
+    const size_t keys = writer->hashes.size / sizeof(uint64_t);
+    const size_t block_bits = STOA_BLOOM_BLOCK_BYTES * 8;
+    const uint64_t *hashes = (const uint64_t *)(const void *)writer->hashes.data;
+    const size_t blocks_at = (size_t)writer->offset + sizeof(stoa_sst_filter);
+    const size_t block_count = (keys * (size_t)writer->filter_bits + block_bits - 1) / block_bits;
+    const stoa_sst_filter filter = {STOA_SST_HASH_XXH3,
+                                    (uint32_t)(0 - blocks_at) % STOA_SST_FILTER_ALIGNMENT,
+                                    block_count};
+    if (block_count > UINT32_MAX) {
+        return stoa_fail(err, STOA_LIMIT, "expected fewer keys in one SSTable than %zu", keys);
+    }
+    stoa_buffer_clear(out);
+    STOA_TRY(stoa_buffer_append(out, &filter, sizeof filter, err));
+    STOA_TRY(stoa_buffer_append_fill(out, 0, filter.padding + block_count * STOA_BLOOM_BLOCK_BYTES,
+                                     err));
+    uint8_t *blocks = out->data + sizeof filter + filter.padding;
+    for (size_t i = 0; i < keys; i++) {
+        stoa_bloom_insert(blocks, block_count, hashes[i]);
+    }
+    return STOA_OK;
+}
+
+static stoa_status write_section(stoa_sst_writer *writer, stoa_sst_section_kind kind,
+                                 const stoa_buffer *bytes, stoa_error *err) {
+    STOA_ASSERT(bytes->size % STOA_SST_ALIGNMENT == 0);
+    writer->sections[writer->section_count++] = (stoa_sst_section){
+        .kind = kind,
+        .flags = kind == STOA_SST_FILTER ? 0 : STOA_SST_SECTION_REQUIRED,
+        .offset = writer->offset,
+        .size = bytes->size,
+        .crc = stoa_crc32c(0, bytes->data, bytes->size),
+    };
+    return write_bytes(writer, bytes->data, bytes->size, err);
+}
+
+static stoa_status write_ends(stoa_sst_writer *writer, stoa_buffer *bytes, stoa_error *err) {
     stoa_sst_footer footer = {.version = STOA_SST_VERSION, .magic = STOA_SST_MAGIC};
-    STOA_TRY(make_about(writer, about, err));
-    footer.directory_offset = writer->offset;
-    footer.directory_size = writer->directory.size;
-    footer.directory_crc = stoa_crc32c(0, writer->directory.data, writer->directory.size);
-    STOA_TRY(write_bytes(writer, writer->directory.data, writer->directory.size, err));
-    footer.about_offset = writer->offset;
-    footer.about_size = about->size;
-    footer.about_crc = stoa_crc32c(0, about->data, about->size);
-    STOA_TRY(write_bytes(writer, about->data, about->size, err));
+    STOA_TRY(write_section(writer, STOA_SST_DIRECTORY, &writer->directory, err));
+    STOA_TRY(make_about(writer, bytes, err));
+    STOA_TRY(write_section(writer, STOA_SST_ABOUT, bytes, err));
+    if (writer->ranges.size > 0) {
+        STOA_TRY(write_section(writer, STOA_SST_RANGES, &writer->ranges, err));
+    }
+    if (writer->hashes.size > 0) {
+        STOA_TRY(make_filter(writer, bytes, err));
+        STOA_TRY(write_section(writer, STOA_SST_FILTER, bytes, err));
+    }
+    const size_t size = writer->section_count * sizeof *writer->sections;
+    footer.sections_offset = writer->offset;
+    footer.section_count = writer->section_count;
+    footer.sections_crc = stoa_crc32c(0, writer->sections, size);
+    STOA_TRY(write_bytes(writer, writer->sections, size, err));
     footer.crc = stoa_crc32c(0, &footer, offsetof(stoa_sst_footer, crc));
     STOA_TRY(write_bytes(writer, &footer, sizeof footer, err));
     return stoa_file_sync(writer->file, err);
@@ -250,10 +381,10 @@ static stoa_status write_ends(stoa_sst_writer *writer, stoa_buffer *about, stoa_
 
 stoa_status stoa_sst_writer_finish(stoa_sst_writer *writer, stoa_sst_summary *out,
                                    stoa_error *err) {
-    stoa_buffer about;
-    stoa_buffer_init(&about, writer->context.pool);
-    const stoa_status status = write_ends(writer, &about, err);
-    stoa_buffer_release(&about);
+    stoa_buffer bytes;
+    stoa_buffer_init(&bytes, writer->context.pool);
+    const stoa_status status = write_ends(writer, &bytes, err);
+    stoa_buffer_release(&bytes);
     if (status != STOA_OK) {
         return status;
     }

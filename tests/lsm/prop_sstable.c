@@ -1,9 +1,10 @@
 /* SSTables of random rows: written, opened, searched, verified; every flipped byte and every cut is
  * found; every allocation and call that fails is told. */
-#include "rows.h"
 #include "arrow/array.h"
+#include "base/bytes.h"
 #include "lsm/key_bytes.h"
 #include "lsm/sstable.h"
+#include "rows.h"
 
 enum { ROUNDS = 24, STRIPE_ROWS = 700 };
 
@@ -24,7 +25,28 @@ struct rows {
     stoa_keys keys;
     stoa_buffer sequences;
     stoa_buffer operations;
+    stoa_range_set ranges;
+    int32_t filter_bits;
 };
+
+/* Some ranges, of which the last may reach to the end. */
+static void make_ranges(stoa_pool *pool, support_random *random, int64_t count, struct rows *rows) {
+    rows->ranges = (stoa_range_set){.pool = pool};
+    for (int64_t i = 0; i < count; i++) {
+        uint8_t from[16], to[16];
+        stoa_error err;
+        const stoa_key_range range = {.from = from,
+                                      .from_size = support_random_below(random, 9),
+                                      .to = to,
+                                      .to_size = support_random_below(random, 9),
+                                      .to_end = support_random_below(random, 5) == 0,
+                                      .sequence = 1 + support_random_below(random, 5000)};
+        support_random_bytes(random, from, sizeof from);
+        support_random_bytes(random, to, sizeof to);
+        assert_ok(stoa_range_set_add(&rows->ranges, &range, &err), err);
+    }
+    stoa_range_set_finish(&rows->ranges);
+}
 
 static void make_rows(stoa_pool *pool, support_random *random, int round, int64_t count,
                       struct rows *rows) {
@@ -45,8 +67,14 @@ static void make_rows(stoa_pool *pool, support_random *random, int round, int64_
     if (!rows->key.is_number) {
         assert_ok(stoa_buffer_append(&rows->keys.offsets, &(uint32_t){0}, 4, &err), err);
     }
+    rows->filter_bits = (int32_t)support_random_below(random, 12) - 1;
+    make_ranges(pool, random, round % 3 == 0 ? 0 : (int64_t)support_random_below(random, 5), rows);
+    uint64_t sequence = 0;
     for (int64_t i = 0; i < count; i++) {
-        number += support_random_below(random, 4) * 7;
+        const uint64_t step = support_random_below(random, 4) * 7;
+        number += step;
+        sequence = step > 0 || i == 0 ? 1000 + support_random_below(random, 100) + (uint64_t)count
+                                      : sequence - 1;
         if (rows->key.is_number) {
             assert_ok(stoa_buffer_append(&rows->keys.numbers, &number, sizeof number, &err), err);
         } else {
@@ -55,14 +83,16 @@ static void make_rows(stoa_pool *pool, support_random *random, int round, int64_
             const uint32_t end = (uint32_t)rows->keys.bytes.size;
             assert_ok(stoa_buffer_append(&rows->keys.offsets, &end, sizeof end, &err), err);
         }
-        const uint64_t sequence = 1000 + support_random_below(random, 100);
         assert_ok(stoa_buffer_append(&rows->sequences, &sequence, sizeof sequence, &err), err);
-        assert_ok(stoa_buffer_append_byte(&rows->operations, STOA_OPERATION_PUT, &err), err);
+        assert_ok(stoa_buffer_append_byte(&rows->operations,
+                                          (uint8_t)support_random_below(random, 3), &err),
+                  err);
         rows->keys.count++;
     }
 }
 
 static void drop_rows(struct rows *rows) {
+    stoa_range_set_release(&rows->ranges);
     stoa_keys_release(&rows->keys);
     stoa_buffer_release(&rows->sequences);
     stoa_buffer_release(&rows->operations);
@@ -83,7 +113,8 @@ static stoa_status write_table(const support_world *world, const struct rows *ro
     stoa_sst_stripe stripe;
     stoa_sst_stripe_init(&stripe, world->pool);
     STOA_CHECK(stoa_vfs_open(world->registry, URI, STOA_OPEN_REPLACE, &context, &file, err));
-    STOA_CHECK(stoa_sst_writer_create(&context, file, &rows->layout, &writer, err));
+    STOA_CHECK(
+        stoa_sst_writer_create(&context, file, &rows->layout, rows->filter_bits, &writer, err));
     STOA_CHECK(stoa_stripe_encoder_create(world->pool, &rows->layout, &encoder, err));
     for (int64_t first = 0; first < rows->batch.length; first += STRIPE_ROWS) {
         const int64_t left = rows->batch.length - first;
@@ -96,6 +127,9 @@ static stoa_status write_table(const support_world *world, const struct rows *ro
                                        left < STRIPE_ROWS ? left : STRIPE_ROWS};
         STOA_CHECK(stoa_sst_stripe_encode(encoder, &rows->layout, &part, &stripe, err));
         STOA_CHECK(stoa_sst_writer_add(writer, &stripe, err));
+    }
+    for (int64_t i = 0; i < rows->ranges.count; i++) {
+        STOA_CHECK(stoa_sst_writer_add_range(writer, &rows->ranges.ranges[i], err));
     }
     STOA_CHECK(stoa_sst_writer_finish(writer, summary, err));
 
@@ -198,6 +232,73 @@ static void check_zones(const struct rows *rows, const stoa_sst *table) {
     }
 }
 
+/* Every key is found; where there is a filter few others are. */
+static void check_filter(const struct rows *rows, stoa_sst *table) {
+    const stoa_keys_view keys = stoa_keys_view_of(&rows->keys);
+    int64_t wrong = 0;
+    for (int64_t i = 0; i < keys.count; i++) {
+        uint8_t number[8];
+        size_t size;
+        const uint8_t *key = stoa_keys_bytes(&rows->key, &keys, i, number, &size);
+        const uint64_t hash = stoa_sst_key_hash(key, size);
+        assert_true(stoa_sst_may_contain(table, hash));
+        wrong += stoa_sst_may_contain(table, ~hash);
+    }
+    if (rows->filter_bits == -1) {
+        assert_int_equal(wrong, keys.count);
+    } else if (rows->filter_bits == 0 || rows->filter_bits >= 8) {
+        assert_true(wrong <= 10 + keys.count / 20);
+    }
+}
+
+static void check_counts(const struct rows *rows, const stoa_sst *table) {
+    const stoa_sst_summary *summary = stoa_sst_summary_of(table);
+    int64_t deletes = rows->ranges.count;
+    for (size_t i = 0; i < rows->operations.size; i++) {
+        deletes += rows->operations.data[i] == STOA_OPERATION_DELETE;
+    }
+    assert_int_equal(summary->row_count, rows->batch.length);
+    assert_int_equal(summary->delete_count, deletes);
+    assert_int_equal(summary->range_count, rows->ranges.count);
+}
+
+static void check_ranges(support_random *random, const struct rows *rows, const stoa_sst *table) {
+    const stoa_range_set *found = stoa_sst_ranges(table);
+    assert_int_equal(found->count, rows->ranges.count);
+    for (int i = 0; i < 200; i++) {
+        uint8_t key[8];
+        const size_t size = support_random_below(random, 9);
+        const uint64_t snapshot = support_random_below(random, 6000);
+        support_random_bytes(random, key, sizeof key);
+        assert_int_equal(stoa_range_set_cover(found, key, size, snapshot),
+                         stoa_range_set_cover(&rows->ranges, key, size, snapshot));
+    }
+}
+
+/* Keys that rows have or ranges hold are within the bounds. */
+static void check_bounds(stoa_pool *pool, support_random *random, const struct rows *rows,
+                         const stoa_sst *table) {
+    const stoa_keys_view keys = stoa_keys_view_of(&rows->keys);
+    stoa_buffer first, last;
+    stoa_error err;
+    stoa_buffer_init(&first, pool);
+    stoa_buffer_init(&last, pool);
+    assert_ok(stoa_sst_bounds(table, &first, &last, &err), err);
+    for (int64_t i = 0; i < keys.count + 500; i++) {
+        uint8_t number[8], any[8];
+        size_t size = rows->key.is_number ? 8 : support_random_below(random, 9);
+        support_random_bytes(random, any, sizeof any);
+        const uint8_t *key = i < keys.count ? stoa_keys_bytes(&rows->key, &keys, i, number, &size)
+                                            : any;
+        if (i < keys.count || stoa_range_set_cover(&rows->ranges, key, size, UINT64_MAX) > 0) {
+            assert_true(stoa_bytes_compare(first.data, first.size, key, size) <= 0);
+            assert_true(stoa_bytes_compare(last.data, last.size, key, size) >= 0);
+        }
+    }
+    stoa_buffer_release(&first);
+    stoa_buffer_release(&last);
+}
+
 static void tables_come_back(void **state) {
     support_random random = support_random_open("lsm.prop_sstable rows");
     (void)state;
@@ -217,6 +318,10 @@ static void tables_come_back(void **state) {
         check_columns(world.pool, &rows, table);
         check_search(&random, &rows, table);
         check_zones(&rows, table);
+        check_filter(&rows, table);
+        check_counts(&rows, table);
+        check_ranges(&random, &rows, table);
+        check_bounds(world.pool, &random, &rows, table);
         assert_ok(stoa_sst_verify(table, &err), err);
         stoa_sst_close(table);
         drop_rows(&rows);

@@ -1,0 +1,58 @@
+/* What the files of the SSTable reader share. */
+#ifndef STOA_LSM_SSTABLE_INTERNAL_H
+#define STOA_LSM_SSTABLE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "lsm/sstable_format.h"
+
+/* A stripe and what the directory says of it. */
+typedef struct stoa_sst_member {
+    stoa_stripe stripe;
+    const stoa_zone *zones;
+    const uint8_t *first_key;
+    const uint8_t *last_key;
+    uint32_t first_key_size;
+    uint32_t last_key_size;
+    uint32_t delete_count;
+    uint64_t offset;
+    uint64_t sequence_min;
+    uint64_t sequence_max;
+} stoa_sst_member;
+
+typedef enum stoa_sst_filter_state {
+    STOA_SST_FILTER_UNCHECKED,
+    STOA_SST_FILTER_SOUND,
+    STOA_SST_FILTER_UNUSABLE /* there is none, or it is damaged */
+} stoa_sst_filter_state;
+
+struct stoa_sst {
+    stoa_context context;
+    stoa_file *file;
+    const stoa_stripe_layout *layout;
+    const uint8_t *bytes;
+    uint64_t size;
+    bool is_mapped;
+    stoa_buffer copy; /* of a file that cannot be mapped */
+    stoa_arena arena;
+    stoa_sst_section sections[STOA_SST_SECTIONS_MAX];
+    uint32_t section_count;
+    stoa_sst_member *members; /* a stripe each */
+    stoa_stripe_slot *slots;
+    uint64_t *last_numbers; /* of keys that are numbers, a stripe each: searched first */
+    stoa_range_set ranges;
+    stoa_bloom_filter filter;
+    _Atomic uint8_t filter_state; /* a stoa_sst_filter_state */
+    stoa_sst_summary summary;
+};
+
+/// STOA_CORRUPT with the file and a byte of it.
+stoa_status stoa_sst_corrupt(const stoa_sst *table, uint64_t offset, const char *problem,
+                             stoa_error *err);
+/// NULL: the table has none.
+const stoa_sst_section *stoa_sst_section_of(const stoa_sst *table, stoa_sst_section_kind kind);
+/// Compares a section with its checksum.
+stoa_status stoa_sst_section_check(const stoa_sst *table, const stoa_sst_section *section,
+                                   stoa_error *err);
+
+#endif

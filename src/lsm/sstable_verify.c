@@ -1,0 +1,149 @@
+/* Verifying SSTables: every byte is read, every segment decoded, and what the directory and the filter
+ * say is held against the rows. */
+#include "base/bytes.h"
+#include "lsm/sstable_internal.h"
+
+static stoa_status check_order(const stoa_sst *table, const stoa_keys_view *keys,
+                               const stoa_segment *sequences, stoa_error *err) {
+    for (int64_t i = 1; i < keys->count; i++) {
+        const int order = stoa_keys_compare(table->layout->key, keys, i, keys, i - 1);
+        if (order < 0) {
+            return stoa_fail(err, STOA_CORRUPT, "row %" PRId64 ": a key less than the one before",
+                             i);
+        }
+        if (order == 0 && (uint64_t)stoa_segment_number(sequences, (uint32_t)i) >=
+                              (uint64_t)stoa_segment_number(sequences, (uint32_t)i - 1)) {
+            return stoa_fail(err, STOA_CORRUPT,
+                             "row %" PRId64 ": a version that is not older than the one before", i);
+        }
+    }
+    return STOA_OK;
+}
+
+static bool is_edge(const stoa_sst *table, const stoa_keys_view *keys, int64_t row,
+                    const uint8_t *key, size_t key_size) {
+    uint8_t number[8];
+    size_t size;
+    const uint8_t *bytes = stoa_keys_bytes(table->layout->key, keys, row, number, &size);
+    return stoa_bytes_compare(bytes, size, key, key_size) == 0;
+}
+
+static stoa_status check_edges(const stoa_sst *table, const stoa_sst_member *member,
+                               const stoa_keys_view *keys, stoa_error *err) {
+    if (!is_edge(table, keys, 0, member->first_key, member->first_key_size) ||
+        !is_edge(table, keys, keys->count - 1, member->last_key, member->last_key_size)) {
+        return stoa_fail(err, STOA_CORRUPT, "first or last key: not those of the directory");
+    }
+    return STOA_OK;
+}
+
+static stoa_status check_filter(const stoa_sst *table, const stoa_keys_view *keys,
+                                stoa_error *err) {
+    for (int64_t i = 0; table->filter.blocks != NULL && i < keys->count; i++) {
+        uint8_t number[8];
+        size_t size;
+        const uint8_t *key = stoa_keys_bytes(table->layout->key, keys, i, number, &size);
+        if (!stoa_bloom_may_contain(&table->filter, stoa_sst_key_hash(key, size))) {
+            return stoa_fail(err, STOA_CORRUPT, "row %" PRId64 ": a key that the filter lacks", i);
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status check_counts(const stoa_sst_member *member, const stoa_segment *sequences,
+                                const stoa_segment *operations, stoa_error *err) {
+    uint64_t least = UINT64_MAX, greatest = 0;
+    uint32_t deletes = 0;
+    for (uint32_t i = 0; i < member->stripe.row_count; i++) {
+        const uint64_t sequence = (uint64_t)stoa_segment_number(sequences, i);
+        const int64_t operation = stoa_segment_number(operations, i);
+        if (operation > STOA_OPERATION_MERGE) {
+            return stoa_fail(err, STOA_CORRUPT,
+                             "row %" PRIu32 ": expected an operation but found %" PRId64, i,
+                             operation);
+        }
+        least = sequence < least ? sequence : least;
+        greatest = sequence > greatest ? sequence : greatest;
+        deletes += operation == STOA_OPERATION_DELETE;
+    }
+    if (deletes != member->delete_count || least != member->sequence_min ||
+        greatest != member->sequence_max) {
+        return stoa_fail(err, STOA_CORRUPT,
+                         "deletions and sequence numbers: not those of the directory");
+    }
+    return STOA_OK;
+}
+
+static stoa_status verify_keys(const stoa_sst *table, const stoa_sst_member *member,
+                               stoa_keys *keys, stoa_error *err) {
+    const stoa_stripe *stripe = &member->stripe;
+    const stoa_stripe_selection all = {NULL, 0, stripe->row_count};
+    const stoa_segment *sequences, *operations;
+    STOA_TRY(stoa_stripe_keys(stripe, &all, keys, err));
+    STOA_TRY(
+        stoa_stripe_segment(stripe, STOA_STRIPE_SEQUENCES, stripe->row_count, &sequences, err));
+    STOA_TRY(
+        stoa_stripe_segment(stripe, STOA_STRIPE_OPERATIONS, stripe->row_count, &operations, err));
+    const stoa_keys_view view = stoa_keys_view_of(keys);
+    STOA_TRY(check_order(table, &view, sequences, err));
+    STOA_TRY(check_edges(table, member, &view, err));
+    STOA_TRY(check_counts(member, sequences, operations, err));
+    return check_filter(table, &view, err);
+}
+
+static stoa_status verify_padding(const stoa_stripe *stripe, stoa_error *err) {
+    for (int32_t i = 0; i < stripe->layout->segment_count; i++) {
+        const stoa_stripe_part *part = &stripe->parts[i];
+        const size_t end = (size_t)part->offset + part->size;
+        for (size_t at = end; at < stoa_sst_aligned(end); at++) {
+            if (stripe->bytes[at] != 0) {
+                return stoa_fail(err, STOA_CORRUPT, "expected zeros behind segment %" PRId32, i);
+            }
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status verify_stripe(const stoa_sst *table, const stoa_sst_member *member,
+                                 stoa_error *err) {
+    const stoa_stripe *stripe = &member->stripe;
+    const stoa_stripe_selection all = {NULL, 0, stripe->row_count};
+    stoa_keys keys;
+    STOA_TRY(verify_padding(stripe, err));
+    stoa_keys_init(&keys, table->context.pool);
+    const stoa_status status = verify_keys(table, member, &keys, err);
+    stoa_keys_release(&keys);
+    STOA_TRY(status);
+    for (int32_t i = 0; i < table->layout->schema->root.child_count; i++) {
+        struct ArrowArray column;
+        if (table->layout->column_nodes[i] >= 0) {
+            STOA_TRY(stoa_stripe_column(stripe, table->context.pool, i, &all, &column, err));
+            stoa_arrow_array_release(&column);
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status verify_sections(const stoa_sst *table, stoa_error *err) {
+    for (uint32_t i = 0; i < table->section_count; i++) {
+        STOA_TRY(stoa_sst_section_check(table, &table->sections[i], err));
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_sst_verify(const stoa_sst *table, stoa_error *err) {
+    const stoa_status sections = verify_sections(table, err);
+    if (sections != STOA_OK) {
+        stoa_wrap(err, "'%s'", stoa_file_uri(table->file));
+        return sections;
+    }
+    for (int64_t i = 0; i < table->summary.stripe_count; i++) {
+        STOA_TRY(stoa_cancel_check(table->context.cancel, err));
+        const stoa_status status = verify_stripe(table, &table->members[i], err);
+        if (status != STOA_OK) {
+            stoa_wrap(err, "'%s', stripe %" PRId64, stoa_file_uri(table->file), i);
+            return status;
+        }
+    }
+    return table->is_mapped ? stoa_file_map_check(table->file, err) : STOA_OK;
+}
