@@ -51,7 +51,10 @@ typedef enum stoa_compaction_style {
 /// to 0 to drop row i. Any thread; must not call Stoa.
 typedef void (*stoa_compaction_filter)(void *user, const struct ArrowArray *rows, uint8_t *keep);
 /// A program's own merge operator for one column: `operands` oldest first, the first one the base (null
-/// where there is none). The result's bytes stay valid until the next call.
+/// where there is none, or where it is not known yet), the others not null. Operands are folded in parts,
+/// so it must be associative: f(base, f(null, a, b)) is f(base, a, b); it is not called for one value
+/// alone. Called from any thread, several at once; the result's bytes stay valid until the same thread's
+/// next call. Must not call Stoa.
 typedef void (*stoa_merge_function)(void *user, const stoa_cell *operands, int64_t count,
                                     stoa_cell *out);
 
