@@ -6,6 +6,7 @@
 #include "lsm/merge_operator.h"
 
 #include "arrow/array.h"
+#include "arrow/gather_kernel.h"
 #include "arrow/owner.h"
 #include "base/bits.h"
 #include "lsm/key_kernel.h"
@@ -137,6 +138,28 @@ static stoa_status pick_extreme(const stoa_merge_column *column, bool greatest, 
     return pick_number(column, greatest, picks, err);
 }
 
+/* Values of one width are gathered at once: a fold for a get is of one group, and a builder would be
+ * most of its time. */
+static stoa_status gather_picks(const stoa_merge_column *column, const int64_t *picks,
+                                struct ArrowArray *out, stoa_error *err) {
+    const stoa_type *type = &column->field->type;
+    const int64_t count = column->groups.count;
+    stoa_buffer values;
+    if (stoa_type_is_nested(type->kind) || type->kind == STOA_TYPE_BOOLEAN ||
+        type->kind == STOA_TYPE_STRING || type->kind == STOA_TYPE_BINARY ||
+        type->kind == STOA_TYPE_UNKNOWN) {
+        return stoa_merge_take(column->pool, column->field, column->rows, picks, count, out, err);
+    }
+    const size_t width = stoa_type_value_bytes(type);
+    STOA_TRY(stoa_merge_array_init(column, 2, 0, out, err));
+    stoa_buffer_init(&values, column->pool);
+    STOA_TRY(stoa_buffer_reserve_exact(&values, (size_t)count * width, err));
+    values.size = (size_t)count * width;
+    stoa_gather_fixed(bytes_from(column, (int64_t)width), width, picks, count, values.data);
+    stoa_arrow_array_set_buffer(out, 1, &values);
+    return STOA_OK;
+}
+
 typedef enum pick { PICK_FIRST, PICK_LAST, PICK_LEAST, PICK_GREATEST } pick;
 
 static stoa_status fold_by_pick(const stoa_merge_column *column, pick which, struct ArrowArray *out,
@@ -154,8 +177,7 @@ static stoa_status fold_by_pick(const stoa_merge_column *column, pick which, str
     } else {
         STOA_CHECK(pick_extreme(column, which == PICK_GREATEST, picks, err));
     }
-    STOA_CHECK(stoa_merge_take(column->pool, column->field, column->rows, picks,
-                               column->groups.count, out, err));
+    STOA_CHECK(gather_picks(column, picks, out, err));
 
 done:
     stoa_buffer_release(&buffer);
