@@ -1,6 +1,6 @@
 /* Folding, column by column. Operators that answer one of the values they were given (the newest, the
  * least, the greatest) find its row, and the rows are gathered; sums, concatenations and sets are made
- * anew (merge_kernel.c, merge_list.c, merge_program.c).
+ * anew (merge_operator_kernel.c, merge_operator_list.c, merge_operator_program.c).
  *
  * Called by gets, scans and compactions. What can fail: memory, sums that do not fit, programs. */
 #include "lsm/merge_operator.h"
@@ -10,7 +10,7 @@
 #include "arrow/owner.h"
 #include "base/bits.h"
 #include "lsm/key_kernel.h"
-#include "lsm/merge_internal.h"
+#include "lsm/merge_operator_internal.h"
 #include "schema/constant.h"
 #include "schema/nulls.h"
 

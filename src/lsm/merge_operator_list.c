@@ -5,7 +5,7 @@
 #include "arrow/array.h"
 #include "arrow/owner.h"
 #include "lsm/key_kernel.h"
-#include "lsm/merge_internal.h"
+#include "lsm/merge_operator_internal.h"
 #include "schema/predicate.h"
 
 static const int32_t *offsets_of(const stoa_merge_column *column) {

@@ -6,7 +6,7 @@
 
 #include "arrow/builder.h"
 #include "lsm/cell.h"
-#include "lsm/merge_internal.h"
+#include "lsm/merge_operator_internal.h"
 
 struct program {
     char *name;

@@ -1,9 +1,9 @@
 /* What the files of the merge operators share. */
-#ifndef STOA_LSM_MERGE_INTERNAL_H
-#define STOA_LSM_MERGE_INTERNAL_H
+#ifndef STOA_LSM_MERGE_OPERATOR_INTERNAL_H
+#define STOA_LSM_MERGE_OPERATOR_INTERNAL_H
 
-#include "lsm/merge_kernel.h"
 #include "lsm/merge_operator.h"
+#include "lsm/merge_operator_kernel.h"
 #include "schema/schema.h"
 
 /* One column that is folded. */

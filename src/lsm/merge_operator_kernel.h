@@ -2,8 +2,8 @@
  *
  * Kernels: they allocate nothing and report nothing. Of equal values the older one wins, so that
  * folding a group in parts gives the same bits as folding it at once. */
-#ifndef STOA_LSM_MERGE_KERNEL_H
-#define STOA_LSM_MERGE_KERNEL_H
+#ifndef STOA_LSM_MERGE_OPERATOR_KERNEL_H
+#define STOA_LSM_MERGE_OPERATOR_KERNEL_H
 
 #include <stdbool.h>
 #include <stdint.h>

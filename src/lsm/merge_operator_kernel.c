@@ -1,6 +1,6 @@
 /* Loops over groups of rows, one instance a type. Groups are short (a few versions of one key), so the
  * branch on validity is taken once for each column, not for each value. */
-#include "lsm/merge_kernel.h"
+#include "lsm/merge_operator_kernel.h"
 
 #include <string.h>
 
