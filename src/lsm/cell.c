@@ -1,6 +1,7 @@
 /* A cell has what its column's type asks for in one of its members; include/stoa/state.h says which. */
 #include "lsm/cell.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "arrow/number.h"
@@ -39,11 +40,25 @@ static stoa_status check_decimal(const stoa_type *type, const stoa_cell *cell, s
                            stoa_type_describe(type).text);
 }
 
+static stoa_status check_length(const stoa_cell *cell, stoa_error *err) {
+    return cell->size <= INT32_MAX
+               ? STOA_OK
+               : stoa_fail(err, STOA_LIMIT, "expected at most %" PRId32 " bytes but found %zu",
+                           INT32_MAX, cell->size);
+}
+
 static stoa_status check_text(const stoa_cell *cell, stoa_error *err) {
     size_t bad = 0;
+    STOA_TRY(check_length(cell, err));
     return stoa_utf8_valid(cell->bytes, cell->size, &bad)
                ? STOA_OK
                : stoa_fail(err, STOA_INVALID, "expected UTF-8 but found another byte at %zu", bad);
+}
+
+static stoa_status check_float(const stoa_cell *cell, stoa_error *err) {
+    return isfinite(cell->f) && !isfinite((float)cell->f)
+               ? stoa_fail(err, STOA_INVALID, "expected float but found %g", cell->f)
+               : STOA_OK;
 }
 
 /* A uint64 is any 64 bits. */
@@ -69,9 +84,9 @@ stoa_status stoa_cell_check(const stoa_field *field, const stoa_cell *cell, stoa
     switch (type->kind) {
     case STOA_TYPE_UNKNOWN:
         return stoa_fail(err, STOA_INVALID, "expected null, which is all that the type has");
-    case STOA_TYPE_FLOAT:
-    case STOA_TYPE_DOUBLE:
-    case STOA_TYPE_BINARY: return STOA_OK;
+    case STOA_TYPE_FLOAT: return check_float(cell, err);
+    case STOA_TYPE_DOUBLE: return STOA_OK;
+    case STOA_TYPE_BINARY: return check_length(cell, err);
     case STOA_TYPE_STRING: return check_text(cell, err);
     case STOA_TYPE_DECIMAL: return check_decimal(type, cell, err);
     case STOA_TYPE_FIXED:

@@ -16,6 +16,7 @@ void stoa_cell_from_array(const stoa_type *type, const struct ArrowArray *array,
 ///
 /// Errors   STOA_INVALID  expected and found, without the column's name
 ///          STOA_UNSUPPORTED  the type is nested
+///          STOA_LIMIT    2 GiB of bytes or more
 STOA_MUST_USE stoa_status stoa_cell_check(const stoa_field *field, const stoa_cell *cell,
                                           stoa_error *err);
 

@@ -2,7 +2,7 @@
  * newest row (plus one, so that 0 is empty). Older versions hang behind it: `before` of a row holds the
  * place of the one before, plus one.
  *
- * Who finds rows that are not in it takes the lock and adds them, piece by piece, with the next slots
+ * Who finds that rows are not in it takes the lock and adds them, piece by piece, with the next slots
  * prefetched while one is filled. Looking something up takes no lock: slots are only filled, or turned
  * to a newer row whose `before` was written first; a table that became too small is kept until the end. */
 #include "lsm/memtable_internal.h"
@@ -61,8 +61,7 @@ static stoa_status grow(stoa_memtable *table, int64_t keys, stoa_error *err) {
         const uint64_t value = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
         if (value != 0) {
             const stoa_memtable_row row = stoa_memtable_row_at(table, place_of(value));
-            const stoa_keys_view view = stoa_keys_view_of(&row.piece->keys);
-            uint64_t at = hash_of(table, &view, row.row) & slots->mask;
+            uint64_t at = hash_of(table, &row.piece->keys, row.row) & slots->mask;
             while (atomic_load_explicit(&slots->slots[at], memory_order_relaxed) != 0) {
                 at = (at + 1) & slots->mask;
             }
@@ -70,6 +69,7 @@ static stoa_status grow(stoa_memtable *table, int64_t keys, stoa_error *err) {
         }
     }
     atomic_store_explicit(&table->slots, slots, memory_order_release);
+    stoa_memtable_count_bytes(table, slots_bytes(count));
     return STOA_OK;
 }
 
@@ -96,46 +96,69 @@ static void add_row(stoa_memtable *table, stoa_memtable_slots *slots, stoa_memta
     atomic_store_explicit(&slots->slots[at], value, memory_order_release);
 }
 
-static stoa_status add_piece(stoa_memtable *table, uint32_t number, stoa_error *err) {
-    stoa_memtable_piece *piece = stoa_memtable_piece_at(table, number);
-    const stoa_keys_view keys = stoa_keys_view_of(&piece->keys);
-    uint64_t hashes[AHEAD];
+/* Room for `before` of all rows that a piece may get. */
+static stoa_status make_before(stoa_memtable *table, stoa_memtable_holder *holder,
+                               stoa_error *err) {
+    const size_t bytes = (size_t)holder->capacity * sizeof *holder->piece.before;
     void *memory = NULL;
-    STOA_TRY(
-        stoa_pool_allocate(table->pool, (size_t)keys.count * sizeof *piece->before, &memory, err));
-    const stoa_status status = grow(table, table->indexed_keys + keys.count, err);
-    if (status != STOA_OK) {
-        stoa_pool_free(table->pool, memory, (size_t)keys.count * sizeof *piece->before);
-        return status;
+    if (holder->piece.before == NULL) {
+        STOA_TRY(stoa_pool_allocate(table->pool, bytes, &memory, err));
+        holder->piece.before = memory;
+        stoa_memtable_count_bytes(table, bytes);
     }
-    piece->before = memory;
+    return STOA_OK;
+}
+
+static stoa_status add_rows(stoa_memtable *table, uint32_t number, uint32_t first, uint32_t end,
+                            stoa_error *err) {
+    stoa_memtable_holder *holder = stoa_memtable_holder_at(table, number);
+    const stoa_keys_view *keys = &holder->piece.keys;
+    uint64_t hashes[AHEAD];
+    STOA_TRY(make_before(table, holder, err));
+    STOA_TRY(grow(table, table->indexed_keys + (end - first), err));
     stoa_memtable_slots *slots = atomic_load_explicit(&table->slots, memory_order_relaxed);
-    for (int64_t i = 0; i < keys.count + AHEAD; i++) {
-        if (i >= AHEAD) {
-            add_row(table, slots, piece, number, (uint32_t)(i - AHEAD), hashes[i % AHEAD]);
+    for (uint32_t i = first; i < end + AHEAD; i++) {
+        if (i >= first + AHEAD) {
+            add_row(table, slots, &holder->piece, number, i - AHEAD, hashes[i % AHEAD]);
         }
-        if (i < keys.count) {
-            hashes[i % AHEAD] = hash_of(table, &keys, i);
+        if (i < end) {
+            hashes[i % AHEAD] = hash_of(table, keys, i);
             __builtin_prefetch(&slots->slots[hashes[i % AHEAD] & slots->mask]);
         }
     }
     return STOA_OK;
 }
 
+static stoa_status extend(stoa_memtable *table, stoa_error *err) {
+    const stoa_memtable_cursor end = stoa_memtable_end(table);
+    int64_t added = 0;
+    stoa_status status = STOA_OK;
+    stoa_memtable_cursor *at = &table->index_end;
+    while (status == STOA_OK && (at->piece < end.piece || at->row < end.row)) {
+        uint32_t piece_end;
+        const uint32_t first = stoa_memtable_rows_between(table, at->piece, *at, end, &piece_end);
+        if (first < piece_end) {
+            status = add_rows(table, at->piece, first, piece_end, err);
+        }
+        if (status == STOA_OK) {
+            added += piece_end - first;
+            *at = at->piece < end.piece ? (stoa_memtable_cursor){at->piece + 1, 0} : end;
+        }
+    }
+    atomic_fetch_add_explicit(&table->indexed_rows, added, memory_order_release);
+    return status;
+}
+
 /* The rows that are there now, at least, are in the index. */
 static stoa_status catch_up(stoa_memtable *table, stoa_error *err) {
-    const uint32_t count = atomic_load_explicit(&table->piece_count, memory_order_acquire);
-    if (atomic_load_explicit(&table->indexed_pieces, memory_order_acquire) >= count) {
+    const int64_t count = atomic_load_explicit(&table->row_count, memory_order_acquire);
+    if (atomic_load_explicit(&table->indexed_rows, memory_order_acquire) >= count) {
         return STOA_OK;
     }
-    stoa_status status = STOA_OK;
     pthread_mutex_lock(&table->index_lock);
-    uint32_t next = atomic_load_explicit(&table->indexed_pieces, memory_order_relaxed);
-    for (; next < count && status == STOA_OK; next++) {
-        status = add_piece(table, next, err);
-        if (status == STOA_OK) {
-            atomic_store_explicit(&table->indexed_pieces, next + 1, memory_order_release);
-        }
+    stoa_status status = STOA_OK;
+    if (atomic_load_explicit(&table->indexed_rows, memory_order_relaxed) < count) {
+        status = extend(table, err);
     }
     pthread_mutex_unlock(&table->index_lock);
     return status;
@@ -145,13 +168,13 @@ static stoa_status catch_up(stoa_memtable *table, stoa_error *err) {
 
 static bool is_key(const stoa_memtable *table, const stoa_memtable_row *row, const uint8_t *key,
                    size_t size, uint64_t number) {
-    const stoa_keys_view keys = stoa_keys_view_of(&row->piece->keys);
+    const stoa_keys_view *keys = &row->piece->keys;
     if (table->layout->key->is_number) {
-        return keys.numbers[row->row] == number;
+        return keys->numbers[row->row] == number;
     }
-    const uint32_t first = keys.offsets[row->row];
-    return keys.offsets[row->row + 1] - first == size &&
-           (size == 0 || memcmp(keys.bytes + first, key, size) == 0);
+    const uint32_t first = keys->offsets[row->row];
+    return keys->offsets[row->row + 1] - first == size &&
+           (size == 0 || memcmp(keys->bytes + first, key, size) == 0);
 }
 
 void stoa_memtable_before(const stoa_memtable *table, const stoa_memtable_row *row,

@@ -157,25 +157,36 @@ static void merge(const stoa_memtable *table, const stoa_memtable_order *before,
     }
 }
 
-/* Rows of pieces [first, end), the newest first. */
-static void list_items(const stoa_memtable *table, uint32_t first, uint32_t end,
-                       struct item *items) {
-    for (uint32_t number = end; number-- > first;) {
-        const stoa_keys_view keys = stoa_keys_view_of(&stoa_memtable_piece_at(table, number)->keys);
-        for (int64_t row = keys.count; row-- > 0;) {
-            *items++ = (struct item){first_bytes(table, &keys, row),
-                                     stoa_memtable_place(number, (uint32_t)row)};
+/* Rows between two cursors, the newest first. */
+static void list_items(const stoa_memtable *table, stoa_memtable_cursor from,
+                       stoa_memtable_cursor to, struct item *items) {
+    for (uint32_t number = to.piece + 1; number-- > from.piece;) {
+        const stoa_keys_view *keys = &stoa_memtable_holder_at(table, number)->piece.keys;
+        uint32_t end;
+        const uint32_t first = stoa_memtable_rows_between(table, number, from, to, &end);
+        for (uint32_t row = end; row-- > first;) {
+            *items++ = (struct item){first_bytes(table, keys, row),
+                                     stoa_memtable_place(number, row)};
         }
     }
 }
 
-static stoa_status extend(stoa_memtable *table, uint32_t end, stoa_error *err) {
+static int64_t count_rows(const stoa_memtable *table, stoa_memtable_cursor from,
+                          stoa_memtable_cursor to) {
     int64_t count = 0;
+    for (uint32_t number = from.piece; number <= to.piece; number++) {
+        uint32_t end;
+        const uint32_t first = stoa_memtable_rows_between(table, number, from, to, &end);
+        count += end - first;
+    }
+    return count;
+}
+
+static stoa_status extend(stoa_memtable *table, stoa_memtable_cursor end, stoa_error *err) {
+    const int64_t count = count_rows(table, table->order_end, end);
+    const int64_t old_count = table->order == NULL ? 0 : table->order->count;
     void *memory = NULL;
     stoa_memtable_order *order = NULL;
-    for (uint32_t i = table->ordered_pieces; i < end; i++) {
-        count += stoa_memtable_piece_at(table, i)->keys.count;
-    }
     if (count > UINT32_MAX) {
         return stoa_fail(err, STOA_LIMIT, "expected at most 2^32 rows in memory");
     }
@@ -183,32 +194,34 @@ static stoa_status extend(stoa_memtable *table, uint32_t end, stoa_error *err) {
     const size_t bytes = 2 * items_bytes + PASSES * DIGITS * sizeof(uint32_t);
     STOA_TRY(stoa_pool_allocate(table->pool, bytes, &memory, err));
     struct item *items = memory, *other = items + count;
-    const stoa_status status = create_order(table->pool,
-                                            count +
-                                                (table->order == NULL ? 0 : table->order->count),
-                                            &order, err);
+    const stoa_status status = create_order(table->pool, old_count + count, &order, err);
     if (status == STOA_OK) {
-        list_items(table, table->ordered_pieces, end, items);
+        list_items(table, table->order_end, end, items);
         merge(table, table->order,
               sort_items(table, items, other, count, (uint32_t (*)[DIGITS])(void *)(other + count)),
               count, order->rows);
         if (table->order != NULL) {
             stoa_memtable_order_close(table->order);
         }
+        stoa_memtable_count_bytes(table, (size_t)count * sizeof *order->rows);
         table->order = order;
-        table->ordered_pieces = end;
+        table->order_end = end;
     }
     stoa_pool_free(table->pool, memory, bytes);
     return status;
 }
 
+/* No rows: an order of none, which is kept as well. */
 stoa_status stoa_memtable_order_of(stoa_memtable *table, stoa_memtable_order **out,
                                    stoa_error *err) {
     stoa_status status = STOA_OK;
-    const uint32_t end = atomic_load_explicit(&table->piece_count, memory_order_acquire);
+    const int64_t count = atomic_load_explicit(&table->row_count, memory_order_acquire);
     pthread_mutex_lock(&table->order_lock);
-    if (table->order == NULL || table->ordered_pieces < end) {
-        status = extend(table, end, err);
+    if (table->order == NULL) {
+        status = create_order(table->pool, 0, &table->order, err);
+    }
+    if (status == STOA_OK && table->order->count < count) {
+        status = extend(table, stoa_memtable_end(table), err);
     }
     if (status == STOA_OK) {
         *out = table->order;

@@ -2,34 +2,108 @@
 #include "lsm/memtable.h"
 #include "table_rows.h"
 
-enum { ROUNDS = 30, ROWS_MAX = 20000, IDS = 500, BATCH_MAX = 400 };
+enum {
+    ROUNDS = 30,
+    APPENDS = 40,
+    STAGED_MAX = 3,
+    BATCH_MAX = 400,
+    ROW_GROUP_MAX = 120,
+    ROWS_MAX = APPENDS * STAGED_MAX * BATCH_MAX,
+    IDS = 500,
+    RANGES = 200
+};
 
 struct model {
     int32_t ids[ROWS_MAX];
+    int64_t values[ROWS_MAX];
     uint64_t sequences[ROWS_MAX];
     stoa_operation operations[ROWS_MAX];
     int64_t count;
 };
 
-static void append_batch(stoa_memtable *table, const struct table_format *format,
-                         support_random *random, struct model *model, uint64_t *sequence) {
-    int32_t ids[BATCH_MAX];
-    int64_t values[BATCH_MAX] = {0};
+static void remember(struct model *model, int32_t id, int64_t value, uint64_t sequence,
+                     stoa_operation operation) {
+    model->ids[model->count] = id;
+    model->values[model->count] = value;
+    model->sequences[model->count] = sequence;
+    model->operations[model->count++] = operation;
+}
+
+static stoa_operation random_operation(support_random *random) {
+    return support_random_below(random, 4) == 0 ? STOA_OPERATION_DELETE : STOA_OPERATION_PUT;
+}
+
+/* A batch that is staged; it and its keys stay where they are until it is published. */
+struct staged {
     struct ArrowArray batch;
+    stoa_keys keys;
+};
+
+static void stage_batch(stoa_memtable *table, const struct table_format *format,
+                        support_random *random, struct staged *staged, struct model *model,
+                        uint64_t *sequence) {
+    int32_t ids[BATCH_MAX];
+    int64_t values[BATCH_MAX];
     stoa_error err;
     const int64_t count = (int64_t)support_random_below(random, BATCH_MAX);
-    const stoa_operation operation = support_random_below(random, 4) == 0 ? STOA_OPERATION_DELETE
-                                                                          : STOA_OPERATION_PUT;
-    *sequence += support_random_below(random, 3); /* numbers may be left out */
+    const stoa_operation operation = random_operation(random);
     for (int64_t i = 0; i < count; i++) {
         ids[i] = (int32_t)support_random_between(random, -IDS, IDS);
-        model->ids[model->count] = ids[i];
-        model->sequences[model->count] = *sequence + (uint64_t)i;
-        model->operations[model->count++] = operation;
+        values[i] = support_random_between(random, -1, 1000);
+        remember(model, ids[i], values[i], *sequence + (uint64_t)i, operation);
     }
-    table_batch(format, ids, values, count, &batch);
-    assert_ok(stoa_memtable_append(table, &batch, operation, *sequence, &err), err);
+    table_batch(format, ids, values, count, &staged->batch);
+    stoa_keys_init(&staged->keys, format->pool);
+    assert_ok(stoa_keys_append(&format->key, &staged->batch, 0, count, &staged->keys, &err), err);
+    assert_ok(stoa_memtable_stage_batch(table, &staged->batch, &staged->keys, operation, *sequence,
+                                        &err),
+              err);
     *sequence += (uint64_t)count;
+}
+
+static void stage_rows(stoa_memtable *table, const struct table_format *format,
+                       support_random *random, struct model *model, uint64_t *sequence) {
+    for (uint64_t count = support_random_below(random, ROW_GROUP_MAX); count > 0; count--) {
+        const int32_t id = (int32_t)support_random_between(random, -IDS, IDS);
+        const int64_t value = support_random_between(random, -1, 1000);
+        const stoa_operation operation = random_operation(random);
+        stoa_cell cells[3];
+        char text[32];
+        stoa_error err;
+        *sequence += support_random_below(random, 3); /* other tables have numbers too */
+        table_cells(format, id, value, text, cells);
+        assert_ok(stoa_memtable_stage_row(table, cells, operation, *sequence, &err), err);
+        memset(text, 'x', sizeof text);
+        remember(model, id, value, (*sequence)++, operation);
+    }
+}
+
+/* Batches and rows that are staged together, and then there together or not at all. */
+static void append(stoa_memtable *table, const struct table_format *format, support_random *random,
+                   struct model *model, uint64_t *sequence) {
+    struct staged staged[STAGED_MAX] = {0};
+    const int64_t before = model->count;
+    const uint64_t first = *sequence;
+    for (uint64_t i = support_random_below(random, STAGED_MAX + 1); i-- > 0;) {
+        if (support_random_bool(random)) {
+            stage_rows(table, format, random, model, sequence);
+        } else {
+            stage_batch(table, format, random, &staged[i], model, sequence);
+        }
+    }
+    assert_int_equal(stoa_memtable_row_count(table), before);
+    if (support_random_below(random, 4) == 0) {
+        stoa_memtable_discard(table);
+        model->count = before;
+        *sequence = first;
+    } else {
+        stoa_memtable_publish(table);
+    }
+    for (int i = 0; i < STAGED_MAX; i++) {
+        assert_true(model->count == before || staged[i].batch.release == NULL);
+        stoa_arrow_array_release(&staged[i].batch);
+        stoa_keys_release(&staged[i].keys);
+    }
     assert_int_equal(stoa_memtable_row_count(table), model->count);
 }
 
@@ -40,6 +114,19 @@ static int64_t find(const struct model *model, int32_t id, uint64_t sequence) {
         i--;
     }
     return i;
+}
+
+static void check_row(const stoa_memtable *table, const struct table_format *format,
+                      const stoa_memtable_row *row, const struct model *model, int64_t expected) {
+    const int32_t columns[] = {format->has_text ? 2 : 1, format->has_text ? 1 : 0};
+    stoa_cell cells[2];
+    assert_int_equal(stoa_memtable_operation(row), model->operations[expected]);
+    stoa_memtable_cells(table, row, columns, 2, cells);
+    assert_int_equal(cells[1].i, model->ids[expected]);
+    if (model->operations[expected] == STOA_OPERATION_PUT) {
+        assert_int_equal(cells[0].is_null, model->values[expected] < 0);
+        assert_true(cells[0].is_null || cells[0].i == model->values[expected]);
+    }
 }
 
 static void check_gets(stoa_memtable *table, const struct table_format *format,
@@ -62,7 +149,7 @@ static void check_gets(stoa_memtable *table, const struct table_format *format,
                 break;
             }
             assert_int_equal(stoa_memtable_sequence(&row), model->sequences[expected]);
-            assert_int_equal(row.piece->operation, model->operations[expected]);
+            check_row(table, format, &row, model, expected);
             if (model->sequences[expected] == 0) {
                 break;
             }
@@ -119,8 +206,8 @@ static void rows_are_found(void **state) {
         table_format_open(pool, round % 2 == 1, &format);
         assert_ok(stoa_memtable_create(pool, &format.layout, &table, &err), err);
         model.count = 0;
-        for (int batch = 0; batch < 40; batch++) {
-            append_batch(table, &format, &random, &model, &sequence);
+        for (int batch = 0; batch < APPENDS; batch++) {
+            append(table, &format, &random, &model, &sequence);
             if (support_random_below(&random, 4) == 0) {
                 check_gets(table, &format, &random, &model, sequence);
             }
@@ -134,6 +221,62 @@ static void rows_are_found(void **state) {
         table_format_close(&format);
         support_pool_close(pool);
     }
+}
+
+/* Ranges are found as a list that is searched from end to end finds them. */
+static void ranges_are_found(void **state) {
+    support_random random = support_random_open("lsm.prop_memtable");
+    stoa_pool *pool = support_pool_open();
+    struct table_format format;
+    stoa_memtable *table;
+    stoa_error err;
+    struct {
+        uint8_t from, to;
+        bool to_end;
+    } ranges[RANGES];
+    int count = 0;
+    (void)state;
+    table_format_open(pool, false, &format);
+    assert_ok(stoa_memtable_create(pool, &format.layout, &table, &err), err);
+    assert_false(stoa_memtable_has_ranges(table));
+    while (count < RANGES) {
+        int end = count;
+        for (uint64_t i = support_random_below(&random, 4); i-- > 0 && end < RANGES; end++) {
+            support_random_bytes(&random, &ranges[end].from, 1);
+            support_random_bytes(&random, &ranges[end].to, 1);
+            ranges[end].to_end = support_random_below(&random, 10) == 0;
+            const stoa_key_range range = {.from = &ranges[end].from,
+                                          .from_size = 1,
+                                          .to = &ranges[end].to,
+                                          .to_size = 1,
+                                          .to_end = ranges[end].to_end,
+                                          .sequence = (uint64_t)end + 1};
+            assert_ok(stoa_memtable_stage_range(table, &range, &err), err);
+        }
+        if (support_random_below(&random, 4) == 0) {
+            stoa_memtable_discard(table);
+        } else {
+            stoa_memtable_publish(table);
+            count = end;
+        }
+        const uint8_t key = (uint8_t)support_random_below(&random, 256);
+        const uint64_t snapshot = support_random_below(&random, RANGES + 2);
+        uint64_t expected = 0;
+        for (int i = 0; i < count && (uint64_t)i < snapshot; i++) {
+            if (ranges[i].from <= key && (ranges[i].to_end || key < ranges[i].to)) {
+                expected = (uint64_t)i + 1;
+            }
+        }
+        assert_int_equal(stoa_memtable_range_cover(table, &key, 1, snapshot), expected);
+        assert_int_equal(stoa_memtable_has_ranges(table), count > 0);
+    }
+    stoa_range_set all = {.pool = pool};
+    assert_ok(stoa_memtable_ranges(table, &all, &err), err);
+    assert_int_equal(all.count, count);
+    stoa_range_set_release(&all);
+    stoa_memtable_close(table);
+    table_format_close(&format);
+    support_pool_close(pool);
 }
 
 /* Rows that are refused leave the table as it was. */
@@ -176,6 +319,7 @@ static void refused_rows(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_found),
+        cmocka_unit_test(ranges_are_found),
         cmocka_unit_test(refused_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <stoa/state.h>
+
 #include "arrow/builder.h"
 #include "lsm/stripe.h"
 #include "support.h"
@@ -58,6 +60,19 @@ static inline void table_key(const struct table_format *format, int32_t id, stoa
                                  .size = strlen(text)};
     }
     assert_ok(stoa_key_encode(&format->key, values, format->key.part_count, out, &err), err);
+}
+
+/// One row as cells, with its key only or as a whole; a negative value is a null. `text` is what the
+/// key's name lies in.
+static inline void table_cells(const struct table_format *format, int32_t id, int64_t value,
+                               char text[32], stoa_cell cells[3]) {
+    int32_t column = 0;
+    if (format->has_text) {
+        snprintf(text, 32, "name/%d", id / 4);
+        cells[column++] = (stoa_cell){.bytes = text, .size = strlen(text)};
+    }
+    cells[column++] = (stoa_cell){.i = id};
+    cells[column] = (stoa_cell){.is_null = value < 0, .i = value};
 }
 
 /// Rows of these ids; a negative value is a null.

@@ -1,0 +1,352 @@
+/* Rows that come one by one. They are written where readers will find them, behind the rows that are
+ * published, so that publishing is one store. A piece's buffers have a fixed size and lie in one block;
+ * when a row does not fit the next piece begins, twice as large as what the last one was used for. */
+#include "lsm/memtable_internal.h"
+
+#include "base/bits.h"
+#include "lsm/key_bytes.h"
+
+enum { ROWS_MIN = 16, ROWS_MAX = 8192, TEXT_BYTES = 16, ALIGNMENT = 64 };
+
+static bool is_text(const stoa_cell_rule *rule) {
+    return rule->class == STOA_CELL_STRING || rule->class == STOA_CELL_BINARY;
+}
+
+/* ---- Pieces ---------------------------------------------------------------------------------- */
+
+/* What lies in a block, one after the other; without a base, only how much it takes. */
+struct block {
+    uint8_t *base;
+    size_t size;
+};
+
+static void *take(struct block *block, size_t size) {
+    uint8_t *part = block->base == NULL ? NULL : block->base + block->size;
+    block->size += (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    return part;
+}
+
+/* Room for texts of `rows` rows: what the piece before took for each, and a quarter more. */
+static size_t text_capacity(size_t used, uint32_t used_rows, uint32_t rows, size_t needed) {
+    const size_t each = used_rows == 0 ? TEXT_BYTES : used / used_rows * 5 / 4 + 4;
+    const size_t capacity = each * rows < INT32_MAX ? each * rows : INT32_MAX;
+    return capacity > needed ? capacity : needed;
+}
+
+struct sizes {
+    const stoa_memtable_rows *before; /* NULL: none */
+    const stoa_cell *cells;           /* of the row that must fit; NULL: a deletion */
+    uint32_t rows;
+    size_t key_bytes;
+};
+
+static size_t column_capacity(const struct sizes *sizes, const stoa_cell_rule *rule, int32_t column,
+                              size_t key_needed) {
+    const stoa_memtable_rows *before = sizes->before;
+    const stoa_cell *cell = sizes->cells == NULL ? NULL : &sizes->cells[column];
+    if (!is_text(rule)) {
+        return 0;
+    }
+    return text_capacity(before == NULL ? 0 : before->columns[column].byte_count,
+                         before == NULL ? 0 : before->staged, sizes->rows,
+                         cell == NULL    ? key_needed
+                         : cell->is_null ? 0
+                                         : cell->size);
+}
+
+static void place_column(const stoa_cell_rule *rule, struct block *block, uint32_t rows,
+                         size_t byte_capacity, stoa_memtable_column *column) {
+    stoa_memtable_column made = {.byte_capacity = byte_capacity};
+    const int64_t buffers = rule->class == STOA_CELL_NULL ? 0 : is_text(rule) ? 3 : 2;
+    if (!rule->required && buffers > 0) {
+        made.validity = take(block, stoa_bitmap_bytes(rows));
+    }
+    if (is_text(rule)) {
+        made.values = take(block, ((size_t)rows + 1) * sizeof(int32_t));
+        made.bytes = take(block, byte_capacity);
+    } else if (buffers > 0) {
+        made.values = take(block, rule->size == 0 ? stoa_bitmap_bytes(rows) : rows * rule->size);
+    }
+    if (block->base == NULL) {
+        return;
+    }
+    *column = made;
+    column->buffers[0] = made.validity;
+    column->buffers[1] = made.values;
+    column->buffers[2] = made.bytes;
+    column->array = (struct ArrowArray){.length = rows,
+                                        .null_count = made.validity == NULL ? 0 : -1,
+                                        .n_buffers = buffers,
+                                        .buffers = column->buffers};
+    if (buffers == 0) {
+        column->array.null_count = rows;
+    }
+    if (is_text(rule)) {
+        memset(made.values, 0, sizeof(int32_t));
+    } else if (buffers > 0 && rule->size == 0) {
+        memset(made.values, 0, stoa_bitmap_bytes(rows));
+    }
+    if (made.validity != NULL) {
+        memset(made.validity, 0, stoa_bitmap_bytes(rows));
+    }
+}
+
+/* Lays a piece out; with a base, makes it. */
+static void place_rows(const stoa_memtable *table, const struct sizes *sizes, struct block *block) {
+    const int32_t column_count = table->layout->schema->root.child_count;
+    const bool is_number = table->layout->key->is_number;
+    stoa_memtable_holder *holder = take(block, sizeof *holder);
+    stoa_memtable_rows *rows = take(block,
+                                    sizeof *rows + (size_t)column_count * sizeof *rows->columns);
+    stoa_memtable_rows made = {
+        .capacity = sizes->rows,
+        .children = take(block, (size_t)column_count * sizeof *made.children),
+        .sequences = take(block, sizes->rows * sizeof *made.sequences),
+        .operations = take(block, sizes->rows),
+    };
+    if (is_number) {
+        made.numbers = take(block, sizes->rows * sizeof *made.numbers);
+    } else {
+        made.key_capacity = text_capacity(sizes->before == NULL
+                                              ? 0
+                                              : sizes->before->key_offsets[sizes->before->staged],
+                                          sizes->before == NULL ? 0 : sizes->before->staged,
+                                          sizes->rows, sizes->key_bytes);
+        made.key_offsets = take(block, ((size_t)sizes->rows + 1) * sizeof *made.key_offsets);
+        made.key_bytes = take(block, made.key_capacity);
+    }
+    if (block->base != NULL) {
+        *rows = made;
+        *holder = (stoa_memtable_holder){
+            .piece = {.batch = {.length = sizes->rows,
+                                .n_children = column_count,
+                                .n_buffers = 1,
+                                .children = rows->children},
+                      .keys = {sizes->rows, made.numbers, made.key_bytes, made.key_offsets},
+                      .sequences = made.sequences,
+                      .operations = made.operations},
+            .rows = rows,
+            .capacity = sizes->rows,
+        };
+        if (!is_number) {
+            made.key_offsets[0] = 0;
+        }
+    }
+    for (int32_t i = 0; i < column_count; i++) {
+        stoa_memtable_column *column = block->base == NULL ? NULL : &rows->columns[i];
+        place_column(&table->rules[i], block, sizes->rows,
+                     column_capacity(sizes, &table->rules[i], i, sizes->key_bytes), column);
+        if (column != NULL) {
+            rows->children[i] = &column->array;
+        }
+    }
+}
+
+/* A piece that this row fits into, after `before` (NULL: none). */
+static stoa_status begin_piece(stoa_memtable *table, const stoa_memtable_rows *before,
+                               const stoa_cell *cells, size_t key_bytes, stoa_error *err) {
+    struct sizes sizes = {.before = before,
+                          .cells = cells,
+                          .rows = ROWS_MIN,
+                          .key_bytes = key_bytes};
+    struct block block = {0};
+    void *memory = NULL;
+    while (before != NULL && sizes.rows < 2 * before->staged && sizes.rows < ROWS_MAX) {
+        sizes.rows *= 2;
+    }
+    place_rows(table, &sizes, &block);
+    STOA_TRY(stoa_memtable_make_room(table, err));
+    STOA_TRY(stoa_pool_allocate(table->pool, block.size, &memory, err));
+    const size_t size = block.size;
+    block = (struct block){.base = memory};
+    place_rows(table, &sizes, &block);
+    STOA_ASSERT(block.size == size);
+    stoa_memtable_holder *holder = memory;
+    holder->block_bytes = size;
+    stoa_memtable_stage_piece(table, holder);
+    return STOA_OK;
+}
+
+void stoa_memtable_rows_discard(stoa_memtable_holder *holder) {
+    stoa_memtable_rows *rows = holder->rows;
+    if (rows == NULL) {
+        return;
+    }
+    rows->staged = (uint32_t)atomic_load_explicit(&holder->piece.row_count, memory_order_relaxed);
+    for (int64_t i = 0; i < holder->piece.batch.n_children; i++) {
+        stoa_memtable_column *column = &rows->columns[i];
+        if (column->array.n_buffers == 3) {
+            column->byte_count = (size_t)((const int32_t *)column->buffers[1])[rows->staged];
+        }
+    }
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+static const stoa_memtable_rows *open_rows(const stoa_memtable *table) {
+    return table->staged_pieces == 0
+               ? NULL
+               : stoa_memtable_holder_at(table, table->staged_pieces - 1)->rows;
+}
+
+static bool column_fits(const stoa_memtable_column *column, size_t size) {
+    return size <= column->byte_capacity - column->byte_count;
+}
+
+/* Checks a row, and says whether its texts fit into the piece (NULL: none). */
+static stoa_status check_row(const stoa_memtable *table, const stoa_cell *cells,
+                             const stoa_memtable_rows *rows, bool *fits, stoa_error *err) {
+    const int32_t count = table->layout->schema->root.child_count;
+    for (int32_t i = 0; i < count; i++) {
+        const stoa_cell_rule *rule = &table->rules[i];
+        STOA_TRY(stoa_cell_rule_check(rule, &cells[i], err));
+        if (rows != NULL && is_text(rule) && !cells[i].is_null) {
+            *fits = *fits && column_fits(&rows->columns[i], cells[i].size);
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status check_key(const stoa_memtable *table, const stoa_cell *cells,
+                             const stoa_memtable_rows *rows, bool *fits, stoa_error *err) {
+    const stoa_key_format *key = table->layout->key;
+    for (int32_t i = 0; i < key->part_count; i++) {
+        const int32_t column = key->parts[i].column;
+        STOA_TRY(stoa_cell_rule_check(&table->rules[column], &cells[i], err));
+        if (rows != NULL && is_text(&table->rules[column])) {
+            *fits = *fits && column_fits(&rows->columns[column], cells[i].size);
+        }
+    }
+    return STOA_OK;
+}
+
+/* Readers look at other bits of the byte meanwhile: stoa_memtable_bit. */
+static void put_bit(uint8_t *bits, uint32_t row, bool value) {
+    uint8_t byte = bits[row >> 3];
+    byte = (uint8_t)((byte & ~(1u << (row & 7))) | (unsigned)value << (row & 7));
+    __atomic_store_n(&bits[row >> 3], byte, __ATOMIC_RELAXED);
+}
+
+static void write_whole(const stoa_cell_rule *rule, uint8_t *values, uint32_t row, int64_t value) {
+    switch (rule->size) {
+    case 0: put_bit(values, row, value != 0); break;
+    case 1: values[row] = (uint8_t)value; break;
+    case 2: ((uint16_t *)(void *)values)[row] = (uint16_t)value; break;
+    case 4: ((uint32_t *)(void *)values)[row] = (uint32_t)value; break;
+    default: ((uint64_t *)(void *)values)[row] = (uint64_t)value; break;
+    }
+}
+
+static void write_text(stoa_memtable_column *column, uint32_t row, const void *bytes, size_t size) {
+    if (size > 0) {
+        memcpy(column->bytes + column->byte_count, bytes, size);
+        column->byte_count += size;
+    }
+    ((int32_t *)(void *)column->values)[row + 1] = (int32_t)column->byte_count;
+}
+
+static void write_null(const stoa_cell_rule *rule, stoa_memtable_column *column, uint32_t row) {
+    if (column->validity != NULL) {
+        put_bit(column->validity, row, false);
+    }
+    if (is_text(rule)) {
+        write_text(column, row, NULL, 0);
+    } else if (rule->class == STOA_CELL_WHOLE) {
+        write_whole(rule, column->values, row, 0);
+    } else if (rule->class != STOA_CELL_NULL) {
+        memset(column->values + row * rule->size, 0, rule->size);
+    }
+}
+
+static void write_cell(const stoa_cell_rule *rule, stoa_memtable_column *column, uint32_t row,
+                       const stoa_cell *cell) {
+    if (cell->is_null) {
+        write_null(rule, column, row);
+        return;
+    }
+    if (column->validity != NULL) {
+        put_bit(column->validity, row, true);
+    }
+    switch (rule->class) {
+    case STOA_CELL_WHOLE: write_whole(rule, column->values, row, cell->i); break;
+    case STOA_CELL_FLOAT: ((float *)(void *)column->values)[row] = (float)cell->f; break;
+    case STOA_CELL_DOUBLE: ((double *)(void *)column->values)[row] = cell->f; break;
+    case STOA_CELL_DECIMAL:
+    case STOA_CELL_FIXED:
+        if (rule->size > 0) {
+            memcpy(column->values + row * rule->size, cell->bytes, rule->size);
+        }
+        break;
+    case STOA_CELL_STRING:
+    case STOA_CELL_BINARY: write_text(column, row, cell->bytes, cell->size); break;
+    case STOA_CELL_NULL:
+    case STOA_CELL_NESTED: break;
+    }
+}
+
+/* Of a deletion all columns but the key's are null, or 0. */
+static void write_columns(const stoa_memtable *table, stoa_memtable_rows *rows, uint32_t row,
+                          const stoa_cell *cells, bool keys_only) {
+    const stoa_key_format *key = table->layout->key;
+    const int32_t count = table->layout->schema->root.child_count;
+    if (!keys_only) {
+        for (int32_t i = 0; i < count; i++) {
+            write_cell(&table->rules[i], &rows->columns[i], row, &cells[i]);
+        }
+        return;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        if (table->layout->column_nodes[i] >= 0) {
+            write_null(&table->rules[i], &rows->columns[i], row);
+        }
+    }
+    for (int32_t i = 0; i < key->part_count; i++) {
+        const int32_t column = key->parts[i].column;
+        write_cell(&table->rules[column], &rows->columns[column], row, &cells[i]);
+    }
+}
+
+/* The row fits. */
+static void write_row(stoa_memtable *table, const stoa_cell *cells, stoa_operation operation,
+                      uint64_t sequence) {
+    stoa_memtable_rows *rows = stoa_memtable_holder_at(table, table->staged_pieces - 1)->rows;
+    const bool keys_only = operation == STOA_OPERATION_DELETE;
+    const uint32_t row = rows->staged++;
+    rows->sequences[row] = sequence;
+    rows->operations[row] = (uint8_t)operation;
+    if (rows->numbers != NULL) {
+        rows->numbers[row] = stoa_cells_number(table->layout->key, cells, keys_only);
+    } else {
+        const uint32_t at = rows->key_offsets[row];
+        if (table->key.size > 0) {
+            memcpy(rows->key_bytes + at, table->key.data, table->key.size);
+        }
+        rows->key_offsets[row + 1] = at + (uint32_t)table->key.size;
+    }
+    write_columns(table, rows, row, cells, keys_only);
+}
+
+stoa_status stoa_memtable_stage_row(stoa_memtable *table, const stoa_cell *cells,
+                                    stoa_operation operation, uint64_t sequence, stoa_error *err) {
+    const stoa_key_format *key = table->layout->key;
+    const bool keys_only = operation == STOA_OPERATION_DELETE;
+    const stoa_memtable_rows *rows = open_rows(table);
+    bool fits = rows != NULL && rows->staged < rows->capacity;
+    if (table->nested_column >= 0) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "column '%s': rows of nested columns come in batches",
+                         table->rules[table->nested_column].field->name);
+    }
+    STOA_TRY(keys_only ? check_key(table, cells, rows, &fits, err)
+                       : check_row(table, cells, rows, &fits, err));
+    if (!key->is_number) {
+        stoa_buffer_clear(&table->key);
+        STOA_TRY(stoa_cells_key(key, cells, keys_only, key->part_count, &table->key, err));
+        fits = fits && table->key.size <= rows->key_capacity - rows->key_offsets[rows->staged];
+    }
+    if (!fits) {
+        STOA_TRY(begin_piece(table, rows, keys_only ? NULL : cells, table->key.size, err));
+    }
+    write_row(table, cells, operation, sequence);
+    return STOA_OK;
+}
