@@ -22,7 +22,8 @@ typedef enum stoa_open_mode {
     STOA_OPEN_READ = 0,    /* ranged reads; the file must exist */
     STOA_OPEN_CREATE = 1,  /* sequential writes into a new file; STOA_EXISTS when it is there */
     STOA_OPEN_REPLACE = 2, /* sequential writes into a new or emptied file */
-    STOA_OPEN_APPEND = 3   /* sequential writes after what is there; made when it is missing */
+    STOA_OPEN_APPEND = 3,  /* sequential writes after what is there; made when it is missing */
+    STOA_OPEN_UPDATE = 4   /* ranged reads, and stoa_file_map_write; the file must exist */
 } stoa_open_mode;
 
 typedef struct stoa_file_info {
@@ -66,6 +67,11 @@ typedef stoa_status (*stoa_list_function)(void *user, const char *name, const st
 /// be wrong since then, `map_check` is STOA_IO, from then on. NULL says that this cannot happen;
 /// whoever wraps a file and passes `map` on passes `map_check` on.
 ///
+/// `map_write` is a view of the first `size` bytes (1 to SIZE_MAX) that is written as well: what is stored
+/// there every reader of the file finds at once, and `sync`, of this handle or another one that was
+/// opened to update, makes durable. The file is that long, else STOA_INVALID. `map_check` is STOA_IO
+/// also when something stored may not have reached the file, and so is `sync` then.
+///
 /// `advise` is a hint (`size` 0: to the end) and cannot fail. `preallocate` sets the space for the
 /// first `size` bytes aside; with `grow` the file also gets as long, zeros behind what it has, and
 /// without holes. The place of the next write stays. Where space cannot be set aside it is STOA_OK
@@ -86,6 +92,8 @@ typedef struct stoa_file_operations {
     /* Read-only view of the whole file, valid until close; NULL when the backend cannot map. */
     stoa_status (*map)(void *state, const void **out, uint64_t *out_size, stoa_error *err);
     stoa_status (*map_check)(void *state, stoa_error *err);
+    /* Writable view, valid until close; only of files opened to update. */
+    stoa_status (*map_write)(void *state, uint64_t size, void **out, stoa_error *err);
     void (*advise)(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice);
     stoa_status (*preallocate)(void *state, uint64_t size, bool grow, stoa_error *err);
     void (*close)(void *state);
@@ -250,8 +258,26 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_truncate(stoa_file *file, uint64_t 
 STOA_API STOA_MUST_USE stoa_status stoa_file_map(stoa_file *file, const void **out,
                                                  uint64_t *out_size, stoa_error *err);
 
-/// Whether all that was read from the file's view so far is what the file held. Less than a
-/// microsecond: ask once for each block of some kilobytes.
+/// A view of the first `size` bytes of a file opened with STOA_OPEN_UPDATE, to be read and written,
+/// valid until the file is closed. What is stored in it is the file's content at once, for every reader
+/// in every process of the machine, and stays if the process dies; a sync makes durable what was
+/// stored before it was called, whichever handle opened to update it is called on (whether a store
+/// reached the file only the handle of its view knows: stoa_file_map_check). Where the space of
+/// the file was set aside (stoa_file_preallocate) stores do not meet a full disk. Nobody changes the
+/// file's length while it is mapped so. STOA_ADVICE_WILL_NEED makes the memory of a part ready, and
+/// returns when it is, so that the first store into each page does not wait for the system.
+///
+/// Errors   STOA_INVALID      `size` is 0 or more than the file has, or than it was mapped with before
+///          STOA_UNSUPPORTED  the backend cannot, the file was opened otherwise, or the program wants
+///                            no maps (stoa_maps_allow)
+///          STOA_NO_MEMORY, STOA_IO
+/// Threads  One call at a time for a file; using the view from any.
+STOA_API STOA_MUST_USE stoa_status stoa_file_map_write(stoa_file *file, uint64_t size, void **out,
+                                                       stoa_error *err);
+
+/// Whether all that was read from the file's view so far is what the file held, and all that was stored
+/// in a writable one has reached the file. Less than a microsecond: ask once for each block of some
+/// kilobytes.
 ///
 /// Errors   STOA_IO  the file was cut short, or its disk failed, since it was mapped; for good
 /// Threads  Any.

@@ -366,6 +366,10 @@ static stoa_status fs_open(void *state, const char *path, stoa_open_mode mode,
     const stoa_fs_operations *inner = fs->inner.operations;
     stoa_file_info info = {0};
     struct cache_entry entry;
+    if (mode == STOA_OPEN_UPDATE) { /* stores into a map change no version */
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "files behind a read cache are not changed in place");
+    }
     if (mode == STOA_OPEN_READ && inner->stat != NULL) {
         STOA_TRY(inner->stat(fs->inner.state, path, context, &info, err));
     }

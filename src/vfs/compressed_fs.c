@@ -72,6 +72,9 @@ static stoa_status open_packed(struct compressed_fs *fs, const char *path, stoa_
     stoa_packer *packer = NULL;
     stoa_file *inner = NULL;
     stoa_status status = STOA_OK;
+    if (mode == STOA_OPEN_UPDATE) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "compressed files are not changed in place");
+    }
     STOA_TRY(stoa_packer_create(context->pool, packing, &packer, err));
     if (mode == STOA_OPEN_APPEND) {
         STOA_CHECK(look_at_beginning(fs, path, packing, context, packer, err));

@@ -119,6 +119,13 @@ static stoa_status file_map_check(void *state, stoa_error *err) {
     return file->inner->operations->map_check(file->inner->state, err);
 }
 
+static stoa_status file_map_write(void *state, uint64_t size, void **out, stoa_error *err) {
+    const struct counted_file *file = state;
+    int64_t start = stoa_clock_monotonic_ns();
+    stoa_status status = file->inner->operations->map_write(file->inner->state, size, out, err);
+    return count(file->counted, STOA_COUNTED_MAP, start, status == STOA_OK ? size : 0, status);
+}
+
 static void file_advise(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice) {
     const struct counted_file *file = state;
     file->inner->operations->advise(file->inner->state, offset, size, advice);
@@ -166,6 +173,7 @@ static stoa_file_operations offered_by(const stoa_file_operations *inner) {
         .read_vector = inner->read_vector == NULL ? NULL : file_read_vector,
         .map = inner->map == NULL ? NULL : file_map,
         .map_check = inner->map_check == NULL ? NULL : file_map_check,
+        .map_write = inner->map_write == NULL ? NULL : file_map_write,
         .advise = inner->advise == NULL ? NULL : file_advise,
         .preallocate = inner->preallocate == NULL ? NULL : file_preallocate,
         .write = inner->write == NULL ? NULL : file_write,

@@ -131,6 +131,14 @@ static stoa_status file_map_check(void *state, stoa_error *err) {
                : file->inner->operations->map_check(file->inner->state, err);
 }
 
+/* Stores into the map pass no gate. */
+static stoa_status file_map_write(void *state, uint64_t size, void **out, stoa_error *err) {
+    const struct fault_file *file = state;
+    STOA_TRY(pass(file->fault, STOA_FAULT_WRITE, file->cancel, err));
+    STOA_TRY(offers(file->inner->operations->map_write != NULL, err));
+    return file->inner->operations->map_write(file->inner->state, size, out, err);
+}
+
 static void file_advise(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice) {
     const struct fault_file *file = state;
     stoa_file_advise(file->inner, offset, size, advice);
@@ -212,6 +220,7 @@ static stoa_status wrap_file(stoa_fault *fault, const char *path, stoa_file *inn
         .truncate = file_truncate,
         .map = file_map,
         .map_check = file_map_check,
+        .map_write = file_map_write,
         .advise = file_advise,
         .preallocate = file_preallocate,
         .close = file_close,

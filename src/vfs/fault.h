@@ -24,7 +24,8 @@ typedef enum stoa_crash_mode {
     STOA_CRASH_DROP = 0, /* all that was not synced is gone */
     STOA_CRASH_KEEP = 1, /* all of it is there (the process died, the machine did not) */
     STOA_CRASH_TEAR = 2  /* by the seed: the first of the unsynced changes of names, and of each
-                            file a part of the unsynced bytes, some of them zeros */
+                            file a part of the unsynced bytes, some of them zeros; of a file that was
+                            mapped to be written any of the sectors that changed */
 } stoa_crash_mode;
 
 /// The machine goes down and comes back. Handles from before fail with STOA_IO from now on; their
@@ -49,7 +50,7 @@ typedef enum stoa_fault_call {
     STOA_FAULT_PUT_IF,
     STOA_FAULT_SIZE,
     STOA_FAULT_READ,  /* ranged, vectored and mapped, and checks of maps */
-    STOA_FAULT_WRITE, /* and setting space aside */
+    STOA_FAULT_WRITE, /* and setting space aside, and mapping to write */
     STOA_FAULT_SYNC,
     STOA_FAULT_TRUNCATE,
     STOA_FAULT_CALL_COUNT

@@ -203,6 +203,19 @@ stoa_status stoa_file_map(stoa_file *file, const void **out, uint64_t *out_size,
     return explain(file, file->operations->map(file->state, out, out_size, err), "map", err);
 }
 
+stoa_status stoa_file_map_write(stoa_file *file, uint64_t size, void **out, stoa_error *err) {
+    *out = NULL;
+    if (file->operations->map_write == NULL) {
+        return lacks(file, "map and write", err);
+    }
+    if (size == 0 || size > SIZE_MAX || size > INT64_MAX) {
+        return stoa_fail(err, STOA_INVALID, "cannot map and write %" PRIu64 " bytes of '%s'", size,
+                         file->uri);
+    }
+    return explain(file, file->operations->map_write(file->state, size, out, err), "map and write",
+                   err);
+}
+
 stoa_status stoa_file_map_check(stoa_file *file, stoa_error *err) {
     if (file->operations->map_check == NULL) {
         return STOA_OK;

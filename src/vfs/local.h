@@ -20,6 +20,10 @@ stoa_status stoa_descriptor_write_at(int descriptor, const void *bytes, size_t s
 int stoa_descriptor_set_length(int descriptor, uint64_t size);
 int stoa_descriptor_sync(int descriptor);
 
+/// Of a handle whose sync failed with errno `failed_sync` (0: none did): what the disk holds is not known
+/// any more, so it neither writes nor syncs.
+stoa_status stoa_local_refuse_after(int failed_sync, stoa_error *err);
+
 /// A handle over a descriptor that is read or written in order. With `owned`, closing the handle
 /// closes the descriptor; on error it is not closed.
 stoa_status stoa_descriptor_open(stoa_pool *pool, int descriptor, bool owned, const char *name,

@@ -1,5 +1,6 @@
 /* Open local files, and reading them: pread and preadv, so that any number of threads share a
- * handle, and maps, which map_guard.c keeps from ending the process. Writing: local_write.c. */
+ * handle, and maps, which map_guard.c keeps from ending the process. Files opened to update are written
+ * through maps; all other writing: local_write.c. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -24,6 +25,7 @@ enum {
 struct local_file {
     stoa_pool *pool;
     int descriptor;
+    int failed_sync;              /* errno of the first failed sync; 0: none */
     atomic_bool wants_huge_pages; /* a part of the map was said to be read in order */
     stoa_guarded_map map;
 };
@@ -143,10 +145,26 @@ static stoa_status local_map(void *state, const void **out, uint64_t *out_size, 
             *out = "";
             return STOA_OK;
         }
-        STOA_TRY(stoa_guarded_map_open(file->descriptor, (size_t)size, &file->map, err));
+        STOA_TRY(stoa_guarded_map_open(file->descriptor, (size_t)size, false, &file->map, err));
     }
     *out = file->map.bytes;
     *out_size = file->map.size;
+    return STOA_OK;
+}
+
+static stoa_status local_map_write(void *state, uint64_t size, void **out, stoa_error *err) {
+    struct local_file *file = state;
+    uint64_t there = file->map.size;
+    if (file->map.bytes == NULL) {
+        STOA_TRY(local_size(file, &there, err));
+    }
+    if (size > there) {
+        return stoa_fail(err, STOA_INVALID, "it has %" PRIu64 " bytes, not %" PRIu64, there, size);
+    }
+    if (file->map.bytes == NULL) {
+        STOA_TRY(stoa_guarded_map_open(file->descriptor, (size_t)size, true, &file->map, err));
+    }
+    *out = file->map.bytes;
     return STOA_OK;
 }
 
@@ -179,6 +197,9 @@ static void advise_map(struct local_file *file, uint64_t offset, uint64_t size,
     uint64_t begin = offset / page * page;
     uint64_t end = size == 0 || size > file->map.size - offset ? file->map.size : offset + size;
     uint8_t *bytes = (uint8_t *)file->map.bytes + begin;
+    if (file->map.is_writable && advice == STOA_ADVICE_WILL_NEED) {
+        word = MADV_POPULATE_WRITE; /* what keeps a page from being had, the store into it meets */
+    }
     (void)madvise(bytes, (size_t)(end - begin), word);
     if (advice == STOA_ADVICE_SEQUENTIAL) {
         atomic_store_explicit(&file->wants_huge_pages, true, memory_order_relaxed);
@@ -206,6 +227,15 @@ static void local_advise(void *state, uint64_t offset, uint64_t size, stoa_file_
     (void)posix_fadvise(file->descriptor, (off_t)offset, (off_t)size, words[advice].file);
 }
 
+/* What was stored where the file could not take it is not made good by writing the rest. */
+static stoa_status local_sync(void *state, stoa_error *err) {
+    struct local_file *file = state;
+    STOA_TRY(stoa_local_refuse_after(file->failed_sync, err));
+    STOA_TRY(local_map_check(state, err));
+    file->failed_sync = stoa_descriptor_sync(file->descriptor);
+    return file->failed_sync == 0 ? STOA_OK : stoa_fail_system(err, file->failed_sync);
+}
+
 static void local_close(void *state) {
     struct local_file *file = state;
     stoa_guarded_map_close(&file->map);
@@ -213,9 +243,20 @@ static void local_close(void *state) {
     stoa_pool_free(file->pool, file, sizeof *file);
 }
 
-static stoa_status open_reader(stoa_pool *pool, int descriptor, const char *path, stoa_file **out,
-                               stoa_error *err) {
-    static const stoa_file_operations operations = {
+/* A handle that reads, or one that updates. */
+static stoa_status open_handle(stoa_pool *pool, int descriptor, const char *path, bool updates,
+                               stoa_file **out, stoa_error *err) {
+    static const stoa_file_operations updating = {
+        .size = local_size,
+        .read_at = local_read_at,
+        .read_vector = local_read_vector,
+        .sync = local_sync,
+        .map_write = local_map_write,
+        .map_check = local_map_check,
+        .advise = local_advise,
+        .close = local_close,
+    };
+    static const stoa_file_operations reading = {
         .size = local_size,
         .read_at = local_read_at,
         .read_vector = local_read_vector,
@@ -229,7 +270,8 @@ static stoa_status open_reader(stoa_pool *pool, int descriptor, const char *path
     struct local_file *file = memory;
     file->pool = pool;
     file->descriptor = descriptor;
-    stoa_status status = stoa_file_create(pool, path, &operations, file, out, err);
+    stoa_status status = stoa_file_create(pool, path, updates ? &updating : &reading, file, out,
+                                          err);
     if (status != STOA_OK) {
         stoa_pool_free(pool, file, sizeof *file);
     }
@@ -250,8 +292,8 @@ static stoa_status open_descriptor(const stoa_context *context, int descriptor, 
     if (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode) || S_ISCHR(info.st_mode)) {
         return stoa_descriptor_open(pool, descriptor, true, path, out, err);
     }
-    if (mode == STOA_OPEN_READ) {
-        return open_reader(pool, descriptor, path, out, err);
+    if (mode == STOA_OPEN_READ || mode == STOA_OPEN_UPDATE) {
+        return open_handle(pool, descriptor, path, mode == STOA_OPEN_UPDATE, out, err);
     }
     const uint64_t size = (uint64_t)info.st_size;
     return stoa_local_open_writer(context, descriptor, path,
@@ -265,6 +307,7 @@ stoa_status stoa_local_open(void *state, const char *path, stoa_open_mode mode,
         [STOA_OPEN_CREATE] = O_WRONLY | O_CREAT | O_EXCL,
         [STOA_OPEN_REPLACE] = O_WRONLY | O_CREAT | O_TRUNC,
         [STOA_OPEN_APPEND] = O_WRONLY | O_CREAT,
+        [STOA_OPEN_UPDATE] = O_RDWR,
     };
     (void)state;
     int descriptor;

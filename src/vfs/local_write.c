@@ -58,10 +58,10 @@ static stoa_status writer_size(void *state, uint64_t *out, stoa_error *err) {
     return STOA_OK;
 }
 
-static stoa_status refuse_after_failed_sync(const struct writer *writer, stoa_error *err) {
+stoa_status stoa_local_refuse_after(int failed_sync, stoa_error *err) {
     stoa_status status = STOA_OK;
-    if (writer->failed_sync != 0) {
-        status = stoa_fail_system(err, writer->failed_sync);
+    if (failed_sync != 0) {
+        status = stoa_fail_system(err, failed_sync);
         stoa_wrap(err, "an earlier sync failed");
     }
     return status;
@@ -152,7 +152,7 @@ static stoa_status writer_write(void *state, const void *bytes, size_t size, sto
     struct writer *writer = state;
     const uint8_t *from = bytes;
     size_t head = 0, direct = 0;
-    STOA_TRY(refuse_after_failed_sync(writer, err));
+    STOA_TRY(stoa_local_refuse_after(writer->failed_sync, err));
     if (writer->has_failed) {
         STOA_TRY(end_direct(writer, err));
     }
@@ -168,7 +168,7 @@ static stoa_status writer_write(void *state, const void *bytes, size_t size, sto
 
 static stoa_status writer_sync(void *state, stoa_error *err) {
     struct writer *writer = state;
-    STOA_TRY(refuse_after_failed_sync(writer, err));
+    STOA_TRY(stoa_local_refuse_after(writer->failed_sync, err));
     /* Bytes that do not fit are still here: that can be tried again. */
     STOA_TRY(end_direct(writer, err));
     writer->goes_to_disk = false;
@@ -178,7 +178,7 @@ static stoa_status writer_sync(void *state, stoa_error *err) {
 
 static stoa_status writer_truncate(void *state, uint64_t size, stoa_error *err) {
     struct writer *writer = state;
-    STOA_TRY(refuse_after_failed_sync(writer, err));
+    STOA_TRY(stoa_local_refuse_after(writer->failed_sync, err));
     STOA_TRY(end_direct(writer, err));
     int failure = stoa_descriptor_set_length(writer->descriptor, size);
     if (failure != 0) {
@@ -232,7 +232,7 @@ static stoa_status set_aside(int descriptor, const struct stat *info, uint64_t s
 static stoa_status writer_preallocate(void *state, uint64_t size, bool grow, stoa_error *err) {
     struct writer *writer = state;
     struct stat info;
-    STOA_TRY(refuse_after_failed_sync(writer, err));
+    STOA_TRY(stoa_local_refuse_after(writer->failed_sync, err));
     STOA_TRY(grow ? end_direct(writer, err) : STOA_OK);
     if (fstat(writer->descriptor, &info) != 0) {
         return stoa_fail_system(err, errno);

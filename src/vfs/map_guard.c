@@ -3,8 +3,9 @@
  * Reading a mapped page that lies behind the end of its file (somebody cut it short), or that the
  * disk does not deliver, raises SIGBUS, and by default ends the process. The handler here finds the
  * map in a table, marks it as broken, puts zero pages where the file is missing, and returns: the
- * reader goes on, reads zeros, and learns from the mark that they are none of the file's. Faults
- * anywhere else, and signals that were sent, go to the handler that was there before.
+ * reader goes on, reads zeros, and learns from the mark that they are none of the file's; who writes goes
+ * on in memory of its own, and its sync fails. Faults anywhere else, and signals that were sent, go to
+ * the handler that was there before.
  *
  * This is the one place that keeps something for the whole process, since a signal's handler is the
  * process's. The table is read by the handler, at any instant and in any thread, so it has no lock
@@ -42,6 +43,7 @@ struct stoa_map_slot {
     atomic_uint_fast64_t turn;
     atomic_uintptr_t begin;
     atomic_size_t size;
+    atomic_int protection; /* of the pages that are put where the file is missing */
     atomic_uint is_broken;
 };
 
@@ -101,7 +103,8 @@ static bool replace_pages(uintptr_t address) {
         return false;
     }
     atomic_store_explicit(&slot->is_broken, 1, memory_order_release);
-    return syscall(SYS_mmap, page, end - page, PROT_READ,
+    return syscall(SYS_mmap, page, end - page,
+                   atomic_load_explicit(&slot->protection, memory_order_relaxed),
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != -1;
 }
 
@@ -264,9 +267,10 @@ static struct stoa_map_slot *slot_claim(void) {
     return slot;
 }
 
-static void slot_fill(struct stoa_map_slot *slot, const void *bytes, size_t size) {
+static void slot_fill(struct stoa_map_slot *slot, const void *bytes, size_t size, int protection) {
     atomic_store_explicit(&slot->begin, (uintptr_t)bytes, memory_order_relaxed);
     atomic_store_explicit(&slot->size, size, memory_order_relaxed);
+    atomic_store_explicit(&slot->protection, protection, memory_order_relaxed);
     atomic_store_explicit(&slot->is_broken, 0, memory_order_relaxed);
     (void)atomic_fetch_add_explicit(&slot->turn, TURN_LIVE - TURN_CLAIMED, memory_order_release);
 }
@@ -279,8 +283,9 @@ static void slot_release(struct stoa_map_slot *slot) {
 
 /* ---- Maps ------------------------------------------------------------------------------------ */
 
-stoa_status stoa_guarded_map_open(int descriptor, size_t size, stoa_guarded_map *out,
-                                  stoa_error *err) {
+stoa_status stoa_guarded_map_open(int descriptor, size_t size, bool is_writable,
+                                  stoa_guarded_map *out, stoa_error *err) {
+    const int protection = is_writable ? PROT_READ | PROT_WRITE : PROT_READ;
     *out = (stoa_guarded_map){0};
     if (!is_allowed()) {
         return stoa_fail(err, STOA_UNSUPPORTED, "the program wants no mapped files");
@@ -290,7 +295,7 @@ stoa_status stoa_guarded_map_open(int descriptor, size_t size, stoa_guarded_map 
     if (slot == NULL) {
         return stoa_fail_system(err, ENOMEM);
     }
-    void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, descriptor, 0);
+    void *bytes = mmap(NULL, size, protection, MAP_SHARED, descriptor, 0);
     if (bytes == MAP_FAILED) {
         int number = errno;
         slot_release(slot);
@@ -298,8 +303,8 @@ stoa_status stoa_guarded_map_open(int descriptor, size_t size, stoa_guarded_map 
         return number == ENODEV ? stoa_fail(err, STOA_UNSUPPORTED, "its device cannot be mapped")
                                 : stoa_fail_system(err, number);
     }
-    slot_fill(slot, bytes, size);
-    *out = (stoa_guarded_map){bytes, size, slot};
+    slot_fill(slot, bytes, size, protection);
+    *out = (stoa_guarded_map){bytes, size, is_writable, slot};
     return STOA_OK;
 }
 

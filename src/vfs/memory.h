@@ -5,7 +5,9 @@
  *
  * A node lives while an entry, an open file or a record of a change refers to it. `content` is
  * never changed in place where a reader may look: appending writes behind the bytes that readers
- * know, and everything else copies first when anyone else holds it.
+ * know, and everything else copies first when anyone else holds it. The exception is content that is
+ * mapped to be written: that changes under its readers, as a file's does, and is neither moved nor
+ * replaced.
  *
  * With `keeps_durable`, each node also remembers what was synced, and the file system the changes
  * of directories that were not: memory_crash.c.
@@ -42,6 +44,7 @@ struct memory_directory {
 struct memory_content {
     stoa_buffer bytes;
     size_t references;
+    size_t writable_maps; /* each is a reference too */
 };
 
 struct memory_node {
@@ -58,6 +61,7 @@ struct memory_node {
     struct memory_directory durable;
     stoa_buffer synced;
     size_t synced_prefix; /* so many bytes of `synced` and `content` agree */
+    bool is_stored_into;  /* mapped to be written, now or since the last sync */
 };
 
 /* One change of one or (renames) two directories that are not synced yet. */
@@ -104,6 +108,13 @@ stoa_status stoa_memory_content_write(struct memory_fs *fs, struct memory_node *
                                       const void *bytes, size_t size, stoa_error *err);
 stoa_status stoa_memory_content_resize(struct memory_fs *fs, struct memory_node *node, size_t size,
                                        stoa_error *err);
+/* A reference to the node's content, which stays the node's as long as it is mapped. */
+stoa_status stoa_memory_content_map(struct memory_fs *fs, struct memory_node *node,
+                                    struct memory_content **out, stoa_error *err);
+void stoa_memory_content_unmap(struct memory_fs *fs, struct memory_content *content);
+/* The content as it is now: a reference, or a copy while it is mapped to be written. */
+stoa_status stoa_memory_content_keep(struct memory_fs *fs, struct memory_content *content,
+                                     struct memory_content **out, stoa_error *err);
 static inline size_t stoa_memory_node_size(const struct memory_node *node) {
     return node->content == NULL ? 0 : node->content->bytes.size;
 }

@@ -5,6 +5,8 @@
  * the changes that concern it to what is certain and forgets them. A rename between two directories
  * is one change: journals keep it whole.
  *
+ * What is stored through a map counts as written: it is certain when the file was synced after it.
+ *
  * This is what POSIX promises and no more. File systems in use order changes better than that; code
  * that passes here does not depend on it. */
 #include "vfs/fault.h"
@@ -93,7 +95,8 @@ stoa_status stoa_memory_sync_file(struct memory_fs *fs, struct memory_node *node
     size_t size = stoa_memory_node_size(node);
     STOA_TRY(copy_rest(&node->synced, size == 0 ? NULL : node->content->bytes.data,
                        node->synced_prefix, size, err));
-    node->synced_prefix = size;
+    node->is_stored_into = node->content != NULL && node->content->writable_maps > 0;
+    node->synced_prefix = node->is_stored_into ? 0 : size;
     return STOA_OK;
 }
 
@@ -179,13 +182,30 @@ static stoa_status tear(struct memory_node *node, uint64_t *random, stoa_error *
     return STOA_OK;
 }
 
+/* Of a file that is stored into through a map each sector reaches the disk by itself, or does not; so do
+ * its length, and the zeros that made it longer. */
+static stoa_status tear_sectors(struct memory_node *node, uint64_t *random, stoa_error *err) {
+    const size_t live = stoa_memory_node_size(node), synced = node->synced.size;
+    const size_t kept = synced + (size_t)random_up_to(random, live > synced ? live - synced : 0);
+    STOA_TRY(stoa_buffer_resize(&node->synced, kept, err));
+    for (size_t at = 0; at < kept && at < live; at += SECTOR_BYTES) {
+        size_t end = at + SECTOR_BYTES < kept ? at + SECTOR_BYTES : kept;
+        end = end < live ? end : live;
+        if (random_up_to(random, 1) == 0) {
+            memcpy(node->synced.data + at, node->content->bytes.data + at, end - at);
+        }
+    }
+    return STOA_OK;
+}
+
 static stoa_status settle_file(struct memory_fs *fs, struct memory_node *node, stoa_crash_mode mode,
                                uint64_t *random, stoa_error *err) {
     if (mode == STOA_CRASH_KEEP) {
         STOA_TRY(stoa_memory_sync_file(fs, node, err));
     } else if (mode == STOA_CRASH_TEAR) {
-        STOA_TRY(tear(node, random, err));
+        STOA_TRY(node->is_stored_into ? tear_sectors(node, random, err) : tear(node, random, err));
     }
+    node->is_stored_into = false;
     stoa_memory_content_release(fs, node->content);
     node->content = NULL;
     if (node->synced.size > 0) {

@@ -12,6 +12,7 @@ struct memory_file {
     struct memory_node *node;
     struct memory_content *view; /* held by a mapping until close */
     uint64_t view_bytes;
+    bool is_view_writable;
     uint64_t era;
     size_t position;
 };
@@ -76,6 +77,29 @@ static stoa_status memory_map(void *state, const void **out, uint64_t *out_size,
     return leave(file, STOA_OK);
 }
 
+static stoa_status map_node(struct memory_file *file, uint64_t size, stoa_error *err) {
+    const uint64_t there = file->view != NULL ? file->view_bytes
+                                              : stoa_memory_node_size(file->node);
+    if (size > there) {
+        return stoa_fail(err, STOA_INVALID, "it has %" PRIu64 " bytes, not %" PRIu64, there, size);
+    }
+    if (file->view == NULL) {
+        STOA_TRY(stoa_memory_content_map(file->fs, file->node, &file->view, err));
+        file->view_bytes = size;
+        file->is_view_writable = true;
+        file->node->modified_ms = stoa_clock_unix_ms();
+    }
+    return STOA_OK;
+}
+
+static stoa_status memory_map_write(void *state, uint64_t size, void **out, stoa_error *err) {
+    struct memory_file *file = state;
+    STOA_TRY(enter(file, err));
+    stoa_status status = map_node(file, size, err);
+    *out = status == STOA_OK ? file->view->bytes.data : NULL;
+    return leave(file, status);
+}
+
 static stoa_status memory_write(void *state, const void *bytes, size_t size, stoa_error *err) {
     struct memory_file *file = state;
     STOA_TRY(enter(file, err));
@@ -119,7 +143,11 @@ static stoa_status memory_sync(void *state, stoa_error *err) {
 
 static void release_handle(struct memory_file *file) {
     struct memory_fs *fs = file->fs;
-    stoa_memory_content_release(fs, file->view);
+    if (file->is_view_writable) {
+        stoa_memory_content_unmap(fs, file->view);
+    } else {
+        stoa_memory_content_release(fs, file->view);
+    }
     stoa_memory_node_release(fs, file->node);
     stoa_pool_free(file->pool, file, sizeof *file);
     stoa_memory_unreference(fs);
@@ -147,6 +175,14 @@ static const stoa_file_operations reading = {
     .close = memory_close,
 };
 
+static const stoa_file_operations updating = {
+    .size = memory_size,
+    .read_at = memory_read_at,
+    .sync = memory_sync,
+    .map_write = memory_map_write,
+    .close = memory_close,
+};
+
 static const stoa_file_operations writing = {
     .size = memory_size,
     .write = memory_write,
@@ -170,15 +206,16 @@ static stoa_status find_node(struct memory_fs *fs, const char *path, stoa_open_m
         return mode == STOA_OPEN_CREATE ? stoa_fail(err, STOA_EXISTS, "it exists")
                                         : stoa_fail(err, STOA_INVALID, "it is a directory");
     }
+    const bool must_exist = mode == STOA_OPEN_READ || mode == STOA_OPEN_UPDATE;
     if (place.wants_directory) {
-        return place.node == NULL && mode != STOA_OPEN_READ
+        return place.node == NULL && !must_exist
                    ? stoa_fail(err, STOA_INVALID, "it is a directory")
                    : stoa_fail(err, STOA_NOT_FOUND, "no such file or directory");
     }
     if (place.node != NULL && mode == STOA_OPEN_CREATE) {
         return stoa_fail(err, STOA_EXISTS, "it exists");
     }
-    if (place.node == NULL && mode == STOA_OPEN_READ) {
+    if (place.node == NULL && must_exist) {
         return stoa_fail(err, STOA_NOT_FOUND, "no such file or directory");
     }
     *out = place.node;
@@ -224,10 +261,12 @@ done:
 stoa_status stoa_memory_open(void *state, const char *path, stoa_open_mode mode,
                              const stoa_context *context, stoa_file **out, stoa_error *err) {
     struct memory_fs *fs = state;
+    const stoa_file_operations *operations = mode == STOA_OPEN_READ     ? &reading
+                                             : mode == STOA_OPEN_UPDATE ? &updating
+                                                                        : &writing;
     *out = NULL;
     (void)pthread_mutex_lock(&fs->lock);
-    stoa_status status = open_locked(fs, path, mode, mode == STOA_OPEN_READ ? &reading : &writing,
-                                     context->pool, out, err);
+    stoa_status status = open_locked(fs, path, mode, operations, context->pool, out, err);
     (void)pthread_mutex_unlock(&fs->lock);
     return status;
 }

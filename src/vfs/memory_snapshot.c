@@ -44,8 +44,8 @@ static stoa_status add_entry(stoa_snapshot *snapshot, const char *directory,
         goto done;
     }
     if (node->content != NULL) {
-        node->content->references++;
-        item_at(snapshot, count_items(snapshot) - 1)->content = node->content;
+        struct item *added = item_at(snapshot, count_items(snapshot) - 1);
+        STOA_CHECK(stoa_memory_content_keep(snapshot->fs, node->content, &added->content, err));
     }
 
 done:

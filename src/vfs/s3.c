@@ -94,9 +94,10 @@ static stoa_status s3_open(void *state, const char *path, stoa_open_mode mode,
     switch (mode) {
     case STOA_OPEN_READ: return stoa_s3_open_read(state, path, context, out, err);
     case STOA_OPEN_APPEND:
+    case STOA_OPEN_UPDATE:
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "objects in S3 are written whole: there is no "
-                         "appending to one");
+                         "appending to one or changing it");
     default: return stoa_s3_open_write(state, path, mode, context, out, err);
     }
 }

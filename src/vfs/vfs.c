@@ -86,7 +86,7 @@ static stoa_status name_file(stoa_file **file, const char *uri, stoa_error *err)
 
 stoa_status stoa_vfs_open(stoa_fs_registry *registry, const char *uri, stoa_open_mode mode,
                           const stoa_context *context, stoa_file **out, stoa_error *err) {
-    static const char *const verbs[] = {"open", "create", "write", "append to"};
+    static const char *const verbs[] = {"open", "create", "write", "append to", "update"};
     struct place place;
     *out = NULL;
     STOA_TRY(find(registry, uri, context, &place, err));

@@ -280,6 +280,71 @@ static void counters_kept_by_puts_lose_nothing(void **state) {
     contract_assert_holds(world, "f", "30");
 }
 
+static void *map_to_write(contract_world *world, stoa_file *file, uint64_t size) {
+    void *bytes = NULL;
+    assert_ok(stoa_file_map_write(file, size, &bytes, &world->err), world->err);
+    assert_non_null(bytes);
+    return bytes;
+}
+
+static void what_is_stored_in_a_map_is_the_content_at_once(void **state) {
+    enum { SIZE = 10000, MAPPED = 8192 };
+    contract_world *world = *state;
+    char buffer[8] = "";
+    uint64_t size;
+    stoa_file *file = contract_open(world, "f", STOA_OPEN_CREATE);
+    assert_ok(stoa_file_preallocate(file, SIZE, true, &world->err), world->err);
+    contract_finish(world, file);
+    file = contract_open(world, "f", STOA_OPEN_UPDATE);
+    stoa_file *other = contract_open(world, "f", STOA_OPEN_UPDATE);
+    stoa_file *reader = contract_open(world, "f", STOA_OPEN_READ);
+    char *bytes = map_to_write(world, file, MAPPED);
+    char *again = map_to_write(world, other, SIZE);
+    stoa_file_advise(file, 0, 0, STOA_ADVICE_WILL_NEED);
+    memcpy(bytes + 5000, "first", 5);
+    assert_memory_equal(again + 5000, "first", 5);
+    memcpy(again + SIZE - 4, "last", 4);
+    assert_ok(stoa_file_read(reader, 5000, buffer, 5, &world->err), world->err);
+    assert_memory_equal(buffer, "first", 5);
+    assert_ok(stoa_file_read(file, SIZE - 4, buffer, 4, &world->err), world->err);
+    assert_memory_equal(buffer, "last", 4);
+    assert_ptr_equal(map_to_write(world, file, 1), bytes);
+    assert_ok(stoa_file_sync(other, &world->err), world->err);
+    assert_ok(stoa_file_map_check(file, &world->err), world->err);
+    stoa_file_close(other);
+    bytes[0] = 'x';
+    stoa_file_close(file);
+    assert_ok(stoa_file_size(reader, &size, &world->err), world->err);
+    assert_int_equal(size, SIZE);
+    assert_ok(stoa_file_read(reader, 0, buffer, 1, &world->err), world->err);
+    assert_int_equal(buffer[0], 'x');
+    stoa_file_close(reader);
+}
+
+static void updating_is_of_files_that_are_long_enough(void **state) {
+    contract_world *world = *state;
+    void *bytes;
+    contract_assert_open_fails(world, "f", STOA_OPEN_UPDATE, STOA_NOT_FOUND, "cannot update");
+    assert_false(contract_exists(world, "f"));
+    contract_put_text(world, "f", "text");
+    stoa_file *file = contract_open(world, "f", STOA_OPEN_UPDATE);
+    assert_fails(stoa_file_map_write(file, 5, &bytes, &world->err), STOA_INVALID, "4 bytes, not 5",
+                 world->err);
+    assert_null(bytes);
+    contract_assert_named(world, "f");
+    assert_fails(stoa_file_map_write(file, 0, &bytes, &world->err), STOA_INVALID, NULL, world->err);
+    (void)map_to_write(world, file, 2);
+    assert_fails(stoa_file_map_write(file, 3, &bytes, &world->err), STOA_INVALID, NULL, world->err);
+    assert_fails(stoa_file_write(file, "x", 1, &world->err), STOA_UNSUPPORTED, NULL, world->err);
+    assert_fails(stoa_file_truncate(file, 0, &world->err), STOA_UNSUPPORTED, NULL, world->err);
+    contract_finish(world, file);
+    contract_assert_holds(world, "f", "text");
+    file = contract_open(world, "f", STOA_OPEN_READ);
+    assert_fails(stoa_file_map_write(file, 1, &bytes, &world->err), STOA_UNSUPPORTED,
+                 "cannot map and write", world->err);
+    stoa_file_close(file);
+}
+
 static void assert_lacking(contract_world *world, uint32_t lacks, stoa_status status) {
     if (contract_lacks(world, lacks)) {
         assert_fails(status, STOA_UNSUPPORTED, NULL, world->err);
@@ -334,6 +399,9 @@ static void what_is_lacking_says_so_and_harms_nothing(void **state) {
     if (contract_lacks(world, CONTRACT_LACKS_APPEND)) {
         assert_lacking(world, CONTRACT_LACKS_APPEND, open_and_close(world, STOA_OPEN_APPEND));
     }
+    if (contract_lacks(world, CONTRACT_LACKS_UPDATE)) {
+        assert_lacking(world, CONTRACT_LACKS_UPDATE, open_and_close(world, STOA_OPEN_UPDATE));
+    }
     if (contract_lacks(world, CONTRACT_LACKS_RENAME)) {
         assert_lacking(world, CONTRACT_LACKS_RENAME,
                        stoa_vfs_rename(registry, uri, contract_at(world, "g"), NULL, err));
@@ -362,6 +430,9 @@ const contract_test contract_writing_tests[] = {
     CONTRACT_TEST(appending_goes_on_after_what_is_there, .needs = CONTRACT_LACKS_APPEND),
     CONTRACT_TEST(truncating_sets_where_the_next_write_goes, .needs = CONTRACT_LACKS_TRUNCATE),
     CONTRACT_TEST(writing_handles_do_not_read, .needs = CONTRACT_LACKS_WRITE),
+    CONTRACT_TEST(what_is_stored_in_a_map_is_the_content_at_once,
+                  .needs = CONTRACT_LACKS_WRITE | CONTRACT_LACKS_UPDATE),
+    CONTRACT_TEST(updating_is_of_files_that_are_long_enough, .needs = CONTRACT_LACKS_UPDATE),
     CONTRACT_TEST(writes_of_any_size_follow_each_other, .needs = CONTRACT_LACKS_WRITE),
     CONTRACT_TEST(whole_writes_appear_at_sync_or_never, .needs = CONTRACT_LACKS_WRITE,
                   .only = STOA_FS_WHOLE_WRITES),

@@ -95,6 +95,83 @@ static void what_was_overwritten_comes_back(void **state) {
     assert_true(holds("test:/f", "01z"));
 }
 
+/* A synced file of `count` sectors of 'o', mapped, in which each sector is made one of `with`. */
+static stoa_file *store_into_sectors(int count, char with) {
+    void *map;
+    char sector[512];
+    stoa_file *file = open_file("test:/f", STOA_OPEN_REPLACE);
+    memset(sector, 'o', sizeof sector);
+    for (int i = 0; i < count; i++) {
+        assert_ok(stoa_file_write(file, sector, sizeof sector, &err), err);
+    }
+    assert_ok(stoa_file_sync(file, &err), err);
+    stoa_file_close(file);
+    sync_root();
+    file = open_file("test:/f", STOA_OPEN_UPDATE);
+    assert_ok(stoa_file_map_write(file, (uint64_t)count * sizeof sector, &map, &err), err);
+    memset(map, with, (size_t)count * sizeof sector);
+    return file;
+}
+
+/* How many sectors hold `with`; all others hold 'o', and none both. */
+static int count_sectors(int count, char with) {
+    stoa_buffer bytes;
+    int found = 0;
+    assert_ok(stoa_vfs_read_all(world.registry, "test:/f", NULL, 1 << 20, world.pool, &bytes, &err),
+              err);
+    assert_int_equal(bytes.size, count * 512);
+    for (size_t i = 0; i < bytes.size; i += 512) {
+        assert_true(bytes.data[i] == (uint8_t)with || bytes.data[i] == 'o');
+        for (size_t k = 1; k < 512; k++) {
+            assert_int_equal(bytes.data[i + k], bytes.data[i]);
+        }
+        found += bytes.data[i] == (uint8_t)with;
+    }
+    stoa_buffer_release(&bytes);
+    return found;
+}
+
+static void stores_into_a_map_need_a_sync(void **state) {
+    enum { COUNT = 24 };
+    int kept = 0;
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        stoa_file_close(store_into_sectors(COUNT, 'n'));
+        support_world_crash(&world, STOA_CRASH_TEAR, seed);
+        kept += count_sectors(COUNT, 'n');
+    }
+    assert_true(kept > 20 * COUNT / 3 && kept < 20 * COUNT * 2 / 3);
+    for (int is_synced = 0; is_synced < 2; is_synced++) {
+        stoa_file *file = store_into_sectors(COUNT, 'n');
+        assert_ok(is_synced ? stoa_file_sync(file, &err) : STOA_OK, err);
+        support_world_crash(&world, STOA_CRASH_DROP, 0);
+        assert_fails(stoa_file_sync(file, &err), STOA_IO, "went down", err);
+        stoa_file_close(file);
+        assert_int_equal(count_sectors(COUNT, 'n'), is_synced ? COUNT : 0);
+    }
+    stoa_file_close(store_into_sectors(COUNT, 'n'));
+    support_world_crash(&world, STOA_CRASH_KEEP, 0);
+    assert_int_equal(count_sectors(COUNT, 'n'), COUNT);
+}
+
+/* What was synced stays, whatever is stored over it and torn. */
+static void a_sync_of_a_mapped_file_covers_what_was_stored_before(void **state) {
+    enum { COUNT = 16 };
+    (void)state;
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        void *map;
+        stoa_file *file = store_into_sectors(COUNT, 'n');
+        stoa_file *other = open_file("test:/f", STOA_OPEN_UPDATE);
+        assert_ok(stoa_file_sync(other, &err), err);
+        stoa_file_close(other);
+        assert_ok(stoa_file_map_write(file, 1, &map, &err), err);
+        memset((char *)map + 3 * 512, 'o', 512);
+        support_world_crash(&world, STOA_CRASH_TEAR, seed);
+        stoa_file_close(file);
+        assert_true(count_sectors(COUNT, 'n') >= COUNT - 1);
+    }
+}
+
 static void a_crash_that_keeps_keeps_all(void **state) {
     (void)state;
     stoa_file *file = open_file("test:/f", STOA_OPEN_CREATE);
@@ -284,6 +361,8 @@ int main(void) {
         TEST(a_name_needs_its_directory_synced),
         TEST(content_needs_its_file_synced),
         TEST(what_was_overwritten_comes_back),
+        TEST(stores_into_a_map_need_a_sync),
+        TEST(a_sync_of_a_mapped_file_covers_what_was_stored_before),
         TEST(a_crash_that_keeps_keeps_all),
         TEST(removed_names_come_back_and_renames_are_undone),
         TEST(syncing_one_directory_leaves_the_others),

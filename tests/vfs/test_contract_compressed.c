@@ -52,7 +52,7 @@ static void open_zstd_local(contract_world *world) {
 
 int main(void) {
     enum {
-        LACKS = CONTRACT_LACKS_TRUNCATE | CONTRACT_LACKS_MAP,
+        LACKS = CONTRACT_LACKS_TRUNCATE | CONTRACT_LACKS_MAP | CONTRACT_LACKS_UPDATE,
         LACKS_LOCAL = LACKS | CONTRACT_LACKS_PUT_IF
     };
     static const contract_subject subjects[] = {

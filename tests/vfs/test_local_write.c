@@ -429,6 +429,42 @@ static void a_file_cannot_be_grown_past_its_limit(void **state) {
     stoa_file_close(file);
 }
 
+/* Stores go on in memory of their own: no signal ends the process, and the sync says it. */
+static void a_file_that_is_cut_short_under_a_writable_map_fails_its_sync(void **state) {
+    (void)state;
+    void *map;
+    stoa_file *file = open_new(STOA_OPEN_CREATE);
+    assert_ok(stoa_file_preallocate(file, 4 * MIB, true, &err), err);
+    stoa_file_close(file);
+    file = open_new(STOA_OPEN_UPDATE);
+    assert_ok(stoa_file_map_write(file, 4 * MIB, &map, &err), err);
+    stoa_file_advise(file, 0, MIB, STOA_ADVICE_WILL_NEED);
+    memset(map, 'a', 2 * MIB);
+    assert_ok(stoa_file_sync(file, &err), err);
+    assert_int_equal(truncate(path, MIB), 0);
+    memset(map, 'b', 4 * MIB);
+    assert_int_equal(((char *)map)[3 * MIB], 'b');
+    assert_fails(stoa_file_map_check(file, &err), STOA_IO, NULL, err);
+    assert_fails(stoa_file_sync(file, &err), STOA_IO, "cannot sync", err);
+    /* Also when it is long again: what was stored meanwhile is not in it. */
+    assert_int_equal(truncate(path, 4 * MIB), 0);
+    assert_fails(stoa_file_sync(file, &err), STOA_IO, "cut short", err);
+    stoa_file_close(file);
+}
+
+static void a_program_without_maps_has_no_writable_ones(void **state) {
+    (void)state;
+    void *map;
+    stoa_file_close(open_new(STOA_OPEN_CREATE));
+    assert_int_equal(truncate(path, 100), 0);
+    stoa_file *file = open_new(STOA_OPEN_UPDATE);
+    stoa_maps_allow(false);
+    assert_fails(stoa_file_map_write(file, 100, &map, &err), STOA_UNSUPPORTED, "no mapped", err);
+    stoa_maps_allow(true);
+    assert_ok(stoa_file_map_write(file, 100, &map, &err), err);
+    stoa_file_close(file);
+}
+
 static void too_many_open_files_is_a_limit(void **state) {
     (void)state;
     struct rlimit old, none;
@@ -456,6 +492,8 @@ int main(void) {
         TEST(a_full_disk_loses_nothing),
         TEST(space_is_set_aside_with_and_without_growing),
         TEST(a_file_cannot_be_grown_past_its_limit),
+        TEST(a_file_that_is_cut_short_under_a_writable_map_fails_its_sync),
+        TEST(a_program_without_maps_has_no_writable_ones),
         TEST(too_many_open_files_is_a_limit),
     };
     support_temp_directory(base);
