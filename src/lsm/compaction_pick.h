@@ -64,24 +64,25 @@ typedef struct stoa_compaction_policy {
 void stoa_compaction_policy_init(stoa_compaction_policy *policy, const stoa_definition *definition,
                                  size_t memtable_bytes);
 
-/* What is to be done. Never changes; files are referenced. */
+/* What is to be done. Never changes; its runs and files are of `version`. */
 typedef struct stoa_compaction {
     stoa_pool *pool;
+    stoa_version *version; /* a reference */
     stoa_compaction_kind kind;
     stoa_compaction_reason reason;
-    double score;         /* of the level that was looked at; 0 where none was */
-    int32_t start_level;  /* the first that files are taken from */
-    int32_t output_level; /* where the result goes */
-    uint64_t file_bytes;  /* about, of each file written; UINT64_MAX: they are one */
-    stoa_table_file **files;
+    double score;            /* of the level that was looked at; 0 where none was */
+    int32_t start_level;     /* the first that files are taken from */
+    int32_t output_level;    /* where the result goes */
+    uint64_t file_bytes;     /* about, of each file written; UINT64_MAX: they are one */
+    stoa_table_file **files; /* that leave their level, in the order of `inputs` */
     int64_t file_count;
-    uint64_t bytes;   /* of the inputs */
-    stoa_run *inputs; /* the newest first; of `files` */
+    uint64_t bytes;   /* of the files */
+    stoa_run *inputs; /* of a merge: the newest first */
     int32_t input_count;
-    stoa_run *older; /* what holds older versions of the inputs' keys, and stays as it is */
+    stoa_run *older; /* what stays as it is and holds older versions of the inputs' keys */
     int32_t older_count;
-    const stoa_table_file *first; /* the inputs' file of the least first key */
-    const stoa_table_file *last;  /* the one of the greatest last key */
+    const stoa_table_file *first; /* the one of the files that has the least first key */
+    const stoa_table_file *last;  /* … the greatest last key */
     struct stoa_compactions *running;
     struct stoa_compaction *before, *after; /* in the list of those that run */
 } stoa_compaction;
@@ -99,16 +100,17 @@ typedef struct stoa_compactions {
 /// Errors   STOA_NO_MEMORY
 /// Threads  One at a time a table, with stoa_compaction_close.
 /// Owns     The caller closes it; `running` outlives it.
-STOA_MUST_USE stoa_status stoa_compaction_pick(stoa_pool *pool, const stoa_version *version,
+STOA_MUST_USE stoa_status stoa_compaction_pick(stoa_pool *pool, stoa_version *version,
                                                const stoa_compaction_policy *policy,
                                                stoa_compactions *running, stoa_compaction **out,
                                                stoa_error *err);
 
 /// Merges all files with keys in `range` (its sequence is not looked at; NULL: all keys) down to the
 /// last level that has any. `*out` is NULL when there is nothing to do: one sorted run without
-/// deletions and old versions; or, with `*out_must_wait`, when others are at work on the same files.
-/// With `always` a run of that kind is written anew.
-STOA_MUST_USE stoa_status stoa_compaction_pick_range(stoa_pool *pool, const stoa_version *version,
+/// deletions and old versions, or a table of the style FIFO; or, with `*out_must_wait`, when others are at
+/// work on the same files: then the caller asks again. With `always` a run that has nothing to be left
+/// out is written anew.
+STOA_MUST_USE stoa_status stoa_compaction_pick_range(stoa_pool *pool, stoa_version *version,
                                                      const stoa_compaction_policy *policy,
                                                      const stoa_key_range *range, bool always,
                                                      stoa_compactions *running,
