@@ -5,6 +5,7 @@
 #ifndef STOA_LSM_SEGMENT_H
 #define STOA_LSM_SEGMENT_H
 
+#include "lsm/segment_kernel.h"
 #include "mem/buffer.h"
 
 typedef enum stoa_segment_class {
@@ -25,25 +26,26 @@ typedef struct stoa_segment_type {
 typedef enum stoa_segment_kind {
     STOA_SEGMENT_CONSTANT,
     STOA_SEGMENT_PLAIN,
-    STOA_SEGMENT_FRAMES,    /* a base for every 64 values, packed differences */
-    STOA_SEGMENT_DICTIONARY /* different values in growing order, packed codes */
+    STOA_SEGMENT_LINE,       /* one base, a slope, packed differences; of texts their offsets so */
+    STOA_SEGMENT_FRAMES,     /* the same with a base for every 64 values */
+    STOA_SEGMENT_DICTIONARY, /* different values, packed codes */
+    STOA_SEGMENT_RUNS        /* values, and the rows where their runs end */
 } stoa_segment_kind;
 
-enum { STOA_SEGMENT_FRAME = 64, STOA_SEGMENT_ENTRIES_MAX = 4096 };
+enum { STOA_SEGMENT_ENTRIES_MAX = 4096 };
 
 /* An open segment; borrows its bytes. */
 typedef struct stoa_segment {
     stoa_segment_type type;
     stoa_segment_kind kind;
-    int bits;      /* of a packed difference or code */
-    int64_t scale; /* of doubles as whole numbers: what these are divided by; 0: bit patterns */
     uint32_t count;
-    uint32_t entry_count;
-    const uint8_t *values;  /* plain ones, entries, the constant */
-    const uint8_t *bases;   /* int64_t a frame */
-    const uint8_t *packed;  /* differences or codes, and 8 bytes more */
-    const uint8_t *offsets; /* of the texts of a dictionary: uint32_t, one more than entries */
-    size_t value_size;      /* texts: bytes of all values or entries */
+    uint32_t entry_count; /* of a dictionary, runs; exceptions of lines and frames */
+    const uint8_t
+        *values; /* plain ones, entries, the constant, of the type's width; bytes of texts;
+                               of exceptions int64_t, of doubles their bits */
+    const uint8_t *places;  /* uint32_t: where runs end, where exceptions are */
+    const uint8_t *offsets; /* uint32_t: of the texts of a dictionary, one more than entries */
+    stoa_frames frames;     /* of lines and frames; of a dictionary the packed codes */
 } stoa_segment;
 
 /* The working memory of writing segments. */
@@ -55,7 +57,7 @@ void stoa_segment_writer_close(stoa_segment_writer *writer);
 
 /// Appends a segment of `count` values: a bitmap from its first bit, values of the type's width, or
 /// the bytes of texts with count + 1 `offsets` from `bytes`. The smallest of the encodings is chosen,
-/// by the values alone.
+/// by the values alone. A segment begins at a multiple of 8 in memory.
 ///
 /// Errors   STOA_LIMIT  2^31 values or bytes; STOA_NO_MEMORY. On error `out` is as it was.
 STOA_MUST_USE stoa_status stoa_segment_write(stoa_segment_writer *writer, stoa_segment_type type,
@@ -69,10 +71,11 @@ STOA_MUST_USE stoa_status stoa_segment_open(stoa_segment_type type, const uint8_
                                             size_t size, uint32_t count, stoa_segment *out,
                                             stoa_error *err);
 
-/// One integer, or the bits of one double, as 64 bits (integers of 16 bytes only where
-/// stoa_segment_is_narrow).
+/// One integer of up to 8 bytes, or the bits of one double, as 64 bits.
 int64_t stoa_segment_number(const stoa_segment *segment, uint32_t row);
-bool stoa_segment_is_narrow(const stoa_segment *segment);
+/// In a segment of unsigned numbers that never fall, the first row whose number is not less; count when
+/// there is none.
+uint32_t stoa_segment_find(const stoa_segment *segment, uint64_t number);
 bool stoa_segment_bit(const stoa_segment *segment, uint32_t row);
 /// One value of any class but bits; texts and fixed borrow the segment's bytes, others lie in
 /// `storage`.
@@ -82,7 +85,7 @@ const uint8_t *stoa_segment_value(const stoa_segment *segment, uint32_t row, uin
 /// Values [first, first + count) into `out`: bits from bit `out_at` on, values of the type's width.
 void stoa_segment_read(const stoa_segment *segment, uint32_t first, uint32_t count, void *out,
                        int64_t out_at);
-/// The same for rows in any order.
+/// The same for rows in any order; fastest where they grow.
 void stoa_segment_take(const stoa_segment *segment, const uint32_t *rows, int64_t count, void *out,
                        int64_t out_at);
 /// Appends texts to `bytes` and their ends to `offsets`, which has at least one (the last end).

@@ -1,45 +1,61 @@
 /* Every encoding's size is computed from the values, and the smallest written; of equal ones the one
  * that is read faster. */
-#include <math.h>
-#include <stdlib.h>
-
 #include "base/bits.h"
-#include "base/bytes.h"
-#include "base/hash.h"
 #include "codec/bitpack_kernel.h"
-#include "lsm/segment_format.h"
+#include "lsm/segment_writer.h"
 
-enum { SLOTS = 2 * STOA_SEGMENT_ENTRIES_MAX, SAMPLE = 16, TRIAL = 512, NO_SLOT = UINT16_MAX };
+enum { EXCEPTION_BYTES = sizeof(int64_t) + sizeof(uint32_t), SAMPLE_STEP = 16 };
 
-static const double powers[STOA_SEGMENT_SCALE_MAX + 1] = {1,   1e1, 1e2, 1e3, 1e4,
-                                                          1e5, 1e6, 1e7, 1e8, 1e9};
-
-struct stoa_segment_writer {
-    stoa_pool *pool;
-    stoa_segment_type type;
-    uint32_t count;
-    uint64_t flip; /* turns the order of the numbers into that of signed ones */
-    stoa_segment_header header;
-    stoa_buffer numbers; /* int64_t a value */
-    stoa_buffer packed;  /* uint64_t a value: differences or codes, filled up to whole frames */
-    stoa_buffer bases;   /* int64_t a frame */
-    stoa_buffer entries; /* int64_t, in growing order; of texts struct text */
-    stoa_buffer codes;   /* uint16_t a value: place of the first appearance */
-    uint16_t slots[SLOTS];
+/* How numbers become differences. */
+struct frames {
+    stoa_segment_kind kind;
+    int64_t slope;
+    int bits;
+    size_t size; /* without the header */
+    const int64_t *least;
+    int64_t base; /* of a line, ordered as signed numbers are */
+    bool has_exceptions;
 };
 
-struct text {
-    const uint8_t *bytes;
-    size_t size;
-    uint16_t place; /* among the first appearances */
-};
-
-static int width_of(uint64_t max) {
-    return max == 0 ? 0 : 64 - __builtin_clzll(max);
+static const int64_t *as_numbers(const stoa_buffer *buffer) {
+    return (const int64_t *)(const void *)buffer->data;
 }
 
-static const int64_t *numbers_of(const stoa_segment_writer *writer) {
-    return (const int64_t *)(const void *)writer->numbers.data;
+/* ---- Parts ----------------------------------------------------------------------------------- */
+
+stoa_status stoa_segment_append_filling(stoa_buffer *out, size_t begin, stoa_error *err) {
+    const uint64_t zeros = 0;
+    return stoa_buffer_append(out, &zeros, stoa_segment_filling(out->size - begin), err);
+}
+
+stoa_status stoa_segment_append_values(const stoa_segment_writer *writer, const int64_t *numbers,
+                                       size_t count, stoa_buffer *out, stoa_error *err) {
+    const size_t width = (size_t)writer->type.value_bytes;
+    STOA_TRY(stoa_buffer_reserve(out, count * width, err));
+    for (size_t i = 0; i < count; i++) {
+        const __int128 value = numbers[i];
+        memcpy(out->data + out->size, &value, width);
+        out->size += width;
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_segment_append_packed(const stoa_segment_writer *writer, size_t count, int bits,
+                                       stoa_buffer *out, stoa_error *err) {
+    const size_t size = stoa_segment_packed_bytes(count, bits);
+    STOA_TRY(stoa_buffer_reserve(out, size, err));
+    if (bits > 0) {
+        stoa_bitpack_u64((const uint64_t *)(const void *)writer->differences.data,
+                         (count + 7) / 8 * 8, bits, out->data + out->size);
+    }
+    out->size += size;
+    memset(out->data + out->size - STOA_SEGMENT_PADDING, 0, STOA_SEGMENT_PADDING);
+    return STOA_OK;
+}
+
+static stoa_status append_header(const stoa_segment_writer *writer, stoa_buffer *out,
+                                 stoa_error *err) {
+    return stoa_buffer_append(out, &writer->header, sizeof writer->header, err);
 }
 
 /* ---- Values as numbers ----------------------------------------------------------------------- */
@@ -49,35 +65,21 @@ static const int64_t *numbers_of(const stoa_segment_writer *writer) {
         type_name value;                                                                           \
         memcpy(&value, bytes + i * sizeof value, sizeof value);                                    \
         out[i] = (int64_t)value;                                                                   \
-    }
+    }                                                                                              \
+    break;
 
 static void load_numbers(stoa_segment_type type, const uint8_t *bytes, uint32_t count,
                          int64_t *out) {
     const bool is_signed = type.values == STOA_SEGMENT_SIGNED;
-    switch (type.value_bytes) {
-    case 1:
-        if (is_signed) {
-            LOAD(int8_t)
-        } else {
-            LOAD(uint8_t)
-        }
-        break;
-    case 2:
-        if (is_signed) {
-            LOAD(int16_t)
-        } else {
-            LOAD(uint16_t)
-        }
-        break;
-    case 4:
-        if (is_signed) {
-            LOAD(int32_t)
-        } else {
-            LOAD(uint32_t)
-        }
-        break;
-    case 16: LOAD(__int128) break;
-    default: LOAD(int64_t) break;
+    switch (is_signed ? type.value_bytes : -type.value_bytes) {
+    case 1: LOAD(int8_t)
+    case -1: LOAD(uint8_t)
+    case 2: LOAD(int16_t)
+    case -2: LOAD(uint16_t)
+    case 4: LOAD(int32_t)
+    case -4: LOAD(uint32_t)
+    case 16: LOAD(__int128)
+    default: memcpy(out, bytes, count * sizeof *out); break;
     }
 }
 
@@ -93,289 +95,222 @@ static bool fit_in_8_bytes(const uint8_t *bytes, uint32_t count) {
     return true;
 }
 
-/* The whole number that stands for a double, when dividing it gives back the same bits. */
-static bool scale_double(double value, double power, int64_t *out) {
-    const double product = value * power;
-    if (!(fabs(product) < 0x1p53)) {
-        return false;
+/* ---- Lines and frames ------------------------------------------------------------------------ */
+
+/* Of two with the same size, the one that was there. */
+static void consider(struct frames *best, const struct frames *other) {
+    if (other->size < best->size) {
+        *best = *other;
     }
-    *out = llrint(product);
-    const double back = (double)*out / power;
-    return memcmp(&back, &value, sizeof back) == 0;
 }
 
-/* Doubles that were decimal fractions, as prices are, become whole numbers. */
-static bool scale_doubles(stoa_segment_writer *writer, const uint8_t *bytes, int64_t *out) {
-    const uint32_t step = writer->count < SAMPLE ? 1 : writer->count / SAMPLE;
-    int exponent = 0;
-    for (uint32_t i = 0; i < writer->count; i += step) {
-        double value;
-        memcpy(&value, bytes + i * sizeof value, sizeof value);
-        while (!scale_double(value, powers[exponent], out)) {
-            if (++exponent > STOA_SEGMENT_SCALE_MAX) {
-                return false;
-            }
-        }
-    }
-    for (; exponent <= STOA_SEGMENT_SCALE_MAX; exponent++) {
-        uint32_t i = 0;
-        for (; i < writer->count; i++) {
-            double value;
-            memcpy(&value, bytes + i * sizeof value, sizeof value);
-            if (!scale_double(value, powers[exponent], &out[i])) {
-                break;
-            }
-        }
-        if (i == writer->count) {
-            writer->header.scale = (uint8_t)(1 + exponent);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* ---- Frames ---------------------------------------------------------------------------------- */
-
-/* Fills bases and differences; the bits of the widest difference are returned. */
-static stoa_status make_frames(stoa_segment_writer *writer, const int64_t *numbers, size_t count,
-                               int *out_bits, stoa_error *err) {
+static void consider_slope(const stoa_segment_writer *writer, const int64_t *numbers, size_t count,
+                           int64_t slope, int64_t *bounds, struct frames *best) {
     const size_t frames = stoa_segment_frames(count);
+    int64_t *least = bounds, *greatest = bounds + frames;
+    int64_t low = INT64_MAX, high = INT64_MIN;
     uint64_t widest = 0;
+    stoa_frames_bounds(numbers, count, writer->flip, slope, least, greatest);
+    for (size_t i = 0; i < frames; i++) {
+        const uint64_t range = (uint64_t)greatest[i] - (uint64_t)least[i];
+        widest = range > widest ? range : widest;
+        low = least[i] < low ? least[i] : low;
+        high = greatest[i] > high ? greatest[i] : high;
+    }
+    const int line_bits = stoa_segment_width((uint64_t)high - (uint64_t)low);
+    const int bits = stoa_segment_width(widest);
+    const struct frames line = {STOA_SEGMENT_LINE,
+                                slope,
+                                line_bits,
+                                2 * sizeof(int64_t) + stoa_segment_packed_bytes(count, line_bits),
+                                least,
+                                low,
+                                false};
+    const struct frames many = {STOA_SEGMENT_FRAMES,
+                                slope,
+                                bits,
+                                (1 + frames) * sizeof(int64_t) +
+                                    stoa_segment_packed_bytes(count, bits),
+                                least,
+                                0,
+                                false};
+    consider(best, &line);
+    consider(best, &many);
+}
+
+/* Without a slope, or with that from the first number to the last. */
+static stoa_status choose_frames(stoa_segment_writer *writer, const int64_t *numbers, size_t count,
+                                 struct frames *out, stoa_error *err) {
+    const size_t size = 2 * stoa_segment_frames(count) * sizeof(int64_t);
+    stoa_buffer_clear(&writer->bounds);
+    STOA_TRY(stoa_buffer_reserve(&writer->bounds, 2 * size, err));
+    int64_t *bounds = (int64_t *)(void *)writer->bounds.data;
+    *out = (struct frames){.size = SIZE_MAX};
+    consider_slope(writer, numbers, count, 0, bounds, out);
+    if (count > 1 && out->bits > 0) {
+        const __int128 first = (int64_t)((uint64_t)numbers[0] ^ writer->flip);
+        const __int128 last = (int64_t)((uint64_t)numbers[count - 1] ^ writer->flip);
+        const __int128 steps = (__int128)count - 1, half = last < first ? -steps / 2 : steps / 2;
+        const __int128 slope = (last - first + half) / steps;
+        if (slope != 0 && slope == (int64_t)slope) {
+            consider_slope(writer, numbers, count, (int64_t)slope, bounds + size / sizeof *bounds,
+                           out);
+        }
+    }
+    return STOA_OK;
+}
+
+/* Fills bases and differences. */
+static stoa_status make_frames(stoa_segment_writer *writer, const int64_t *numbers, size_t count,
+                               const struct frames *frames, stoa_error *err) {
+    const size_t frame_count = stoa_segment_frames(count);
+    const bool is_line = frames->kind == STOA_SEGMENT_LINE;
     stoa_buffer_clear(&writer->bases);
-    stoa_buffer_clear(&writer->packed);
-    STOA_TRY(stoa_buffer_reserve(&writer->bases, frames * sizeof(int64_t), err));
-    STOA_TRY(
-        stoa_buffer_reserve(&writer->packed, frames * STOA_SEGMENT_FRAME * sizeof(uint64_t), err));
+    stoa_buffer_clear(&writer->differences);
+    STOA_TRY(stoa_buffer_reserve(&writer->bases, frame_count * sizeof(int64_t), err));
+    STOA_TRY(stoa_buffer_reserve(&writer->differences,
+                                 frame_count * STOA_FRAME_ROWS * sizeof(uint64_t), err));
     int64_t *bases = (int64_t *)(void *)writer->bases.data;
-    uint64_t *packed = (uint64_t *)(void *)writer->packed.data;
-    for (size_t frame = 0; frame < frames; frame++) {
-        const size_t first = frame * STOA_SEGMENT_FRAME;
-        const size_t rows = count - first < STOA_SEGMENT_FRAME ? count - first : STOA_SEGMENT_FRAME;
-        int64_t least = INT64_MAX;
-        for (size_t i = 0; i < rows; i++) {
-            const int64_t ordered = (int64_t)((uint64_t)numbers[first + i] ^ writer->flip);
-            least = ordered < least ? ordered : least;
-        }
-        bases[frame] = (int64_t)((uint64_t)least ^ writer->flip);
-        memset(packed + first, 0, STOA_SEGMENT_FRAME * sizeof *packed);
-        for (size_t i = 0; i < rows; i++) {
-            packed[first + i] = (uint64_t)numbers[first + i] - (uint64_t)bases[frame];
-            widest |= packed[first + i];
-        }
+    uint64_t *differences = (uint64_t *)(void *)writer->differences.data;
+    if (is_line) {
+        bases[0] = (int64_t)((uint64_t)frames->base - writer->flip);
+        stoa_frames_differences(numbers, count, bases[0], frames->slope, 0, differences);
     }
-    writer->bases.size = frames * sizeof(int64_t);
-    writer->packed.size = frames * STOA_SEGMENT_FRAME * sizeof(uint64_t);
-    *out_bits = width_of(widest);
+    for (size_t i = 0; i < frame_count && !is_line; i++) {
+        const size_t first = i * STOA_FRAME_ROWS;
+        const size_t rows = count - first < STOA_FRAME_ROWS ? count - first : STOA_FRAME_ROWS;
+        bases[i] = (int64_t)((uint64_t)frames->least[i] - writer->flip +
+                             (uint64_t)frames->slope * first);
+        stoa_frames_differences(numbers + first, rows, bases[i], frames->slope, 0,
+                                differences + first);
+    }
+    writer->bases.size = (is_line ? 1 : frame_count) * sizeof(int64_t);
+    memset(differences + count, 0, (frame_count * STOA_FRAME_ROWS - count) * sizeof *differences);
     return STOA_OK;
 }
 
-static stoa_status append_packed(const stoa_segment_writer *writer, size_t count, int bits,
-                                 stoa_buffer *out, stoa_error *err) {
-    const size_t size = stoa_segment_packed_bytes(count, bits);
-    STOA_TRY(stoa_buffer_reserve(out, size, err));
-    memset(out->data + out->size, 0, size);
-    if (bits > 0) {
-        stoa_bitpack_u64((const uint64_t *)(const void *)writer->packed.data, (count + 7) / 8 * 8,
-                         bits, out->data + out->size);
+/* Bits to which the differences are cut down where those that need more are exceptions. Every `step`-th is
+ * looked at. */
+static int cut_bits(const stoa_segment_writer *writer, int bits, size_t step, size_t *out_saved) {
+    const uint64_t *differences = (const uint64_t *)(const void *)writer->differences.data;
+    size_t widths[65] = {0}, looked_at = 0, beyond = 0, least;
+    int best = bits;
+    for (size_t i = 0; i < writer->count; i += step, looked_at++) {
+        widths[stoa_segment_width(differences[i])]++;
     }
-    out->size += size;
-    return STOA_OK;
+    const size_t whole = least = looked_at * (size_t)bits;
+    for (int width = bits; width > 0; width--) {
+        beyond += widths[width];
+        const size_t cost = looked_at * (size_t)(width - 1) + beyond * 8 * EXCEPTION_BYTES;
+        best = cost < least ? width - 1 : best;
+        least = cost < least ? cost : least;
+    }
+    *out_saved = (whole - least) / 8 * step;
+    return best;
 }
 
-/* ---- Dictionaries ---------------------------------------------------------------------------- */
-
-static int compare_texts(const void *left, const void *right) {
-    const struct text *a = left, *b = right;
-    return stoa_bytes_compare(a->bytes, a->size, b->bytes, b->size);
-}
-
-/* The slot of a number among those that were found: its own, or an empty one. */
-static size_t number_slot(const stoa_segment_writer *writer, const int64_t *entries,
-                          int64_t number) {
-    size_t slot = stoa_hash_u64((uint64_t)number) % SLOTS;
-    while (writer->slots[slot] != NO_SLOT && entries[writer->slots[slot]] != number) {
-        slot = (slot + 1) % SLOTS;
-    }
-    return slot;
-}
-
-/* Numbers that hardly repeat are not worth a dictionary; some of them tell. */
-static bool hardly_repeat(stoa_segment_writer *writer, const int64_t *numbers, int64_t *entries) {
-    size_t found = 0;
-    if (writer->count < 4 * TRIAL) {
-        return false;
-    }
-    memset(writer->slots, 0xFF, sizeof writer->slots);
-    for (uint32_t i = 0; i < TRIAL; i++) {
-        const int64_t number = numbers[(uint64_t)i * writer->count / TRIAL];
-        const size_t slot = number_slot(writer, entries, number);
-        if (writer->slots[slot] == NO_SLOT) {
-            writer->slots[slot] = (uint16_t)found;
-            entries[found++] = number;
+static bool never_fall(const stoa_segment_writer *writer, const int64_t *numbers) {
+    for (uint32_t i = 1; i < writer->count; i++) {
+        if (((uint64_t)numbers[i] ^ (UINT64_C(1) << 63) ^ writer->flip) <
+            ((uint64_t)numbers[i - 1] ^ (UINT64_C(1) << 63) ^ writer->flip)) {
+            return false;
         }
     }
-    return found > TRIAL / 4 * 3;
+    return true;
 }
 
-/* Different numbers in the order of their first appearance and the code of each value, or false when
- * there are too many for a dictionary of `worth` bytes to be smaller. */
-static stoa_status collect_numbers(stoa_segment_writer *writer, size_t worth, bool *out_found,
-                                   stoa_error *err) {
-    const int64_t *numbers = numbers_of(writer);
-    const size_t most = worth / sizeof(int64_t) < STOA_SEGMENT_ENTRIES_MAX
-                            ? worth / sizeof(int64_t)
-                            : STOA_SEGMENT_ENTRIES_MAX;
-    size_t found = 0;
-    *out_found = false;
+/* Numbers that never fall are searched, and offsets walked along: neither with exceptions. */
+static void drop_outliers(const stoa_segment_writer *writer, const int64_t *numbers,
+                          struct frames *frames) {
+    size_t saved;
+    if (frames->bits < 2 || writer->type.values == STOA_SEGMENT_OFFSETS) {
+        return;
+    }
+    (void)cut_bits(writer, frames->bits, SAMPLE_STEP, &saved);
+    if (saved < frames->size / 16 || never_fall(writer, numbers)) {
+        return;
+    }
+    const int bits = cut_bits(writer, frames->bits, 1, &saved);
+    if (saved > 0) {
+        frames->bits = bits;
+        frames->size -= saved;
+        frames->has_exceptions = true;
+    }
+}
+
+/* Rows whose difference does not fit, and doubles that are no whole numbers. Their differences become 0. */
+static stoa_status collect_exceptions(stoa_segment_writer *writer, int bits, stoa_error *err) {
+    uint64_t *differences = (uint64_t *)(void *)writer->differences.data;
+    const int16_t *units = (const int16_t *)(const void *)writer->units.data;
+    const int64_t *raw = as_numbers(&writer->raw);
+    stoa_buffer_clear(&writer->places);
     stoa_buffer_clear(&writer->entries);
-    STOA_TRY(stoa_buffer_reserve(&writer->entries, (most + TRIAL) * sizeof(int64_t), err));
-    STOA_TRY(stoa_buffer_reserve(&writer->codes, writer->count * sizeof(uint16_t), err));
-    int64_t *entries = (int64_t *)(void *)writer->entries.data;
-    uint16_t *codes = (uint16_t *)(void *)writer->codes.data;
-    if (hardly_repeat(writer, numbers, entries)) {
-        return STOA_OK;
-    }
-    memset(writer->slots, 0xFF, sizeof writer->slots);
     for (uint32_t i = 0; i < writer->count; i++) {
-        const size_t slot = number_slot(writer, entries, numbers[i]);
-        if (writer->slots[slot] == NO_SLOT) {
-            if (found == most) {
-                return STOA_OK;
-            }
-            writer->slots[slot] = (uint16_t)found;
-            entries[found++] = numbers[i];
+        const bool is_wide = bits < 64 && differences[i] >> bits != 0;
+        if (is_wide || (writer->units.size > 0 && units[i] == STOA_UNITS_NONE)) {
+            STOA_TRY(stoa_buffer_append(&writer->places, &i, sizeof i, err));
+            STOA_TRY(stoa_buffer_append(&writer->entries, &raw[i], sizeof *raw, err));
+            differences[i] = 0;
         }
-        codes[i] = writer->slots[slot];
-    }
-    writer->entries.size = found * sizeof(int64_t);
-    *out_found = true;
-    return STOA_OK;
-}
-
-/* A number of a dictionary while the entries are sorted. */
-struct entry {
-    int64_t ordered;
-    uint16_t place; /* among the first appearances */
-};
-
-static int compare_entries(const void *left, const void *right) {
-    const struct entry *a = left, *b = right;
-    return (a->ordered > b->ordered) - (a->ordered < b->ordered);
-}
-
-/* Codes of first appearances become those of the sorted entries, which the slots say: the table is no
- * longer needed. */
-static stoa_status pack_codes(stoa_segment_writer *writer, stoa_error *err) {
-    const size_t bytes = stoa_segment_frames(writer->count) * STOA_SEGMENT_FRAME * sizeof(uint64_t);
-    const uint16_t *codes = (const uint16_t *)(const void *)writer->codes.data;
-    stoa_buffer_clear(&writer->packed);
-    STOA_TRY(stoa_buffer_reserve(&writer->packed, bytes, err));
-    uint64_t *packed = (uint64_t *)(void *)writer->packed.data;
-    memset(packed, 0, bytes);
-    for (uint32_t i = 0; i < writer->count; i++) {
-        packed[i] = writer->slots[codes[i]];
     }
     return STOA_OK;
 }
 
-static stoa_status write_number_dictionary(stoa_segment_writer *writer, stoa_buffer *out,
-                                           stoa_error *err) {
-    int64_t *entries = (int64_t *)(void *)writer->entries.data;
-    const size_t entry_count = writer->entries.size / sizeof *entries;
-    struct entry sorted[STOA_SEGMENT_ENTRIES_MAX];
-    for (size_t i = 0; i < entry_count; i++) {
-        sorted[i] = (struct entry){(int64_t)((uint64_t)entries[i] ^ writer->flip), (uint16_t)i};
+static stoa_status append_frames(stoa_segment_writer *writer, size_t count,
+                                 const struct frames *frames, stoa_buffer *out, stoa_error *err) {
+    const size_t begin = out->size;
+    writer->header.kind = (uint8_t)frames->kind;
+    writer->header.bits = (uint8_t)frames->bits;
+    writer->header.entry_count = (uint32_t)(writer->places.size / sizeof(uint32_t));
+    STOA_TRY(append_header(writer, out, err));
+    STOA_TRY(stoa_buffer_append(out, &frames->slope, sizeof frames->slope, err));
+    STOA_TRY(stoa_buffer_append(out, writer->bases.data, writer->bases.size, err));
+    if (writer->places.size > 0) {
+        STOA_TRY(stoa_buffer_append(out, writer->entries.data, writer->entries.size, err));
+        STOA_TRY(stoa_buffer_append(out, writer->places.data, writer->places.size, err));
+        STOA_TRY(stoa_segment_append_filling(out, begin, err));
     }
-    qsort(sorted, entry_count, sizeof *sorted, compare_entries);
-    for (size_t i = 0; i < entry_count; i++) {
-        writer->slots[sorted[i].place] = (uint16_t)i;
-        entries[i] = (int64_t)((uint64_t)sorted[i].ordered ^ writer->flip);
-    }
-    writer->header.kind = STOA_SEGMENT_DICTIONARY;
-    writer->header.entry_count = (uint32_t)entry_count;
-    writer->header.bits = (uint8_t)width_of(entry_count - 1);
-    STOA_TRY(pack_codes(writer, err));
-    STOA_TRY(stoa_buffer_append(out, &writer->header, sizeof writer->header, err));
-    STOA_TRY(stoa_buffer_append(out, entries, writer->entries.size, err));
-    return append_packed(writer, writer->count, writer->header.bits, out, err);
+    return stoa_segment_append_packed(writer, count, frames->bits, out, err);
 }
 
-/* The same for texts; codes are those of first appearances until the entries are sorted. */
-static stoa_status collect_texts(stoa_segment_writer *writer, const uint8_t *bytes,
-                                 const int32_t *offsets, size_t worth, bool *out_found,
-                                 stoa_error *err) {
-    size_t found = 0, size = 0;
-    *out_found = false;
+/* ---- Runs ------------------------------------------------------------------------------------ */
+
+static size_t count_runs(const int64_t *numbers, uint32_t count) {
+    size_t runs = 1;
+    for (uint32_t i = 1; i < count; i++) {
+        runs += numbers[i] != numbers[i - 1];
+    }
+    return runs;
+}
+
+static stoa_status write_runs(stoa_segment_writer *writer, size_t runs, stoa_buffer *out,
+                              stoa_error *err) {
+    const size_t begin = out->size;
+    const int64_t *numbers = as_numbers(&writer->raw);
+    stoa_buffer_clear(&writer->places);
     stoa_buffer_clear(&writer->entries);
-    STOA_TRY(
-        stoa_buffer_reserve(&writer->entries, STOA_SEGMENT_ENTRIES_MAX * sizeof(struct text), err));
-    STOA_TRY(stoa_buffer_reserve(&writer->codes, writer->count * sizeof(uint16_t), err));
-    struct text *entries = (struct text *)(void *)writer->entries.data;
-    uint16_t *codes = (uint16_t *)(void *)writer->codes.data;
-    memset(writer->slots, 0xFF, sizeof writer->slots);
-    for (uint32_t i = 0; i < writer->count; i++) {
-        const struct text text = {bytes + offsets[i], (size_t)(offsets[i + 1] - offsets[i]),
-                                  (uint16_t)found};
-        size_t slot = stoa_hash64(text.bytes, text.size) % SLOTS;
-        while (writer->slots[slot] != NO_SLOT &&
-               compare_texts(&entries[writer->slots[slot]], &text) != 0) {
-            slot = (slot + 1) % SLOTS;
+    for (uint32_t i = 1; i <= writer->count; i++) {
+        if (i == writer->count || numbers[i] != numbers[i - 1]) {
+            STOA_TRY(stoa_buffer_append(&writer->entries, &numbers[i - 1], sizeof *numbers, err));
+            STOA_TRY(stoa_buffer_append(&writer->places, &i, sizeof i, err));
         }
-        if (writer->slots[slot] == NO_SLOT) {
-            size += text.size + sizeof(uint32_t);
-            if (found == STOA_SEGMENT_ENTRIES_MAX || size > worth) {
-                return STOA_OK;
-            }
-            writer->slots[slot] = (uint16_t)found;
-            entries[found++] = text;
-        }
-        codes[i] = writer->slots[slot];
     }
-    writer->entries.size = found * sizeof *entries;
-    *out_found = true;
-    return STOA_OK;
-}
-
-static stoa_status write_text_dictionary(stoa_segment_writer *writer, stoa_buffer *out,
-                                         stoa_error *err) {
-    struct text *entries = (struct text *)(void *)writer->entries.data;
-    const size_t entry_count = writer->entries.size / sizeof *entries;
-    uint32_t end = 0;
-    qsort(entries, entry_count, sizeof *entries, compare_texts);
-    for (size_t i = 0; i < entry_count; i++) {
-        writer->slots[entries[i].place] = (uint16_t)i;
-        writer->header.value_size += (uint32_t)entries[i].size;
-    }
-    writer->header.kind = STOA_SEGMENT_DICTIONARY;
-    writer->header.entry_count = (uint32_t)entry_count;
-    writer->header.bits = (uint8_t)width_of(entry_count - 1);
-    STOA_TRY(pack_codes(writer, err));
-    STOA_TRY(stoa_buffer_append(out, &writer->header, sizeof writer->header, err));
-    STOA_TRY(stoa_buffer_append(out, &end, sizeof end, err));
-    for (size_t i = 0; i < entry_count; i++) {
-        end += (uint32_t)entries[i].size;
-        STOA_TRY(stoa_buffer_append(out, &end, sizeof end, err));
-    }
-    for (size_t i = 0; i < entry_count; i++) {
-        STOA_TRY(stoa_buffer_append(out, entries[i].bytes, entries[i].size, err));
-    }
-    return append_packed(writer, writer->count, writer->header.bits, out, err);
+    writer->header = (stoa_segment_header){.kind = STOA_SEGMENT_RUNS,
+                                           .count = writer->count,
+                                           .entry_count = (uint32_t)runs};
+    STOA_TRY(append_header(writer, out, err));
+    STOA_TRY(stoa_segment_append_values(writer, as_numbers(&writer->entries), runs, out, err));
+    STOA_TRY(stoa_segment_append_filling(out, begin, err));
+    return stoa_buffer_append(out, writer->places.data, writer->places.size, err);
 }
 
 /* ---- Whole segments -------------------------------------------------------------------------- */
 
-static stoa_status write_constant(stoa_segment_writer *writer, const void *value, size_t size,
-                                  stoa_buffer *out, stoa_error *err) {
-    writer->header.kind = STOA_SEGMENT_CONSTANT;
-    STOA_TRY(stoa_buffer_append(out, &writer->header, sizeof writer->header, err));
-    return stoa_buffer_append(out, value, size, err);
-}
-
-static stoa_status write_plain(stoa_segment_writer *writer, const void *values, size_t size,
-                               stoa_buffer *out, stoa_error *err) {
-    writer->header.kind = STOA_SEGMENT_PLAIN;
-    writer->header.scale = 0;
-    STOA_TRY(stoa_buffer_append(out, &writer->header, sizeof writer->header, err));
+static stoa_status write_values(stoa_segment_writer *writer, stoa_segment_kind kind,
+                                const void *values, size_t size, stoa_buffer *out,
+                                stoa_error *err) {
+    writer->header = (stoa_segment_header){.kind = (uint8_t)kind, .count = writer->count};
+    STOA_TRY(append_header(writer, out, err));
     return stoa_buffer_append(out, values, size, err);
 }
 
@@ -383,145 +318,144 @@ static stoa_status write_bits(stoa_segment_writer *writer, const uint8_t *bits, 
                               stoa_error *err) {
     const int64_t set = stoa_bitmap_count(bits, 0, writer->count);
     if (set == 0 || set == writer->count) {
-        return write_constant(writer, &(uint8_t){set > 0}, 1, out, err);
+        return write_values(writer, STOA_SEGMENT_CONSTANT, &(uint8_t){set > 0}, 1, out, err);
     }
     const size_t begin = out->size + sizeof writer->header;
-    STOA_TRY(write_plain(writer, bits, stoa_bitmap_bytes(writer->count), out, err));
+    STOA_TRY(
+        write_values(writer, STOA_SEGMENT_PLAIN, bits, stoa_bitmap_bytes(writer->count), out, err));
     const int64_t unused = (int64_t)stoa_bitmap_bytes(writer->count) * 8 - writer->count;
     stoa_bitmap_fill(out->data + begin, writer->count, unused, false);
     return STOA_OK;
 }
 
-static stoa_status write_fixed(stoa_segment_writer *writer, const uint8_t *bytes, stoa_buffer *out,
-                               stoa_error *err) {
-    const size_t width = (size_t)writer->type.value_bytes, size = writer->count * width;
-    /* All values are equal when each is the same as the next. */
-    if (writer->count > 0 && (size == width || memcmp(bytes, bytes + width, size - width) == 0)) {
-        return write_constant(writer, bytes, width, out, err);
+/* Runs and dictionaries where they are clearly smaller, for they are read more slowly; else plain values,
+ * lines or frames. */
+static stoa_status write_chosen(stoa_segment_writer *writer, const uint8_t *bytes,
+                                const struct frames *frames, stoa_buffer *out, stoa_error *err) {
+    const size_t width = (size_t)writer->type.value_bytes, plain = writer->count * width;
+    const size_t runs = count_runs(as_numbers(&writer->raw), writer->count);
+    const size_t run_bytes = runs * (width + sizeof(uint32_t)) + sizeof(uint64_t);
+    const stoa_segment_header header = writer->header;
+    const size_t least = frames->size < plain ? frames->size : plain;
+    bool is_written;
+    if (run_bytes < least - least / 4) {
+        return write_runs(writer, runs, out, err);
     }
-    return write_plain(writer, bytes, size, out, err);
+    writer->header = (stoa_segment_header){.count = writer->count};
+    STOA_TRY(
+        stoa_segment_write_numbers_dictionary(writer, least - least / 16, out, &is_written, err));
+    if (is_written) {
+        return STOA_OK;
+    }
+    if (plain <= frames->size) {
+        return write_values(writer, STOA_SEGMENT_PLAIN, bytes, plain, out, err);
+    }
+    writer->header = header;
+    if (frames->has_exceptions) {
+        STOA_TRY(collect_exceptions(writer, frames->bits, err));
+    }
+    return append_frames(writer, writer->count, frames, out, err);
 }
 
 static stoa_status write_numbers(stoa_segment_writer *writer, const uint8_t *bytes,
                                  stoa_buffer *out, stoa_error *err) {
-    const size_t plain = writer->count * (size_t)writer->type.value_bytes;
-    int bits;
-    bool found;
-    STOA_TRY(make_frames(writer, numbers_of(writer), writer->count, &bits, err));
-    const int64_t *bases = (const int64_t *)(const void *)writer->bases.data;
-    if (bits == 0 && (writer->bases.size == sizeof *bases ||
-                      memcmp(bases, bases + 1, writer->bases.size - sizeof *bases) == 0)) {
-        return write_constant(writer, bases, sizeof *bases, out, err);
+    const int64_t *numbers = as_numbers(&writer->raw);
+    bool is_scaled = false;
+    size_t exceptions = 0;
+    struct frames frames;
+    STOA_TRY(stoa_buffer_reserve(&writer->raw, (size_t)writer->count * sizeof *numbers, err));
+    load_numbers(writer->type, bytes, writer->count, (int64_t *)(void *)writer->raw.data);
+    numbers = as_numbers(&writer->raw);
+    if (writer->type.values == STOA_SEGMENT_DOUBLES) {
+        STOA_TRY(stoa_segment_scale_doubles(writer, &is_scaled, &exceptions, err));
+        numbers = is_scaled ? as_numbers(&writer->numbers) : numbers;
     }
-    const size_t frames = writer->bases.size + stoa_segment_packed_bytes(writer->count, bits);
-    const size_t least = frames < plain ? frames : plain;
-    STOA_TRY(collect_numbers(writer, least, &found, err));
-    if (found) {
-        const size_t entries = writer->entries.size / sizeof(int64_t);
-        if (writer->entries.size + stoa_segment_packed_bytes(writer->count, width_of(entries - 1)) <
-            least) {
-            return write_number_dictionary(writer, out, err);
-        }
+    STOA_TRY(choose_frames(writer, numbers, writer->count, &frames, err));
+    frames.size += exceptions * EXCEPTION_BYTES;
+    frames.has_exceptions = exceptions > 0;
+    STOA_TRY(make_frames(writer, numbers, writer->count, &frames, err));
+    drop_outliers(writer, numbers, &frames);
+    return write_chosen(writer, bytes, &frames, out, err);
+}
+
+static stoa_status write_fixed(stoa_segment_writer *writer, const uint8_t *bytes, stoa_buffer *out,
+                               stoa_error *err) {
+    const size_t width = (size_t)writer->type.value_bytes, size = writer->count * width;
+    const bool is_number = writer->type.values != STOA_SEGMENT_FIXED && writer->count > 0;
+    /* All values are equal when each is the same as the next. */
+    if (writer->count > 0 && (size == width || memcmp(bytes, bytes + width, size - width) == 0)) {
+        return write_values(writer, STOA_SEGMENT_CONSTANT, bytes, width, out, err);
     }
-    if (plain <= frames) {
-        return write_plain(writer, bytes, plain, out, err);
+    if (!is_number || (width == 16 && !fit_in_8_bytes(bytes, writer->count))) {
+        return write_values(writer, STOA_SEGMENT_PLAIN, bytes, size, out, err);
     }
-    writer->header.kind = STOA_SEGMENT_FRAMES;
-    writer->header.bits = (uint8_t)bits;
-    STOA_TRY(stoa_buffer_append(out, &writer->header, sizeof writer->header, err));
-    STOA_TRY(stoa_buffer_append(out, bases, writer->bases.size, err));
-    return append_packed(writer, writer->count, bits, out, err);
+    return write_numbers(writer, bytes, out, err);
 }
 
 static stoa_status write_texts(stoa_segment_writer *writer, const uint8_t *bytes,
                                const int32_t *offsets, stoa_buffer *out, stoa_error *err) {
     const size_t ends = (size_t)writer->count + 1;
     const size_t size = (size_t)(offsets[writer->count] - offsets[0]);
-    int bits;
-    bool found;
+    struct frames frames;
+    bool is_written;
     STOA_TRY(stoa_buffer_reserve(&writer->numbers, ends * sizeof(int64_t), err));
     int64_t *numbers = (int64_t *)(void *)writer->numbers.data;
     for (size_t i = 0; i < ends; i++) {
         numbers[i] = offsets[i] - offsets[0];
     }
-    STOA_TRY(make_frames(writer, numbers, ends, &bits, err));
-    const size_t plain = writer->bases.size + stoa_segment_packed_bytes(ends, bits) + size;
-    STOA_TRY(collect_texts(writer, bytes, offsets, plain, &found, err));
-    if (found && writer->entries.size > 0) {
-        const size_t entry_count = writer->entries.size / sizeof(struct text);
-        const struct text *entries = (const struct text *)(const void *)writer->entries.data;
-        size_t dictionary = (entry_count + 1) * sizeof(uint32_t) +
-                            stoa_segment_packed_bytes(writer->count, width_of(entry_count - 1));
-        for (size_t i = 0; i < entry_count; i++) {
-            dictionary += entries[i].size;
-        }
-        if (dictionary < plain) {
-            return write_text_dictionary(writer, out, err);
-        }
+    STOA_TRY(choose_frames(writer, numbers, ends, &frames, err));
+    STOA_TRY(stoa_segment_write_texts_dictionary(writer, bytes, offsets, frames.size + size, out,
+                                                 &is_written, err));
+    if (is_written) {
+        return STOA_OK;
     }
-    writer->header.kind = STOA_SEGMENT_PLAIN;
-    writer->header.bits = (uint8_t)bits;
-    writer->header.value_size = (uint32_t)size;
-    STOA_TRY(stoa_buffer_append(out, &writer->header, sizeof writer->header, err));
-    STOA_TRY(stoa_buffer_append(out, writer->bases.data, writer->bases.size, err));
-    STOA_TRY(append_packed(writer, ends, bits, out, err));
+    writer->header = (stoa_segment_header){.count = writer->count, .value_size = (uint32_t)size};
+    STOA_TRY(make_frames(writer, numbers, ends, &frames, err));
+    STOA_TRY(append_frames(writer, ends, &frames, out, err));
     return size == 0 ? STOA_OK : stoa_buffer_append(out, bytes + offsets[0], size, err);
 }
 
 static stoa_status write_segment(stoa_segment_writer *writer, const void *data,
                                  const int32_t *offsets, stoa_buffer *out, stoa_error *err) {
-    const size_t room = (size_t)writer->count * sizeof(int64_t);
-    bool is_number = writer->count > 0;
     switch (writer->type.values) {
     case STOA_SEGMENT_BITS: return write_bits(writer, data, out, err);
-    case STOA_SEGMENT_FIXED: return write_fixed(writer, data, out, err);
     case STOA_SEGMENT_TEXTS: return write_texts(writer, data, offsets, out, err);
-    case STOA_SEGMENT_SIGNED:
-    case STOA_SEGMENT_UNSIGNED:
-    case STOA_SEGMENT_OFFSETS:
-    case STOA_SEGMENT_DOUBLES: break;
+    default: return write_fixed(writer, data, out, err);
     }
-    STOA_TRY(stoa_buffer_reserve(&writer->numbers, room, err));
-    int64_t *numbers = (int64_t *)(void *)writer->numbers.data;
-    if (writer->type.value_bytes == 16) {
-        is_number = is_number && fit_in_8_bytes(data, writer->count);
-    }
-    if (!is_number) {
-        return write_plain(writer, data, (size_t)writer->count * (size_t)writer->type.value_bytes,
-                           out, err);
-    }
-    if (writer->type.values != STOA_SEGMENT_DOUBLES || !scale_doubles(writer, data, numbers)) {
-        load_numbers(writer->type, data, writer->count, numbers);
-    }
-    return write_numbers(writer, data, out, err);
 }
 
 /* ---- The writer ------------------------------------------------------------------------------ */
 
+static stoa_buffer *buffers_of(stoa_segment_writer *writer, int *out_count) {
+    *out_count = (int)((offsetof(stoa_segment_writer, slots) - offsetof(stoa_segment_writer, raw)) /
+                       sizeof(stoa_buffer));
+    return &writer->raw;
+}
+
 stoa_status stoa_segment_writer_create(stoa_pool *pool, stoa_segment_writer **out,
                                        stoa_error *err) {
     void *memory = NULL;
+    int count;
     STOA_TRY(stoa_pool_allocate(pool, sizeof(stoa_segment_writer), &memory, err));
     stoa_segment_writer *writer = memory;
     writer->pool = pool;
-    stoa_buffer_init(&writer->numbers, pool);
-    stoa_buffer_init(&writer->packed, pool);
-    stoa_buffer_init(&writer->bases, pool);
-    stoa_buffer_init(&writer->entries, pool);
-    stoa_buffer_init(&writer->codes, pool);
+    stoa_buffer *buffers = buffers_of(writer, &count);
+    for (int i = 0; i < count; i++) {
+        stoa_buffer_init(&buffers[i], pool);
+    }
     *out = writer;
     return STOA_OK;
 }
 
 void stoa_segment_writer_close(stoa_segment_writer *writer) {
+    int count;
     if (writer == NULL) {
         return;
     }
-    stoa_buffer_release(&writer->numbers);
-    stoa_buffer_release(&writer->packed);
-    stoa_buffer_release(&writer->bases);
-    stoa_buffer_release(&writer->entries);
-    stoa_buffer_release(&writer->codes);
+    stoa_buffer *buffers = buffers_of(writer, &count);
+    for (int i = 0; i < count; i++) {
+        stoa_buffer_release(&buffers[i]);
+    }
     stoa_pool_free(writer->pool, writer, sizeof *writer);
 }
 
@@ -536,8 +470,8 @@ stoa_status stoa_segment_write(stoa_segment_writer *writer, stoa_segment_type ty
     writer->count = (uint32_t)count;
     writer->flip = type.values == STOA_SEGMENT_UNSIGNED ? UINT64_C(1) << 63 : 0;
     writer->header = (stoa_segment_header){.count = (uint32_t)count};
-    stoa_buffer_clear(&writer->numbers);
-    stoa_buffer_clear(&writer->codes);
+    stoa_buffer_clear(&writer->units);
+    stoa_buffer_clear(&writer->places);
     const stoa_status status = write_segment(writer, data, offsets, out, err);
     if (status != STOA_OK) {
         out->size = begin;

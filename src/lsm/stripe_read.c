@@ -48,41 +48,11 @@ stoa_status stoa_stripe_segment(const stoa_stripe *stripe, int32_t number, uint3
 
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
-/* Rows [low, low + count) are searched; every one before them is less, none behind them. */
-static uint32_t find_number(const stoa_segment *keys, uint32_t low, uint32_t count,
-                            uint64_t number) {
-    while (count > 0) {
-        const uint32_t half = count / 2;
-        if ((uint64_t)stoa_segment_number(keys, low + half) < number) {
-            low += half + 1;
-            count -= half + 1;
-        } else {
-            count = half;
-        }
-    }
-    return low;
-}
-
 stoa_status stoa_stripe_find_number(const stoa_stripe *stripe, uint64_t number, uint32_t *out,
                                     stoa_error *err) {
     const stoa_segment *keys;
     STOA_TRY(stoa_stripe_segment(stripe, STOA_STRIPE_KEYS, stripe->row_count, &keys, err));
-    if (keys->kind != STOA_SEGMENT_FRAMES) {
-        *out = find_number(keys, 0, stripe->row_count, number);
-        return STOA_OK;
-    }
-    /* Keys grow, so a frame's base is its first key, and bases lie close together. */
-    const uint64_t *bases = (const uint64_t *)(const void *)keys->bases;
-    uint32_t frame = 0, frames = (stripe->row_count + STOA_SEGMENT_FRAME - 1) / STOA_SEGMENT_FRAME;
-    while (frames > 1) {
-        const uint32_t half = frames / 2;
-        frame += bases[frame + half] < number ? half : 0;
-        frames -= half;
-    }
-    const uint32_t first = frame * STOA_SEGMENT_FRAME;
-    const uint32_t rows = stripe->row_count - first < STOA_SEGMENT_FRAME ? stripe->row_count - first
-                                                                         : STOA_SEGMENT_FRAME;
-    *out = find_number(keys, first, rows, number);
+    *out = stoa_segment_find(keys, number);
     return STOA_OK;
 }
 

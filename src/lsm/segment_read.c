@@ -1,0 +1,317 @@
+/* Many values of a segment at once. */
+#include "base/bits.h"
+#include "base/bytes.h"
+#include "codec/bitpack_kernel.h"
+#include "codec/gather_kernel.h"
+#include "lsm/segment_format.h"
+
+enum { BLOCK = 512, DENSE = 6 };
+
+/* ---- Rows one after the other ---------------------------------------------------------------- */
+
+static void store_number(int64_t number, size_t width, uint8_t *out) {
+    const __int128 wide = number;
+    memcpy(out, &wide, width);
+}
+
+/* The stored number as a value of the type's width, exceptions aside. */
+static void store_row(const stoa_segment *segment, size_t row, size_t width, uint8_t *out) {
+    const int64_t number = stoa_frames_number(&segment->frames, row);
+    if (segment->frames.divisor != 0) {
+        const double value = stoa_frames_double(&segment->frames, number);
+        memcpy(out, &value, sizeof value);
+    } else {
+        store_number(number, width, out);
+    }
+}
+
+static void put_exceptions(const stoa_segment *segment, uint32_t first, uint32_t count,
+                           uint8_t *out) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    for (uint32_t i = stoa_segment_exception(segment, first); i < segment->entry_count; i++) {
+        const uint32_t row = stoa_load_u32(segment->places + i * sizeof row);
+        if (row - first >= count) {
+            return;
+        }
+        store_number(stoa_load_i64(segment->values + i * sizeof(int64_t)), width,
+                     out + (row - first) * width);
+    }
+}
+
+/* Whole groups by the kernel, what is before and behind them by the row. */
+static void read_frames(const stoa_segment *segment, uint32_t first, uint32_t count, uint8_t *out) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    const uint32_t end = first + count;
+    const uint32_t begin = (first + STOA_FRAME_GROUP - 1) / STOA_FRAME_GROUP * STOA_FRAME_GROUP;
+    uint32_t row = first;
+    for (; row < end && row < begin; row++) {
+        store_row(segment, row, width, out + (row - first) * width);
+    }
+    if (row < end) {
+        const uint32_t rows = (end - row) / STOA_FRAME_GROUP * STOA_FRAME_GROUP;
+        stoa_frames_read(&segment->frames, row, rows, (int)width, out + (row - first) * width);
+        row += rows;
+    }
+    for (; row < end; row++) {
+        store_row(segment, row, width, out + (row - first) * width);
+    }
+    if (segment->entry_count > 0) {
+        put_exceptions(segment, first, count, out);
+    }
+}
+
+/* Codes of up to a block of rows, of which the first has code [0] plus what is returned. */
+static uint32_t read_codes(const stoa_segment *segment, uint32_t first, uint32_t count,
+                           uint32_t codes[BLOCK + STOA_FRAME_GROUP]) {
+    const uint32_t skipped = first % STOA_FRAME_GROUP;
+    const int bits = segment->frames.bits;
+    stoa_bitunpack_u32(segment->frames.packed + first / STOA_FRAME_GROUP * (size_t)bits,
+                       (skipped + count + 7) / 8 * 8, bits, codes);
+    return skipped;
+}
+
+static void read_dictionary(const stoa_segment *segment, uint32_t first, uint32_t count,
+                            uint8_t *out) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    uint32_t codes[BLOCK + STOA_FRAME_GROUP];
+    for (uint32_t done = 0; done < count;) {
+        const uint32_t rows = count - done < BLOCK ? count - done : BLOCK;
+        const uint32_t skipped = read_codes(segment, first + done, rows, codes);
+        stoa_codes_gather(segment->values, segment->entry_count, width, codes + skipped, rows,
+                          out + done * width);
+        done += rows;
+    }
+}
+
+static void read_runs(const stoa_segment *segment, uint32_t first, uint32_t count, uint8_t *out) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    const uint32_t end = first + count;
+    for (uint32_t row = first, run = stoa_segment_entry(segment, first); row < end; run++) {
+        const uint32_t stop = stoa_load_u32(segment->places + run * sizeof stop);
+        const uint32_t rows = (stop < end ? stop : end) - row;
+        stoa_repeat_fixed(segment->values + run * width, width, rows, out);
+        out += rows * width;
+        row += rows;
+    }
+}
+
+static void read_bits(const stoa_segment *segment, uint32_t first, uint32_t count, uint8_t *out,
+                      int64_t out_at) {
+    if (segment->kind == STOA_SEGMENT_CONSTANT) {
+        stoa_bitmap_fill(out, out_at, count, segment->values[0] != 0);
+    } else {
+        stoa_bitmap_copy(segment->values, first, out, out_at, count);
+    }
+}
+
+static void read_values(const stoa_segment *segment, uint32_t first, uint32_t count, uint8_t *out) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    switch (segment->kind) {
+    case STOA_SEGMENT_CONSTANT: stoa_repeat_fixed(segment->values, width, count, out); break;
+    case STOA_SEGMENT_PLAIN: memcpy(out, segment->values + first * width, count * width); break;
+    case STOA_SEGMENT_LINE:
+    case STOA_SEGMENT_FRAMES: read_frames(segment, first, count, out); break;
+    case STOA_SEGMENT_DICTIONARY: read_dictionary(segment, first, count, out); break;
+    case STOA_SEGMENT_RUNS: read_runs(segment, first, count, out); break;
+    }
+}
+
+void stoa_segment_read(const stoa_segment *segment, uint32_t first, uint32_t count, void *out,
+                       int64_t out_at) {
+    STOA_ASSERT(first <= segment->count && count <= segment->count - first);
+    if (count == 0) {
+        return;
+    }
+    if (segment->type.values == STOA_SEGMENT_BITS) {
+        read_bits(segment, first, count, out, out_at);
+    } else {
+        read_values(segment, first, count,
+                    (uint8_t *)out + (size_t)out_at * (size_t)segment->type.value_bytes);
+    }
+}
+
+/* ---- Rows in any order ----------------------------------------------------------------------- */
+
+/* How many of the next rows lie in the frame of the first of them. */
+static int64_t rows_in_frame(const uint32_t *rows, int64_t count) {
+    const uint32_t frame = rows[0] / STOA_FRAME_ROWS;
+    int64_t same = 1;
+    while (same < count && same < STOA_FRAME_ROWS && rows[same] / STOA_FRAME_ROWS == frame) {
+        same++;
+    }
+    return same;
+}
+
+__attribute__((always_inline)) static inline void pick(const uint8_t *frame, const uint32_t *rows,
+                                                       int64_t count, size_t width, uint8_t *out) {
+    for (int64_t i = 0; i < count; i++) {
+        memcpy(out + (size_t)i * width, frame + rows[i] % STOA_FRAME_ROWS * width, width);
+    }
+}
+
+static void pick_rows(const uint8_t *frame, const uint32_t *rows, int64_t count, size_t width,
+                      uint8_t *out) {
+    switch (width) {
+    case 1: pick(frame, rows, count, 1, out); break;
+    case 2: pick(frame, rows, count, 2, out); break;
+    case 4: pick(frame, rows, count, 4, out); break;
+    case 8: pick(frame, rows, count, 8, out); break;
+    default: pick(frame, rows, count, width, out); break;
+    }
+}
+
+/* Where several rows in a row lie in one frame, unpacking all of it is cheaper than one by one. */
+static void take_frames(const stoa_segment *segment, const uint32_t *rows, int64_t count,
+                        uint8_t *out) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    uint8_t values[STOA_FRAME_ROWS * sizeof(__int128)];
+    for (int64_t i = 0; i < count;) {
+        const int64_t near = rows_in_frame(rows + i, count - i);
+        if (near < DENSE) {
+            for (int64_t stop = i + near; i < stop; i++) {
+                store_row(segment, rows[i], width, out + (size_t)i * width);
+            }
+            continue;
+        }
+        const uint32_t first = rows[i] / STOA_FRAME_ROWS * STOA_FRAME_ROWS;
+        const uint32_t left = segment->count - first;
+        stoa_frames_read(&segment->frames, first,
+                         left < STOA_FRAME_ROWS ? (left + 7) / 8 * 8 : STOA_FRAME_ROWS, (int)width,
+                         values);
+        pick_rows(values, rows + i, near, width, out + (size_t)i * width);
+        i += near;
+    }
+}
+
+static void take_exceptions(const stoa_segment *segment, const uint32_t *rows, int64_t count,
+                            uint8_t *out) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    for (int64_t i = 0; i < count; i++) {
+        const uint32_t exception = stoa_segment_exception(segment, rows[i]);
+        if (exception < segment->entry_count &&
+            stoa_load_u32(segment->places + exception * sizeof *rows) == rows[i]) {
+            store_number(stoa_load_i64(segment->values + exception * sizeof(int64_t)), width,
+                         out + (size_t)i * width);
+        }
+    }
+}
+
+/* Which entry each row has. */
+static void take_entries(const stoa_segment *segment, const uint32_t *rows, int64_t count,
+                         uint32_t *entries) {
+    const uint8_t *packed = segment->frames.packed;
+    const int bits = segment->frames.bits;
+    if (segment->kind == STOA_SEGMENT_DICTIONARY) {
+        for (int64_t i = 0; i < count; i++) {
+            entries[i] = (uint32_t)stoa_segment_unpack(packed, rows[i], bits);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        entries[i] = stoa_segment_entry(segment, rows[i]);
+    }
+}
+
+static void take_values(const stoa_segment *segment, const uint32_t *rows, int64_t count,
+                        uint8_t *out) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    uint32_t entries[BLOCK];
+    if (stoa_segment_is_frames(segment)) {
+        take_frames(segment, rows, count, out);
+        if (segment->entry_count > 0) {
+            take_exceptions(segment, rows, count, out);
+        }
+        return;
+    }
+    if (segment->kind == STOA_SEGMENT_CONSTANT) {
+        stoa_repeat_fixed(segment->values, width, (size_t)count, out);
+        return;
+    }
+    if (segment->kind == STOA_SEGMENT_PLAIN) {
+        stoa_codes_gather(segment->values, segment->count, width, rows, (size_t)count, out);
+        return;
+    }
+    for (int64_t done = 0; done < count; done += BLOCK) {
+        const int64_t here = count - done < BLOCK ? count - done : BLOCK;
+        take_entries(segment, rows + done, here, entries);
+        stoa_codes_gather(segment->values, segment->entry_count, width, entries, (size_t)here,
+                          out + (size_t)done * width);
+    }
+}
+
+void stoa_segment_take(const stoa_segment *segment, const uint32_t *rows, int64_t count, void *out,
+                       int64_t out_at) {
+    for (int64_t i = 0; i < count; i++) {
+        STOA_ASSERT(rows[i] < segment->count);
+    }
+    if (segment->type.values == STOA_SEGMENT_BITS) {
+        for (int64_t i = 0; i < count; i++) {
+            stoa_bit_put(out, out_at + i, stoa_segment_bit(segment, rows[i]));
+        }
+    } else if (count > 0) {
+        take_values(segment, rows, count,
+                    (uint8_t *)out + (size_t)out_at * (size_t)segment->type.value_bytes);
+    }
+}
+
+/* ---- Texts ----------------------------------------------------------------------------------- */
+
+static stoa_status too_many_texts(stoa_error *err) {
+    return stoa_fail(err, STOA_LIMIT, "more than 2 GiB of texts in a batch");
+}
+
+/* Texts one after the other lie as they are to be: their offsets are moved. */
+static stoa_status read_texts(const stoa_segment *segment, uint32_t first, uint32_t count,
+                              int32_t *offsets, stoa_buffer *bytes, stoa_error *err) {
+    const stoa_frames *frames = &segment->frames;
+    const int64_t begin = stoa_frames_number(frames, first);
+    const int64_t size = stoa_frames_number(frames, (size_t)first + count) - begin;
+    const int32_t end = offsets[-1];
+    if (size > INT32_MAX - end) {
+        return too_many_texts(err);
+    }
+    const int64_t moved = end - begin;
+    const stoa_segment ends = {.type = {STOA_SEGMENT_OFFSETS, sizeof *offsets},
+                               .kind = segment->kind,
+                               .frames = *frames};
+    read_frames(&ends, first + 1, count, (uint8_t *)offsets);
+    for (uint32_t i = 0; i < count; i++) {
+        offsets[i] = (int32_t)(offsets[i] + moved);
+    }
+    return stoa_buffer_append(bytes, segment->values + begin, (size_t)size, err);
+}
+
+static stoa_status take_texts(const stoa_segment *segment, const uint32_t *rows, uint32_t first,
+                              int64_t count, int32_t *offsets, stoa_buffer *bytes,
+                              stoa_error *err) {
+    int32_t end = offsets[-1];
+    for (int64_t i = 0; i < count; i++) {
+        size_t size;
+        const uint8_t *text = stoa_segment_value(segment,
+                                                 rows != NULL ? rows[i] : first + (uint32_t)i, NULL,
+                                                 &size);
+        if (size > (size_t)(INT32_MAX - end)) {
+            return too_many_texts(err);
+        }
+        STOA_TRY(stoa_buffer_append(bytes, text, size, err));
+        end += (int32_t)size;
+        offsets[i] = end;
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_segment_texts(const stoa_segment *segment, const uint32_t *rows, uint32_t first,
+                               int64_t count, stoa_buffer *offsets, stoa_buffer *bytes,
+                               stoa_error *err) {
+    const size_t size = (size_t)count * sizeof(int32_t);
+    STOA_ASSERT(offsets->size >= sizeof(int32_t));
+    STOA_TRY(stoa_buffer_reserve(offsets, size, err));
+    int32_t *ends = (int32_t *)(void *)(offsets->data + offsets->size);
+    if (rows == NULL && stoa_segment_is_frames(segment)) {
+        STOA_TRY(read_texts(segment, first, (uint32_t)count, ends, bytes, err));
+    } else {
+        STOA_TRY(take_texts(segment, rows, first, count, ends, bytes, err));
+    }
+    offsets->size += size;
+    return STOA_OK;
+}
