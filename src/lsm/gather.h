@@ -24,7 +24,7 @@ void stoa_gather_close(stoa_gather *gather);
 void stoa_gather_clear(stoa_gather *gather);
 
 /// Appends rows [first, first + count) of a window, which is retained.
-STOA_MUST_USE stoa_status stoa_gather_add_window(stoa_gather *gather, stoa_window *window,
+STOA_MUST_USE stoa_status stoa_gather_add_window(stoa_gather *gather, stoa_run_window *window,
                                                  int64_t first, int64_t count, stoa_error *err);
 
 /// Adds rows that lie in no window (merged operands): the batch in the schema's canonical layout, with

@@ -17,7 +17,7 @@
 typedef struct stoa_merge_span {
     uint32_t first; /* in the window */
     uint32_t count;
-    uint32_t run;
+    uint16_t run;
     bool continues; /* an older version of the key of the row before, perhaps of the block before */
 } stoa_merge_span;
 
@@ -25,8 +25,8 @@ typedef struct stoa_merge_span {
 typedef struct stoa_merge_block {
     const stoa_merge_span *spans;
     int64_t span_count;
-    int64_t row_count;           /* of all spans; 0: the end */
-    stoa_window *const *windows; /* one a run; NULL: the run is at its end */
+    int64_t row_count;               /* of all spans; 0: the end */
+    stoa_run_window *const *windows; /* one a run; NULL: the run is at its end */
 } stoa_merge_block;
 
 typedef struct stoa_merge stoa_merge;

@@ -7,8 +7,8 @@
  *     stoa_run_cursor_create(pool, layout, &run, &cursor, &err);
  *     stoa_run_cursor_seek(cursor, &range, &err);
  *     while (stoa_run_cursor_next(cursor, STOA_STRIPE_ROWS, &window, &err) == STOA_OK && window != NULL) {
- *         … window->keys, stoa_window_sequences, stoa_window_column …
- *         stoa_window_release(window);
+ *         … window->keys, stoa_run_window_sequences, stoa_run_window_column …
+ *         stoa_run_window_release(window);
  *     } */
 #ifndef STOA_LSM_RUN_H
 #define STOA_LSM_RUN_H
@@ -30,14 +30,14 @@ typedef struct stoa_run_cursor stoa_run_cursor;
 
 /* Rows of a run that follow each other. Counted, so that whoever gathers may keep it; a run's memtable
  * or files stay open as long as its windows. */
-typedef struct stoa_window {
+typedef struct stoa_run_window {
     _Atomic int32_t references;
     int64_t count;         /* above 0 */
     stoa_keys_view keys;   /* its rows' */
     bool may_repeat;       /* two of its rows may have the same key */
     bool has_only_puts;    /* no deletion, no operand; false: not known */
     uint64_t sequence_max; /* none of its rows is newer */
-} stoa_window;
+} stoa_run_window;
 
 /// Borrows the layout and the run.
 STOA_MUST_USE stoa_status stoa_run_cursor_create(stoa_pool *pool, const stoa_stripe_layout *layout,
@@ -56,19 +56,19 @@ STOA_MUST_USE stoa_status stoa_run_cursor_seek(stoa_run_cursor *cursor, const st
 /// Errors   STOA_CORRUPT  (with file and stripe), STOA_NO_MEMORY, STOA_LIMIT
 /// Owns     The caller releases the window.
 STOA_MUST_USE stoa_status stoa_run_cursor_next(stoa_run_cursor *cursor, int64_t max_rows,
-                                               stoa_window **out, stoa_error *err);
+                                               stoa_run_window **out, stoa_error *err);
 
-stoa_window *stoa_window_retain(stoa_window *window);
+stoa_run_window *stoa_run_window_retain(stoa_run_window *window);
 /// NULL is allowed. Threads: any.
-void stoa_window_release(stoa_window *window);
+void stoa_run_window_release(stoa_run_window *window);
 
 /// Of all rows of the window; valid as long as it is. Operations are stoa_operation's values.
 ///
 /// Threads  One at a time a window, until the first call of each has returned.
-STOA_MUST_USE stoa_status stoa_window_sequences(stoa_window *window, const uint64_t **out,
-                                                stoa_error *err);
-STOA_MUST_USE stoa_status stoa_window_operations(stoa_window *window, const uint8_t **out,
-                                                 stoa_error *err);
+STOA_MUST_USE stoa_status stoa_run_window_sequences(stoa_run_window *window, const uint64_t **out,
+                                                    stoa_error *err);
+STOA_MUST_USE stoa_status stoa_run_window_operations(stoa_run_window *window, const uint8_t **out,
+                                                     stoa_error *err);
 
 /// Column `column` of the schema of the rows listed, in growing order, or (`rows` NULL) of `count` rows
 /// from `first` on; canonical layout. Not a column of the key: those come from the keys.
@@ -76,9 +76,9 @@ STOA_MUST_USE stoa_status stoa_window_operations(stoa_window *window, const uint
 /// Errors   STOA_CORRUPT (with file, stripe and column), STOA_LIMIT, STOA_NO_MEMORY
 /// Owns     On error `out` is released.
 /// Threads  Any number at once.
-STOA_MUST_USE stoa_status stoa_window_column(const stoa_window *window, stoa_pool *pool,
-                                             int32_t column, const uint32_t *rows, int64_t first,
-                                             int64_t count, struct ArrowArray *out,
-                                             stoa_error *err);
+STOA_MUST_USE stoa_status stoa_run_window_column(const stoa_run_window *window, stoa_pool *pool,
+                                                 int32_t column, const uint32_t *rows,
+                                                 int64_t first, int64_t count,
+                                                 struct ArrowArray *out, stoa_error *err);
 
 #endif
