@@ -48,9 +48,11 @@ typedef struct stoa_sst_entry {
     uint32_t size;
     uint32_t row_count;
     uint32_t delete_count;
+    uint32_t merge_count;
     uint32_t prefix_size; /* at most the first key's */
     uint32_t first_key_size;
     uint32_t last_key_size;
+    uint32_t zero;
     uint64_t sequence_min;
     uint64_t sequence_max;
 } stoa_sst_entry;
@@ -98,7 +100,7 @@ typedef struct stoa_sst_footer {
 } stoa_sst_footer;
 
 _Static_assert(sizeof(stoa_sst_header) == 16 && sizeof(stoa_sst_section) == 32 &&
-                   sizeof(stoa_sst_entry) == 48 && sizeof(stoa_sst_about) == 64 &&
+                   sizeof(stoa_sst_entry) == 56 && sizeof(stoa_sst_about) == 64 &&
                    sizeof(stoa_sst_range) == 24 && sizeof(stoa_sst_filter) == 16 &&
                    sizeof(stoa_sst_footer) == 32 && sizeof(stoa_stripe_part) == 12 &&
                    sizeof(stoa_zone) == 24,

@@ -15,6 +15,7 @@ typedef struct stoa_sst_member {
     uint32_t first_key_size;
     uint32_t last_key_size;
     uint32_t delete_count;
+    uint32_t merge_count; /* rows are puts where both are 0 */
     uint64_t offset;
     uint64_t sequence_min;
     uint64_t sequence_max;

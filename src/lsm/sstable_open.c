@@ -220,6 +220,7 @@ static bool read_entry(const stoa_sst *table, stoa_byte_reader *reader, const st
     out->zones = (const stoa_zone *)(const void *)zones;
     out->offset = head->offset;
     out->delete_count = head->delete_count;
+    out->merge_count = head->merge_count;
     out->sequence_min = head->sequence_min;
     out->sequence_max = head->sequence_max;
     out->first_key_size = head->first_key_size;
@@ -262,7 +263,7 @@ static stoa_status allocate_members(stoa_sst *table, stoa_error *err) {
 /* An entry's place in the file and among its neighbours. */
 static bool follows(const stoa_sst *table, const stoa_sst_member *member,
                     const stoa_sst_member *before) {
-    return member->delete_count <= member->stripe.row_count &&
+    return (uint64_t)member->delete_count + member->merge_count <= member->stripe.row_count &&
            member->sequence_min <= member->sequence_max &&
            member->sequence_min >= table->summary.sequence_min &&
            member->sequence_max <= table->summary.sequence_max &&
@@ -286,7 +287,8 @@ static stoa_status read_directory(stoa_sst *table, stoa_error *err) {
         const uint64_t at = section->offset + reader.position;
         stoa_sst_entry head;
         if (!stoa_byte_reader_get(&reader, &head, sizeof head) || head.offset != offset ||
-            head.size > stripes_end - offset || !read_entry(table, &reader, &head, member) ||
+            head.zero != 0 || head.size > stripes_end - offset ||
+            !read_entry(table, &reader, &head, member) ||
             !follows(table, member, i > 0 ? member - 1 : NULL)) {
             return stoa_sst_corrupt(table, at,
                                     "an entry of the directory that does not hold together", err);

@@ -53,7 +53,7 @@ static stoa_status check_filter(const stoa_sst *table, const stoa_keys_view *key
 static stoa_status check_counts(const stoa_sst_member *member, const stoa_segment *sequences,
                                 const stoa_segment *operations, stoa_error *err) {
     uint64_t least = UINT64_MAX, greatest = 0;
-    uint32_t deletes = 0;
+    uint32_t deletes = 0, merges = 0;
     for (uint32_t i = 0; i < member->stripe.row_count; i++) {
         const uint64_t sequence = (uint64_t)stoa_segment_number(sequences, i);
         const int64_t operation = stoa_segment_number(operations, i);
@@ -65,11 +65,12 @@ static stoa_status check_counts(const stoa_sst_member *member, const stoa_segmen
         least = sequence < least ? sequence : least;
         greatest = sequence > greatest ? sequence : greatest;
         deletes += operation == STOA_OPERATION_DELETE;
+        merges += operation == STOA_OPERATION_MERGE;
     }
-    if (deletes != member->delete_count || least != member->sequence_min ||
-        greatest != member->sequence_max) {
+    if (deletes != member->delete_count || merges != member->merge_count ||
+        least != member->sequence_min || greatest != member->sequence_max) {
         return stoa_fail(err, STOA_CORRUPT,
-                         "deletions and sequence numbers: not those of the directory");
+                         "operations and sequence numbers: not those of the directory");
     }
     return STOA_OK;
 }

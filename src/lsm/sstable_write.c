@@ -157,6 +157,7 @@ static void count_rows(const stoa_stripe_rows *rows, stoa_sst_entry *entry) {
         entry->sequence_min = sequence < entry->sequence_min ? sequence : entry->sequence_min;
         entry->sequence_max = sequence > entry->sequence_max ? sequence : entry->sequence_max;
         entry->delete_count += rows->operations[i] == STOA_OPERATION_DELETE;
+        entry->merge_count += rows->operations[i] == STOA_OPERATION_MERGE;
     }
 }
 
