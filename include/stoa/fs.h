@@ -65,7 +65,9 @@ typedef stoa_status (*stoa_list_function)(void *user, const char *name, const st
 ///
 /// A file under a `map` may be cut short, or its disk may fail: if what was read through the map may
 /// be wrong since then, `map_check` is STOA_IO, from then on. NULL says that this cannot happen;
-/// whoever wraps a file and passes `map` on passes `map_check` on.
+/// whoever wraps a file and passes `map` on passes `map_check` on. `map_mark` is a number that is not 0
+/// from when a read through the map met a page that could not be had, valid until close; it says
+/// nothing of a file that ends within a page. NULL where there is none.
 ///
 /// `map_write` is a view of the first `size` bytes (1 to SIZE_MAX) that is written as well: what is stored
 /// there every reader of the file finds at once, and `sync`, of this handle or another one that was
@@ -92,6 +94,7 @@ typedef struct stoa_file_operations {
     /* Read-only view of the whole file, valid until close; NULL when the backend cannot map. */
     stoa_status (*map)(void *state, const void **out, uint64_t *out_size, stoa_error *err);
     stoa_status (*map_check)(void *state, stoa_error *err);
+    const uint32_t *(*map_mark)(void *state);
     /* Writable view, valid until close; only of files opened to update. */
     stoa_status (*map_write)(void *state, uint64_t size, void **out, stoa_error *err);
     void (*advise)(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice);

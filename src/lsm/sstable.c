@@ -153,6 +153,29 @@ static int64_t find_stripe(const stoa_sst *table, const uint8_t *key, size_t siz
     return low;
 }
 
+stoa_status stoa_sst_wrap(const stoa_sst *table, int64_t stripe, stoa_status status,
+                          stoa_error *err) {
+    stoa_wrap(err, "'%s', stripe %" PRId64, stoa_file_uri(table->file), stripe);
+    return status;
+}
+
+stoa_status stoa_sst_lower_bound(const stoa_sst *table, const uint8_t *key, size_t size,
+                                 uint64_t number, stoa_sst_position *out, stoa_error *err) {
+    *out = (stoa_sst_position){find_stripe(table, key, size, number), 0};
+    if (out->stripe == table->summary.stripe_count) {
+        return STOA_OK;
+    }
+    const stoa_sst_member *member = &table->members[out->stripe];
+    stoa_status status = table->layout->key->is_number
+                             ? stoa_stripe_find_number(&member->stripe, number, &out->row, err)
+                             : stoa_stripe_find_bytes(&member->stripe, key, size, &out->row, err);
+    if (status == STOA_OK && out->row == member->stripe.row_count) {
+        status = stoa_sst_corrupt(table, member->offset, "a last key that is not in its stripe",
+                                  err);
+    }
+    return status == STOA_OK ? STOA_OK : stoa_sst_wrap(table, out->stripe, status, err);
+}
+
 stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size,
                           stoa_sst_position *out, stoa_error *err) {
     const stoa_key_format *format = table->layout->key;
@@ -162,21 +185,6 @@ stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size
         number = stoa_key_get_number(key, (int32_t)size)
                  << 8 * (format->fixed_bytes - (int)size) % 64;
     }
-    *out = (stoa_sst_position){find_stripe(table, key, size, number), 0};
-    if (out->stripe == table->summary.stripe_count) {
-        return STOA_OK;
-    }
-    const stoa_sst_member *member = &table->members[out->stripe];
-    stoa_status status = format->is_number
-                             ? stoa_stripe_find_number(&member->stripe, number, &out->row, err)
-                             : stoa_stripe_find_bytes(&member->stripe, key, size, &out->row, err);
-    if (status == STOA_OK && out->row == member->stripe.row_count) {
-        status = stoa_sst_corrupt(table, member->offset, "a last key that is not in its stripe",
-                                  err);
-    }
-    if (status != STOA_OK) {
-        stoa_wrap(err, "'%s', stripe %" PRId64, stoa_file_uri(table->file), out->stripe);
-        return status;
-    }
-    return table->is_mapped ? stoa_file_map_check(table->file, err) : STOA_OK;
+    STOA_TRY(stoa_sst_lower_bound(table, key, size, number, out, err));
+    return stoa_sst_check_map(table, err);
 }

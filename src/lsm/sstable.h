@@ -8,8 +8,10 @@
 #define STOA_LSM_SSTABLE_H
 
 #include <stoa/context.h>
+#include <stoa/state.h>
 
 #include "base/hash.h"
+#include "lsm/key_bytes.h"
 #include "lsm/range_set.h"
 #include "lsm/stripe_read.h"
 #include "vfs/vfs.h"
@@ -130,6 +132,59 @@ bool stoa_sst_may_contain(stoa_sst *table, uint64_t hash);
 /// parts only).
 STOA_MUST_USE stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size,
                                         stoa_sst_position *out, stoa_error *err);
+
+/* ---- Gets ------------------------------------------------------------------------------------ */
+
+/* A key that is looked for; borrows its bytes. */
+typedef struct stoa_sst_key {
+    const uint8_t *bytes; /* as stoa_key_encode gives them, all parts */
+    size_t size;
+    uint64_t number; /* of keys that are numbers */
+    uint64_t hash;
+} stoa_sst_key;
+
+static inline stoa_sst_key stoa_sst_key_of(const stoa_key_format *format, const uint8_t *bytes,
+                                           size_t size) {
+    return (stoa_sst_key){bytes, size,
+                          format->is_number ? stoa_key_get_number(bytes, (int32_t)size) : 0,
+                          stoa_sst_key_hash(bytes, size)};
+}
+
+/* One version of a key. */
+typedef struct stoa_sst_version {
+    bool is_found; /* false: there is none, and nothing else counts */
+    stoa_operation operation;
+    stoa_sst_position position;
+} stoa_sst_version;
+
+/// The newest version of a key whose sequence number is at most `snapshot`. Ranges of deletions are not
+/// looked at. A file's segments are checked when they are first used; after that nothing is locked or
+/// allocated.
+///
+/// Errors   STOA_CORRUPT (with file and stripe), STOA_IO
+/// Threads  Any.
+STOA_MUST_USE stoa_status stoa_sst_get(stoa_sst *table, const stoa_sst_key *key, uint64_t snapshot,
+                                       stoa_sst_version *out, stoa_error *err);
+/// The version of the same key before one that was found, or none.
+STOA_MUST_USE stoa_status stoa_sst_before(const stoa_sst *table, const stoa_sst_key *key,
+                                          stoa_sst_version *version, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sst_sequence(const stoa_sst *table,
+                                            const stoa_sst_position *position, uint64_t *out,
+                                            stoa_error *err);
+
+/* Where the bytes of numbers lie that a cell points to. */
+typedef struct stoa_cell_storage {
+    _Alignas(16) uint8_t bytes[16];
+} stoa_cell_storage;
+
+/// Columns of a row, none of them nested or of the key. Bytes of cells lie in the file, as long as it is
+/// open, or in `storage` (one a column).
+///
+/// Errors   STOA_CORRUPT (with file, stripe and column), STOA_IO
+/// Threads  Any.
+STOA_MUST_USE stoa_status stoa_sst_cells(const stoa_sst *table, const stoa_sst_position *position,
+                                         const int32_t *columns, int32_t count, stoa_cell *out,
+                                         stoa_cell_storage *storage, stoa_error *err);
 
 /// Reads every byte that no segment's opening has checked yet, decodes every segment, and holds what the
 /// directory and the filter say against the rows.

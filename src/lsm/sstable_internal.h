@@ -34,7 +34,8 @@ struct stoa_sst {
     const uint8_t *bytes;
     uint64_t size;
     bool is_mapped;
-    stoa_buffer copy; /* of a file that cannot be mapped */
+    const uint32_t *map_mark; /* NULL: the file is asked */
+    stoa_buffer copy;         /* of a file that cannot be mapped */
     stoa_arena arena;
     stoa_sst_section sections[STOA_SST_SECTIONS_MAX];
     uint32_t section_count;
@@ -46,6 +47,23 @@ struct stoa_sst {
     _Atomic uint8_t filter_state; /* a stoa_sst_filter_state */
     stoa_sst_summary summary;
 };
+
+/// Whether what was read of the file so far is what it holds.
+static inline stoa_status stoa_sst_check_map(const stoa_sst *table, stoa_error *err) {
+    if (!table->is_mapped || (table->map_mark != NULL && stoa_map_mark_is_clear(table->map_mark))) {
+        return STOA_OK;
+    }
+    return stoa_file_map_check(table->file, err);
+}
+
+/// The first row whose key is not less, as stoa_sst_find. `number` is the key's, filled up with zeros,
+/// where keys are numbers.
+stoa_status stoa_sst_lower_bound(const stoa_sst *table, const uint8_t *key, size_t size,
+                                 uint64_t number, stoa_sst_position *out, stoa_error *err);
+
+/// Puts the file and the stripe before what went wrong.
+stoa_status stoa_sst_wrap(const stoa_sst *table, int64_t stripe, stoa_status status,
+                          stoa_error *err);
 
 /// STOA_CORRUPT with the file and a byte of it.
 stoa_status stoa_sst_corrupt(const stoa_sst *table, uint64_t offset, const char *problem,

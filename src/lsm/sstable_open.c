@@ -53,6 +53,7 @@ static stoa_status take_bytes(stoa_sst *table, stoa_error *err) {
     if (stoa_file_map(table->file, &map, &table->size, &ignored) == STOA_OK) {
         table->bytes = map;
         table->is_mapped = true;
+        table->map_mark = stoa_file_map_mark(table->file);
         return STOA_OK;
     }
     STOA_TRY(stoa_file_size(table->file, &table->size, err));

@@ -142,8 +142,7 @@ stoa_status stoa_sst_verify(const stoa_sst *table, stoa_error *err) {
         STOA_TRY(stoa_cancel_check(table->context.cancel, err));
         const stoa_status status = verify_stripe(table, &table->members[i], err);
         if (status != STOA_OK) {
-            stoa_wrap(err, "'%s', stripe %" PRId64, stoa_file_uri(table->file), i);
-            return status;
+            return stoa_sst_wrap(table, i, status, err);
         }
     }
     return table->is_mapped ? stoa_file_map_check(table->file, err) : STOA_OK;

@@ -126,6 +126,11 @@ static stoa_status file_map_write(void *state, uint64_t size, void **out, stoa_e
     return count(file->counted, STOA_COUNTED_MAP, start, status == STOA_OK ? size : 0, status);
 }
 
+static const uint32_t *file_map_mark(void *state) {
+    const struct counted_file *file = state;
+    return file->inner->operations->map_mark(file->inner->state);
+}
+
 static void file_advise(void *state, uint64_t offset, uint64_t size, stoa_file_advice advice) {
     const struct counted_file *file = state;
     file->inner->operations->advise(file->inner->state, offset, size, advice);
@@ -174,6 +179,7 @@ static stoa_file_operations offered_by(const stoa_file_operations *inner) {
         .map = inner->map == NULL ? NULL : file_map,
         .map_check = inner->map_check == NULL ? NULL : file_map_check,
         .map_write = inner->map_write == NULL ? NULL : file_map_write,
+        .map_mark = inner->map_mark == NULL ? NULL : file_map_mark,
         .advise = inner->advise == NULL ? NULL : file_advise,
         .preallocate = inner->preallocate == NULL ? NULL : file_preallocate,
         .write = inner->write == NULL ? NULL : file_write,

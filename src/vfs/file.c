@@ -223,6 +223,10 @@ stoa_status stoa_file_map_check(stoa_file *file, stoa_error *err) {
     return explain(file, file->operations->map_check(file->state, err), "read the map of", err);
 }
 
+const uint32_t *stoa_file_map_mark(const stoa_file *file) {
+    return file->operations->map_mark == NULL ? NULL : file->operations->map_mark(file->state);
+}
+
 void stoa_file_advise(stoa_file *file, uint64_t offset, uint64_t size, stoa_file_advice advice) {
     if (file->operations->advise != NULL && offset <= INT64_MAX && size <= INT64_MAX - offset) {
         file->operations->advise(file->state, offset, size, advice);

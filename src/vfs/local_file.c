@@ -168,6 +168,11 @@ static stoa_status local_map_write(void *state, uint64_t size, void **out, stoa_
     return STOA_OK;
 }
 
+static const uint32_t *local_map_mark(void *state) {
+    const struct local_file *file = state;
+    return file->map.bytes == NULL ? NULL : stoa_guarded_map_mark(&file->map);
+}
+
 /* A file that ends within a page has zeros behind its end, without any fault: so the size counts
  * too. */
 static stoa_status local_map_check(void *state, stoa_error *err) {
@@ -262,6 +267,7 @@ static stoa_status open_handle(stoa_pool *pool, int descriptor, const char *path
         .read_vector = local_read_vector,
         .map = local_map,
         .map_check = local_map_check,
+        .map_mark = local_map_mark,
         .advise = local_advise,
         .close = local_close,
     };

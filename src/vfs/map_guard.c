@@ -313,6 +313,11 @@ bool stoa_guarded_map_is_broken(const stoa_guarded_map *map) {
     return atomic_fetch_or_explicit(&map->slot->is_broken, 0, memory_order_acq_rel) != 0;
 }
 
+const uint32_t *stoa_guarded_map_mark(const stoa_guarded_map *map) {
+    _Static_assert(sizeof(atomic_uint) == sizeof(uint32_t), "a mark is read as a number");
+    return (const uint32_t *)(const void *)&map->slot->is_broken;
+}
+
 void stoa_guarded_map_close(stoa_guarded_map *map) {
     if (map->slot != NULL) {
         slot_release(map->slot);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -27,6 +28,8 @@ STOA_MUST_USE stoa_status stoa_guarded_map_open(int descriptor, size_t size, boo
 /// Whether a read from the map, or a store into it, met a page that could not be had. What was read and
 /// stored before the call is covered by its answer.
 bool stoa_guarded_map_is_broken(const stoa_guarded_map *map);
+/// What that says, as a number in memory: not 0 once it is so.
+const uint32_t *stoa_guarded_map_mark(const stoa_guarded_map *map);
 
 void stoa_guarded_map_close(stoa_guarded_map *map);
 

@@ -125,6 +125,22 @@ STOA_MUST_USE stoa_status stoa_vfs_join(stoa_pool *pool, const char *directory, 
 /// The local path behind a URI ("file:///a/b", "/a/b", "a/b"), a part of it; NULL when not local.
 const char *stoa_vfs_local_path(const char *uri);
 
+/// The mark of a file's view (see stoa_file_operations), for those who read a few values at a time of a
+/// file that nobody cuts; NULL where there is none, and stoa_file_map_check is to be asked.
+///
+/// Threads  Any, once the file is mapped.
+const uint32_t *stoa_file_map_mark(const stoa_file *file);
+/// Whether what was read from the view before this call is what the file held. Some nanoseconds.
+static inline bool stoa_map_mark_is_clear(const uint32_t *mark) {
+    /* No read of the view may move behind the one of the mark. */
+#if defined(__x86_64__)
+    __asm__ volatile("" ::: "memory");
+#else
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+    return __atomic_load_n(mark, __ATOMIC_RELAXED) == 0;
+}
+
 /// A handle that reads or writes an open file descriptor in order (a pipe, standard input): reads
 /// at the next offset only (STOA_UNSUPPORTED otherwise). The descriptor is not closed.
 STOA_MUST_USE stoa_status stoa_file_from_descriptor(stoa_pool *pool, int descriptor,

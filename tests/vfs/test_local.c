@@ -221,11 +221,14 @@ static void advice_changes_no_byte_of_a_map(void **state) {
         assert_memory_equal(bytes, words, sizeof words);
     }
     assert_ok(stoa_file_map_check(file, &err), err);
+    const uint32_t *mark = stoa_file_map_mark(file);
+    assert_true(stoa_map_mark_is_clear(mark));
     stoa_file_advise(file, 0, 0, STOA_ADVICE_SEQUENTIAL);
     assert_int_equal(truncate(at("", "m"), 1 << 20), 0);
     stoa_buffer_init(&changed, pool);
     assert_ok(stoa_buffer_append(&changed, bytes, (size_t)size, &err), err);
     assert_memory_equal(changed.data, words, 1 << 20);
+    assert_false(stoa_map_mark_is_clear(mark));
     assert_fails(stoa_file_map_check(file, &err), STOA_IO, "cut short", err);
     stoa_buffer_release(&changed);
     stoa_file_close(file);

@@ -1,0 +1,201 @@
+/* Gets in one SSTable: the filter, the stripe by the last keys, the row in the stripe, then versions of
+ * the key from the newest on.
+ *
+ * Most stripes have nothing but puts, and most readers see all that a file has: the directory says both,
+ * so that sequence numbers and operations are read only where they matter. */
+#include "base/bytes.h"
+#include "lsm/sstable_internal.h"
+
+/* ---- Versions -------------------------------------------------------------------------------- */
+
+static stoa_status segment_at(const stoa_sst *table, int64_t stripe, int32_t number,
+                              const stoa_segment **out, stoa_error *err) {
+    const stoa_stripe *at = &table->members[stripe].stripe;
+    const stoa_status status = stoa_stripe_segment(at, number, at->row_count, out, err);
+    return status == STOA_OK ? STOA_OK : stoa_sst_wrap(table, stripe, status, err);
+}
+
+static bool is_same(const uint8_t *left, size_t left_size, const uint8_t *right,
+                    size_t right_size) {
+    return left_size == right_size && (left_size == 0 || memcmp(left, right, left_size) == 0);
+}
+
+static stoa_status has_key(const stoa_sst *table, const stoa_sst_key *key,
+                           const stoa_sst_position *position, bool *out, stoa_error *err) {
+    const stoa_sst_member *member = &table->members[position->stripe];
+    const stoa_segment *keys;
+    size_t size;
+    if (position->row == 0) {
+        *out = is_same(member->first_key, member->first_key_size, key->bytes, key->size);
+        return STOA_OK;
+    }
+    STOA_TRY(segment_at(table, position->stripe, STOA_STRIPE_KEYS, &keys, err));
+    if (table->layout->key->is_number) {
+        *out = (uint64_t)stoa_segment_number(keys, position->row) == key->number;
+        return STOA_OK;
+    }
+    const size_t prefix = member->stripe.prefix_size;
+    const uint8_t *rest = stoa_segment_value(keys, position->row, NULL, &size);
+    *out = key->size >= prefix && is_same(member->first_key, prefix, key->bytes, prefix) &&
+           is_same(rest, size, key->bytes + prefix, key->size - prefix);
+    return STOA_OK;
+}
+
+/* The next row, if it has the same key. */
+static stoa_status step(const stoa_sst *table, const stoa_sst_key *key, stoa_sst_version *version,
+                        stoa_error *err) {
+    stoa_sst_position *position = &version->position;
+    version->is_found = false;
+    if (++position->row == table->members[position->stripe].stripe.row_count) {
+        *position = (stoa_sst_position){position->stripe + 1, 0};
+    }
+    return position->stripe == table->summary.stripe_count
+               ? STOA_OK
+               : has_key(table, key, position, &version->is_found, err);
+}
+
+static stoa_status read_operation(const stoa_sst *table, stoa_sst_version *version,
+                                  stoa_error *err) {
+    const stoa_sst_member *member = &table->members[version->position.stripe];
+    const stoa_segment *operations;
+    version->operation = STOA_OPERATION_PUT;
+    if (member->delete_count == 0 && member->merge_count == 0) {
+        return STOA_OK;
+    }
+    STOA_TRY(segment_at(table, version->position.stripe, STOA_STRIPE_OPERATIONS, &operations, err));
+    const int64_t operation = stoa_segment_number(operations, version->position.row);
+    if (operation > STOA_OPERATION_MERGE) {
+        return stoa_sst_wrap(table, version->position.stripe,
+                             stoa_fail(err, STOA_CORRUPT,
+                                       "row %" PRIu32 ": expected an operation but found %" PRId64,
+                                       version->position.row, operation),
+                             err);
+    }
+    version->operation = (stoa_operation)operation;
+    return STOA_OK;
+}
+
+stoa_status stoa_sst_sequence(const stoa_sst *table, const stoa_sst_position *position,
+                              uint64_t *out, stoa_error *err) {
+    const stoa_sst_member *member = &table->members[position->stripe];
+    const stoa_segment *sequences;
+    if (member->sequence_min == member->sequence_max) {
+        *out = member->sequence_max;
+        return STOA_OK;
+    }
+    STOA_TRY(segment_at(table, position->stripe, STOA_STRIPE_SEQUENCES, &sequences, err));
+    *out = (uint64_t)stoa_segment_number(sequences, position->row);
+    return stoa_sst_check_map(table, err);
+}
+
+static stoa_status is_visible(const stoa_sst *table, const stoa_sst_position *position,
+                              uint64_t snapshot, bool *out, stoa_error *err) {
+    uint64_t sequence = table->members[position->stripe].sequence_max;
+    if (sequence > snapshot) {
+        STOA_TRY(stoa_sst_sequence(table, position, &sequence, err));
+    }
+    *out = sequence <= snapshot;
+    return STOA_OK;
+}
+
+stoa_status stoa_sst_get(stoa_sst *table, const stoa_sst_key *key, uint64_t snapshot,
+                         stoa_sst_version *out, stoa_error *err) {
+    bool sees = false;
+    out->is_found = false;
+    if (!stoa_sst_may_contain(table, key->hash)) {
+        return stoa_sst_check_map(table, err);
+    }
+    STOA_TRY(stoa_sst_lower_bound(table, key->bytes, key->size, key->number, &out->position, err));
+    if (out->position.stripe < table->summary.stripe_count) {
+        STOA_TRY(has_key(table, key, &out->position, &out->is_found, err));
+    }
+    while (out->is_found) {
+        STOA_TRY(is_visible(table, &out->position, snapshot, &sees, err));
+        if (sees) {
+            STOA_TRY(read_operation(table, out, err));
+            break;
+        }
+        STOA_TRY(step(table, key, out, err));
+    }
+    return stoa_sst_check_map(table, err);
+}
+
+stoa_status stoa_sst_before(const stoa_sst *table, const stoa_sst_key *key,
+                            stoa_sst_version *version, stoa_error *err) {
+    STOA_ASSERT(version->is_found);
+    STOA_TRY(step(table, key, version, err));
+    if (version->is_found) {
+        STOA_TRY(read_operation(table, version, err));
+    }
+    return stoa_sst_check_map(table, err);
+}
+
+/* ---- Cells ----------------------------------------------------------------------------------- */
+
+static void read_cell(const stoa_type *type, const stoa_segment *values, uint32_t row,
+                      stoa_cell *out, stoa_cell_storage *storage) {
+    uint32_t bits;
+    int64_t number;
+    float single;
+    switch (type->kind) {
+    case STOA_TYPE_BOOLEAN: out->i = stoa_segment_bit(values, row); return;
+    case STOA_TYPE_FLOAT:
+        bits = (uint32_t)stoa_segment_number(values, row);
+        memcpy(&single, &bits, sizeof single);
+        out->f = single;
+        return;
+    case STOA_TYPE_DOUBLE:
+        number = stoa_segment_number(values, row);
+        memcpy(&out->f, &number, sizeof out->f);
+        return;
+    case STOA_TYPE_STRING:
+    case STOA_TYPE_BINARY:
+    case STOA_TYPE_FIXED:
+    case STOA_TYPE_UUID:
+    case STOA_TYPE_INTERVAL:
+    case STOA_TYPE_DECIMAL:
+        out->bytes = stoa_segment_value(values, row, storage->bytes, &out->size);
+        return;
+    default: out->i = stoa_segment_number(values, row); return;
+    }
+}
+
+static stoa_status read_column(const stoa_stripe *stripe, int32_t column, uint32_t row,
+                               stoa_cell *out, stoa_cell_storage *storage, stoa_error *err) {
+    const stoa_stripe_node *node = &stripe->layout->nodes[stripe->layout->column_nodes[column]];
+    const stoa_segment *segment;
+    *out = (stoa_cell){0};
+    STOA_ASSERT(stripe->layout->column_nodes[column] >= 0 && node->subtree == 1);
+    if (node->value_segment < 0) {
+        out->is_null = true; /* of type unknown */
+        return STOA_OK;
+    }
+    if (node->validity_segment >= 0) {
+        STOA_TRY(
+            stoa_stripe_segment(stripe, node->validity_segment, stripe->row_count, &segment, err));
+        out->is_null = !stoa_segment_bit(segment, row);
+    }
+    if (!out->is_null) {
+        STOA_TRY(
+            stoa_stripe_segment(stripe, node->value_segment, stripe->row_count, &segment, err));
+        read_cell(node->type, segment, row, out, storage);
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_sst_cells(const stoa_sst *table, const stoa_sst_position *position,
+                           const int32_t *columns, int32_t count, stoa_cell *out,
+                           stoa_cell_storage *storage, stoa_error *err) {
+    const stoa_stripe *stripe = &table->members[position->stripe].stripe;
+    for (int32_t i = 0; i < count; i++) {
+        const stoa_status status = read_column(stripe, columns[i], position->row, &out[i],
+                                               &storage[i], err);
+        if (status != STOA_OK) {
+            const char *name = table->layout->schema->root.children[columns[i]].name;
+            stoa_wrap(err, "column '%s'", name);
+            stoa_error_set_column(err, columns[i], name);
+            return stoa_sst_wrap(table, position->stripe, status, err);
+        }
+    }
+    return stoa_sst_check_map(table, err);
+}
