@@ -251,6 +251,102 @@ static void check_filter(const struct rows *rows, stoa_sst *table) {
     }
 }
 
+static void check_cell(const struct rows *rows, int32_t column, int64_t row,
+                       const stoa_cell *cell) {
+    stoa_value value;
+    stoa_value_from_array(&rows->schema->root.children[column].type, rows->batch.children[column],
+                          row, &value);
+    assert_int_equal(cell->is_null, value.is_null);
+    if (value.is_null) {
+        return;
+    }
+    switch (value.type.kind) {
+    case STOA_TYPE_DOUBLE: assert_memory_equal(&cell->f, &value.f, sizeof value.f); break;
+    case STOA_TYPE_DECIMAL: assert_memory_equal(cell->bytes, &value.decimal, 16); break;
+    case STOA_TYPE_STRING:
+    case STOA_TYPE_UUID:
+        assert_int_equal(cell->size, value.size);
+        assert_memory_equal(cell->bytes, value.bytes, value.size);
+        break;
+    default: assert_int_equal(cell->i, value.i); break;
+    }
+}
+
+static void check_cells(const struct rows *rows, const stoa_sst *table,
+                        const stoa_sst_position *position) {
+    const int64_t row = position->stripe * STRIPE_ROWS + position->row;
+    stoa_error err;
+    for (int32_t c = 0; c < rows->schema->root.child_count; c++) {
+        const int32_t node = rows->layout.column_nodes[c];
+        stoa_cell cell;
+        stoa_cell_storage storage;
+        if (node >= 0 && rows->layout.nodes[node].subtree == 1) {
+            assert_ok(stoa_sst_cells(table, position, &c, 1, &cell, &storage, &err), err);
+            check_cell(rows, c, row, &cell);
+        }
+    }
+}
+
+/* All versions of a key that a snapshot sees, against those rows, of which `expected` is the first. */
+static void check_versions(const struct rows *rows, stoa_sst *table, const stoa_sst_key *key,
+                           uint64_t snapshot, int64_t expected) {
+    const stoa_keys_view keys = stoa_keys_view_of(&rows->keys);
+    const uint64_t *sequences = (const uint64_t *)(const void *)rows->sequences.data;
+    stoa_sst_version version;
+    stoa_error err;
+    uint8_t number[8];
+    size_t size;
+    assert_ok(stoa_sst_get(table, key, snapshot, &version, &err), err);
+    for (; expected < keys.count; expected++) {
+        const uint8_t *bytes = stoa_keys_bytes(&rows->key, &keys, expected, number, &size);
+        if (stoa_bytes_compare(bytes, size, key->bytes, key->size) != 0) {
+            break;
+        }
+        if (sequences[expected] > snapshot) {
+            continue;
+        }
+        uint64_t sequence;
+        assert_true(version.is_found);
+        assert_int_equal(version.position.stripe * STRIPE_ROWS + version.position.row, expected);
+        assert_int_equal(version.operation, rows->operations.data[expected]);
+        assert_ok(stoa_sst_sequence(table, &version.position, &sequence, &err), err);
+        assert_int_equal(sequence, sequences[expected]);
+        check_cells(rows, table, &version.position);
+        assert_ok(stoa_sst_before(table, key, &version, &err), err);
+    }
+    assert_false(version.is_found);
+}
+
+static void check_gets(support_random *random, const struct rows *rows, stoa_sst *table) {
+    const stoa_keys_view keys = stoa_keys_view_of(&rows->keys);
+    const uint64_t *sequences = (const uint64_t *)(const void *)rows->sequences.data;
+    for (int i = 0; i < 300 && keys.count > 0; i++) {
+        uint8_t number[8], other[32];
+        size_t size;
+        int64_t row = (int64_t)support_random_below(random, (uint64_t)keys.count);
+        const uint64_t snapshot = support_random_bool(random)
+                                      ? UINT64_MAX
+                                      : sequences[row] - 1 + support_random_below(random, 3);
+        const uint8_t *bytes = stoa_keys_bytes(&rows->key, &keys, row, number, &size);
+        while (row > 0 && stoa_keys_compare(&rows->key, &keys, row - 1, &keys, row) == 0) {
+            row--;
+        }
+        const stoa_sst_key key = stoa_sst_key_of(&rows->key, bytes, size);
+        check_versions(rows, table, &key, snapshot, row);
+        memcpy(other, bytes, size);
+        other[size - 1] ^= 1; /* numbers grow by seven */
+        const stoa_sst_key no_key = stoa_sst_key_of(&rows->key, other, size);
+        stoa_sst_version version;
+        stoa_error err;
+        assert_ok(stoa_sst_get(table, &no_key, snapshot, &version, &err), err);
+        if (version.is_found) {
+            const int64_t at = version.position.stripe * STRIPE_ROWS + version.position.row;
+            const uint8_t *found = stoa_keys_bytes(&rows->key, &keys, at, number, &size);
+            assert_int_equal(stoa_bytes_compare(found, size, other, no_key.size), 0);
+        }
+    }
+}
+
 static void check_counts(const struct rows *rows, const stoa_sst *table) {
     const stoa_sst_summary *summary = stoa_sst_summary_of(table);
     int64_t deletes = rows->ranges.count;
@@ -320,6 +416,7 @@ static void tables_come_back(void **state) {
         check_zones(&rows, table);
         check_filter(&rows, table);
         check_counts(&rows, table);
+        check_gets(&random, &rows, table);
         check_ranges(&random, &rows, table);
         check_bounds(world.pool, &random, &rows, table);
         assert_ok(stoa_sst_verify(table, &err), err);
