@@ -1,8 +1,17 @@
 /* Rows as bytes in a log record: what a put, a merge or a delete brought, as compact as its values.
  *
- * Column by column: for nullable fields one byte (0: no nulls, 1: a bitmap follows), values as wide as
- * they are, of texts and lists the lengths as 4 bytes each and then what they hold. A deletion has the
- * columns of the key only. Bytes may come from outside: decoding checks all of them. */
+ * Column by column, in the order of the schema (of deletions only the key's, in the order of the key):
+ *
+ *     nullable       a byte: 0 when no value is null, 1 when a bitmap of validity follows
+ *     boolean        a bitmap
+ *     fixed width    the values as they lie in Arrow, zeros for nulls
+ *     text, binary   the lengths as 4 bytes each, 0 for nulls, then the bytes
+ *     list, map      the lengths as 4 bytes each, then the items of all of them as a column (of maps the
+ *                    keys, then the values); those below nulls are kept
+ *     struct         its fields
+ *
+ * Bitmaps begin at a byte, lowest bit first, with zeros behind the last one. Nothing is aligned. Bytes
+ * may come from outside: decoding checks all of them, but not that texts are UTF-8. */
 #ifndef STOA_LSM_ROWS_CODEC_H
 #define STOA_LSM_ROWS_CODEC_H
 
@@ -10,10 +19,12 @@
 
 #include "lsm/stripe.h"
 
+enum { STOA_ROWS_BYTES_MAX = 1 << 30 };
+
 /// Bytes that stoa_rows_write needs for rows [first, first + count) of a batch in canonical layout;
 /// `keys_only`: of the key's columns.
 ///
-/// Errors   STOA_LIMIT  more than 1 GiB
+/// Errors   STOA_LIMIT  more than STOA_ROWS_BYTES_MAX
 STOA_MUST_USE stoa_status stoa_rows_size(const stoa_stripe_layout *layout, bool keys_only,
                                          const struct ArrowArray *batch, int64_t first,
                                          int64_t count, size_t *out, stoa_error *err);
@@ -23,7 +34,9 @@ uint8_t *stoa_rows_write(const stoa_stripe_layout *layout, bool keys_only,
                          uint8_t *out);
 
 /// The same for one row of cells: all columns in the order of the schema, or (`keys_only`) the key's in
-/// the order of the key. Tables with nested columns have no rows of cells.
+/// the order of the key. Tables with nested columns have no rows of cells; with `keys_only` any table
+/// has. The caller has checked the cells: a null only where the column is nullable, numbers within their
+/// type, as many bytes as a type of fixed width has, and not more than STOA_ROWS_BYTES_MAX in all.
 size_t stoa_row_size(const stoa_stripe_layout *layout, bool keys_only, const stoa_cell *cells);
 uint8_t *stoa_row_write(const stoa_stripe_layout *layout, bool keys_only, const stoa_cell *cells,
                         uint8_t *out);

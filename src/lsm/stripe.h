@@ -84,6 +84,9 @@ STOA_MUST_USE stoa_status stoa_stripe_encode(stoa_stripe_encoder *encoder,
                                              stoa_stripe_part *parts, uint32_t *out_prefix,
                                              stoa_error *err);
 
+/// How the values of a type lie: class and width. Of structs and unknown it says nothing.
+stoa_segment_type stoa_stripe_type(const stoa_type *type);
+
 /// What a segment of the layout holds.
 stoa_segment_type stoa_stripe_segment_type(const stoa_stripe_layout *layout, int32_t segment);
 

@@ -9,7 +9,7 @@ static int32_t count_nodes(const stoa_type *type) {
     return count;
 }
 
-static stoa_segment_type segment_type_of(const stoa_type *type) {
+stoa_segment_type stoa_stripe_type(const stoa_type *type) {
     switch (type->kind) {
     case STOA_TYPE_BOOLEAN: return (stoa_segment_type){STOA_SEGMENT_BITS, 0};
     case STOA_TYPE_INT8: return (stoa_segment_type){STOA_SEGMENT_SIGNED, 1};
@@ -51,7 +51,7 @@ static void add_node(stoa_stripe_layout *layout, const stoa_field *field) {
     const bool has_values = kind != STOA_TYPE_STRUCT && kind != STOA_TYPE_UNKNOWN;
     stoa_stripe_node *node = &layout->nodes[index];
     *node = (stoa_stripe_node){.type = &field->type,
-                               .values = segment_type_of(&field->type),
+                               .values = stoa_stripe_type(&field->type),
                                .validity_segment = -1,
                                .value_segment = -1};
     if (!field->required && kind != STOA_TYPE_UNKNOWN) {
