@@ -129,7 +129,10 @@ static stoa_status check_offsets(const stoa_segment *segment, uint32_t count, ui
 
 static stoa_status open_codes(stoa_segment *segment, const stoa_segment_header *header,
                               stoa_byte_reader *reader, stoa_error *err) {
-    segment->frames.bits = header->bits;
+    static const int64_t no_base = 0;
+    segment->frames = (stoa_frames){.bases = (const uint8_t *)&no_base,
+                                    .row_mask = SIZE_MAX,
+                                    .bits = header->bits};
     STOA_TRY(take_packed(reader, segment->count, header->bits, &segment->frames.packed, err));
     return stoa_codes_below(segment->frames.packed, segment->count, header->bits,
                             segment->entry_count)

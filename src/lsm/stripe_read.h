@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "lsm/stripe.h"
+#include "schema/predicate.h"
 
 /* A segment that several threads may open at once. */
 typedef struct stoa_stripe_slot {
@@ -58,5 +59,16 @@ STOA_MUST_USE stoa_status stoa_stripe_keys(const stoa_stripe *stripe,
 STOA_MUST_USE stoa_status stoa_stripe_column(const stoa_stripe *stripe, stoa_pool *pool,
                                              int32_t column, const stoa_stripe_selection *selection,
                                              struct ArrowArray *out, stoa_error *err);
+
+/// Sets bit i of `bitmap` (stoa_bitmap_bytes(row_count) bytes) exactly when row i makes a leaf of a
+/// predicate true: a comparison of column `column`, by the rules of schema/predicate.h and without
+/// unpacking the column where its encoding allows that, or a null test of it. `*out_applied` false: this
+/// is no such leaf (a tree, a field within a struct, a column of the key), and nothing was done.
+///
+/// Errors   STOA_CORRUPT (with the column); STOA_INVALID, STOA_UNSUPPORTED  as stoa_predicate_select;
+///          STOA_NO_MEMORY
+STOA_MUST_USE stoa_status stoa_stripe_select(const stoa_stripe *stripe, stoa_pool *pool,
+                                             int32_t column, const stoa_predicate *leaf,
+                                             uint8_t *bitmap, bool *out_applied, stoa_error *err);
 
 #endif
