@@ -33,6 +33,16 @@ typedef struct stoa_cell {
     size_t size;
 } stoa_cell;
 
+/// A row that gets fill with the columns that it was made for, again and again.
+///
+/// Threads  One at a time.
+typedef struct stoa_row stoa_row;
+/// One cell for each of its columns. They are valid until the next get of the row, or its close; what
+/// they point to is kept as long.
+STOA_API const stoa_cell *stoa_row_cells(const stoa_row *row);
+/// NULL is allowed.
+STOA_API void stoa_row_close(stoa_row *row);
+
 typedef enum stoa_durability {
     STOA_DURABILITY_DEFAULT = 0, /* the database's */
     STOA_DURABILITY_NONE,        /* no log: what was not flushed is lost with the process */

@@ -8,10 +8,10 @@
 #define STOA_LSM_SSTABLE_H
 
 #include <stoa/context.h>
-#include <stoa/state.h>
 
 #include "base/hash.h"
 #include "lsm/key_bytes.h"
+#include "lsm/key_cells.h"
 #include "lsm/range_set.h"
 #include "lsm/stripe_read.h"
 #include "vfs/vfs.h"
@@ -172,13 +172,8 @@ STOA_MUST_USE stoa_status stoa_sst_sequence(const stoa_sst *table,
                                             const stoa_sst_position *position, uint64_t *out,
                                             stoa_error *err);
 
-/* Where the bytes of numbers lie that a cell points to. */
-typedef struct stoa_cell_storage {
-    _Alignas(16) uint8_t bytes[16];
-} stoa_cell_storage;
-
-/// Columns of a row, none of them nested or of the key. Bytes of cells lie in the file, as long as it is
-/// open, or in `storage` (one a column).
+/// Those of `columns` of a row that are not of the key, and not nested; the key's are passed over. Bytes of
+/// cells lie in the file, as long as it is open, or in `storage` (one a column).
 ///
 /// Errors   STOA_CORRUPT (with file, stripe and column), STOA_IO
 /// Threads  Any.

@@ -162,10 +162,14 @@ static void read_cell(const stoa_type *type, const stoa_segment *values, uint32_
 
 static stoa_status read_column(const stoa_stripe *stripe, int32_t column, uint32_t row,
                                stoa_cell *out, stoa_cell_storage *storage, stoa_error *err) {
-    const stoa_stripe_node *node = &stripe->layout->nodes[stripe->layout->column_nodes[column]];
+    const int32_t index = stripe->layout->column_nodes[column];
     const stoa_segment *segment;
+    if (index < 0) {
+        return STOA_OK;
+    }
+    const stoa_stripe_node *node = &stripe->layout->nodes[index];
     *out = (stoa_cell){0};
-    STOA_ASSERT(stripe->layout->column_nodes[column] >= 0 && node->subtree == 1);
+    STOA_ASSERT(node->subtree == 1);
     if (node->value_segment < 0) {
         out->is_null = true; /* of type unknown */
         return STOA_OK;

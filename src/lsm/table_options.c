@@ -348,20 +348,23 @@ static int64_t to_ms(const stoa_type *type, int64_t value) {
     return value / per_ms + (value % per_ms > 0);
 }
 
+int64_t stoa_definition_expiry_of(const stoa_definition *definition, int64_t value) {
+    const stoa_field *field = &definition->schema->root.children[definition->ttl_column];
+    int64_t expiry;
+    return stoa_add_i64(to_ms(&field->type, value), definition->ttl_ms, &expiry) ? expiry
+                                                                                 : INT64_MAX;
+}
+
 int64_t stoa_definition_expiry_ms(const stoa_definition *definition, const struct ArrowArray *batch,
                                   int64_t row) {
     const int32_t column = definition->ttl_column;
     stoa_value value;
-    int64_t expiry;
     if (column < 0) {
         return INT64_MAX;
     }
-    const stoa_type *type = &definition->schema->root.children[column].type;
-    stoa_value_from_array(type, batch->children[column], batch->offset + row, &value);
-    if (value.is_null || !stoa_add_i64(to_ms(type, value.i), definition->ttl_ms, &expiry)) {
-        return INT64_MAX;
-    }
-    return expiry;
+    stoa_value_from_array(&definition->schema->root.children[column].type, batch->children[column],
+                          batch->offset + row, &value);
+    return value.is_null ? INT64_MAX : stoa_definition_expiry_of(definition, value.i);
 }
 
 bool stoa_definition_is_expired(const stoa_definition *definition, const struct ArrowArray *batch,

@@ -57,6 +57,9 @@ STOA_MUST_USE stoa_status stoa_definition_print(const stoa_definition *definitio
 STOA_MUST_USE stoa_status stoa_definition_parse(stoa_pool *pool, const char *text,
                                                 stoa_definition **out, stoa_error *err);
 
+/// When the time of a row with `value` (not null) in the column of the time to live comes, in milliseconds
+/// since 1970 UTC; INT64_MAX: never.
+int64_t stoa_definition_expiry_of(const stoa_definition *definition, int64_t value);
 /// When a row's time comes, in milliseconds since 1970 UTC; INT64_MAX: never. Rows of `batch` in
 /// canonical layout.
 int64_t stoa_definition_expiry_ms(const stoa_definition *definition, const struct ArrowArray *batch,

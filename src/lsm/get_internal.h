@@ -1,0 +1,54 @@
+/* What the files of gets share. */
+#ifndef STOA_LSM_GET_INTERNAL_H
+#define STOA_LSM_GET_INTERNAL_H
+
+#include "lsm/get.h"
+
+struct stoa_row {
+    stoa_pool *pool;
+    stoa_definition *definition;
+    int32_t column_count;
+    int32_t *columns;
+    bool has_key_columns;
+    bool borrows; /* cells may point into files and memtables */
+    stoa_cell *cells;
+    stoa_cell_storage *storage;
+    stoa_buffer bytes;        /* of key columns */
+    struct ArrowArray folded; /* of merges; released: none */
+    stoa_state_view *view;    /* that cells point into; NULL: none */
+};
+
+/* The versions of a key that a reader sees, from the newest on. */
+typedef struct stoa_versions {
+    const stoa_view_reading *reading;
+    stoa_sst_key key;
+    uint64_t prefix;  /* the key's first 8 bytes */
+    uint64_t cover;   /* the newest deleted range so far: versions before it are hidden */
+    int32_t memtable; /* what is looked at next */
+    int32_t level;
+    int64_t file;
+    /* The version that was found last. */
+    bool is_found;
+    stoa_operation operation;
+    stoa_memtable *in_memtable; /* NULL: in a file */
+    stoa_memtable_row row;
+    stoa_sst *in_file;
+    stoa_sst_version version;
+} stoa_versions;
+
+/// The next version, or none.
+STOA_MUST_USE stoa_status stoa_versions_next(stoa_versions *versions, stoa_error *err);
+/// Columns of the version that was found last; those of the key in files are passed over.
+STOA_MUST_USE stoa_status stoa_versions_cells(const stoa_versions *versions, const int32_t *columns,
+                                              int32_t count, stoa_cell *out,
+                                              stoa_cell_storage *storage, stoa_error *err);
+/// Whether a put is not there any more.
+STOA_MUST_USE stoa_status stoa_versions_is_expired(const stoa_versions *versions, bool *out,
+                                                   stoa_error *err);
+
+/// The versions from the one that was found last, an operand, to the one that ends the chain, become one
+/// row of the schema (released: its time has come).
+STOA_MUST_USE stoa_status stoa_versions_fold(stoa_versions *versions, stoa_pool *pool,
+                                             struct ArrowArray *out, stoa_error *err);
+
+#endif
