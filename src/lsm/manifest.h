@@ -61,18 +61,21 @@ typedef struct stoa_manifest_options {
     stoa_context context;
     stoa_fs_registry *file_systems;
     const char *directory;
-    bool create;    /* makes one where there is none */
-    bool read_only; /* takes no lock, and changes nothing */
+    bool create;               /* makes one where there is none */
+    bool read_only;            /* takes no lock, and changes nothing */
+    uint64_t checkpoint_bytes; /* logs that are shorter are never written anew; 0: 64 KiB */
 } stoa_manifest_options;
 
-/// Opens (and, to write, locks) a store's manifest. A torn last edit is cut.
+/// Opens (and, to write, locks) a store's manifest. A torn last edit is cut; for who reads only it is
+/// not there yet.
 ///
-/// Errors   STOA_NOT_FOUND    there is none, and `create` is false
+/// Errors   STOA_NOT_FOUND    there is none, and `create` is false or `read_only` true
 ///          STOA_LOCKED       another process writes; the message names it
 ///          STOA_CORRUPT      an edit that is damaged (with byte), or that does not follow from those before
-///          STOA_UNSUPPORTED  a newer version of the format
+///          STOA_UNSUPPORTED  a newer version of the format; a file system without locks
 ///          STOA_IO, STOA_NO_MEMORY
-/// Owns     The caller closes it. `options` is copied, texts too.
+/// Owns     The caller closes it. `options` is copied, texts too; the context's token counts for the
+///          opening only.
 STOA_MUST_USE stoa_status stoa_manifest_open(const stoa_manifest_options *options,
                                              stoa_manifest **out, stoa_error *err);
 /// Gives the lock back. NULL is allowed.
@@ -82,9 +85,12 @@ void stoa_manifest_close(stoa_manifest *manifest);
 const stoa_manifest_state *stoa_manifest_state_of(const stoa_manifest *manifest);
 
 /// Adds an edit, durably. On error nothing of it counts: where it is not known what the disk has (a
-/// failed sync), the next append begins a new manifest, and fails as long as that cannot be had.
+/// failed sync), the next append begins a new manifest, and fails as long as that cannot be had. Until
+/// one succeeds the failed edit may be what the next process finds: files that it named are to stay.
 ///
-/// Errors   STOA_CORRUPT  it does not follow from the state (a file that is not there, …); STOA_IO
+/// Errors   STOA_CORRUPT  it does not follow from the state (a file that is not there, or a number that
+///                        `next_file` says is free, …); STOA_IO, STOA_LIMIT, STOA_NO_MEMORY
+///          STOA_INVALID  the manifest is read-only
 /// Threads  One at a time.
 STOA_MUST_USE stoa_status stoa_manifest_append(stoa_manifest *manifest,
                                                const stoa_manifest_edit *edit, stoa_error *err);
@@ -94,6 +100,8 @@ STOA_MUST_USE stoa_status stoa_manifest_follow(stoa_manifest *manifest, bool *ou
                                                stoa_error *err);
 
 /// A manifest that says `state`, alone in `directory` (of a checkpoint or a backup), durably.
+///
+/// Errors   STOA_EXISTS  there is one; STOA_IO, STOA_NO_MEMORY
 STOA_MUST_USE stoa_status stoa_manifest_write_new(const stoa_context *context,
                                                   stoa_fs_registry *file_systems,
                                                   const char *directory,
