@@ -145,8 +145,9 @@ typedef struct stoa_memtable_order {
     atomic_int references;
     stoa_pool *pool;
     int64_t count;
-    uint64_t *rows; /* see stoa_memtable_order_row */
+    uint64_t *rows; /* see stoa_memtable_order_row; STOA_MEMTABLE_OLDER beside it */
 } stoa_memtable_order;
+#define STOA_MEMTABLE_OLDER (UINT64_C(1) << 63)
 
 /// The order of the rows that are there now, at least.
 STOA_MUST_USE stoa_status stoa_memtable_order_of(stoa_memtable *table, stoa_memtable_order **out,
@@ -154,6 +155,10 @@ STOA_MUST_USE stoa_status stoa_memtable_order_of(stoa_memtable *table, stoa_memt
 void stoa_memtable_order_close(stoa_memtable_order *order);
 stoa_memtable_row stoa_memtable_order_row(const stoa_memtable *table,
                                           const stoa_memtable_order *order, int64_t index);
+/// Whether a row has the key of the one before it.
+static inline bool stoa_memtable_order_is_older(const stoa_memtable_order *order, int64_t index) {
+    return (order->rows[index] & STOA_MEMTABLE_OLDER) != 0;
+}
 
 /// The key of a row as bytes; of numbers they are put into `number`.
 const uint8_t *stoa_memtable_key(const stoa_memtable *table, const stoa_memtable_row *row,

@@ -4,8 +4,8 @@
 
 #include <pthread.h>
 
-#include "lsm/row_cells.h"
 #include "lsm/memtable.h"
+#include "lsm/row_cells.h"
 
 enum {
     STOA_MEMTABLE_ROW_BITS = 24,

@@ -90,6 +90,21 @@ static void sort_ties(const stoa_memtable *table, struct item *items, struct ite
     }
 }
 
+/* Marks rows that have the key of the row before them. */
+static void mark_older(const stoa_memtable *table, struct item *items, int64_t count) {
+    const bool is_number = table->layout->key->is_number;
+    for (int64_t i = 1; i < count; i++) {
+        if (items[i].number != items[i - 1].number) {
+            continue;
+        }
+        const stoa_memtable_row a = stoa_memtable_row_at(table, items[i - 1].place);
+        const stoa_memtable_row b = stoa_memtable_row_at(table, items[i].place);
+        if (is_number || stoa_memtable_compare(table, &a, &b) == 0) {
+            items[i].place |= STOA_MEMTABLE_OLDER;
+        }
+    }
+}
+
 static struct item *sort_items(const stoa_memtable *table, struct item *items, struct item *other,
                                int64_t count, uint32_t (*counts)[DIGITS]) {
     struct item *sorted = radix_sort(items, other, count, counts);
@@ -138,19 +153,27 @@ static stoa_status create_order(stoa_pool *pool, int64_t count, stoa_memtable_or
     return STOA_OK;
 }
 
-/* The new rows are newer than all before, so of equal keys they come first. */
+/* The new rows are newer than all before, so of equal keys they come first: then the first of the old
+ * ones is older than they are. */
 static void merge(const stoa_memtable *table, const stoa_memtable_order *before,
                   const struct item *added, int64_t count, uint64_t *out) {
     const int64_t old_count = before == NULL ? 0 : before->count;
     int64_t old = 0, new = 0;
+    uint64_t mark = 0; /* of the next old row */
     while (old < old_count && new < count) {
         const stoa_memtable_row a = stoa_memtable_row_at(table, before->rows[old]);
         const stoa_memtable_row b = stoa_memtable_row_at(table, added[new].place);
-        *out++ = stoa_memtable_compare(table, &a, &b) < 0 ? before->rows[old++]
-                                                          : added[new ++].place;
+        const int order = stoa_memtable_compare(table, &a, &b);
+        if (order < 0) {
+            *out++ = before->rows[old++] | mark;
+            mark = 0;
+        } else {
+            *out++ = added[new ++].place;
+            mark = order == 0 ? STOA_MEMTABLE_OLDER : 0;
+        }
     }
-    while (old < old_count) {
-        *out++ = before->rows[old++];
+    for (; old < old_count; mark = 0) {
+        *out++ = before->rows[old++] | mark;
     }
     while (new < count) {
         *out++ = added[new ++].place;
@@ -197,9 +220,10 @@ static stoa_status extend(stoa_memtable *table, stoa_memtable_cursor end, stoa_e
     const stoa_status status = create_order(table->pool, old_count + count, &order, err);
     if (status == STOA_OK) {
         list_items(table, table->order_end, end, items);
-        merge(table, table->order,
-              sort_items(table, items, other, count, (uint32_t (*)[DIGITS])(void *)(other + count)),
-              count, order->rows);
+        items = sort_items(table, items, other, count,
+                           (uint32_t (*)[DIGITS])(void *)(other + count));
+        mark_older(table, items, count);
+        merge(table, table->order, items, count, order->rows);
         if (table->order != NULL) {
             stoa_memtable_order_close(table->order);
         }

@@ -178,6 +178,7 @@ static void check_order(stoa_memtable *table, const struct model *model) {
         if (i > 0) {
             const int in_order = compared != 0 ? compared
                                                : (before_size > size) - (before_size < size);
+            assert_int_equal(stoa_memtable_order_is_older(order, i), in_order == 0);
             assert_true(in_order < 0 || (in_order == 0 && stoa_memtable_sequence(&before) >
                                                               stoa_memtable_sequence(&row)));
         }
