@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "schema/nulls.h"
 
 /* ---- Segments -------------------------------------------------------------------------------- */
 
@@ -185,6 +186,32 @@ static stoa_status set_validity(const struct reading *reading, const stoa_stripe
     return STOA_OK;
 }
 
+/* Values of a type that was widened since. */
+static stoa_status set_widened(const struct reading *reading, const stoa_segment *segment,
+                               const stoa_type *from, const stoa_type *to,
+                               const stoa_stripe_selection *selection, struct ArrowArray *out) {
+    stoa_buffer narrow, buffer;
+    const size_t count = (size_t)selection->count;
+    stoa_buffer_init(&narrow, reading->pool);
+    stoa_buffer_init(&buffer, reading->pool);
+    stoa_status status = stoa_buffer_reserve_exact(&narrow,
+                                                   count * (size_t)segment->type.value_bytes + 1,
+                                                   reading->err);
+    if (status == STOA_OK) {
+        const size_t size = count * stoa_type_value_bytes(to);
+        status = stoa_buffer_reserve_exact(&buffer, size + 1, reading->err);
+        buffer.size = status == STOA_OK ? size : 0;
+    }
+    if (status == STOA_OK) {
+        read_values(segment, selection, narrow.data);
+        stoa_stripe_values_widen(from, to, narrow.data, selection->count, buffer.data);
+        stoa_arrow_array_set_buffer(out, 1, &buffer);
+    }
+    stoa_buffer_release(&narrow);
+    stoa_buffer_release(&buffer);
+    return status;
+}
+
 static stoa_status set_texts(const struct reading *reading, const stoa_segment *segment,
                              const stoa_stripe_selection *selection, struct ArrowArray *out) {
     stoa_buffer offsets, bytes;
@@ -240,7 +267,7 @@ static stoa_status select_items(const struct reading *reading, const stoa_segmen
 /* A map's entries are a struct between the map and its key and value. */
 static stoa_status read_entries(const struct reading *reading, int32_t index, uint32_t items,
                                 const stoa_stripe_selection *selection, struct ArrowArray *out) {
-    const stoa_stripe_node *nodes = reading->stripe->layout->nodes;
+    const stoa_stripe_node *nodes = stoa_stripe_table(reading->stripe)->nodes;
     STOA_TRY(stoa_arrow_array_init(reading->pool, 1, 2, false, out, reading->err));
     out->length = selection->count;
     STOA_TRY(read_node(reading, index + 1, items, selection, out->children[0]));
@@ -248,9 +275,10 @@ static stoa_status read_entries(const struct reading *reading, int32_t index, ui
                      out->children[1]);
 }
 
-static stoa_status set_items(const struct reading *reading, int32_t index, uint32_t value_count,
+/* `node` is where the stripe has the offsets. */
+static stoa_status set_items(const struct reading *reading, int32_t index,
+                             const stoa_stripe_node *node, uint32_t value_count,
                              const stoa_stripe_selection *selection, struct ArrowArray *out) {
-    const stoa_stripe_node *node = &reading->stripe->layout->nodes[index];
     const stoa_segment *offsets;
     stoa_stripe_selection items;
     stoa_buffer ends, rows;
@@ -276,7 +304,7 @@ static stoa_status set_items(const struct reading *reading, int32_t index, uint3
 
 static stoa_status set_fields(const struct reading *reading, int32_t index, uint32_t value_count,
                               const stoa_stripe_selection *selection, struct ArrowArray *out) {
-    const stoa_stripe_node *nodes = reading->stripe->layout->nodes;
+    const stoa_stripe_node *nodes = stoa_stripe_table(reading->stripe)->nodes;
     int32_t below = index + 1;
     for (int64_t i = 0; i < out->n_children; i++) {
         STOA_TRY(read_node(reading, below, value_count, selection, out->children[i]));
@@ -285,44 +313,54 @@ static stoa_status set_fields(const struct reading *reading, int32_t index, uint
     return STOA_OK;
 }
 
-/* As deep as the schema. What was made when it fails is released with the column. */
+static stoa_status set_leaf(const struct reading *reading, const stoa_stripe_node *node,
+                            const stoa_type *type, uint32_t value_count,
+                            const stoa_stripe_selection *selection, struct ArrowArray *out) {
+    const stoa_segment *segment;
+    STOA_TRY(stoa_stripe_segment(reading->stripe, node->value_segment, value_count, &segment,
+                                 reading->err));
+    if (node->values.values == STOA_SEGMENT_TEXTS) {
+        return set_texts(reading, segment, selection, out);
+    }
+    return stoa_stripe_type_changed(node->type, type)
+               ? set_widened(reading, segment, node->type, type, selection, out)
+               : set_values(reading, segment, selection, out, 1);
+}
+
+/* `index` is of the table's layout. As deep as the schema. What was made when it fails is released with
+ * the column. */
 static stoa_status read_node(const struct reading *reading, int32_t index, uint32_t value_count,
                              const stoa_stripe_selection *selection, struct ArrowArray *out) {
-    const stoa_stripe_node *node = &reading->stripe->layout->nodes[index];
-    const stoa_type_kind kind = node->type->kind;
-    const bool is_list = kind == STOA_TYPE_LIST || kind == STOA_TYPE_MAP;
-    const bool is_struct = kind == STOA_TYPE_STRUCT;
+    const stoa_type *type = stoa_stripe_table(reading->stripe)->nodes[index].type;
+    const stoa_stripe_node *node = stoa_stripe_source(reading->stripe, index);
+    if (node == NULL || type->kind == STOA_TYPE_UNKNOWN) {
+        return stoa_array_make_nulls(reading->pool, type, selection->count, out, reading->err);
+    }
+    const bool is_list = type->kind == STOA_TYPE_LIST || type->kind == STOA_TYPE_MAP;
+    const bool is_struct = type->kind == STOA_TYPE_STRUCT;
     const bool is_text = node->values.values == STOA_SEGMENT_TEXTS;
-    const stoa_segment *segment;
-    const int64_t buffers = kind == STOA_TYPE_UNKNOWN ? 0 : is_struct ? 1 : is_text ? 3 : 2;
-    STOA_TRY(stoa_arrow_array_init(reading->pool, buffers,
+    STOA_TRY(stoa_arrow_array_init(reading->pool,
+                                   is_struct ? 1
+                                   : is_text ? 3
+                                             : 2,
                                    is_list     ? 1
-                                   : is_struct ? node->type->child_count
+                                   : is_struct ? type->child_count
                                                : 0,
                                    false, out, reading->err));
     out->length = selection->count;
-    if (kind == STOA_TYPE_UNKNOWN) {
-        out->null_count = out->length;
-        return STOA_OK;
-    }
     STOA_TRY(set_validity(reading, node, value_count, selection, out));
     if (is_list) {
-        return set_items(reading, index, value_count, selection, out);
+        return set_items(reading, index, node, value_count, selection, out);
     }
-    if (is_struct) {
-        return set_fields(reading, index, value_count, selection, out);
-    }
-    STOA_TRY(stoa_stripe_segment(reading->stripe, node->value_segment, value_count, &segment,
-                                 reading->err));
-    return is_text ? set_texts(reading, segment, selection, out)
-                   : set_values(reading, segment, selection, out, 1);
+    return is_struct ? set_fields(reading, index, value_count, selection, out)
+                     : set_leaf(reading, node, type, value_count, selection, out);
 }
 
 stoa_status stoa_stripe_column(const stoa_stripe *stripe, stoa_pool *pool, int32_t column,
                                const stoa_stripe_selection *selection, struct ArrowArray *out,
                                stoa_error *err) {
     const struct reading reading = {stripe, pool, err};
-    const stoa_stripe_layout *layout = stripe->layout;
+    const stoa_stripe_layout *layout = stoa_stripe_table(stripe);
     *out = (struct ArrowArray){0};
     STOA_ASSERT(layout->column_nodes[column] >= 0);
     const stoa_status status = read_node(&reading, layout->column_nodes[column], stripe->row_count,

@@ -4,7 +4,7 @@
 
 #include <stdatomic.h>
 
-#include "lsm/stripe.h"
+#include "lsm/stripe_schema.h"
 #include "schema/predicate.h"
 
 /* A segment that several threads may open at once. */
@@ -14,9 +14,11 @@ typedef struct stoa_stripe_slot {
 } stoa_stripe_slot;
 
 /* A stripe where it lies. `parts` and `slots` are one a segment of the layout; the parts lie within
- * `bytes`. */
+ * `bytes`. Columns are those of the table: of the layout, or of the schema's `table` where that is another
+ * one. */
 typedef struct stoa_stripe {
     const stoa_stripe_layout *layout;
+    const stoa_stripe_schema *schema; /* NULL: the table's is the layout's */
     const uint8_t *bytes;
     const stoa_stripe_part *parts;
     stoa_stripe_slot *slots;
@@ -31,6 +33,16 @@ typedef struct stoa_stripe_selection {
     uint32_t first;
     int64_t count;
 } stoa_stripe_selection;
+
+/// How the columns that are asked for lie in batches.
+static inline const stoa_stripe_layout *stoa_stripe_table(const stoa_stripe *stripe) {
+    return stripe->schema != NULL ? stripe->schema->table : stripe->layout;
+}
+/// Where the values of one of its nodes are in the stripe; NULL: they are all null.
+static inline const stoa_stripe_node *stoa_stripe_source(const stoa_stripe *stripe, int32_t node) {
+    const int32_t found = stripe->schema != NULL ? stripe->schema->nodes[node] : node;
+    return found < 0 ? NULL : &stripe->layout->nodes[found];
+}
 
 /// Segment `number` with `count` values.
 ///

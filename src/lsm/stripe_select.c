@@ -27,6 +27,13 @@ static bool is_comparison(stoa_predicate_kind kind) {
            kind != STOA_PREDICATE_IS_NULL && kind != STOA_PREDICATE_IS_NOT_NULL;
 }
 
+static void fill(const stoa_stripe *stripe, bool value, uint8_t *bitmap) {
+    memset(bitmap, 0, stoa_bitmap_bytes(stripe->row_count));
+    if (value) {
+        stoa_bits_not(bitmap, stripe->row_count);
+    }
+}
+
 static stoa_status select_leaf(const stoa_stripe *stripe, stoa_pool *pool, const stoa_field *field,
                                const stoa_stripe_node *node, const stoa_predicate *leaf,
                                uint8_t *bitmap, stoa_error *err) {
@@ -47,8 +54,7 @@ static stoa_status select_leaf(const stoa_stripe *stripe, stoa_pool *pool, const
     if (validity != NULL) {
         memcpy(bitmap, validity, bytes);
     } else {
-        memset(bitmap, 0, bytes);
-        stoa_bits_not(bitmap, stripe->row_count);
+        fill(stripe, true, bitmap);
     }
     if (leaf->kind == STOA_PREDICATE_IS_NULL) {
         stoa_bits_not(bitmap, stripe->row_count);
@@ -56,20 +62,36 @@ static stoa_status select_leaf(const stoa_stripe *stripe, stoa_pool *pool, const
     return STOA_OK;
 }
 
+/* A leaf that has to do with the column as it lies. */
+static bool applies(const stoa_field *field, const stoa_stripe_node *node,
+                    const stoa_predicate *leaf) {
+    if (leaf->kind == STOA_PREDICATE_IS_NULL || leaf->kind == STOA_PREDICATE_IS_NOT_NULL) {
+        return true;
+    }
+    return is_comparison(leaf->kind) && field->type.kind < STOA_TYPE_LIST &&
+           (node == NULL || !stoa_stripe_type_changed(node->type, &field->type));
+}
+
 stoa_status stoa_stripe_select(const stoa_stripe *stripe, stoa_pool *pool, int32_t column,
                                const stoa_predicate *leaf, uint8_t *bitmap, bool *out_applied,
                                stoa_error *err) {
-    const stoa_field *field = &stripe->layout->schema->root.children[column];
-    const int32_t index = stripe->layout->column_nodes[column];
-    const bool is_test = leaf->kind == STOA_PREDICATE_IS_NULL ||
-                         leaf->kind == STOA_PREDICATE_IS_NOT_NULL;
+    const stoa_stripe_layout *layout = stoa_stripe_table(stripe);
+    const stoa_field *field = &layout->schema->root.children[column];
+    const int32_t index = layout->column_nodes[column];
     *out_applied = false;
-    if (index < 0 || leaf->field_id != field->id || field->type.kind == STOA_TYPE_UNKNOWN ||
-        !(is_test || (is_comparison(leaf->kind) && field->type.kind < STOA_TYPE_LIST))) {
+    if (index < 0 || leaf->field_id != field->id || field->type.kind == STOA_TYPE_UNKNOWN) {
         return STOA_OK;
     }
-    const stoa_status status = select_leaf(stripe, pool, field, &stripe->layout->nodes[index], leaf,
-                                           bitmap, err);
+    const stoa_stripe_node *node = stoa_stripe_source(stripe, index);
+    if (!applies(field, node, leaf)) {
+        return STOA_OK;
+    }
+    if (node == NULL) {
+        fill(stripe, leaf->kind == STOA_PREDICATE_IS_NULL, bitmap);
+        *out_applied = true;
+        return STOA_OK;
+    }
+    const stoa_status status = select_leaf(stripe, pool, field, node, leaf, bitmap, err);
     *out_applied = status == STOA_OK;
     if (status != STOA_OK) {
         stoa_wrap(err, "column '%s'", field->name);
