@@ -9,7 +9,7 @@
 
 #include "lsm/manifest_internal.h"
 
-enum { CHECKPOINT_BYTES = 64 << 10, CHECKPOINT_FACTOR = 4, OPEN_TRIES = 16 };
+enum { CHECKPOINT_BYTES = 64 << 10, CHECKPOINT_FACTOR = 4, OPEN_TRIES = 16, STRAYS = 8 };
 
 struct stoa_manifest {
     stoa_manifest_place place;
@@ -20,11 +20,22 @@ struct stoa_manifest {
     stoa_manifest_contents contents;
     uint64_t number;             /* of the log */
     uint64_t number_max;         /* that `CURRENT` may name */
+    uint64_t number_min;         /* that may still be there */
     stoa_manifest_log log;       /* of who reads only */
     stoa_manifest_writer writer; /* without a file: the next append begins a new log */
 };
 
 /* ---- New logs -------------------------------------------------------------------------------- */
+
+/* What cannot be removed now is tried again with the next log. */
+static void remove_old(stoa_manifest *manifest) {
+    bool are_gone = true;
+    for (uint64_t number = manifest->number_min; number < manifest->number; number++) {
+        const stoa_status status = stoa_manifest_remove(&manifest->place, number, NULL);
+        are_gone = are_gone && (status == STOA_OK || status == STOA_NOT_FOUND);
+        manifest->number_min += are_gone;
+    }
+}
 
 /* Gives the log up for a new one, which says what the state says and `edit` (nullable). */
 static stoa_status begin_log(stoa_manifest *manifest, const stoa_manifest_edit *edit,
@@ -40,10 +51,8 @@ static stoa_status begin_log(stoa_manifest *manifest, const stoa_manifest_edit *
         stoa_manifest_writer_close(&next);
         return status;
     }
-    while (manifest->number < number) {
-        /* What stays because it cannot be removed, the next one to open removes. */
-        (void)stoa_manifest_remove(&manifest->place, manifest->number++);
-    }
+    manifest->number = number;
+    remove_old(manifest);
     manifest->writer = next;
     return STOA_OK;
 }
@@ -172,23 +181,21 @@ static stoa_status check_stray(void *user, const char *name, const stoa_file_inf
 static stoa_status create(stoa_manifest *manifest, stoa_error *err) {
     STOA_TRY(stoa_vfs_list(manifest->place.file_systems, manifest->directory,
                            &manifest->place.context, check_stray, manifest->directory, err));
-    manifest->number = 1;
+    manifest->number_min = 1;
     return begin_log(manifest, NULL, err);
 }
 
-/* Removes what crashes left beside the log: numbers next to its own, up to the first that is free. */
+/* Removes what crashes left beside the log, under numbers near its own. */
 static stoa_status remove_strays(stoa_manifest *manifest, stoa_error *err) {
     const stoa_manifest_place *place = &manifest->place;
-    uint64_t number = manifest->number;
+    const uint64_t number = manifest->number;
     /* `CURRENT` may have been renamed by a process that died before it was durable. */
     STOA_TRY(stoa_vfs_sync_directory(place->file_systems, place->directory, &place->context, err));
-    while (stoa_manifest_remove(place, number + 1)) {
-        number++;
+    for (uint64_t i = 1; i <= STRAYS; i++) {
+        STOA_IGNORE(stoa_manifest_remove(place, number + i, NULL));
     }
-    number = manifest->number;
-    while (stoa_manifest_remove(place, number - 1)) {
-        number--;
-    }
+    manifest->number_min = number > STRAYS ? number - STRAYS : 1;
+    remove_old(manifest);
     return STOA_OK;
 }
 

@@ -25,8 +25,8 @@ STOA_MUST_USE stoa_status stoa_manifest_current_read(const stoa_manifest_place *
 /// Makes `CURRENT` say it, durably. On error it is not known what it says.
 STOA_MUST_USE stoa_status stoa_manifest_current_write(const stoa_manifest_place *place,
                                                       uint64_t number, stoa_error *err);
-/// Removes manifest `number`; whether it was there.
-bool stoa_manifest_remove(const stoa_manifest_place *place, uint64_t number);
+STOA_MUST_USE stoa_status stoa_manifest_remove(const stoa_manifest_place *place, uint64_t number,
+                                               stoa_error *err);
 
 /* A manifest that is read. */
 typedef struct stoa_manifest_log {

@@ -79,14 +79,13 @@ stoa_status stoa_manifest_current_write(const stoa_manifest_place *place, uint64
     return status;
 }
 
-bool stoa_manifest_remove(const stoa_manifest_place *place, uint64_t number) {
+stoa_status stoa_manifest_remove(const stoa_manifest_place *place, uint64_t number,
+                                 stoa_error *err) {
     char *uri = NULL;
-    if (number == 0 || stoa_manifest_uri(place, number, &uri, NULL) != STOA_OK) {
-        return false;
-    }
-    const stoa_status status = stoa_vfs_remove(place->file_systems, uri, &place->context, NULL);
+    STOA_TRY(stoa_manifest_uri(place, number, &uri, err));
+    const stoa_status status = stoa_vfs_remove(place->file_systems, uri, &place->context, err);
     stoa_pool_free_string(place->context.pool, uri);
-    return status == STOA_OK;
+    return status;
 }
 
 /* ---- Records --------------------------------------------------------------------------------- */
@@ -130,7 +129,7 @@ static stoa_status find_later(stoa_manifest_log *log, uint64_t end, bool *out, s
     uint64_t summed = 0;
     *out = false;
     STOA_TRY(look(log, log->size, (size_t)left, end, &bytes, err));
-    for (uint64_t at = STOA_MANIFEST_ALIGNMENT; !*out && left - at >= sizeof(stoa_manifest_record);
+    for (uint64_t at = STOA_MANIFEST_ALIGNMENT; !*out && at + sizeof(stoa_manifest_record) <= left;
          at += STOA_MANIFEST_ALIGNMENT) {
         stoa_manifest_record record;
         memcpy(&record, bytes + at, sizeof record);

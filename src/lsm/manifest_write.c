@@ -90,7 +90,7 @@ done:
     stoa_pool_free_string(place->context.pool, uri);
     if (status != STOA_OK && writer->file != NULL) {
         stoa_manifest_writer_close(writer);
-        (void)stoa_manifest_remove(place, number);
+        STOA_IGNORE(stoa_manifest_remove(place, number, NULL)); /* nobody names it */
     }
     return status;
 }
