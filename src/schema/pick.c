@@ -209,9 +209,7 @@ stoa_status stoa_batch_pick(stoa_pool *pool, const stoa_schema *schema,
     }
 
 done:
-    if (bytes > 0) {
-        stoa_pool_free(pool, indices, bytes);
-    }
+    stoa_pool_free(pool, indices, bytes);
     if (status != STOA_OK) {
         stoa_arrow_array_release(batch);
     }
