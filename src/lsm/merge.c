@@ -104,6 +104,10 @@ void stoa_merge_close(stoa_merge *merge) {
     stoa_pool_free(merge->pool, merge, sizeof *merge);
 }
 
+void stoa_merge_set_skip(stoa_merge *merge, int32_t run, stoa_run_skip skip, void *user) {
+    stoa_run_cursor_set_skip(merge->sources[run].cursor, skip, user);
+}
+
 stoa_status stoa_merge_seek(stoa_merge *merge, const stoa_key_range *range, stoa_error *err) {
     release_windows(merge);
     merge->state.has_last = false;

@@ -39,6 +39,9 @@ STOA_MUST_USE stoa_status stoa_merge_create(stoa_pool *pool, const stoa_stripe_l
 /// NULL is allowed.
 void stoa_merge_close(stoa_merge *merge);
 
+/// Which stripes of a run need not be read; see stoa_run_cursor_set_skip.
+void stoa_merge_set_skip(stoa_merge *merge, int32_t run, stoa_run_skip skip, void *user);
+
 /// The next rows are those of all runs from the first key of `range` (NULL: all keys) to its last.
 STOA_MUST_USE stoa_status stoa_merge_seek(stoa_merge *merge, const stoa_key_range *range,
                                           stoa_error *err);

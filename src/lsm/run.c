@@ -134,9 +134,15 @@ stoa_status stoa_run_window_column(const stoa_run_window *window, stoa_pool *poo
         rows = shifted;
     }
     const stoa_stripe_selection selection = {rows, self->first + (uint32_t)first, count};
-    const stoa_status status = stoa_stripe_column(self->stripe, pool, column, &selection, out, err);
+    stoa_status status = stoa_stripe_column(self->stripe, pool, column, &selection, out, err);
     if (shifted != NULL) {
         stoa_pool_free(pool, shifted, (size_t)count * sizeof *shifted);
+    }
+    if (status == STOA_OK) {
+        status = stoa_sst_check_map(self->file->sst, err);
+        if (status != STOA_OK) {
+            stoa_arrow_array_release(out);
+        }
     }
     return wrap_stripe(self, status, err);
 }
@@ -173,6 +179,16 @@ static bool is_before_end(const stoa_run_cursor *cursor, const stoa_keys_view *k
     const uint32_t *at = keys->offsets + row;
     return stoa_bytes_compare(keys->bytes + at[0], at[1] - at[0], cursor->end.bytes,
                               cursor->end.size) < 0;
+}
+
+bool stoa_run_is_before_end(const stoa_run_cursor *cursor, const uint8_t *key, size_t size) {
+    if (cursor->end.is_open) {
+        return true;
+    }
+    if (cursor->layout->key->is_number) {
+        return stoa_key_get_number(key, (int32_t)size) < cursor->end.number;
+    }
+    return stoa_bytes_compare(key, size, cursor->end.bytes, cursor->end.size) < 0;
 }
 
 /* How many of the keys lie before the cursor's end. */
@@ -251,8 +267,8 @@ static void begin_file(stoa_run_cursor *cursor, int64_t file) {
     }
 }
 
-static stoa_status seek_in_files(stoa_run_cursor *cursor, const uint8_t *key, size_t size,
-                                 stoa_error *err) {
+stoa_status stoa_run_files_seek(stoa_run_cursor *cursor, const uint8_t *key, size_t size,
+                                stoa_error *err) {
     const stoa_run *run = &cursor->run;
     if (size == 0 || run->file_count == 0) {
         begin_file(cursor, 0);
@@ -278,7 +294,7 @@ stoa_status stoa_run_cursor_seek(stoa_run_cursor *cursor, const stoa_key_range *
     cursor->rows_max = size == 0 ? STOA_STRIPE_ROWS : STOA_RUN_WINDOW_FIRST;
     STOA_TRY(set_end(cursor, range, err));
     return cursor->run.memtable != NULL ? stoa_run_memtable_seek(cursor, key, size, err)
-                                        : seek_in_files(cursor, key, size, err);
+                                        : stoa_run_files_seek(cursor, key, size, err);
 }
 
 static void advance(stoa_run_cursor *cursor, const stoa_stripe *stripe, uint32_t rows) {
@@ -292,44 +308,50 @@ static void advance(stoa_run_cursor *cursor, const stoa_stripe *stripe, uint32_t
     }
 }
 
-/* What can be said of the rows of a stripe without looking at each: sequence numbers that are all the
- * same are those of a file in which no key has two versions. */
-static stoa_status describe_stripe(const stoa_run_window_rows *window, bool *out_is_unique,
-                                   stoa_run_window *out, stoa_error *err) {
-    const stoa_stripe *stripe = window->stripe;
-    const stoa_segment *segment;
-    STOA_TRY(stoa_stripe_segment(stripe, STOA_STRIPE_OPERATIONS, stripe->row_count, &segment, err));
-    out->has_only_puts = segment->kind == STOA_SEGMENT_CONSTANT &&
-                         stoa_segment_number(segment, 0) == STOA_OPERATION_PUT;
-    STOA_TRY(stoa_stripe_segment(stripe, STOA_STRIPE_SEQUENCES, stripe->row_count, &segment, err));
-    *out_is_unique = segment->kind == STOA_SEGMENT_CONSTANT;
-    out->sequence_max = *out_is_unique ? (uint64_t)stoa_segment_number(segment, 0)
-                                       : stoa_sst_summary_of(window->file->sst)->sequence_max;
-    return STOA_OK;
+/* Goes past stripes that the reader has no use for. */
+static void skip_stripes(stoa_run_cursor *cursor) {
+    const stoa_run *run = &cursor->run;
+    while (cursor->skip != NULL && cursor->file < run->file_count) {
+        const stoa_sst *table = run->files[cursor->file]->sst;
+        const stoa_sst_member *member = stoa_sst_member_at(table, cursor->position.stripe);
+        if (!stoa_run_is_before_end(cursor, member->first_key, member->first_key_size)) {
+            cursor->file = run->file_count;
+        } else if (cursor->skip(cursor->skip_user, table, cursor->position.stripe)) {
+            advance(cursor, &member->stripe, member->stripe.row_count - cursor->position.row);
+        } else {
+            return;
+        }
+    }
 }
 
 static stoa_status fill_from_file(stoa_run_cursor *cursor, int64_t max_rows,
                                   stoa_run_window_rows *window, stoa_error *err) {
     const stoa_run *run = &cursor->run;
-    window->window.count = 0;
+    stoa_run_window *seen = &window->window;
+    seen->count = 0;
+    skip_stripes(cursor);
     if (cursor->file >= run->file_count) {
         return STOA_OK;
     }
     window->file = run->files[cursor->file];
-    window->stripe = stoa_sst_stripe_at(window->file->sst, cursor->position.stripe);
     window->stripe_number = cursor->position.stripe;
     window->first = cursor->position.row;
+    const stoa_sst_member *member = stoa_sst_member_at(window->file->sst, window->stripe_number);
+    window->stripe = &member->stripe;
     const int64_t left = window->stripe->row_count - window->first;
     const stoa_stripe_selection selection = {NULL, window->first,
                                              left < max_rows ? left : max_rows};
-    bool is_unique;
     STOA_TRY(stoa_stripe_keys(window->stripe, &selection, &window->keys, err));
-    STOA_TRY(describe_stripe(window, &is_unique, &window->window, err));
-    window->window.keys = stoa_keys_view_of(&window->keys);
-    window->window.count = count_before_end(cursor, &window->window.keys);
-    window->window.keys.count = window->window.count;
-    window->window.may_repeat = !is_unique && repeats(cursor->layout->key, &window->window.keys);
-    if (window->window.count < selection.count) {
+    STOA_TRY(stoa_sst_check_map(window->file->sst, err));
+    seen->keys = stoa_keys_view_of(&window->keys);
+    seen->count = count_before_end(cursor, &seen->keys);
+    seen->keys.count = seen->count;
+    /* Numbers that are all the same are those of a file in which no key has two versions. */
+    seen->may_repeat = member->sequence_min < member->sequence_max &&
+                       repeats(cursor->layout->key, &seen->keys);
+    seen->has_only_puts = member->delete_count == 0 && member->merge_count == 0;
+    seen->sequence_max = member->sequence_max;
+    if (seen->count < selection.count) {
         cursor->file = run->file_count;
     } else {
         advance(cursor, window->stripe, (uint32_t)selection.count);
@@ -352,6 +374,11 @@ static stoa_status fill_from_memtable(stoa_run_cursor *cursor, int64_t max_rows,
     window->window.may_repeat = repeats(cursor->layout->key, &window->window.keys);
     cursor->next = window->window.count < filled ? cursor->order->count : cursor->next + filled;
     return STOA_OK;
+}
+
+void stoa_run_cursor_set_skip(stoa_run_cursor *cursor, stoa_run_skip skip, void *user) {
+    cursor->skip = skip;
+    cursor->skip_user = user;
 }
 
 stoa_status stoa_run_cursor_next(stoa_run_cursor *cursor, int64_t max_rows, stoa_run_window **out,

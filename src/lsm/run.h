@@ -51,12 +51,30 @@ void stoa_run_cursor_close(stoa_run_cursor *cursor);
 STOA_MUST_USE stoa_status stoa_run_cursor_seek(stoa_run_cursor *cursor, const stoa_key_range *range,
                                                stoa_error *err);
 
+/// Says that no row of a stripe is of use to the reader.
+typedef bool (*stoa_run_skip)(void *user, const stoa_sst *table, int64_t stripe);
+
+/// Asked before a stripe is read; rows of those it says true for do not come. NULL: none is skipped.
+void stoa_run_cursor_set_skip(stoa_run_cursor *cursor, stoa_run_skip skip, void *user);
+
 /// The next rows, at most `max_rows` of them; `*out` is NULL at the end.
 ///
 /// Errors   STOA_CORRUPT  (with file and stripe), STOA_NO_MEMORY, STOA_LIMIT
 /// Owns     The caller releases the window.
 STOA_MUST_USE stoa_status stoa_run_cursor_next(stoa_run_cursor *cursor, int64_t max_rows,
                                                stoa_run_window **out, stoa_error *err);
+
+/// Whether there are rows left.
+///
+/// Errors   STOA_CORRUPT (with file and stripe), STOA_NO_MEMORY
+STOA_MUST_USE stoa_status stoa_run_cursor_has_rows(stoa_run_cursor *cursor, bool *out,
+                                                   stoa_error *err);
+
+/// The key of the row that stands `rows` (1: the last) before the end of a range, in place of what
+/// `key` held; `*out_found` is false where the range has fewer. Moves the cursor.
+STOA_MUST_USE stoa_status stoa_run_cursor_back(stoa_run_cursor *cursor, const stoa_key_range *range,
+                                               int64_t rows, stoa_buffer *key, bool *out_found,
+                                               stoa_error *err);
 
 stoa_run_window *stoa_run_window_retain(stoa_run_window *window);
 /// NULL is allowed. Threads: any.

@@ -48,9 +48,11 @@ struct stoa_run_cursor {
     int64_t rows_max;            /* of the next window */
     stoa_run_window_rows *spare; /* the last window, used again when nobody else has it; or NULL */
 
-    /* of files: the next row */
+    /* of files: the next row; at the end `file` is the count */
     int64_t file;
     stoa_sst_position position;
+    stoa_run_skip skip;
+    void *skip_user;
 
     /* of memtables */
     stoa_memtable_order *order;
@@ -58,9 +60,18 @@ struct stoa_run_cursor {
     stoa_buffer piece_slots; /* see run_memtable.c */
 };
 
+/// Whether a key lies before the cursor's end.
+bool stoa_run_is_before_end(const stoa_run_cursor *cursor, const uint8_t *key, size_t size);
+
+/// A cursor of files: the first row whose key is not less than `key`.
+stoa_status stoa_run_files_seek(stoa_run_cursor *cursor, const uint8_t *key, size_t size,
+                                stoa_error *err);
+
 /// A memtable's cursor: the first row whose key is not less than `key`.
 stoa_status stoa_run_memtable_seek(stoa_run_cursor *cursor, const uint8_t *key, size_t size,
                                    stoa_error *err);
+/// The same in the order that the cursor has already.
+int64_t stoa_run_memtable_find(const stoa_run_cursor *cursor, const uint8_t *key, size_t size);
 /// Fills an empty window with up to `max_rows` rows from cursor->next on.
 stoa_status stoa_run_memtable_fill(stoa_run_cursor *cursor, int64_t max_rows,
                                    stoa_run_window_rows *window, stoa_error *err);

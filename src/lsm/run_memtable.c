@@ -18,14 +18,8 @@ static bool is_less(const stoa_run_cursor *cursor, int64_t index, const uint8_t 
     return stoa_bytes_compare(bytes, found, key, size) < 0;
 }
 
-stoa_status stoa_run_memtable_seek(stoa_run_cursor *cursor, const uint8_t *key, size_t size,
-                                   stoa_error *err) {
-    if (cursor->order != NULL) {
-        stoa_memtable_order_close(cursor->order);
-        cursor->order = NULL;
-    }
-    STOA_TRY(stoa_memtable_order_of(cursor->run.memtable, &cursor->order, err));
-    int64_t low = 0, count = size == 0 ? 0 : cursor->order->count;
+int64_t stoa_run_memtable_find(const stoa_run_cursor *cursor, const uint8_t *key, size_t size) {
+    int64_t low = 0, count = cursor->order->count;
     while (count > 0) {
         const int64_t half = count / 2;
         if (is_less(cursor, low + half, key, size)) {
@@ -35,7 +29,17 @@ stoa_status stoa_run_memtable_seek(stoa_run_cursor *cursor, const uint8_t *key, 
             count = half;
         }
     }
-    cursor->next = low;
+    return low;
+}
+
+stoa_status stoa_run_memtable_seek(stoa_run_cursor *cursor, const uint8_t *key, size_t size,
+                                   stoa_error *err) {
+    if (cursor->order != NULL) {
+        stoa_memtable_order_close(cursor->order);
+        cursor->order = NULL;
+    }
+    STOA_TRY(stoa_memtable_order_of(cursor->run.memtable, &cursor->order, err));
+    cursor->next = size == 0 ? 0 : stoa_run_memtable_find(cursor, key, size);
     return STOA_OK;
 }
 

@@ -13,6 +13,17 @@ const stoa_stripe *stoa_sst_stripe_at(const stoa_sst *table, int64_t stripe) {
     return &table->members[stripe].stripe;
 }
 
+const stoa_sst_member *stoa_sst_member_at(const stoa_sst *table, int64_t stripe) {
+    return &table->members[stripe];
+}
+
+stoa_status stoa_sst_check_map(const stoa_sst *table, stoa_error *err) {
+    if (!table->is_mapped || (table->map_mark != NULL && stoa_map_mark_is_clear(table->map_mark))) {
+        return STOA_OK;
+    }
+    return stoa_file_map_check(table->file, err);
+}
+
 const stoa_zone *stoa_sst_zone(const stoa_sst *table, int64_t stripe, int32_t column) {
     return table->layout->column_nodes[column] < 0 ? NULL : &table->members[stripe].zones[column];
 }

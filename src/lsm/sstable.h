@@ -84,6 +84,21 @@ void stoa_sst_writer_close(stoa_sst_writer *writer);
 
 typedef struct stoa_sst stoa_sst;
 
+/* A stripe and what the directory says of it. */
+typedef struct stoa_sst_member {
+    stoa_stripe stripe;
+    const stoa_zone *zones;
+    const uint8_t *first_key;
+    const uint8_t *last_key;
+    uint32_t first_key_size;
+    uint32_t last_key_size;
+    uint32_t delete_count;
+    uint32_t merge_count; /* rows are puts where both are 0 */
+    uint64_t offset;
+    uint64_t sequence_min;
+    uint64_t sequence_max;
+} stoa_sst_member;
+
 /* A row; at the end of the table `stripe` is the count of stripes and `row` 0. */
 typedef struct stoa_sst_position {
     int64_t stripe;
@@ -106,6 +121,12 @@ void stoa_sst_close(stoa_sst *table);
 
 const stoa_sst_summary *stoa_sst_summary_of(const stoa_sst *table);
 const stoa_stripe *stoa_sst_stripe_at(const stoa_sst *table, int64_t stripe);
+const stoa_sst_member *stoa_sst_member_at(const stoa_sst *table, int64_t stripe);
+/// Whether what was read of the file so far is what it holds: to be asked after values were read
+/// through stoa_sst_stripe_at.
+///
+/// Errors   STOA_IO  it was cut, or the disk could not read it
+STOA_MUST_USE stoa_status stoa_sst_check_map(const stoa_sst *table, stoa_error *err);
 /// NULL for a column of the key.
 const stoa_zone *stoa_sst_zone(const stoa_sst *table, int64_t stripe, int32_t column);
 

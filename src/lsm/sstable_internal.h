@@ -6,21 +6,6 @@
 
 #include "lsm/sstable_format.h"
 
-/* A stripe and what the directory says of it. */
-typedef struct stoa_sst_member {
-    stoa_stripe stripe;
-    const stoa_zone *zones;
-    const uint8_t *first_key;
-    const uint8_t *last_key;
-    uint32_t first_key_size;
-    uint32_t last_key_size;
-    uint32_t delete_count;
-    uint32_t merge_count; /* rows are puts where both are 0 */
-    uint64_t offset;
-    uint64_t sequence_min;
-    uint64_t sequence_max;
-} stoa_sst_member;
-
 typedef enum stoa_sst_filter_state {
     STOA_SST_FILTER_UNCHECKED,
     STOA_SST_FILTER_SOUND,
@@ -47,14 +32,6 @@ struct stoa_sst {
     _Atomic uint8_t filter_state; /* a stoa_sst_filter_state */
     stoa_sst_summary summary;
 };
-
-/// Whether what was read of the file so far is what it holds.
-static inline stoa_status stoa_sst_check_map(const stoa_sst *table, stoa_error *err) {
-    if (!table->is_mapped || (table->map_mark != NULL && stoa_map_mark_is_clear(table->map_mark))) {
-        return STOA_OK;
-    }
-    return stoa_file_map_check(table->file, err);
-}
 
 /// The first row whose key is not less, as stoa_sst_find. `number` is the key's, filled up with zeros,
 /// where keys are numbers.
