@@ -5,7 +5,7 @@
 #include "lsm/merge.h"
 
 #include "base/bits.h"
-#include "history.h"
+#include "run_history.h"
 
 enum { ROUNDS = 150, RUNS_MAX = 9 };
 

@@ -363,7 +363,7 @@ static inline void history_events(support_random *random, struct history *histor
             .to = (int32_t)support_random_below(random, HISTORY_KEYS + 10),
             .has_amount = support_random_below(random, 4) > 0,
             .amount = support_random_between(random, -50, 50),
-            .letter = support_random_bool(random) ? (char)('a' + i % 26) : 0,
+            .letter = (char)(support_random_bool(random) ? 'a' + i % 26 : 0),
             .seen_ms = (int64_t)support_random_below(random, 1000),
         };
         if (history->events[i].to >= HISTORY_KEYS) {

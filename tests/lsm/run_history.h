@@ -1,8 +1,8 @@
 /* Histories of a table for tests of what reads several runs: random versions of random keys, each a row
  * of one batch with a sequence number and an operation, and any part of them as a memtable, as a file
  * or as a level of files. */
-#ifndef STOA_TESTS_LSM_HISTORY_H
-#define STOA_TESTS_LSM_HISTORY_H
+#ifndef STOA_TESTS_LSM_RUN_HISTORY_H
+#define STOA_TESTS_LSM_RUN_HISTORY_H
 
 #include "arrow/array.h"
 #include "base/bytes.h"

@@ -1,0 +1,164 @@
+/* Which rows stay: those whose time has not come and that the predicate takes. The columns that decide
+ * are gathered for all rows, the others afterwards for those that are left.
+ *
+ * A stripe that cannot hold a row for the predicate is skipped where nobody can tell: it has nothing but
+ * puts, and no key of it has a version elsewhere, newer operands or older rows that it would hide. */
+#include "base/bits.h"
+#include "base/bytes.h"
+#include "lsm/scan_internal.h"
+#include "schema/path.h"
+
+/* ---- Skipping stripes ------------------------------------------------------------------------ */
+
+static bool is_same_key(const uint8_t *left, uint32_t left_size, const uint8_t *right,
+                        uint32_t right_size) {
+    return stoa_bytes_compare(left, left_size, right, right_size) == 0;
+}
+
+/* Whether versions of its first or last key are in the stripes beside it. */
+bool stoa_view_scan_stripe_shares_keys(const stoa_sst *table, int64_t stripe) {
+    const stoa_sst_member *member = stoa_sst_member_at(table, stripe);
+    if (stripe > 0) {
+        const stoa_sst_member *before = stoa_sst_member_at(table, stripe - 1);
+        if (is_same_key(before->last_key, before->last_key_size, member->first_key,
+                        member->first_key_size)) {
+            return true;
+        }
+    }
+    if (stripe + 1 < stoa_sst_summary_of(table)->stripe_count) {
+        const stoa_sst_member *after = stoa_sst_member_at(table, stripe + 1);
+        return is_same_key(member->last_key, member->last_key_size, after->first_key,
+                           after->first_key_size);
+    }
+    return false;
+}
+
+static stoa_status run_has_rows(stoa_view_scan *scan, int32_t run, const stoa_key_range *range,
+                                bool *out) {
+    stoa_run_cursor *cursor;
+    STOA_TRY(stoa_view_scan_probe(scan, run, &cursor, NULL));
+    STOA_TRY(stoa_run_cursor_seek(cursor, range, NULL));
+    return stoa_run_cursor_has_rows(cursor, out, NULL);
+}
+
+/* Whether another run has a row between the first and the last key of a stripe. A run that cannot tell
+ * may have one; what is wrong with it is said when it is read. */
+static bool others_overlap(stoa_view_scan *scan, int32_t run, const stoa_sst_member *member) {
+    stoa_key_range range = {.from = member->first_key, .from_size = member->first_key_size};
+    stoa_buffer_clear(&scan->probe_key);
+    if (stoa_buffer_append(&scan->probe_key, member->last_key, member->last_key_size, NULL) !=
+        STOA_OK) {
+        return true;
+    }
+    range.to_end = !stoa_view_scan_key_successor(&scan->probe_key);
+    range.to = scan->probe_key.data;
+    range.to_size = scan->probe_key.size;
+    for (int32_t i = 0; i < scan->run_count; i++) {
+        bool has_rows = true;
+        if (i != run && (run_has_rows(scan, i, &range, &has_rows) != STOA_OK || has_rows)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool skip_stripe(void *user, const stoa_sst *table, int64_t stripe) {
+    const stoa_view_scan_skip *skip = user;
+    stoa_view_scan *scan = skip->scan;
+    const stoa_sst_member *member = stoa_sst_member_at(table, stripe);
+    if (member->delete_count > 0 || member->merge_count > 0 ||
+        !stoa_view_scan_zones_exclude(scan, table, stripe) ||
+        stoa_view_scan_stripe_shares_keys(table, stripe) ||
+        others_overlap(scan, skip->run, member)) {
+        return false;
+    }
+    scan->stripes_skipped++;
+    return true;
+}
+
+/* ---- Columns that decide --------------------------------------------------------------------- */
+
+static void mark_columns(const stoa_predicate *predicate, const stoa_schema *schema, bool *marks) {
+    stoa_field_path path;
+    for (int32_t i = 0; i < predicate->child_count; i++) {
+        mark_columns(predicate->children[i], schema, marks);
+    }
+    if (predicate->kind >= STOA_PREDICATE_EQUAL &&
+        stoa_field_path_find(schema, predicate->field_id, &path)) {
+        marks[path.positions[0]] = true;
+    }
+}
+
+stoa_status stoa_view_scan_filter_init(stoa_view_scan *scan, stoa_error *err) {
+    const stoa_definition *definition = scan->definition;
+    const size_t columns = (size_t)definition->schema->root.child_count;
+    void *marks, *tested, *places;
+    STOA_TRY(stoa_arena_allocate_array(&scan->arena, columns, sizeof(bool), &marks, err));
+    STOA_TRY(stoa_arena_allocate_array(&scan->arena, columns, sizeof(int32_t), &tested, err));
+    STOA_TRY(stoa_arena_allocate_array(&scan->arena, columns, sizeof(void *), &places, err));
+    scan->tested = tested;
+    scan->tested_columns = places;
+    bool *is_tested = marks;
+    if (definition->ttl_column >= 0) {
+        is_tested[definition->ttl_column] = true;
+    }
+    if (scan->options.predicate != NULL) {
+        mark_columns(scan->options.predicate, definition->schema, is_tested);
+        for (int32_t i = 0; i < scan->run_count; i++) {
+            scan->skips[i] = (stoa_view_scan_skip){scan, i};
+            stoa_merge_set_skip(scan->merge, i, skip_stripe, &scan->skips[i]);
+        }
+    }
+    for (int32_t i = 0; i < (int32_t)columns; i++) {
+        if (is_tested[i]) {
+            scan->tested[scan->tested_count++] = i;
+        }
+    }
+    return STOA_OK;
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+/* Bit i: row i stays. */
+static stoa_status choose_rows(stoa_view_scan *scan, const struct ArrowArray *rows,
+                               stoa_error *err) {
+    const stoa_definition *definition = scan->definition;
+    uint8_t *bits = scan->bits.data;
+    if (scan->options.predicate != NULL) {
+        STOA_TRY(stoa_predicate_select(scan->options.predicate, definition->schema, rows,
+                                       scan->pool, bits, err));
+    } else {
+        stoa_bitmap_fill(bits, 0, rows->length, true);
+    }
+    for (int64_t i = 0; definition->ttl_column >= 0 && i < rows->length; i++) {
+        if (stoa_bit_get(bits, i) &&
+            stoa_definition_is_expired(definition, rows, i, scan->reading.now_ms)) {
+            stoa_bit_clear(bits, i);
+        }
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_view_scan_filter_rows(stoa_view_scan *scan, stoa_error *err) {
+    const int64_t count = stoa_gather_row_count(scan->gather);
+    struct ArrowArray tested;
+    if (count == 0 || (scan->options.predicate == NULL && scan->definition->ttl_column < 0)) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_buffer_reserve(&scan->bits, stoa_bitmap_bytes(count), err));
+    STOA_TRY(stoa_gather_batch(scan->gather, scan->pool, scan->tested, scan->tested_count, &tested,
+                               err));
+    /* As if all columns were there: nobody looks at the others. */
+    struct ArrowArray rows = tested;
+    rows.children = scan->tested_columns;
+    rows.n_children = scan->definition->schema->root.child_count;
+    for (int32_t i = 0; i < scan->tested_count; i++) {
+        rows.children[scan->tested[i]] = tested.children[i];
+    }
+    stoa_status status = choose_rows(scan, &rows, err);
+    stoa_arrow_array_release(&tested);
+    if (status == STOA_OK && stoa_bitmap_count(scan->bits.data, 0, count) < count) {
+        status = stoa_gather_keep(scan->gather, scan->bits.data, err);
+    }
+    return status;
+}
