@@ -27,7 +27,8 @@ typedef struct stoa_manifest_removal {
     uint64_t number;
 } stoa_manifest_removal;
 
-/* What changes in one step. All-zero changes nothing. Borrows everything. */
+/* What changes in one step. All-zero changes nothing. Borrows everything; keys and texts may be the
+ * state's, lists may not. */
 typedef struct stoa_manifest_edit {
     const stoa_manifest_table *tables; /* made, or given another definition */
     int32_t table_count;
