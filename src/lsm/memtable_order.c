@@ -1,12 +1,15 @@
 /* The order of rows: a radix sort over the first 8 bytes of keys, which are all of a key that is a
  * number; ties of longer keys are sorted by comparing them. Rows go in from the newest to the oldest
- * and the sort is stable, so that is how versions come out. Pieces that came since the last time are
- * sorted by themselves and merged in. */
+ * and the sort is stable, so that is how versions come out. Rows that came since the last time are
+ * sorted by themselves and merged in.
+ *
+ * The highest bits in which keys differ decide first: what is left to do then lies in the cache, and
+ * of a million keys it is little. */
 #include "lsm/memtable_internal.h"
 
 #include "lsm/key_bytes.h"
 
-enum { DIGITS = 256, PASSES = 8, INSERTION_MAX = 12 };
+enum { DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS, INSERTION_MAX = 12, IN_CACHE_MAX = 1 << 14 };
 
 /* A row while it is sorted. */
 struct item {
@@ -24,35 +27,78 @@ static uint64_t first_bytes(const stoa_memtable *table, const stoa_keys_view *ke
 
 /* ---- Sorting --------------------------------------------------------------------------------- */
 
-/* Least significant digit first; digits that are the same in all items cost nothing. Ends in `items`
- * or in `other`, which is returned. */
-static struct item *radix_sort(struct item *items, struct item *other, int64_t count,
-                               uint32_t (*counts)[DIGITS]) {
-    memset(counts, 0, PASSES * sizeof *counts);
+static void sort_numbers(struct item *items, struct item *other, int64_t count);
+
+static void insertion_sort(struct item *items, int64_t count) {
+    for (int64_t i = 1; i < count; i++) {
+        const struct item item = items[i];
+        int64_t at = i;
+        for (; at > 0 && items[at - 1].number > item.number; at--) {
+            items[at] = items[at - 1];
+        }
+        items[at] = item;
+    }
+}
+
+/* Moves items to `out` by the digit of 8 bits from bit `shift` on, in the order that they have; where
+ * each digit ends is in `ends`. */
+static void distribute(const struct item *items, int64_t count, int shift, uint32_t ends[DIGITS],
+                       struct item *out) {
+    uint32_t counts[DIGITS] = {0};
+    uint32_t place = 0;
     for (int64_t i = 0; i < count; i++) {
-        for (int pass = 0; pass < PASSES; pass++) {
-            counts[pass][items[i].number >> (8 * pass) & 0xFF]++;
-        }
+        counts[items[i].number >> shift & (DIGITS - 1)]++;
     }
-    for (int pass = 0; pass < PASSES; pass++) {
-        uint32_t *digits = counts[pass];
-        if (count == 0 || digits[items[0].number >> (8 * pass) & 0xFF] == count) {
-            continue;
-        }
-        uint32_t place = 0;
-        for (int digit = 0; digit < DIGITS; digit++) {
-            const uint32_t these = digits[digit];
-            digits[digit] = place;
-            place += these;
-        }
-        for (int64_t i = 0; i < count; i++) {
-            other[digits[items[i].number >> (8 * pass) & 0xFF]++] = items[i];
-        }
-        struct item *swap = items;
-        items = other;
-        other = swap;
+    for (int digit = 0; digit < DIGITS; digit++) {
+        ends[digit] = place;
+        place += counts[digit];
     }
-    return items;
+    for (int64_t i = 0; i < count; i++) {
+        out[ends[items[i].number >> shift & (DIGITS - 1)]++] = items[i];
+    }
+}
+
+/* The highest bit in which two of the numbers differ; -1: none. */
+static int top_bit(const struct item *items, int64_t count) {
+    uint64_t different = 0;
+    for (int64_t i = 1; i < count; i++) {
+        different |= items[i].number ^ items[0].number;
+    }
+    return different == 0 ? -1 : 63 - __builtin_clzll(different);
+}
+
+/* Sorts items that are in order but for the bits below `shift`. */
+static void sort_rest(struct item *items, struct item *other, int64_t count, int shift) {
+    for (int64_t first = 0, end; shift > 0 && first < count; first = end) {
+        end = first + 1;
+        while (end < count && items[end].number >> shift == items[first].number >> shift) {
+            end++;
+        }
+        sort_numbers(items + first, other + first, end - first);
+    }
+}
+
+/* Stable. As deep as a number has digits. */
+static void sort_numbers(struct item *items, struct item *other, int64_t count) {
+    uint32_t ends[DIGITS];
+    if (count <= INSERTION_MAX) {
+        insertion_sort(items, count);
+        return;
+    }
+    const int top = top_bit(items, count);
+    if (top < DIGIT_BITS || count > IN_CACHE_MAX) {
+        const int shift = top < DIGIT_BITS ? 0 : top - DIGIT_BITS + 1;
+        if (top >= 0) {
+            distribute(items, count, shift, ends, other);
+            memcpy(items, other, (size_t)count * sizeof *items);
+            sort_rest(items, other, count, shift);
+        }
+        return;
+    }
+    const int shift = top < 2 * DIGIT_BITS ? 0 : top - 2 * DIGIT_BITS + 1;
+    distribute(items, count, shift, ends, other);
+    distribute(other, count, shift + DIGIT_BITS, ends, items);
+    sort_rest(items, other, count, shift);
 }
 
 /* By key, and newer rows (of greater places) first. */
@@ -105,21 +151,95 @@ static void mark_older(const stoa_memtable *table, struct item *items, int64_t c
     }
 }
 
-static struct item *sort_items(const stoa_memtable *table, struct item *items, struct item *other,
-                               int64_t count, uint32_t (*counts)[DIGITS]) {
-    struct item *sorted = radix_sort(items, other, count, counts);
-    struct item *spare = sorted == items ? other : items;
-    if (table->layout->key->is_number) {
-        return sorted;
-    }
-    for (int64_t first = 0, end; first < count; first = end) {
+/* By key; `other` has room for as many. */
+static void sort_items(const stoa_memtable *table, struct item *items, struct item *other,
+                       int64_t count) {
+    sort_numbers(items, other, count);
+    for (int64_t first = 0, end; !table->layout->key->is_number && first < count; first = end) {
         end = first + 1;
-        while (end < count && sorted[end].number == sorted[first].number) {
+        while (end < count && items[end].number == items[first].number) {
             end++;
         }
-        sort_ties(table, sorted + first, spare + first, end - first);
+        sort_ties(table, items + first, other + first, end - first);
     }
-    return sorted;
+}
+
+/* ---- Rows ------------------------------------------------------------------------------------ */
+
+/* Rows between two cursors, and the digit that they are distributed by. */
+struct rows {
+    const stoa_memtable *table;
+    stoa_memtable_cursor from;
+    stoa_memtable_cursor to;
+    int64_t count;
+    int shift;
+    uint32_t ends[DIGITS]; /* of the items of each digit */
+    uint32_t most;         /* items of one digit */
+};
+
+static const stoa_keys_view *piece_rows(const struct rows *rows, uint32_t number, uint32_t *first,
+                                        uint32_t *end) {
+    *first = stoa_memtable_rows_between(rows->table, number, rows->from, rows->to, end);
+    return &stoa_memtable_holder_at(rows->table, number)->piece.keys;
+}
+
+static void find_digit(struct rows *rows) {
+    uint64_t any = 0, all = UINT64_MAX; /* bits that are 1 in some number, in every number */
+    uint32_t first, end;
+    rows->count = 0;
+    for (uint32_t number = rows->from.piece; number <= rows->to.piece; number++) {
+        const stoa_keys_view *keys = piece_rows(rows, number, &first, &end);
+        for (uint32_t row = first; row < end; row++) {
+            const uint64_t bytes = first_bytes(rows->table, keys, row);
+            any |= bytes;
+            all &= bytes;
+        }
+        rows->count += end - first;
+    }
+    const uint64_t different = any & ~all;
+    const int top = different == 0 ? 0 : 63 - __builtin_clzll(different);
+    rows->shift = top < DIGIT_BITS ? 0 : top - DIGIT_BITS + 1;
+}
+
+/* How many rows have each digit: `ends` is where they begin, as long as none was put there. */
+static void count_digits(struct rows *rows) {
+    uint32_t counts[DIGITS] = {0};
+    uint32_t first, end, place = 0;
+    for (uint32_t number = rows->from.piece; number <= rows->to.piece; number++) {
+        const stoa_keys_view *keys = piece_rows(rows, number, &first, &end);
+        for (uint32_t row = first; row < end; row++) {
+            counts[first_bytes(rows->table, keys, row) >> rows->shift & (DIGITS - 1)]++;
+        }
+    }
+    rows->most = 0;
+    for (int digit = 0; digit < DIGITS; digit++) {
+        rows->most = counts[digit] > rows->most ? counts[digit] : rows->most;
+        rows->ends[digit] = place;
+        place += counts[digit];
+    }
+}
+
+/* Newest first. */
+static void distribute_rows(struct rows *rows, struct item *out) {
+    uint32_t first, end;
+    for (uint32_t number = rows->to.piece + 1; number-- > rows->from.piece;) {
+        const stoa_keys_view *keys = piece_rows(rows, number, &first, &end);
+        for (uint32_t row = end; row-- > first;) {
+            const uint64_t bytes = first_bytes(rows->table, keys, row);
+            const uint64_t digit = bytes >> rows->shift & (DIGITS - 1);
+            out[rows->ends[digit]++] = (struct item){bytes, stoa_memtable_place(number, row)};
+        }
+    }
+}
+
+/* `items` has room for all, and for the most that have one digit behind them. */
+static void sort_rows(struct rows *rows, struct item *items) {
+    distribute_rows(rows, items);
+    for (int digit = 0; digit < DIGITS; digit++) {
+        const int64_t first = digit == 0 ? 0 : rows->ends[digit - 1];
+        sort_items(rows->table, items + first, items + rows->count, rows->ends[digit] - first);
+    }
+    mark_older(rows->table, items, rows->count);
 }
 
 /* ---- The order ------------------------------------------------------------------------------- */
@@ -157,10 +277,9 @@ static stoa_status create_order(stoa_pool *pool, int64_t count, stoa_memtable_or
  * ones is older than they are. */
 static void merge(const stoa_memtable *table, const stoa_memtable_order *before,
                   const struct item *added, int64_t count, uint64_t *out) {
-    const int64_t old_count = before == NULL ? 0 : before->count;
     int64_t old = 0, new = 0;
     uint64_t mark = 0; /* of the next old row */
-    while (old < old_count && new < count) {
+    while (old < before->count && new < count) {
         const stoa_memtable_row a = stoa_memtable_row_at(table, before->rows[old]);
         const stoa_memtable_row b = stoa_memtable_row_at(table, added[new].place);
         const int order = stoa_memtable_compare(table, &a, &b);
@@ -172,7 +291,7 @@ static void merge(const stoa_memtable *table, const stoa_memtable_order *before,
             mark = order == 0 ? STOA_MEMTABLE_OLDER : 0;
         }
     }
-    for (; old < old_count; mark = 0) {
+    for (; old < before->count; mark = 0) {
         *out++ = before->rows[old++] | mark;
     }
     while (new < count) {
@@ -180,54 +299,24 @@ static void merge(const stoa_memtable *table, const stoa_memtable_order *before,
     }
 }
 
-/* Rows between two cursors, the newest first. */
-static void list_items(const stoa_memtable *table, stoa_memtable_cursor from,
-                       stoa_memtable_cursor to, struct item *items) {
-    for (uint32_t number = to.piece + 1; number-- > from.piece;) {
-        const stoa_keys_view *keys = &stoa_memtable_holder_at(table, number)->piece.keys;
-        uint32_t end;
-        const uint32_t first = stoa_memtable_rows_between(table, number, from, to, &end);
-        for (uint32_t row = end; row-- > first;) {
-            *items++ = (struct item){first_bytes(table, keys, row),
-                                     stoa_memtable_place(number, row)};
-        }
-    }
-}
-
-static int64_t count_rows(const stoa_memtable *table, stoa_memtable_cursor from,
-                          stoa_memtable_cursor to) {
-    int64_t count = 0;
-    for (uint32_t number = from.piece; number <= to.piece; number++) {
-        uint32_t end;
-        const uint32_t first = stoa_memtable_rows_between(table, number, from, to, &end);
-        count += end - first;
-    }
-    return count;
-}
-
 static stoa_status extend(stoa_memtable *table, stoa_memtable_cursor end, stoa_error *err) {
-    const int64_t count = count_rows(table, table->order_end, end);
-    const int64_t old_count = table->order == NULL ? 0 : table->order->count;
+    struct rows rows = {.table = table, .from = table->order_end, .to = end};
     void *memory = NULL;
     stoa_memtable_order *order = NULL;
-    if (count > UINT32_MAX) {
+    find_digit(&rows);
+    if (rows.count > UINT32_MAX) {
         return stoa_fail(err, STOA_LIMIT, "expected at most 2^32 rows in memory");
     }
-    const size_t items_bytes = (size_t)count * sizeof(struct item);
-    const size_t bytes = 2 * items_bytes + PASSES * DIGITS * sizeof(uint32_t);
+    count_digits(&rows);
+    const size_t bytes = ((size_t)rows.count + rows.most) * sizeof(struct item);
     STOA_TRY(stoa_pool_allocate(table->pool, bytes, &memory, err));
-    struct item *items = memory, *other = items + count;
-    const stoa_status status = create_order(table->pool, old_count + count, &order, err);
+    const stoa_status status = create_order(table->pool, table->order->count + rows.count, &order,
+                                            err);
     if (status == STOA_OK) {
-        list_items(table, table->order_end, end, items);
-        items = sort_items(table, items, other, count,
-                           (uint32_t (*)[DIGITS])(void *)(other + count));
-        mark_older(table, items, count);
-        merge(table, table->order, items, count, order->rows);
-        if (table->order != NULL) {
-            stoa_memtable_order_close(table->order);
-        }
-        stoa_memtable_count_bytes(table, (size_t)count * sizeof *order->rows);
+        sort_rows(&rows, memory);
+        merge(table, table->order, memory, rows.count, order->rows);
+        stoa_memtable_order_close(table->order);
+        stoa_memtable_count_bytes(table, (size_t)rows.count * sizeof *order->rows);
         table->order = order;
         table->order_end = end;
     }

@@ -10,7 +10,8 @@ enum {
     ROW_GROUP_MAX = 120,
     ROWS_MAX = APPENDS * STAGED_MAX * BATCH_MAX,
     IDS = 500,
-    RANGES = 200
+    RANGES = 200,
+    MANY = 70000
 };
 
 struct model {
@@ -224,6 +225,68 @@ static void rows_are_found(void **state) {
     }
 }
 
+/* Numbers that make the sort take its different ways. */
+static uint64_t skewed_number(support_random *random, int kind) {
+    const uint64_t number = support_random_u64(random);
+    switch (kind) {
+    case 0: return number;
+    case 1: return number % MANY; /* dense */
+    case 2: return number >> support_random_below(random, 64);
+    case 3:
+        return support_random_below(random, 1000) == 0 ? number : UINT64_C(1) << 40 | number % 64;
+    case 4: return (number & 0xFF) << 56 | (number & 0x300) << 20;
+    default: return UINT64_C(77);
+    }
+}
+
+static void orders_of_many_rows(void **state) {
+    support_random random = support_random_open("lsm.prop_memtable");
+    (void)state;
+    for (int kind = 0; kind < 6; kind++) {
+        stoa_pool *pool = support_pool_open();
+        const stoa_key_column column = {1, false};
+        const stoa_schema *schema;
+        stoa_key_format key;
+        stoa_arena arena;
+        stoa_stripe_layout layout;
+        stoa_memtable *table;
+        stoa_memtable_order *order;
+        stoa_error err;
+        uint64_t sum = 0, before = 0;
+        assert_ok(stoa_schema_parse(pool, "id uint64 not null", &schema, &err), err);
+        assert_ok(stoa_key_format_init(&key, schema, &column, 1, &err), err);
+        stoa_arena_init(&arena, pool);
+        assert_ok(stoa_stripe_layout_init(&layout, &arena, schema, &key, &err), err);
+        assert_ok(stoa_memtable_create(pool, &layout, &table, &err), err);
+        for (uint64_t i = 0; i < MANY; i++) {
+            const stoa_cell cell = {.i = (int64_t)skewed_number(&random, kind)};
+            assert_ok(stoa_memtable_stage_row(table, &cell, STOA_OPERATION_PUT, i + 1, &err), err);
+            sum += (uint64_t)cell.i ^ i;
+        }
+        stoa_memtable_publish(table);
+        assert_ok(stoa_memtable_order_of(table, &order, &err), err);
+        assert_int_equal(order->count, MANY);
+        for (int64_t i = 0; i < MANY; i++) {
+            const stoa_memtable_row row = stoa_memtable_order_row(table, order, i);
+            const uint64_t number = row.piece->keys.numbers[row.row];
+            assert_true(i == 0 || before <= number);
+            assert_int_equal(stoa_memtable_order_is_older(order, i), i > 0 && before == number);
+            if (i > 0 && before == number) {
+                const stoa_memtable_row newer = stoa_memtable_order_row(table, order, i - 1);
+                assert_true(stoa_memtable_sequence(&newer) > stoa_memtable_sequence(&row));
+            }
+            before = number;
+            sum -= number ^ (stoa_memtable_sequence(&row) - 1);
+        }
+        assert_int_equal(sum, 0);
+        stoa_memtable_order_close(order);
+        stoa_memtable_close(table);
+        stoa_arena_release(&arena);
+        stoa_schema_close(schema);
+        support_pool_close(pool);
+    }
+}
+
 /* Ranges are found as a list that is searched from end to end finds them. */
 static void ranges_are_found(void **state) {
     support_random random = support_random_open("lsm.prop_memtable");
@@ -320,6 +383,7 @@ static void refused_rows(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_found),
+        cmocka_unit_test(orders_of_many_rows),
         cmocka_unit_test(ranges_are_found),
         cmocka_unit_test(refused_rows),
     };
