@@ -2,17 +2,29 @@
 
 #include "arrow/owner.h"
 #include "lsm/flush_rows.h"
+#include "lsm/memtable_internal.h"
 #include "lsm/output.h"
 
-enum { AHEAD = 16 }; /* rows whose keys are fetched while one is copied */
+enum { AHEAD = 32 }; /* rows whose keys are fetched while one is copied */
 
-/* What all stripes share. */
+/* What is known of the rows of a piece, so that nothing is looked up that is the same for all. */
+struct versions {
+    uint64_t first_sequence;
+    const uint64_t *sequences; /* NULL: first_sequence and on */
+    const uint8_t *operations; /* NULL: all `operation` */
+    stoa_operation operation;
+};
+
+/* What all stripes share. The arena holds what is one a piece. */
 struct flush {
     stoa_pool *pool;
     const stoa_stripe_layout *layout;
     stoa_flush_rows rows;
-    stoa_interleave_source *sources; /* of each column, one a piece; none for columns of the key */
-    int64_t source_count;
+    stoa_arena arena;
+    stoa_interleave_source *sources; /* of each column, one a piece */
+    const uint8_t **
+        *values; /* of each column its values, one a piece; NULL: see has_plain_values */
+    struct versions *versions;
     struct stripe *stripes;
     int64_t stripe_count;
 };
@@ -25,6 +37,7 @@ struct stripe {
 
 /* ---- The rows of a stripe --------------------------------------------------------------------- */
 
+/* Rows may lie anywhere in the memtable. */
 static void copy_numbers(const struct flush *flush, const stoa_place *places, int64_t count,
                          uint64_t *out) {
     const stoa_memtable_piece *const *pieces = flush->rows.pieces;
@@ -71,20 +84,46 @@ static stoa_status fill_versions(const struct flush *flush, const stoa_place *pl
     STOA_TRY(stoa_buffer_reserve(&out->operations, (size_t)count, err));
     uint64_t *sequences = (uint64_t *)(void *)out->sequences.data;
     for (int64_t i = 0; i < count; i++) {
-        const stoa_memtable_row row = {flush->rows.pieces[places[i].source], places[i].row};
-        sequences[i] = stoa_memtable_sequence(&row);
-        out->operations.data[i] = (uint8_t)stoa_memtable_operation(&row);
+        const struct versions *of = &flush->versions[places[i].source];
+        const uint32_t row = places[i].row;
+        sequences[i] = of->sequences == NULL ? of->first_sequence + row : of->sequences[row];
+        out->operations.data[i] = of->operations == NULL ? (uint8_t)of->operation
+                                                         : of->operations[row];
     }
     out->sequences.size = (size_t)count * sizeof *sequences;
     out->operations.size = (size_t)count;
     return STOA_OK;
 }
 
+/* A column of has_plain_values: what is looked up for each piece was looked up for all stripes. */
+static stoa_status fill_plain(const struct flush *flush, int32_t column, const stoa_place *places,
+                              int64_t count, struct ArrowArray *out, stoa_error *err) {
+    const int32_t node = flush->layout->column_nodes[column];
+    const size_t width = (size_t)flush->layout->nodes[node].values.value_bytes;
+    stoa_buffer buffer;
+    STOA_TRY(stoa_arrow_array_init(flush->pool, 2, 0, false, out, err));
+    out->length = count;
+    stoa_buffer_init(&buffer, flush->pool);
+    STOA_TRY(stoa_buffer_reserve_exact(&buffer, (size_t)count * width, err));
+    stoa_interleave_fixed(flush->values[column], width, places, count, buffer.data);
+    stoa_arrow_array_set_buffer(out, 1, &buffer);
+    return STOA_OK;
+}
+
+static stoa_status fill_column(const struct flush *flush, int32_t column, const stoa_place *places,
+                               int64_t count, struct ArrowArray *out, stoa_error *err) {
+    const int64_t pieces = flush->rows.piece_count;
+    return flush->values[column] != NULL
+               ? fill_plain(flush, column, places, count, out, err)
+               : stoa_interleave_column(flush->layout, flush->pool, column,
+                                        flush->sources + column * pieces, (int32_t)pieces, places,
+                                        count, out, err);
+}
+
 static stoa_status fill_stripe(void *user, stoa_output_rows *out, stoa_error *err) {
     const struct stripe *stripe = user;
     const struct flush *flush = stripe->flush;
     const stoa_place *places = flush->rows.places + stripe->first;
-    const int64_t pieces = flush->rows.piece_count;
     const int32_t columns = flush->layout->schema->root.child_count;
     STOA_TRY(fill_keys(flush, places, stripe->count, &out->keys, err));
     STOA_TRY(fill_versions(flush, places, stripe->count, out, err));
@@ -92,9 +131,7 @@ static stoa_status fill_stripe(void *user, stoa_output_rows *out, stoa_error *er
     out->batch.length = stripe->count;
     for (int32_t i = 0; i < columns; i++) {
         if (flush->layout->column_nodes[i] >= 0) {
-            STOA_TRY(stoa_interleave_column(flush->layout, flush->pool, i,
-                                            flush->sources + i * pieces, (int32_t)pieces, places,
-                                            stripe->count, out->batch.children[i], err));
+            STOA_TRY(fill_column(flush, i, places, stripe->count, out->batch.children[i], err));
         }
     }
     return STOA_OK;
@@ -102,23 +139,103 @@ static stoa_status fill_stripe(void *user, stoa_output_rows *out, stoa_error *er
 
 /* ---- The flush ------------------------------------------------------------------------------- */
 
-static stoa_status list_sources(struct flush *flush, stoa_error *err) {
+/* The column of a piece; where rows came one by one and none is null, without its bitmap. */
+static stoa_status list_source(struct flush *flush, const stoa_memtable_piece *piece,
+                               int32_t column, stoa_interleave_source *out, stoa_error *err) {
+    const stoa_memtable_rows *rows = stoa_memtable_holder_of(piece)->rows;
+    const struct ArrowArray *array = piece->batch.children[column];
+    void *memory = NULL;
+    if (rows != NULL && array->null_count < 0 && !rows->columns[column].has_nulls) {
+        STOA_TRY(stoa_arena_allocate_array(&flush->arena, 1, sizeof *array, &memory, err));
+        struct ArrowArray *copy = memory;
+        *copy = *array;
+        copy->null_count = 0;
+        array = copy;
+    }
+    *out = (stoa_interleave_source){array, array->offset + piece->batch.offset};
+    return STOA_OK;
+}
+
+/* Values of one width, of which none is null. */
+static bool has_plain_values(const struct flush *flush, int32_t column) {
+    const int32_t node = flush->layout->column_nodes[column];
+    const stoa_interleave_source *sources = flush->sources + column * flush->rows.piece_count;
+    if (node < 0 || flush->layout->nodes[node].type->child_count > 0 ||
+        flush->layout->nodes[node].value_segment < 0 ||
+        flush->layout->nodes[node].values.values == STOA_SEGMENT_BITS ||
+        flush->layout->nodes[node].values.value_bytes == 0) {
+        return false;
+    }
+    for (int64_t i = 0; i < flush->rows.piece_count; i++) {
+        const struct ArrowArray *array = sources[i].array;
+        if (array->null_count != 0 && array->buffers[0] != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static stoa_status list_values(struct flush *flush, stoa_error *err) {
     const int64_t pieces = flush->rows.piece_count;
     const int32_t columns = flush->layout->schema->root.child_count;
     void *memory = NULL;
-    STOA_TRY(stoa_pool_allocate_array(flush->pool, (size_t)(columns * pieces),
-                                      sizeof *flush->sources, &memory, err));
-    flush->sources = memory;
-    flush->source_count = columns * pieces;
-    for (int32_t i = 0; i < columns; i++) {
-        for (int64_t piece = 0; piece < pieces; piece++) {
-            const struct ArrowArray *batch = &flush->rows.pieces[piece]->batch;
-            const struct ArrowArray *array = batch->children[i];
-            flush->sources[i * pieces + piece] = (stoa_interleave_source){array, array->offset +
-                                                                                     batch->offset};
+    STOA_TRY(stoa_arena_allocate_array(&flush->arena, (size_t)columns, sizeof *flush->values,
+                                       &memory, err));
+    flush->values = memory;
+    for (int32_t column = 0; column < columns; column++) {
+        flush->values[column] = NULL;
+        if (!has_plain_values(flush, column)) {
+            continue;
+        }
+        STOA_TRY(stoa_arena_allocate_array(&flush->arena, (size_t)pieces, sizeof(uint8_t *),
+                                           &memory, err));
+        const size_t width =
+            (size_t)flush->layout->nodes[flush->layout->column_nodes[column]].values.value_bytes;
+        flush->values[column] = memory;
+        for (int64_t i = 0; i < pieces; i++) {
+            const stoa_interleave_source *source = &flush->sources[column * pieces + i];
+            const uint8_t *values = source->array->buffers[1];
+            flush->values[column][i] = values == NULL ? NULL : values + (size_t)source->at * width;
         }
     }
     return STOA_OK;
+}
+
+static struct versions versions_of(const stoa_memtable_piece *piece) {
+    const stoa_memtable_rows *rows = stoa_memtable_holder_of(piece)->rows;
+    struct versions versions = {.first_sequence = piece->first_sequence,
+                                .sequences = piece->sequences,
+                                .operations = piece->operations,
+                                .operation = piece->operation};
+    if (rows != NULL && !rows->has_gaps) {
+        versions.first_sequence = rows->sequences[0];
+        versions.sequences = NULL;
+    }
+    if (rows != NULL && !rows->is_mixed) {
+        versions.operation = (stoa_operation)rows->operations[0];
+        versions.operations = NULL;
+    }
+    return versions;
+}
+
+static stoa_status list_pieces(struct flush *flush, stoa_error *err) {
+    const int64_t pieces = flush->rows.piece_count;
+    const int32_t columns = flush->layout->schema->root.child_count;
+    void *sources = NULL, *versions = NULL;
+    STOA_TRY(stoa_arena_allocate_array(&flush->arena, (size_t)(columns * pieces),
+                                       sizeof *flush->sources, &sources, err));
+    STOA_TRY(stoa_arena_allocate_array(&flush->arena, (size_t)pieces, sizeof *flush->versions,
+                                       &versions, err));
+    flush->sources = sources;
+    flush->versions = versions;
+    for (int64_t i = 0; i < pieces; i++) {
+        const stoa_memtable_piece *piece = flush->rows.pieces[i];
+        flush->versions[i] = versions_of(piece);
+        for (int32_t column = 0; column < columns; column++) {
+            STOA_TRY(list_source(flush, piece, column, &flush->sources[column * pieces + i], err));
+        }
+    }
+    return list_values(flush, err);
 }
 
 static stoa_status list_stripes(struct flush *flush, stoa_error *err) {
@@ -139,14 +256,11 @@ static stoa_status list_stripes(struct flush *flush, stoa_error *err) {
 }
 
 static void release(struct flush *flush) {
-    if (flush->sources != NULL) {
-        stoa_pool_free(flush->pool, flush->sources,
-                       (size_t)flush->source_count * sizeof *flush->sources);
-    }
     if (flush->stripes != NULL) {
         stoa_pool_free(flush->pool, flush->stripes,
                        (size_t)flush->stripe_count * sizeof *flush->stripes);
     }
+    stoa_arena_release(&flush->arena);
     stoa_flush_rows_release(&flush->rows);
 }
 
@@ -201,9 +315,10 @@ stoa_status stoa_flush_run(stoa_memtable *const *memtables, int32_t count,
     struct flush flush = {.pool = pool, .layout = &options->definition->layout};
     stoa_status status = STOA_OK;
     *out = NULL;
+    stoa_arena_init(&flush.arena, pool);
     STOA_CHECK(stoa_flush_rows_init(&flush.rows, pool, memtables, count, options->snapshots,
                                     options->snapshot_count, err));
-    STOA_CHECK(list_sources(&flush, err));
+    STOA_CHECK(list_pieces(&flush, err));
     STOA_CHECK(list_stripes(&flush, err));
     STOA_CHECK(write(&flush, memtables, count, options, out, err));
 

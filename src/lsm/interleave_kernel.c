@@ -5,10 +5,24 @@
 #include <stdbool.h>
 #include <string.h>
 
+enum {
+    AHEAD = 32
+}; /* values that are fetched while one is copied: rows may lie anywhere in memory */
+
+static inline const uint8_t *value_at(const uint8_t *const *values, size_t width,
+                                      stoa_place place) {
+    return values[place.source] + place.row * width;
+}
+
 static inline void interleave_width(const uint8_t *const *values, size_t width,
                                     const stoa_place *places, int64_t count, uint8_t *out) {
-    for (int64_t i = 0; i < count; i++) {
-        memcpy(out + (size_t)i * width, values[places[i].source] + places[i].row * width, width);
+    int64_t i = 0;
+    for (; i < count - AHEAD; i++) {
+        __builtin_prefetch(value_at(values, width, places[i + AHEAD]));
+        memcpy(out + (size_t)i * width, value_at(values, width, places[i]), width);
+    }
+    for (; i < count; i++) {
+        memcpy(out + (size_t)i * width, value_at(values, width, places[i]), width);
     }
 }
 

@@ -41,13 +41,16 @@ typedef struct stoa_memtable_column {
     uint8_t *values;   /* of texts: int32_t offsets */
     uint8_t *bytes;    /* texts */
     size_t byte_capacity;
-    size_t byte_count; /* the writer's; of staged rows too */
+    size_t byte_count; /* the writer's, as the next; of staged rows too */
+    bool has_nulls;    /* perhaps; false: none */
 } stoa_memtable_column;
 
 /* Rows that come one by one. */
 typedef struct stoa_memtable_rows {
     uint32_t capacity;
-    uint32_t staged; /* rows that are published, and that will be */
+    uint32_t staged; /* rows that are published, and that will be; the writer's, as the next two */
+    bool has_gaps;   /* sequences may not be consecutive */
+    bool is_mixed;   /* operations may differ */
     uint8_t *operations;
     uint64_t *sequences;
     uint64_t *numbers; /* of keys; or their offsets and bytes */
@@ -69,6 +72,11 @@ typedef struct stoa_memtable_holder {
     struct ArrowArray *batch_source; /* of a batch that is staged: the caller's */
     stoa_keys *keys_source;
 } stoa_memtable_holder;
+
+static inline const stoa_memtable_holder *stoa_memtable_holder_of(
+    const stoa_memtable_piece *piece) {
+    return (const stoa_memtable_holder *)(const void *)piece; /* its first member */
+}
 
 /* A place between rows, in the order of their coming. */
 typedef struct stoa_memtable_cursor {

@@ -86,8 +86,8 @@ static void place_column(const stoa_cell_rule *rule, struct block *block, uint32
     } else if (buffers > 0 && rule->size == 0) {
         memset(made.values, 0, stoa_bitmap_bytes(rows));
     }
-    if (made.validity != NULL) {
-        memset(made.validity, 0, stoa_bitmap_bytes(rows));
+    if (made.validity != NULL) { /* so that only nulls are written */
+        memset(made.validity, 0xFF, stoa_bitmap_bytes(rows));
     }
 }
 
@@ -167,16 +167,28 @@ static stoa_status begin_piece(stoa_memtable *table, const stoa_memtable_rows *b
     return STOA_OK;
 }
 
+/* Readers look at other bits of the byte meanwhile: stoa_memtable_bit. */
+static void put_bit(uint8_t *bits, uint32_t row, bool value) {
+    uint8_t byte = bits[row >> 3];
+    byte = (uint8_t)((byte & ~(1u << (row & 7))) | (unsigned)value << (row & 7));
+    __atomic_store_n(&bits[row >> 3], byte, __ATOMIC_RELAXED);
+}
+
+/* What is known of all rows (has_nulls, …) may then be more than there is, which is allowed. */
 void stoa_memtable_rows_discard(stoa_memtable_holder *holder) {
     stoa_memtable_rows *rows = holder->rows;
     if (rows == NULL) {
         return;
     }
+    const uint32_t staged = rows->staged;
     rows->staged = (uint32_t)atomic_load_explicit(&holder->piece.row_count, memory_order_relaxed);
     for (int64_t i = 0; i < holder->piece.batch.n_children; i++) {
         stoa_memtable_column *column = &rows->columns[i];
         if (column->array.n_buffers == 3) {
             column->byte_count = (size_t)((const int32_t *)column->buffers[1])[rows->staged];
+        }
+        for (uint32_t row = rows->staged; column->has_nulls && row < staged; row++) {
+            put_bit(column->validity, row, true);
         }
     }
 }
@@ -220,13 +232,6 @@ static stoa_status check_key(const stoa_memtable *table, const stoa_cell *cells,
     return STOA_OK;
 }
 
-/* Readers look at other bits of the byte meanwhile: stoa_memtable_bit. */
-static void put_bit(uint8_t *bits, uint32_t row, bool value) {
-    uint8_t byte = bits[row >> 3];
-    byte = (uint8_t)((byte & ~(1u << (row & 7))) | (unsigned)value << (row & 7));
-    __atomic_store_n(&bits[row >> 3], byte, __ATOMIC_RELAXED);
-}
-
 static void write_whole(const stoa_cell_rule *rule, uint8_t *values, uint32_t row, int64_t value) {
     switch (rule->size) {
     case 0: put_bit(values, row, value != 0); break;
@@ -248,6 +253,7 @@ static void write_text(stoa_memtable_column *column, uint32_t row, const void *b
 static void write_null(const stoa_cell_rule *rule, stoa_memtable_column *column, uint32_t row) {
     if (column->validity != NULL) {
         put_bit(column->validity, row, false);
+        column->has_nulls = true;
     }
     if (is_text(rule)) {
         write_text(column, row, NULL, 0);
@@ -263,9 +269,6 @@ static void write_cell(const stoa_cell_rule *rule, stoa_memtable_column *column,
     if (cell->is_null) {
         write_null(rule, column, row);
         return;
-    }
-    if (column->validity != NULL) {
-        put_bit(column->validity, row, true);
     }
     switch (rule->class) {
     case STOA_CELL_WHOLE: write_whole(rule, column->values, row, cell->i); break;
@@ -314,6 +317,8 @@ static void write_row(stoa_memtable *table, const stoa_cell *cells, stoa_operati
     const uint32_t row = rows->staged++;
     rows->sequences[row] = sequence;
     rows->operations[row] = (uint8_t)operation;
+    rows->has_gaps = rows->has_gaps || sequence != rows->sequences[0] + row;
+    rows->is_mixed = rows->is_mixed || operation != (stoa_operation)rows->operations[0];
     if (rows->numbers != NULL) {
         rows->numbers[row] = stoa_cells_number(table->layout->key, cells, keys_only);
     } else {
