@@ -1,5 +1,7 @@
 #include "lsm/row_cells.h"
 
+#include <math.h>
+
 #include "base/utf8.h"
 #include "lsm/cell.h"
 #include "lsm/key_bytes.h"
@@ -54,6 +56,7 @@ static bool is_fine(const stoa_cell_rule *rule, const stoa_cell *cell) {
     }
     switch (rule->class) {
     case STOA_CELL_WHOLE: return (uint64_t)cell->i - (uint64_t)rule->lower <= rule->span;
+    case STOA_CELL_FLOAT: return !isfinite(cell->f) || isfinite((float)cell->f);
     case STOA_CELL_DOUBLE: return true;
     case STOA_CELL_DECIMAL:
         if (cell->size != sizeof decimal) {
@@ -65,7 +68,6 @@ static bool is_fine(const stoa_cell_rule *rule, const stoa_cell *cell) {
     case STOA_CELL_STRING:
         return cell->size <= INT32_MAX && stoa_utf8_valid(cell->bytes, cell->size, NULL);
     case STOA_CELL_BINARY: return cell->size <= INT32_MAX;
-    case STOA_CELL_FLOAT:
     case STOA_CELL_NULL:
     case STOA_CELL_NESTED: break;
     }
