@@ -16,6 +16,8 @@ struct stoa_manifest {
     char *directory;
     bool read_only;
     uint64_t checkpoint_bytes;
+    uint64_t
+        retry_bytes; /* how long a log gets that could not be begun anew, before the next try */
     stoa_file *lock;
     stoa_manifest_contents contents;
     uint64_t number;             /* of the log */
@@ -52,8 +54,9 @@ static stoa_status begin_log(stoa_manifest *manifest, const stoa_manifest_edit *
         return status;
     }
     manifest->number = number;
-    remove_old(manifest);
     manifest->writer = next;
+    manifest->retry_bytes = 0;
+    remove_old(manifest);
     return STOA_OK;
 }
 
@@ -61,9 +64,15 @@ static stoa_status begin_log(stoa_manifest *manifest, const stoa_manifest_edit *
  * on, or, where it was given up, the next append says what is wrong. */
 static void checkpoint(stoa_manifest *manifest) {
     const uint64_t size = manifest->writer.size;
-    if (size > manifest->checkpoint_bytes && size / CHECKPOINT_FACTOR > manifest->contents.bytes &&
-        begin_log(manifest, NULL, NULL) != STOA_OK) {
-        manifest->checkpoint_bytes = 2 * size;
+    stoa_error err = STOA_ERROR_NONE;
+    if (size <= manifest->checkpoint_bytes || size <= manifest->retry_bytes ||
+        size / CHECKPOINT_FACTOR <= manifest->contents.bytes) {
+        return;
+    }
+    if (begin_log(manifest, NULL, &err) != STOA_OK) {
+        manifest->retry_bytes = 2 * size;
+        stoa_log(manifest->place.context.logger, STOA_LOG_WARN, "lsm",
+                 "the manifest cannot be shortened: %s", err.message);
     }
 }
 

@@ -28,6 +28,7 @@ stoa_status stoa_manifest_uri(const stoa_manifest_place *place, uint64_t number,
     return stoa_vfs_join(place->context.pool, place->directory, name, out, err);
 }
 
+/* Half of all numbers are enough, and no number behind one of those wraps around. */
 static bool parse_digits(const char *digits, uint64_t *out) {
     *out = 0;
     for (int i = 0; i < DIGITS; i++) {
@@ -38,7 +39,7 @@ static bool parse_digits(const char *digits, uint64_t *out) {
         }
         *out = *out << 4 | (uint64_t)(is_number ? c - '0' : c - 'a' + 10);
     }
-    return *out != 0;
+    return *out != 0 && *out <= INT64_MAX;
 }
 
 static stoa_status parse_current(const stoa_buffer *text, uint64_t *out, stoa_error *err) {

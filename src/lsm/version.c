@@ -12,10 +12,6 @@
 #include "mem/arena.h"
 #include "vfs/vfs.h"
 
-uint64_t stoa_key_prefix_of(const uint8_t *key, size_t size) {
-    return stoa_key_prefix(key, size);
-}
-
 /* -- files ------------------------------------------------------------------------------------ */
 
 void stoa_table_file_info_release(stoa_table_file_info *info) {

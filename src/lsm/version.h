@@ -28,7 +28,7 @@ typedef struct stoa_table_file_info {
 typedef struct stoa_table_file {
     _Atomic int64_t references;
     stoa_table_file_info info;
-    uint64_t first_prefix; /* the keys' first 8 bytes, big-endian, zeros behind shorter ones */
+    uint64_t first_prefix; /* see stoa_key_prefix */
     uint64_t last_prefix;
     stoa_sst *sst;
     stoa_fs_registry *file_systems; /* that it is removed through */
@@ -79,8 +79,5 @@ STOA_MUST_USE stoa_status stoa_version_apply(const stoa_version *base, const uin
 
 /// In a level below 0, the first file whose last key is not less than `key`; count when there is none.
 int64_t stoa_level_find(const stoa_level *level, const uint8_t *key, size_t size);
-
-/// The first 8 bytes as a number, zeros behind shorter keys.
-uint64_t stoa_key_prefix_of(const uint8_t *key, size_t size);
 
 #endif

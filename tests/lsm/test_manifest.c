@@ -340,6 +340,7 @@ static void current_says_a_name_or_nothing_is_opened(void **state) {
                                         "MANIFEST-000000000000000G\n",
                                         "MANIFEST-1\n",
                                         "MANIFEST-0000000000000000\n",
+                                        "MANIFEST-ffffffffffffffff\n",
                                         "MANIFEST-0000000000000001\n\n",
                                         "manifest-0000000000000001\n",
                                         "../../../../../../../pa/ss\n"};
