@@ -5,7 +5,7 @@
 #include "codec/gather_kernel.h"
 #include "lsm/segment_format.h"
 
-enum { BLOCK = 512, DENSE = 6 };
+enum { BLOCK = 512, DENSE = BLOCK / 6 };
 
 /* ---- Rows one after the other ---------------------------------------------------------------- */
 
@@ -14,14 +14,54 @@ static void store_number(int64_t number, size_t width, uint8_t *out) {
     memcpy(out, &wide, width);
 }
 
-/* The stored number as a value of the type's width, exceptions aside. */
-static void store_row(const stoa_segment *segment, size_t row, size_t width, uint8_t *out) {
-    const int64_t number = stoa_frames_number(&segment->frames, row);
-    if (segment->frames.divisor != 0) {
-        const double value = stoa_frames_double(&segment->frames, number);
-        memcpy(out, &value, sizeof value);
-    } else {
-        store_number(number, width, out);
+/* Up to this many bits lie in 8 bytes, whichever bit of the first they begin with. */
+enum { ONE_LOAD_BITS = 57 };
+
+/* stoa_frames_number where there is no need to look at the bits of each row. */
+static int64_t narrow_number(const stoa_frames *frames, uint64_t mask, size_t row) {
+    const size_t at = row * (size_t)frames->bits;
+    const uint64_t base = stoa_load_u64(frames->bases +
+                                        (row & ~frames->row_mask) / STOA_FRAME_ROWS * sizeof base);
+    return (int64_t)(base + (uint64_t)frames->slope * (row & frames->row_mask) +
+                     (stoa_load_u64(frames->packed + at / 8) >> (at % 8) & mask));
+}
+
+/* The stored numbers of rows, listed or from `first` on, as values of the type's width; exceptions aside.
+ * The width is a constant in each copy. */
+__attribute__((always_inline)) static inline void store_each(const stoa_frames *all,
+                                                             const uint32_t *rows, uint32_t first,
+                                                             int64_t count, size_t width,
+                                                             bool is_divided, uint8_t *out) {
+    const stoa_frames local = *all,
+                      *frames = &local; /* which bytes that are written do not alias */
+    const bool is_narrow = frames->bits <= ONE_LOAD_BITS;
+    const uint64_t mask = is_narrow ? (UINT64_C(1) << frames->bits) - 1 : 0;
+    for (int64_t i = 0; i < count; i++) {
+        const size_t row = rows != NULL ? rows[i] : first + (uint32_t)i;
+        const int64_t number = is_narrow ? narrow_number(frames, mask, row)
+                                         : stoa_frames_number(frames, row);
+        if (is_divided) {
+            const double value = stoa_frames_double(frames, number);
+            memcpy(out + (size_t)i * width, &value, sizeof value);
+        } else {
+            store_number(number, width, out + (size_t)i * width);
+        }
+    }
+}
+
+static void store_rows(const stoa_segment *segment, const uint32_t *rows, uint32_t first,
+                       int64_t count, uint8_t *out) {
+    const stoa_frames *frames = &segment->frames;
+    if (frames->divisor != 0) {
+        store_each(frames, rows, first, count, 8, true, out);
+        return;
+    }
+    switch (segment->type.value_bytes) {
+    case 1: store_each(frames, rows, first, count, 1, false, out); break;
+    case 2: store_each(frames, rows, first, count, 2, false, out); break;
+    case 4: store_each(frames, rows, first, count, 4, false, out); break;
+    case 16: store_each(frames, rows, first, count, 16, false, out); break;
+    default: store_each(frames, rows, first, count, 8, false, out); break;
     }
 }
 
@@ -43,18 +83,13 @@ static void read_frames(const stoa_segment *segment, uint32_t first, uint32_t co
     const size_t width = (size_t)segment->type.value_bytes;
     const uint32_t end = first + count;
     const uint32_t begin = (first + STOA_FRAME_GROUP - 1) / STOA_FRAME_GROUP * STOA_FRAME_GROUP;
-    uint32_t row = first;
-    for (; row < end && row < begin; row++) {
-        store_row(segment, row, width, out + (row - first) * width);
-    }
-    if (row < end) {
-        const uint32_t rows = (end - row) / STOA_FRAME_GROUP * STOA_FRAME_GROUP;
-        stoa_frames_read(&segment->frames, row, rows, (int)width, out + (row - first) * width);
-        row += rows;
-    }
-    for (; row < end; row++) {
-        store_row(segment, row, width, out + (row - first) * width);
-    }
+    const uint32_t before = (begin < end ? begin : end) - first;
+    const uint32_t groups = (count - before) / STOA_FRAME_GROUP * STOA_FRAME_GROUP;
+    const uint32_t done = before + groups;
+    store_rows(segment, NULL, first, before, out);
+    stoa_frames_read(&segment->frames, groups > 0 ? begin : 0, groups, (int)width,
+                     out + before * width);
+    store_rows(segment, NULL, first + done, count - done, out + done * width);
     if (segment->entry_count > 0) {
         put_exceptions(segment, first, count, out);
     }
@@ -132,52 +167,50 @@ void stoa_segment_read(const stoa_segment *segment, uint32_t first, uint32_t cou
 
 /* ---- Rows in any order ----------------------------------------------------------------------- */
 
-/* How many of the next rows lie in the frame of the first of them. */
-static int64_t rows_in_frame(const uint32_t *rows, int64_t count) {
-    const uint32_t frame = rows[0] / STOA_FRAME_ROWS;
+/* How many of the next rows lie in the block of the first of them. */
+static int64_t rows_in_block(const uint32_t *rows, int64_t count) {
+    const uint32_t block = rows[0] / BLOCK;
     int64_t same = 1;
-    while (same < count && same < STOA_FRAME_ROWS && rows[same] / STOA_FRAME_ROWS == frame) {
+    while (same < count && same < BLOCK && rows[same] / BLOCK == block) {
         same++;
     }
     return same;
 }
 
-__attribute__((always_inline)) static inline void pick(const uint8_t *frame, const uint32_t *rows,
+__attribute__((always_inline)) static inline void pick(const uint8_t *block, const uint32_t *rows,
                                                        int64_t count, size_t width, uint8_t *out) {
     for (int64_t i = 0; i < count; i++) {
-        memcpy(out + (size_t)i * width, frame + rows[i] % STOA_FRAME_ROWS * width, width);
+        memcpy(out + (size_t)i * width, block + rows[i] % BLOCK * width, width);
     }
 }
 
-static void pick_rows(const uint8_t *frame, const uint32_t *rows, int64_t count, size_t width,
+static void pick_rows(const uint8_t *block, const uint32_t *rows, int64_t count, size_t width,
                       uint8_t *out) {
     switch (width) {
-    case 1: pick(frame, rows, count, 1, out); break;
-    case 2: pick(frame, rows, count, 2, out); break;
-    case 4: pick(frame, rows, count, 4, out); break;
-    case 8: pick(frame, rows, count, 8, out); break;
-    default: pick(frame, rows, count, width, out); break;
+    case 1: pick(block, rows, count, 1, out); break;
+    case 2: pick(block, rows, count, 2, out); break;
+    case 4: pick(block, rows, count, 4, out); break;
+    case 8: pick(block, rows, count, 8, out); break;
+    default: pick(block, rows, count, width, out); break;
     }
 }
 
-/* Where several rows in a row lie in one frame, unpacking all of it is cheaper than one by one. */
+/* Where many rows in a row lie in one block, unpacking all of it is cheaper than one by one. */
 static void take_frames(const stoa_segment *segment, const uint32_t *rows, int64_t count,
                         uint8_t *out) {
     const size_t width = (size_t)segment->type.value_bytes;
-    uint8_t values[STOA_FRAME_ROWS * sizeof(__int128)];
+    uint8_t values[BLOCK * sizeof(__int128)];
     for (int64_t i = 0; i < count;) {
-        const int64_t near = rows_in_frame(rows + i, count - i);
+        const int64_t near = rows_in_block(rows + i, count - i);
         if (near < DENSE) {
-            for (int64_t stop = i + near; i < stop; i++) {
-                store_row(segment, rows[i], width, out + (size_t)i * width);
-            }
+            store_rows(segment, rows + i, 0, near, out + (size_t)i * width);
+            i += near;
             continue;
         }
-        const uint32_t first = rows[i] / STOA_FRAME_ROWS * STOA_FRAME_ROWS;
+        const uint32_t first = rows[i] / BLOCK * BLOCK;
         const uint32_t left = segment->count - first;
-        stoa_frames_read(&segment->frames, first,
-                         left < STOA_FRAME_ROWS ? (left + 7) / 8 * 8 : STOA_FRAME_ROWS, (int)width,
-                         values);
+        stoa_frames_read(&segment->frames, first, left < BLOCK ? (left + 7) / 8 * 8 : BLOCK,
+                         (int)width, values);
         pick_rows(values, rows + i, near, width, out + (size_t)i * width);
         i += near;
     }
