@@ -96,4 +96,9 @@ STOA_MUST_USE stoa_status stoa_segment_texts(const stoa_segment *segment, const 
                                              uint32_t first, int64_t count, stoa_buffer *offsets,
                                              stoa_buffer *bytes, stoa_error *err);
 
+/// Texts [first, first + count) where they lie one after the other: fills `ends`, `count` from the first
+/// text's beginning on, and says where the bytes are. False: they do not lie so, and nothing was done.
+bool stoa_segment_texts_view(const stoa_segment *segment, uint32_t first, uint32_t count,
+                             int32_t *ends, const uint8_t **out_bytes, size_t *out_size);
+
 #endif

@@ -293,24 +293,39 @@ static stoa_status too_many_texts(stoa_error *err) {
     return stoa_fail(err, STOA_LIMIT, "more than 2 GiB of texts in a batch");
 }
 
-/* Texts one after the other lie as they are to be: their offsets are moved. */
+/* Ends of texts one after the other, of which the first begins at `begin` and is to begin at `at`. */
+static void read_ends(const stoa_segment *segment, uint32_t first, uint32_t count, int64_t begin,
+                      int32_t at, int32_t *ends) {
+    const int32_t moved = (int32_t)(at - begin);
+    const stoa_segment offsets = {.type = {STOA_SEGMENT_OFFSETS, sizeof *ends},
+                                  .kind = segment->kind,
+                                  .frames = segment->frames};
+    read_frames(&offsets, first + 1, count, (uint8_t *)ends);
+    for (uint32_t i = 0; i < count; i++) {
+        ends[i] += moved;
+    }
+}
+
+bool stoa_segment_texts_view(const stoa_segment *segment, uint32_t first, uint32_t count,
+                             int32_t *ends, const uint8_t **out_bytes, size_t *out_size) {
+    if (!stoa_segment_is_frames(segment)) {
+        return false;
+    }
+    const int64_t begin = stoa_frames_number(&segment->frames, first);
+    *out_bytes = segment->values + begin;
+    *out_size = (size_t)(stoa_frames_number(&segment->frames, (size_t)first + count) - begin);
+    read_ends(segment, first, count, begin, 0, ends);
+    return true;
+}
+
 static stoa_status read_texts(const stoa_segment *segment, uint32_t first, uint32_t count,
-                              int32_t *offsets, stoa_buffer *bytes, stoa_error *err) {
-    const stoa_frames *frames = &segment->frames;
-    const int64_t begin = stoa_frames_number(frames, first);
-    const int64_t size = stoa_frames_number(frames, (size_t)first + count) - begin;
-    const int32_t end = offsets[-1];
-    if (size > INT32_MAX - end) {
+                              int32_t *ends, stoa_buffer *bytes, stoa_error *err) {
+    const int64_t begin = stoa_frames_number(&segment->frames, first);
+    const int64_t size = stoa_frames_number(&segment->frames, (size_t)first + count) - begin;
+    if (size > INT32_MAX - ends[-1]) {
         return too_many_texts(err);
     }
-    const int64_t moved = end - begin;
-    const stoa_segment ends = {.type = {STOA_SEGMENT_OFFSETS, sizeof *offsets},
-                               .kind = segment->kind,
-                               .frames = *frames};
-    read_frames(&ends, first + 1, count, (uint8_t *)offsets);
-    for (uint32_t i = 0; i < count; i++) {
-        offsets[i] = (int32_t)(offsets[i] + moved);
-    }
+    read_ends(segment, first, count, begin, ends[-1], ends);
     return stoa_buffer_append(bytes, segment->values + begin, (size_t)size, err);
 }
 

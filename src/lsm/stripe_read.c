@@ -1,6 +1,5 @@
 #include "lsm/stripe_read.h"
 
-#include "arrow/owner.h"
 #include "base/bits.h"
 #include "base/bytes.h"
 #include "base/hash.h"
@@ -134,9 +133,13 @@ stoa_status stoa_stripe_keys(const stoa_stripe *stripe, const stoa_stripe_select
 
 /* ---- Columns --------------------------------------------------------------------------------- */
 
+/* Smaller than this, a copy costs less than counting a reference. */
+enum { VIEW_BYTES_MIN = 4096 };
+
 struct reading {
     const stoa_stripe *stripe;
     stoa_pool *pool;
+    stoa_keeper *keeper; /* of the stripe's bytes; NULL: they are copied */
     stoa_error *err;
 };
 
@@ -212,9 +215,49 @@ static stoa_status set_widened(const struct reading *reading, const stoa_segment
     return status;
 }
 
+static void show(const struct reading *reading, const void *bytes, int64_t index,
+                 struct ArrowArray *out) {
+    stoa_arrow_array_set_buffer_view(out, index, bytes);
+    stoa_arrow_array_keep(out, reading->keeper);
+}
+
+/* Texts where they lie; false: they are to be copied. */
+static stoa_status show_texts(const struct reading *reading, const stoa_segment *segment,
+                              const stoa_stripe_selection *selection, struct ArrowArray *out,
+                              bool *out_shown) {
+    stoa_buffer offsets;
+    const uint8_t *bytes;
+    size_t size;
+    *out_shown = false;
+    if (reading->keeper == NULL || selection->rows != NULL || selection->count == 0) {
+        return STOA_OK;
+    }
+    stoa_buffer_init(&offsets, reading->pool);
+    STOA_TRY(stoa_buffer_reserve_exact(&offsets, (size_t)(selection->count + 1) * sizeof(int32_t),
+                                       reading->err));
+    int32_t *ends = (int32_t *)(void *)offsets.data;
+    *out_shown = stoa_segment_texts_view(segment, selection->first, (uint32_t)selection->count,
+                                         ends + 1, &bytes, &size) &&
+                 size >= VIEW_BYTES_MIN;
+    if (!*out_shown) {
+        stoa_buffer_release(&offsets);
+        return STOA_OK;
+    }
+    ends[0] = 0;
+    offsets.size = (size_t)(selection->count + 1) * sizeof *ends;
+    stoa_arrow_array_set_buffer(out, 1, &offsets);
+    show(reading, bytes, 2, out);
+    return STOA_OK;
+}
+
 static stoa_status set_texts(const struct reading *reading, const stoa_segment *segment,
                              const stoa_stripe_selection *selection, struct ArrowArray *out) {
     stoa_buffer offsets, bytes;
+    bool is_shown;
+    STOA_TRY(show_texts(reading, segment, selection, out, &is_shown));
+    if (is_shown) {
+        return STOA_OK;
+    }
     stoa_buffer_init(&offsets, reading->pool);
     stoa_buffer_init(&bytes, reading->pool);
     stoa_status status = stoa_buffer_append(&offsets, &(int32_t){0}, sizeof(int32_t), reading->err);
@@ -322,9 +365,16 @@ static stoa_status set_leaf(const struct reading *reading, const stoa_stripe_nod
     if (node->values.values == STOA_SEGMENT_TEXTS) {
         return set_texts(reading, segment, selection, out);
     }
-    return stoa_stripe_type_changed(node->type, type)
-               ? set_widened(reading, segment, node->type, type, selection, out)
-               : set_values(reading, segment, selection, out, 1);
+    if (stoa_stripe_type_changed(node->type, type)) {
+        return set_widened(reading, segment, node->type, type, selection, out);
+    }
+    if (reading->keeper != NULL && segment->kind == STOA_SEGMENT_PLAIN && selection->rows == NULL &&
+        selection->count * segment->type.value_bytes >= VIEW_BYTES_MIN) {
+        show(reading, segment->values + (size_t)selection->first * (size_t)node->values.value_bytes,
+             1, out);
+        return STOA_OK;
+    }
+    return set_values(reading, segment, selection, out, 1);
 }
 
 /* `index` is of the table's layout. As deep as the schema. What was made when it fails is released with
@@ -359,7 +409,13 @@ static stoa_status read_node(const struct reading *reading, int32_t index, uint3
 stoa_status stoa_stripe_column(const stoa_stripe *stripe, stoa_pool *pool, int32_t column,
                                const stoa_stripe_selection *selection, struct ArrowArray *out,
                                stoa_error *err) {
-    const struct reading reading = {stripe, pool, err};
+    return stoa_stripe_column_view(stripe, pool, NULL, column, selection, out, err);
+}
+
+stoa_status stoa_stripe_column_view(const stoa_stripe *stripe, stoa_pool *pool, stoa_keeper *keeper,
+                                    int32_t column, const stoa_stripe_selection *selection,
+                                    struct ArrowArray *out, stoa_error *err) {
+    const struct reading reading = {stripe, pool, keeper, err};
     const stoa_stripe_layout *layout = stoa_stripe_table(stripe);
     *out = (struct ArrowArray){0};
     STOA_ASSERT(layout->column_nodes[column] >= 0);

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "arrow/owner.h"
 #include "lsm/stripe_schema.h"
 #include "schema/predicate.h"
 
@@ -71,6 +72,14 @@ STOA_MUST_USE stoa_status stoa_stripe_keys(const stoa_stripe *stripe,
 STOA_MUST_USE stoa_status stoa_stripe_column(const stoa_stripe *stripe, stoa_pool *pool,
                                              int32_t column, const stoa_stripe_selection *selection,
                                              struct ArrowArray *out, stoa_error *err);
+
+/// The same, where plain values and texts of rows that lie one after the other are not copied: the array
+/// shows them where they are and takes a reference to `keeper`, which holds the stripe's bytes (NULL:
+/// everything is copied).
+STOA_MUST_USE stoa_status stoa_stripe_column_view(const stoa_stripe *stripe, stoa_pool *pool,
+                                                  stoa_keeper *keeper, int32_t column,
+                                                  const stoa_stripe_selection *selection,
+                                                  struct ArrowArray *out, stoa_error *err);
 
 /// Sets bit i of `bitmap` (stoa_bitmap_bytes(row_count) bytes) exactly when row i makes a leaf of a
 /// predicate true: a comparison of column `column`, by the rules of schema/predicate.h and without
