@@ -71,6 +71,30 @@ STOA_MUST_USE stoa_status stoa_segment_open(stoa_segment_type type, const uint8_
                                             size_t size, uint32_t count, stoa_segment *out,
                                             stoa_error *err);
 
+/// Asks for the memory that reading a row is going to need, for those who read several segments.
+static inline void stoa_segment_prefetch(const stoa_segment *segment, uint32_t row) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    const stoa_frames *frames = &segment->frames;
+    switch (segment->kind) {
+    case STOA_SEGMENT_LINE:
+    case STOA_SEGMENT_FRAMES:
+        __builtin_prefetch(frames->bases +
+                           (row & ~frames->row_mask) / STOA_FRAME_ROWS * sizeof(int64_t));
+        __builtin_prefetch(frames->packed + (size_t)row * (size_t)frames->bits / 8);
+        break;
+    case STOA_SEGMENT_DICTIONARY:
+        __builtin_prefetch(frames->packed + (size_t)row * (size_t)frames->bits / 8);
+        break;
+    case STOA_SEGMENT_PLAIN:
+        __builtin_prefetch(segment->values + (width == 0 ? row / 8 : row * width));
+        break;
+    case STOA_SEGMENT_CONSTANT: __builtin_prefetch(segment->values); break;
+    case STOA_SEGMENT_RUNS:
+        __builtin_prefetch(segment->places + segment->entry_count / 2 * sizeof(uint32_t));
+        break;
+    }
+}
+
 /// One integer of up to 8 bytes, or the bits of one double, as 64 bits.
 int64_t stoa_segment_number(const stoa_segment *segment, uint32_t row);
 /// In a segment of unsigned numbers that never fall, the first row whose number is not less; count when

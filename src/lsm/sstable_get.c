@@ -132,12 +132,25 @@ stoa_status stoa_sst_before(const stoa_sst *table, const stoa_sst_key *key,
 
 /* ---- Cells ----------------------------------------------------------------------------------- */
 
-static void read_cell(const stoa_type *type, const stoa_segment *values, uint32_t row,
-                      stoa_cell *out, stoa_cell_storage *storage) {
+/* A cell's segments; both are NULL for a column of the key. */
+struct cell_source {
+    const stoa_stripe_node *node;
+    const stoa_segment *validity; /* NULL: there are no nulls */
+    const stoa_segment *values;   /* NULL: nothing but nulls */
+};
+
+static void read_cell(const struct cell_source *source, uint32_t row, stoa_cell *out,
+                      stoa_cell_storage *storage) {
+    const stoa_segment *values = source->values;
     uint32_t bits;
     int64_t number;
     float single;
-    switch (type->kind) {
+    *out = (stoa_cell){.is_null = values == NULL || (source->validity != NULL &&
+                                                     !stoa_segment_bit(source->validity, row))};
+    if (out->is_null) {
+        return;
+    }
+    switch (source->node->type->kind) {
     case STOA_TYPE_BOOLEAN: out->i = stoa_segment_bit(values, row); return;
     case STOA_TYPE_FLOAT:
         bits = (uint32_t)stoa_segment_number(values, row);
@@ -160,45 +173,58 @@ static void read_cell(const stoa_type *type, const stoa_segment *values, uint32_
     }
 }
 
-static stoa_status read_column(const stoa_stripe *stripe, int32_t column, uint32_t row,
-                               stoa_cell *out, stoa_cell_storage *storage, stoa_error *err) {
+static stoa_status find_source(const stoa_stripe *stripe, int32_t column, uint32_t row,
+                               struct cell_source *out, stoa_error *err) {
     const int32_t index = stripe->layout->column_nodes[column];
-    const stoa_segment *segment;
+    *out = (struct cell_source){0};
     if (index < 0) {
         return STOA_OK;
     }
-    const stoa_stripe_node *node = &stripe->layout->nodes[index];
-    *out = (stoa_cell){0};
-    STOA_ASSERT(node->subtree == 1);
-    if (node->value_segment < 0) {
-        out->is_null = true; /* of type unknown */
-        return STOA_OK;
+    out->node = &stripe->layout->nodes[index];
+    STOA_ASSERT(out->node->subtree == 1);
+    if (out->node->value_segment < 0) {
+        return STOA_OK; /* of type unknown */
     }
-    if (node->validity_segment >= 0) {
-        STOA_TRY(
-            stoa_stripe_segment(stripe, node->validity_segment, stripe->row_count, &segment, err));
-        out->is_null = !stoa_segment_bit(segment, row);
+    if (out->node->validity_segment >= 0) {
+        STOA_TRY(stoa_stripe_segment(stripe, out->node->validity_segment, stripe->row_count,
+                                     &out->validity, err));
+        stoa_segment_prefetch(out->validity, row);
     }
-    if (!out->is_null) {
-        STOA_TRY(
-            stoa_stripe_segment(stripe, node->value_segment, stripe->row_count, &segment, err));
-        read_cell(node->type, segment, row, out, storage);
-    }
+    STOA_TRY(stoa_stripe_segment(stripe, out->node->value_segment, stripe->row_count, &out->values,
+                                 err));
+    stoa_segment_prefetch(out->values, row);
     return STOA_OK;
 }
 
+static stoa_status wrap_column(const stoa_sst *table, int64_t stripe, int32_t column,
+                               stoa_status status, stoa_error *err) {
+    const char *name = table->layout->schema->root.children[column].name;
+    stoa_wrap(err, "column '%s'", name);
+    stoa_error_set_column(err, column, name);
+    return stoa_sst_wrap(table, stripe, status, err);
+}
+
+/* The places of some columns are asked for before the first is read, so that their lines of memory come
+ * side by side. */
 stoa_status stoa_sst_cells(const stoa_sst *table, const stoa_sst_position *position,
                            const int32_t *columns, int32_t count, stoa_cell *out,
                            stoa_cell_storage *storage, stoa_error *err) {
+    enum { TOGETHER = 16 };
     const stoa_stripe *stripe = &table->members[position->stripe].stripe;
-    for (int32_t i = 0; i < count; i++) {
-        const stoa_status status = read_column(stripe, columns[i], position->row, &out[i],
-                                               &storage[i], err);
-        if (status != STOA_OK) {
-            const char *name = table->layout->schema->root.children[columns[i]].name;
-            stoa_wrap(err, "column '%s'", name);
-            stoa_error_set_column(err, columns[i], name);
-            return stoa_sst_wrap(table, position->stripe, status, err);
+    struct cell_source sources[TOGETHER];
+    for (int32_t first = 0; first < count; first += TOGETHER) {
+        const int32_t some = count - first < TOGETHER ? count - first : TOGETHER;
+        for (int32_t i = 0; i < some; i++) {
+            const stoa_status status = find_source(stripe, columns[first + i], position->row,
+                                                   &sources[i], err);
+            if (status != STOA_OK) {
+                return wrap_column(table, position->stripe, columns[first + i], status, err);
+            }
+        }
+        for (int32_t i = 0; i < some; i++) {
+            if (sources[i].node != NULL) {
+                read_cell(&sources[i], position->row, &out[first + i], &storage[first + i]);
+            }
         }
     }
     return stoa_sst_check_map(table, err);
