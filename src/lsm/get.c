@@ -124,6 +124,15 @@ static bool may_hold(const stoa_versions *versions, const stoa_table_file *file)
                               key->size) >= 0;
 }
 
+static const stoa_sst_hint *hint_of(const stoa_versions *versions, const stoa_sst *table) {
+    for (int32_t i = 0; versions->hints != NULL && i < versions->hints->count; i++) {
+        if (versions->hints->files[i].table == table) {
+            return &versions->hints->files[i];
+        }
+    }
+    return NULL;
+}
+
 static stoa_status look_in_file(stoa_versions *versions, const stoa_table_file *file,
                                 stoa_error *err) {
     const stoa_sst_key *key = &versions->key;
@@ -135,20 +144,21 @@ static stoa_status look_in_file(stoa_versions *versions, const stoa_table_file *
     if (ranges->count > 0) {
         see_range(versions, stoa_range_set_cover(ranges, key->bytes, key->size, snapshot));
     }
-    STOA_TRY(stoa_sst_get(file->sst, key, snapshot, &versions->version, err));
+    STOA_TRY(stoa_sst_get(file->sst, key, snapshot, hint_of(versions, file->sst),
+                          &versions->version, err));
     versions->in_memtable = NULL;
     versions->in_file = file->sst;
     versions->is_found = versions->version.is_found;
     return STOA_OK;
 }
 
-static stoa_status look_in_level(stoa_versions *versions, const stoa_level *level,
-                                 stoa_error *err) {
+/* The file of a level below 0 that may have the key; NULL: none. */
+static const stoa_table_file *file_of(const stoa_versions *versions, const stoa_level *level) {
     int64_t file = 0;
     if (level->count > 1) {
         file = stoa_level_find(level, versions->key.bytes, versions->key.size);
     }
-    return file < level->count ? look_in_file(versions, level->files[file], err) : STOA_OK;
+    return file < level->count ? level->files[file] : NULL;
 }
 
 /* The newest version in the next places, up to the first that has one. */
@@ -162,9 +172,41 @@ static stoa_status look_further(stoa_versions *versions, stoa_error *err) {
         STOA_TRY(look_in_file(versions, levels[0].files[versions->file++], err));
     }
     while (!versions->is_found && versions->level < STOA_LEVELS) {
-        STOA_TRY(look_in_level(versions, &levels[versions->level++], err));
+        const stoa_table_file *file = file_of(versions, &levels[versions->level++]);
+        STOA_TRY(file == NULL ? STOA_OK : look_in_file(versions, file, err));
     }
     return STOA_OK;
+}
+
+static void add_hint(const stoa_versions *versions, const stoa_table_file *file,
+                     stoa_hints *hints) {
+    if (file != NULL && hints->count < STOA_HINTS_MAX && may_hold(versions, file)) {
+        stoa_sst_look_ahead(file->sst, &versions->key, 0, &hints->files[hints->count++]);
+    }
+}
+
+void stoa_versions_look_ahead(const stoa_versions *versions, int step, stoa_hints *hints) {
+    const stoa_level *levels = versions->reading->view->version->levels;
+    if (step > 0) {
+        for (int32_t i = 0; i < hints->count; i++) {
+            stoa_sst_look_ahead(hints->files[i].table, &versions->key, step, &hints->files[i]);
+        }
+        return;
+    }
+    hints->count = 0;
+    for (int64_t i = 0; i < levels[0].count && hints->count < STOA_HINTS_MAX; i++) {
+        add_hint(versions, levels[0].files[i], hints);
+    }
+    for (int32_t i = 1; i < STOA_LEVELS && hints->count < STOA_HINTS_MAX; i++) {
+        add_hint(versions, file_of(versions, &levels[i]), hints);
+    }
+}
+
+stoa_versions stoa_versions_of(const stoa_view_reading *reading, const uint8_t *key, size_t size) {
+    return (stoa_versions){.reading = reading,
+                           .key = stoa_sst_key_of(&reading->view->definition->key, key, size),
+                           .prefix = stoa_key_prefix(key, size),
+                           .level = 1};
 }
 
 static stoa_status look_before(stoa_versions *versions, stoa_error *err) {
@@ -269,28 +311,30 @@ static stoa_status fill(const stoa_versions *versions, stoa_row *row, stoa_error
     return STOA_OK;
 }
 
+stoa_status stoa_versions_fill(stoa_versions *versions, stoa_row *row, bool *found,
+                               stoa_error *err) {
+    bool is_expired;
+    *found = false;
+    if (row->folded.release != NULL) {
+        stoa_arrow_array_release(&row->folded);
+    }
+    if (versions->operation == STOA_OPERATION_MERGE) {
+        return fill_folded(versions, row, found, err);
+    }
+    STOA_TRY(stoa_versions_is_expired(versions, &is_expired, err));
+    *found = !is_expired;
+    return *found ? fill(versions, row, err) : STOA_OK;
+}
+
 stoa_status stoa_view_get(const stoa_view_reading *reading, const uint8_t *key, size_t size,
                           stoa_row *row, bool *found, stoa_error *err) {
-    bool is_expired;
     *found = false;
     if (row->definition != reading->view->definition) {
         return stoa_fail(err, STOA_INVALID, "the table has changed since the row was made");
     }
-    if (row->folded.release != NULL) {
-        stoa_arrow_array_release(&row->folded);
-    }
-    stoa_versions versions = {.reading = reading,
-                              .key = stoa_sst_key_of(&row->definition->key, key, size),
-                              .prefix = stoa_key_prefix(key, size),
-                              .level = 1};
+    stoa_versions versions = stoa_versions_of(reading, key, size);
     STOA_TRY(stoa_versions_next(&versions, err));
-    if (!versions.is_found || versions.operation == STOA_OPERATION_DELETE) {
-        return STOA_OK;
-    }
-    if (versions.operation == STOA_OPERATION_MERGE) {
-        return fill_folded(&versions, row, found, err);
-    }
-    STOA_TRY(stoa_versions_is_expired(&versions, &is_expired, err));
-    *found = !is_expired;
-    return *found ? fill(&versions, row, err) : STOA_OK;
+    return versions.is_found && versions.operation != STOA_OPERATION_DELETE
+               ? stoa_versions_fill(&versions, row, found, err)
+               : STOA_OK;
 }

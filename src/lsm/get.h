@@ -39,4 +39,22 @@ STOA_MUST_USE stoa_status stoa_row_create_for(stoa_pool *pool, stoa_definition *
 STOA_MUST_USE stoa_status stoa_view_get(const stoa_view_reading *reading, const uint8_t *key,
                                         size_t size, stoa_row *row, bool *found, stoa_error *err);
 
+/* What is got for several keys at once. */
+typedef struct stoa_many_keys {
+    const stoa_keys_view *keys; /* in any order, equal ones too */
+    const int32_t *columns;     /* of the schema; NULL: all */
+    int32_t column_count;
+} stoa_many_keys;
+
+/// The columns of the rows of these keys, nested ones too, in the order of the keys, one row each: nulls
+/// where there is none, and then 0 in its bit of `found` (keys->count of them). Keys are looked for
+/// side by side, so that their waits for memory overlap.
+///
+/// Errors   as stoa_view_get; STOA_LIMIT  more than 2 GiB of texts or items in a column
+/// Owns     The caller releases `out`, a batch in the canonical layout but for the nulls; on error it is
+///          released.
+STOA_MUST_USE stoa_status stoa_view_get_many(const stoa_view_reading *reading, stoa_pool *pool,
+                                             const stoa_many_keys *wanted, struct ArrowArray *out,
+                                             uint8_t *found, stoa_error *err);
+
 #endif

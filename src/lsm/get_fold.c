@@ -27,8 +27,8 @@ static stoa_status gather(stoa_versions *versions, struct chain *chain, stoa_err
                       : stoa_buffer_append(&chain->versions, versions, sizeof *versions, err);
 }
 
-static stoa_status append_nested(const stoa_versions *version, stoa_pool *pool, int32_t column,
-                                 stoa_builder *builder, stoa_error *err) {
+stoa_status stoa_versions_append_nested(const stoa_versions *version, stoa_pool *pool,
+                                        int32_t column, stoa_builder *builder, stoa_error *err) {
     struct ArrowArray value;
     if (version->in_memtable != NULL) {
         const struct ArrowArray *batch = &version->row.piece->batch;
@@ -54,7 +54,7 @@ static stoa_status append_column(const struct chain *chain, stoa_pool *pool, int
         stoa_cell cell;
         stoa_cell_storage storage;
         if (stoa_type_is_nested(field->type.kind)) {
-            STOA_TRY(append_nested(&all[i], pool, column, builder, err));
+            STOA_TRY(stoa_versions_append_nested(&all[i], pool, column, builder, err));
             continue;
         }
         if (definition->layout.column_nodes[column] < 0) {

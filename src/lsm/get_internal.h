@@ -2,6 +2,7 @@
 #ifndef STOA_LSM_GET_INTERNAL_H
 #define STOA_LSM_GET_INTERNAL_H
 
+#include "arrow/builder.h"
 #include "lsm/get.h"
 
 struct stoa_row {
@@ -18,6 +19,14 @@ struct stoa_row {
     stoa_state_view *view;    /* that cells point into; NULL: none */
 };
 
+enum { STOA_HINTS_MAX = 4 };
+
+/* What is known of a key before a get, in the first files that may have it. */
+typedef struct stoa_hints {
+    stoa_sst_hint files[STOA_HINTS_MAX];
+    int32_t count;
+} stoa_hints;
+
 /* The versions of a key that a reader sees, from the newest on. */
 typedef struct stoa_versions {
     const stoa_view_reading *reading;
@@ -27,6 +36,7 @@ typedef struct stoa_versions {
     int32_t memtable; /* what is looked at next */
     int32_t level;
     int64_t file;
+    const stoa_hints *hints; /* NULL: none */
     /* The version that was found last. */
     bool is_found;
     stoa_operation operation;
@@ -36,6 +46,10 @@ typedef struct stoa_versions {
     stoa_sst_version version;
 } stoa_versions;
 
+/// Ready for the newest version of a key.
+stoa_versions stoa_versions_of(const stoa_view_reading *reading, const uint8_t *key, size_t size);
+/// Step `step` (0 to 2) of the way to it, see stoa_sst_look_ahead.
+void stoa_versions_look_ahead(const stoa_versions *versions, int step, stoa_hints *hints);
 /// The next version, or none.
 STOA_MUST_USE stoa_status stoa_versions_next(stoa_versions *versions, stoa_error *err);
 /// Columns of the version that was found last; those of the key in files are passed over.
@@ -45,6 +59,15 @@ STOA_MUST_USE stoa_status stoa_versions_cells(const stoa_versions *versions, con
 /// Whether a put is not there any more.
 STOA_MUST_USE stoa_status stoa_versions_is_expired(const stoa_versions *versions, bool *out,
                                                    stoa_error *err);
+/// Fills a row of the definition with the version that was found last, a put or an operand; `*found` is
+/// false where its time has come.
+STOA_MUST_USE stoa_status stoa_versions_fill(stoa_versions *versions, stoa_row *row, bool *found,
+                                             stoa_error *err);
+
+/// Appends a nested column of the version that was found last to a builder of its type.
+STOA_MUST_USE stoa_status stoa_versions_append_nested(const stoa_versions *versions,
+                                                      stoa_pool *pool, int32_t column,
+                                                      stoa_builder *builder, stoa_error *err);
 
 /// The versions from the one that was found last, an operand, to the one that ends the chain, become one
 /// row of the schema (released: its time has come).

@@ -454,3 +454,25 @@ uint32_t stoa_segment_find(const stoa_segment *segment, uint64_t number) {
     }
     return row;
 }
+
+void stoa_segment_find_prefetch(const stoa_segment *segment, uint64_t number, int step) {
+    uint32_t low = 0, high = segment->count;
+    if (high == 0) {
+        return;
+    }
+    if (segment->kind == STOA_SEGMENT_FRAMES && step == 0) {
+        const uint8_t *middle = segment->frames.bases +
+                                stoa_segment_frames(high) / 2 * sizeof(uint64_t);
+        __builtin_prefetch(middle);
+        return;
+    }
+    if (segment->kind == STOA_SEGMENT_FRAMES) {
+        narrow_by_bases(&segment->frames, number, &low, &high);
+    } else if (segment->kind == STOA_SEGMENT_LINE) {
+        narrow_by_line(&segment->frames, number, &low, &high);
+    }
+    stoa_segment_prefetch(segment, low < segment->count ? low : 0);
+    if (segment->kind == STOA_SEGMENT_FRAMES) {
+        stoa_segment_prefetch(segment, high - 1);
+    }
+}

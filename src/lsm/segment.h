@@ -100,6 +100,9 @@ int64_t stoa_segment_number(const stoa_segment *segment, uint32_t row);
 /// In a segment of unsigned numbers that never fall, the first row whose number is not less; count when
 /// there is none.
 uint32_t stoa_segment_find(const stoa_segment *segment, uint64_t number);
+/// Asks for the memory that the search is going to need: first (`step` 0) what tells the frame, then (1) the
+/// frame.
+void stoa_segment_find_prefetch(const stoa_segment *segment, uint64_t number, int step);
 bool stoa_segment_bit(const stoa_segment *segment, uint32_t row);
 /// One value of any class but bits; texts and fixed borrow the segment's bytes, others lie in
 /// `storage`.

@@ -143,9 +143,8 @@ bool stoa_sst_may_contain(stoa_sst *table, uint64_t hash) {
 
 /* ---- Search ---------------------------------------------------------------------------------- */
 
-/* The first stripe whose last key is not less. */
-static int64_t find_stripe(const stoa_sst *table, const uint8_t *key, size_t size,
-                           uint64_t number) {
+int64_t stoa_sst_find_stripe(const stoa_sst *table, const uint8_t *key, size_t size,
+                             uint64_t number) {
     int64_t low = 0, count = table->summary.stripe_count;
     const bool is_number = table->layout->key->is_number;
     while (count > 0) {
@@ -170,21 +169,18 @@ stoa_status stoa_sst_wrap(const stoa_sst *table, int64_t stripe, stoa_status sta
     return status;
 }
 
-stoa_status stoa_sst_lower_bound(const stoa_sst *table, const uint8_t *key, size_t size,
-                                 uint64_t number, stoa_sst_position *out, stoa_error *err) {
-    *out = (stoa_sst_position){find_stripe(table, key, size, number), 0};
-    if (out->stripe == table->summary.stripe_count) {
-        return STOA_OK;
-    }
-    const stoa_sst_member *member = &table->members[out->stripe];
+stoa_status stoa_sst_find_row(const stoa_sst *table, const uint8_t *key, size_t size,
+                              uint64_t number, stoa_sst_position *position, stoa_error *err) {
+    const stoa_sst_member *member = &table->members[position->stripe];
     stoa_status status = table->layout->key->is_number
-                             ? stoa_stripe_find_number(&member->stripe, number, &out->row, err)
-                             : stoa_stripe_find_bytes(&member->stripe, key, size, &out->row, err);
-    if (status == STOA_OK && out->row == member->stripe.row_count) {
+                             ? stoa_stripe_find_number(&member->stripe, number, &position->row, err)
+                             : stoa_stripe_find_bytes(&member->stripe, key, size, &position->row,
+                                                      err);
+    if (status == STOA_OK && position->row == member->stripe.row_count) {
         status = stoa_sst_corrupt(table, member->offset, "a last key that is not in its stripe",
                                   err);
     }
-    return status == STOA_OK ? STOA_OK : stoa_sst_wrap(table, out->stripe, status, err);
+    return status == STOA_OK ? STOA_OK : stoa_sst_wrap(table, position->stripe, status, err);
 }
 
 stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size,
@@ -196,6 +192,9 @@ stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size
         number = stoa_key_get_number(key, (int32_t)size)
                  << 8 * (format->fixed_bytes - (int)size) % 64;
     }
-    STOA_TRY(stoa_sst_lower_bound(table, key, size, number, out, err));
+    *out = (stoa_sst_position){stoa_sst_find_stripe(table, key, size, number), 0};
+    if (out->stripe < table->summary.stripe_count) {
+        STOA_TRY(stoa_sst_find_row(table, key, size, number, out, err));
+    }
     return stoa_sst_check_map(table, err);
 }

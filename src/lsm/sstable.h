@@ -171,6 +171,17 @@ static inline stoa_sst_key stoa_sst_key_of(const stoa_key_format *format, const 
                           stoa_sst_key_hash(bytes, size)};
 }
 
+/* What is known of a key in a table before a get: made step by step, for several keys side by side, so
+ * that each finds in the cache what the step before asked for. All-zero knows nothing. */
+typedef struct stoa_sst_hint {
+    stoa_sst *table;
+    int64_t stripe; /* -1: the key is not there */
+    bool is_known;
+} stoa_sst_hint;
+
+/// Step `step` (0 to 2) of the way to a key. Never fails: what goes wrong the get says.
+void stoa_sst_look_ahead(stoa_sst *table, const stoa_sst_key *key, int step, stoa_sst_hint *hint);
+
 /* One version of a key. */
 typedef struct stoa_sst_version {
     bool is_found; /* false: there is none, and nothing else counts */
@@ -179,13 +190,14 @@ typedef struct stoa_sst_version {
 } stoa_sst_version;
 
 /// The newest version of a key whose sequence number is at most `snapshot`. Ranges of deletions are not
-/// looked at. A file's segments are checked when they are first used; after that nothing is locked or
+/// looked at. `hint` is of the same key and table, or NULL. A file's segments are checked when they are first used; after that nothing is locked or
 /// allocated.
 ///
 /// Errors   STOA_CORRUPT (with file and stripe), STOA_IO
 /// Threads  Any.
 STOA_MUST_USE stoa_status stoa_sst_get(stoa_sst *table, const stoa_sst_key *key, uint64_t snapshot,
-                                       stoa_sst_version *out, stoa_error *err);
+                                       const stoa_sst_hint *hint, stoa_sst_version *out,
+                                       stoa_error *err);
 /// The version of the same key before one that was found, or none.
 STOA_MUST_USE stoa_status stoa_sst_before(const stoa_sst *table, const stoa_sst_key *key,
                                           stoa_sst_version *version, stoa_error *err);
@@ -201,6 +213,10 @@ STOA_MUST_USE stoa_status stoa_sst_sequence(const stoa_sst *table,
 STOA_MUST_USE stoa_status stoa_sst_cells(const stoa_sst *table, const stoa_sst_position *position,
                                          const int32_t *columns, int32_t count, stoa_cell *out,
                                          stoa_cell_storage *storage, stoa_error *err);
+
+/// Asks for the memory that reading these columns is going to need.
+void stoa_sst_cells_prefetch(const stoa_sst *table, const stoa_sst_position *position,
+                             const int32_t *columns, int32_t count);
 
 /// Reads every byte that no segment's opening has checked yet, decodes every segment, and holds what the
 /// directory and the filter say against the rows.

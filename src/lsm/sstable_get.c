@@ -42,8 +42,8 @@ static stoa_status has_key(const stoa_sst *table, const stoa_sst_key *key,
 }
 
 /* The next row, if it has the same key. */
-static stoa_status step(const stoa_sst *table, const stoa_sst_key *key, stoa_sst_version *version,
-                        stoa_error *err) {
+static stoa_status step_on(const stoa_sst *table, const stoa_sst_key *key,
+                           stoa_sst_version *version, stoa_error *err) {
     stoa_sst_position *position = &version->position;
     version->is_found = false;
     if (++position->row == table->members[position->stripe].stripe.row_count) {
@@ -98,24 +98,52 @@ static stoa_status is_visible(const stoa_sst *table, const stoa_sst_position *po
     return STOA_OK;
 }
 
+/* The stripe that may have the key; -1: none. */
+static int64_t stripe_of(stoa_sst *table, const stoa_sst_key *key) {
+    if (!stoa_sst_may_contain(table, key->hash)) {
+        return -1;
+    }
+    const int64_t stripe = stoa_sst_find_stripe(table, key->bytes, key->size, key->number);
+    return stripe == table->summary.stripe_count ? -1 : stripe;
+}
+
+void stoa_sst_look_ahead(stoa_sst *table, const stoa_sst_key *key, int step, stoa_sst_hint *hint) {
+    const stoa_segment *keys;
+    if (step == 0) {
+        *hint = (stoa_sst_hint){.table = table};
+        if (table->filter.blocks != NULL) {
+            __builtin_prefetch(stoa_bloom_block(&table->filter, key->hash));
+        }
+        return;
+    }
+    if (step == 1) {
+        hint->stripe = stripe_of(table, key);
+        hint->is_known = true;
+    }
+    if (hint->stripe >= 0 && table->layout->key->is_number &&
+        stoa_stripe_segment_if_open(&table->members[hint->stripe].stripe, STOA_STRIPE_KEYS,
+                                    &keys)) {
+        stoa_segment_find_prefetch(keys, key->number, step - 1);
+    }
+}
+
 stoa_status stoa_sst_get(stoa_sst *table, const stoa_sst_key *key, uint64_t snapshot,
-                         stoa_sst_version *out, stoa_error *err) {
+                         const stoa_sst_hint *hint, stoa_sst_version *out, stoa_error *err) {
     bool sees = false;
     out->is_found = false;
-    if (!stoa_sst_may_contain(table, key->hash)) {
+    out->position.stripe = hint != NULL && hint->is_known ? hint->stripe : stripe_of(table, key);
+    if (out->position.stripe < 0) {
         return stoa_sst_check_map(table, err);
     }
-    STOA_TRY(stoa_sst_lower_bound(table, key->bytes, key->size, key->number, &out->position, err));
-    if (out->position.stripe < table->summary.stripe_count) {
-        STOA_TRY(has_key(table, key, &out->position, &out->is_found, err));
-    }
+    STOA_TRY(stoa_sst_find_row(table, key->bytes, key->size, key->number, &out->position, err));
+    STOA_TRY(has_key(table, key, &out->position, &out->is_found, err));
     while (out->is_found) {
         STOA_TRY(is_visible(table, &out->position, snapshot, &sees, err));
         if (sees) {
             STOA_TRY(read_operation(table, out, err));
             break;
         }
-        STOA_TRY(step(table, key, out, err));
+        STOA_TRY(step_on(table, key, out, err));
     }
     return stoa_sst_check_map(table, err);
 }
@@ -123,7 +151,7 @@ stoa_status stoa_sst_get(stoa_sst *table, const stoa_sst_key *key, uint64_t snap
 stoa_status stoa_sst_before(const stoa_sst *table, const stoa_sst_key *key,
                             stoa_sst_version *version, stoa_error *err) {
     STOA_ASSERT(version->is_found);
-    STOA_TRY(step(table, key, version, err));
+    STOA_TRY(step_on(table, key, version, err));
     if (version->is_found) {
         STOA_TRY(read_operation(table, version, err));
     }
@@ -228,4 +256,17 @@ stoa_status stoa_sst_cells(const stoa_sst *table, const stoa_sst_position *posit
         }
     }
     return stoa_sst_check_map(table, err);
+}
+
+void stoa_sst_cells_prefetch(const stoa_sst *table, const stoa_sst_position *position,
+                             const int32_t *columns, int32_t count) {
+    const stoa_stripe *stripe = &table->members[position->stripe].stripe;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t node = stripe->layout->column_nodes[columns[i]];
+        const int32_t number = node < 0 ? -1 : stripe->layout->nodes[node].value_segment;
+        const stoa_segment *values;
+        if (number >= 0 && stoa_stripe_segment_if_open(stripe, number, &values)) {
+            stoa_segment_prefetch(values, position->row);
+        }
+    }
 }

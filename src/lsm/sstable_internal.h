@@ -33,10 +33,13 @@ struct stoa_sst {
     stoa_sst_summary summary;
 };
 
-/// The first row whose key is not less, as stoa_sst_find. `number` is the key's, filled up with zeros,
-/// where keys are numbers.
-stoa_status stoa_sst_lower_bound(const stoa_sst *table, const uint8_t *key, size_t size,
-                                 uint64_t number, stoa_sst_position *out, stoa_error *err);
+/// The first stripe whose last key is not less. `number` is the key's, filled up with zeros, where keys are
+/// numbers.
+int64_t stoa_sst_find_stripe(const stoa_sst *table, const uint8_t *key, size_t size,
+                             uint64_t number);
+/// The first row in that stripe whose key is not less.
+stoa_status stoa_sst_find_row(const stoa_sst *table, const uint8_t *key, size_t size,
+                              uint64_t number, stoa_sst_position *position, stoa_error *err);
 
 /// Puts the file and the stripe before what went wrong.
 stoa_status stoa_sst_wrap(const stoa_sst *table, int64_t stripe, stoa_status status,

@@ -53,6 +53,14 @@ STOA_MUST_USE stoa_status stoa_stripe_segment(const stoa_stripe *stripe, int32_t
                                               uint32_t count, const stoa_segment **out,
                                               stoa_error *err);
 
+/// The same where it was opened before; false where it was not.
+static inline bool stoa_stripe_segment_if_open(const stoa_stripe *stripe, int32_t number,
+                                               const stoa_segment **out) {
+    const stoa_stripe_slot *slot = &stripe->slots[number];
+    *out = &slot->segment;
+    return atomic_load_explicit(&slot->state, memory_order_acquire) == 2;
+}
+
 /// The first row whose key is not less than `number` (keys that are numbers) or `key`; row_count when
 /// there is none.
 STOA_MUST_USE stoa_status stoa_stripe_find_number(const stoa_stripe *stripe, uint64_t number,

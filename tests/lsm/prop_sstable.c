@@ -296,7 +296,7 @@ static void check_versions(const struct rows *rows, stoa_sst *table, const stoa_
     stoa_error err;
     uint8_t number[8];
     size_t size;
-    assert_ok(stoa_sst_get(table, key, snapshot, &version, &err), err);
+    assert_ok(stoa_sst_get(table, key, snapshot, NULL, &version, &err), err);
     for (; expected < keys.count; expected++) {
         const uint8_t *bytes = stoa_keys_bytes(&rows->key, &keys, expected, number, &size);
         if (stoa_bytes_compare(bytes, size, key->bytes, key->size) != 0) {
@@ -338,7 +338,7 @@ static void check_gets(support_random *random, const struct rows *rows, stoa_sst
         const stoa_sst_key no_key = stoa_sst_key_of(&rows->key, other, size);
         stoa_sst_version version;
         stoa_error err;
-        assert_ok(stoa_sst_get(table, &no_key, snapshot, &version, &err), err);
+        assert_ok(stoa_sst_get(table, &no_key, snapshot, NULL, &version, &err), err);
         if (version.is_found) {
             const int64_t at = version.position.stripe * STRIPE_ROWS + version.position.row;
             const uint8_t *found = stoa_keys_bytes(&rows->key, &keys, at, number, &size);
