@@ -72,7 +72,11 @@ STOA_MUST_USE stoa_status stoa_segment_open(stoa_segment_type type, const uint8_
                                             stoa_error *err);
 
 /// Asks for the memory that reading a row is going to need, for those who read several segments.
-static inline void stoa_segment_prefetch(const stoa_segment *segment, uint32_t row) {
+///
+/// gcc takes a function that does nothing but prefetch for one without effects, and drops calls of it that
+/// are not inlined first.
+__attribute__((always_inline)) static inline void stoa_segment_prefetch(const stoa_segment *segment,
+                                                                        uint32_t row) {
     const size_t width = (size_t)segment->type.value_bytes;
     const stoa_frames *frames = &segment->frames;
     switch (segment->kind) {

@@ -143,17 +143,39 @@ bool stoa_sst_may_contain(stoa_sst *table, uint64_t hash) {
 
 /* ---- Search ---------------------------------------------------------------------------------- */
 
-int64_t stoa_sst_find_stripe(const stoa_sst *table, const uint8_t *key, size_t size,
-                             uint64_t number) {
-    int64_t low = 0, count = table->summary.stripe_count;
-    const bool is_number = table->layout->key->is_number;
+/* The first of `count` growing numbers that is not less than `number`. Nothing to predict: each step is a
+ * conditional move. */
+static int64_t lower_bound(const uint64_t *numbers, int64_t count, uint64_t number) {
+    const uint64_t *base = numbers;
+    if (count == 0) {
+        return 0;
+    }
+    while (count > 1) {
+        const int64_t half = count / 2;
+        base += base[half - 1] < number ? half : 0;
+        count -= half;
+    }
+    return base - numbers + (*base < number);
+}
+
+/* Keys of any length are compared by 8 bytes behind what all of the table begin with; those that agree in
+ * these, as a whole. */
+static int64_t find_stripe_of_bytes(const stoa_sst *table, const uint8_t *key, size_t size) {
+    const size_t common = table->common_size < size ? table->common_size : size;
+    const int order = common == 0 ? 0 : memcmp(table->members[0].first_key, key, common);
+    if (order != 0 || size < table->common_size) {
+        return order < 0 ? table->summary.stripe_count : 0;
+    }
+    const uint64_t prefix = stoa_key_prefix(key + common, size - common);
+    int64_t low = lower_bound(table->last_numbers, table->summary.stripe_count, prefix);
+    const int64_t behind = table->summary.stripe_count - low;
+    int64_t count = prefix == UINT64_MAX
+                        ? behind
+                        : lower_bound(table->last_numbers + low, behind, prefix + 1);
     while (count > 0) {
         const int64_t middle = low + count / 2;
         const stoa_sst_member *member = &table->members[middle];
-        const bool is_less = is_number ? table->last_numbers[middle] < number
-                                       : stoa_bytes_compare(member->last_key, member->last_key_size,
-                                                            key, size) < 0;
-        if (is_less) {
+        if (stoa_bytes_compare(member->last_key, member->last_key_size, key, size) < 0) {
             low = middle + 1;
             count -= count / 2 + 1;
         } else {
@@ -161,6 +183,14 @@ int64_t stoa_sst_find_stripe(const stoa_sst *table, const uint8_t *key, size_t s
         }
     }
     return low;
+}
+
+int64_t stoa_sst_find_stripe(const stoa_sst *table, const uint8_t *key, size_t size,
+                             uint64_t number) {
+    if (table->layout->key->is_number) {
+        return lower_bound(table->last_numbers, table->summary.stripe_count, number);
+    }
+    return table->summary.stripe_count == 0 ? 0 : find_stripe_of_bytes(table, key, size);
 }
 
 stoa_status stoa_sst_wrap(const stoa_sst *table, int64_t stripe, stoa_status status,

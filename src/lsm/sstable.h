@@ -190,8 +190,8 @@ typedef struct stoa_sst_version {
 } stoa_sst_version;
 
 /// The newest version of a key whose sequence number is at most `snapshot`. Ranges of deletions are not
-/// looked at. `hint` is of the same key and table, or NULL. A file's segments are checked when they are first used; after that nothing is locked or
-/// allocated.
+/// looked at. `hint` is of the same key and table, or NULL. Segments are checked when they are first used;
+/// after that nothing is locked or allocated.
 ///
 /// Errors   STOA_CORRUPT (with file and stripe), STOA_IO
 /// Threads  Any.

@@ -26,7 +26,9 @@ struct stoa_sst {
     uint32_t section_count;
     stoa_sst_member *members; /* a stripe each */
     stoa_stripe_slot *slots;
-    uint64_t *last_numbers; /* of keys that are numbers, a stripe each: searched first */
+    /* Of the last key of each stripe, searched first: the number, or 8 bytes behind the common ones. */
+    uint64_t *last_numbers;
+    size_t common_size; /* bytes that all keys begin with, of those that are no numbers */
     stoa_range_set ranges;
     stoa_bloom_filter filter;
     _Atomic uint8_t filter_state; /* a stoa_sst_filter_state */

@@ -295,10 +295,6 @@ static stoa_status read_directory(stoa_sst *table, stoa_error *err) {
                                     "an entry of the directory that does not hold together", err);
         }
         member->stripe.slots = table->slots + i * table->layout->segment_count;
-        if (table->layout->key->is_number) {
-            table->last_numbers[i] = stoa_key_get_number(member->last_key,
-                                                         (int32_t)member->last_key_size);
-        }
         offset += head.size;
         rows += head.row_count;
         deletes += head.delete_count;
@@ -309,6 +305,28 @@ static stoa_status read_directory(stoa_sst *table, stoa_error *err) {
                                 err);
     }
     return STOA_OK;
+}
+
+/* What the first and the last key have in common, all between them have. */
+static void index_last_keys(stoa_sst *table) {
+    const int64_t count = table->summary.stripe_count;
+    const bool is_number = table->layout->key->is_number;
+    const stoa_sst_member *first = table->members, *last = table->members + count - 1;
+    if (count > 0 && !is_number) {
+        while (table->common_size < first->first_key_size &&
+               table->common_size < last->last_key_size &&
+               first->first_key[table->common_size] == last->last_key[table->common_size]) {
+            table->common_size++;
+        }
+    }
+    for (int64_t i = 0; i < count; i++) {
+        const stoa_sst_member *member = &table->members[i];
+        table->last_numbers[i] = is_number
+                                     ? stoa_key_get_number(member->last_key,
+                                                           (int32_t)member->last_key_size)
+                                     : stoa_key_prefix(member->last_key + table->common_size,
+                                                       member->last_key_size - table->common_size);
+    }
 }
 
 /* ---- Ranges and the filter ------------------------------------------------------------------- */
@@ -394,6 +412,7 @@ static stoa_status open_table(stoa_sst *table, stoa_error *err) {
     STOA_TRY(read_sections(table, err));
     STOA_TRY(read_about(table, err));
     STOA_TRY(read_directory(table, err));
+    index_last_keys(table);
     STOA_TRY(read_ranges(table, err));
     STOA_TRY(find_filter(table, err));
     return table->is_mapped ? stoa_file_map_check(table->file, err) : STOA_OK;
