@@ -60,8 +60,12 @@ static stoa_status list_memtable(stoa_flush_rows *rows, stoa_memtable *table, st
     STOA_TRY(add_pieces(rows, table, err));
     STOA_TRY(stoa_memtable_order_of(table, &order, err));
     const stoa_status status = make_list(rows->pool, order->count, out, err);
-    for (int64_t i = 0; status == STOA_OK && i < order->count; i++) {
-        out->rows[i] = order->rows[i] + base;
+    uint64_t *next = out->rows;
+    for (int64_t i = 0; status == STOA_OK && i < order->chunk_count; i++) {
+        const stoa_memtable_chunk *chunk = order->chunks[i];
+        for (uint32_t row = 0; row < chunk->count; row++) {
+            *next++ = chunk->rows[row] + base;
+        }
     }
     stoa_memtable_order_close(order);
     return status;

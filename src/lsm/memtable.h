@@ -140,25 +140,37 @@ bool stoa_memtable_has_ranges(const stoa_memtable *table);
 void stoa_memtable_cells(const stoa_memtable *table, const stoa_memtable_row *row,
                          const int32_t *columns, int32_t count, stoa_cell *out);
 
+/* Rows that follow each other in an order; orders share them. */
+typedef struct stoa_memtable_chunk {
+    atomic_int references;
+    uint32_t count;
+    uint64_t rows[]; /* where they are; STOA_MEMTABLE_OLDER beside it */
+} stoa_memtable_chunk;
+#define STOA_MEMTABLE_OLDER (UINT64_C(1) << 63)
+
 /* All rows that were there, by key, versions of one key from the newest to the oldest. Counted. */
 typedef struct stoa_memtable_order {
     atomic_int references;
     stoa_pool *pool;
     int64_t count;
-    uint64_t *rows; /* see stoa_memtable_order_row; STOA_MEMTABLE_OLDER beside it */
+    int64_t chunk_count;
+    int64_t chunk_capacity;
+    int64_t *starts; /* of each chunk its first row */
+    stoa_memtable_chunk *chunks[];
 } stoa_memtable_order;
-#define STOA_MEMTABLE_OLDER (UINT64_C(1) << 63)
 
 /// The order of the rows that are there now, at least.
 STOA_MUST_USE stoa_status stoa_memtable_order_of(stoa_memtable *table, stoa_memtable_order **out,
                                                  stoa_error *err);
 void stoa_memtable_order_close(stoa_memtable_order *order);
+/// One row; finding it takes some steps.
 stoa_memtable_row stoa_memtable_order_row(const stoa_memtable *table,
                                           const stoa_memtable_order *order, int64_t index);
-/// Whether a row has the key of the one before it.
-static inline bool stoa_memtable_order_is_older(const stoa_memtable_order *order, int64_t index) {
-    return (order->rows[index] & STOA_MEMTABLE_OLDER) != 0;
-}
+/// Rows [first, first + count), which are there.
+void stoa_memtable_order_rows(const stoa_memtable *table, const stoa_memtable_order *order,
+                              int64_t first, int64_t count, stoa_memtable_row *out);
+/// Where one row is, with STOA_MEMTABLE_OLDER if it has the key of the one before it.
+uint64_t stoa_memtable_order_place(const stoa_memtable_order *order, int64_t index);
 
 /// The key of a row as bytes; of numbers they are put into `number`.
 const uint8_t *stoa_memtable_key(const stoa_memtable *table, const stoa_memtable_row *row,

@@ -1,326 +1,282 @@
-/* The order of rows: a radix sort over the first 8 bytes of keys, which are all of a key that is a
- * number; ties of longer keys are sorted by comparing them. Rows go in from the newest to the oldest
- * and the sort is stable, so that is how versions come out. Rows that came since the last time are
- * sorted by themselves and merged in.
- *
- * The highest bits in which keys differ decide first: what is left to do then lies in the cache, and
- * of a million keys it is little. */
-#include "lsm/memtable_internal.h"
+/* The order of rows, in chunks that orders share: rows that came since the last time are sorted by
+ * themselves and put into copies of the chunks that they belong to. So a scan after a single put costs a
+ * chunk, and the list of chunks, but not the table. */
+#include "lsm/memtable_sort.h"
 
-#include "lsm/key_bytes.h"
+enum { CHUNK_ROWS = 2048 };
 
-enum { DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS, INSERTION_MAX = 12, IN_CACHE_MAX = 1 << 14 };
+/* ---- Orders ---------------------------------------------------------------------------------- */
 
-/* A row while it is sorted. */
-struct item {
-    uint64_t number;
-    uint64_t place;
-};
-
-static uint64_t first_bytes(const stoa_memtable *table, const stoa_keys_view *keys, int64_t row) {
-    if (table->layout->key->is_number) {
-        return keys->numbers[row];
-    }
-    return stoa_key_prefix(keys->bytes + keys->offsets[row],
-                           keys->offsets[row + 1] - keys->offsets[row]);
+static size_t chunk_bytes(uint32_t capacity) {
+    return sizeof(stoa_memtable_chunk) + capacity * sizeof(uint64_t);
 }
 
-/* ---- Sorting --------------------------------------------------------------------------------- */
-
-static void sort_numbers(struct item *items, struct item *other, int64_t count);
-
-static void insertion_sort(struct item *items, int64_t count) {
-    for (int64_t i = 1; i < count; i++) {
-        const struct item item = items[i];
-        int64_t at = i;
-        for (; at > 0 && items[at - 1].number > item.number; at--) {
-            items[at] = items[at - 1];
-        }
-        items[at] = item;
-    }
+static size_t order_bytes(int64_t capacity) {
+    return sizeof(stoa_memtable_order) +
+           (size_t)capacity * (sizeof(stoa_memtable_chunk *) + sizeof(int64_t));
 }
 
-/* Moves items to `out` by the digit of 8 bits from bit `shift` on, in the order that they have; where
- * each digit ends is in `ends`. */
-static void distribute(const struct item *items, int64_t count, int shift, uint32_t ends[DIGITS],
-                       struct item *out) {
-    uint32_t counts[DIGITS] = {0};
-    uint32_t place = 0;
-    for (int64_t i = 0; i < count; i++) {
-        counts[items[i].number >> shift & (DIGITS - 1)]++;
-    }
-    for (int digit = 0; digit < DIGITS; digit++) {
-        ends[digit] = place;
-        place += counts[digit];
-    }
-    for (int64_t i = 0; i < count; i++) {
-        out[ends[items[i].number >> shift & (DIGITS - 1)]++] = items[i];
-    }
-}
-
-/* The highest bit in which two of the numbers differ; -1: none. */
-static int top_bit(const struct item *items, int64_t count) {
-    uint64_t different = 0;
-    for (int64_t i = 1; i < count; i++) {
-        different |= items[i].number ^ items[0].number;
-    }
-    return different == 0 ? -1 : 63 - __builtin_clzll(different);
-}
-
-/* Sorts items that are in order but for the bits below `shift`. */
-static void sort_rest(struct item *items, struct item *other, int64_t count, int shift) {
-    for (int64_t first = 0, end; shift > 0 && first < count; first = end) {
-        end = first + 1;
-        while (end < count && items[end].number >> shift == items[first].number >> shift) {
-            end++;
-        }
-        sort_numbers(items + first, other + first, end - first);
-    }
-}
-
-/* Stable. As deep as a number has digits. */
-static void sort_numbers(struct item *items, struct item *other, int64_t count) {
-    uint32_t ends[DIGITS];
-    if (count <= INSERTION_MAX) {
-        insertion_sort(items, count);
-        return;
-    }
-    const int top = top_bit(items, count);
-    if (top < DIGIT_BITS || count > IN_CACHE_MAX) {
-        const int shift = top < DIGIT_BITS ? 0 : top - DIGIT_BITS + 1;
-        if (top >= 0) {
-            distribute(items, count, shift, ends, other);
-            memcpy(items, other, (size_t)count * sizeof *items);
-            sort_rest(items, other, count, shift);
-        }
-        return;
-    }
-    const int shift = top < 2 * DIGIT_BITS ? 0 : top - 2 * DIGIT_BITS + 1;
-    distribute(items, count, shift, ends, other);
-    distribute(other, count, shift + DIGIT_BITS, ends, items);
-    sort_rest(items, other, count, shift);
-}
-
-/* By key, and newer rows (of greater places) first. */
-static int compare_items(const stoa_memtable *table, const struct item *left,
-                         const struct item *right) {
-    const stoa_memtable_row a = stoa_memtable_row_at(table, left->place);
-    const stoa_memtable_row b = stoa_memtable_row_at(table, right->place);
-    const int order = stoa_memtable_compare(table, &a, &b);
-    return order != 0 ? order : (left->place < right->place) - (left->place > right->place);
-}
-
-/* Merge sort of items whose first bytes are equal; `other` has room for as many. */
-static void sort_ties(const stoa_memtable *table, struct item *items, struct item *other,
-                      int64_t count) {
-    if (count <= INSERTION_MAX) {
-        for (int64_t i = 1; i < count; i++) {
-            const struct item item = items[i];
-            int64_t at = i;
-            for (; at > 0 && compare_items(table, &items[at - 1], &item) > 0; at--) {
-                items[at] = items[at - 1];
-            }
-            items[at] = item;
-        }
-        return;
-    }
-    const int64_t half = count / 2; /* so the depth is at most 24 */
-    sort_ties(table, items, other, half);
-    sort_ties(table, items + half, other + half, count - half);
-    memcpy(other, items, (size_t)count * sizeof *items);
-    int64_t left = 0, right = half;
-    for (int64_t i = 0; i < count; i++) {
-        const bool from_left = right == count || (left < half && compare_items(table, &other[left],
-                                                                               &other[right]) < 0);
-        items[i] = from_left ? other[left++] : other[right++];
-    }
-}
-
-/* Marks rows that have the key of the row before them. */
-static void mark_older(const stoa_memtable *table, struct item *items, int64_t count) {
-    const bool is_number = table->layout->key->is_number;
-    for (int64_t i = 1; i < count; i++) {
-        if (items[i].number != items[i - 1].number) {
-            continue;
-        }
-        const stoa_memtable_row a = stoa_memtable_row_at(table, items[i - 1].place);
-        const stoa_memtable_row b = stoa_memtable_row_at(table, items[i].place);
-        if (is_number || stoa_memtable_compare(table, &a, &b) == 0) {
-            items[i].place |= STOA_MEMTABLE_OLDER;
-        }
-    }
-}
-
-/* By key; `other` has room for as many. */
-static void sort_items(const stoa_memtable *table, struct item *items, struct item *other,
-                       int64_t count) {
-    sort_numbers(items, other, count);
-    for (int64_t first = 0, end; !table->layout->key->is_number && first < count; first = end) {
-        end = first + 1;
-        while (end < count && items[end].number == items[first].number) {
-            end++;
-        }
-        sort_ties(table, items + first, other + first, end - first);
-    }
-}
-
-/* ---- Rows ------------------------------------------------------------------------------------ */
-
-/* Rows between two cursors, and the digit that they are distributed by. */
-struct rows {
-    const stoa_memtable *table;
-    stoa_memtable_cursor from;
-    stoa_memtable_cursor to;
-    int64_t count;
-    int shift;
-    uint32_t ends[DIGITS]; /* of the items of each digit */
-    uint32_t most;         /* items of one digit */
-};
-
-static const stoa_keys_view *piece_rows(const struct rows *rows, uint32_t number, uint32_t *first,
-                                        uint32_t *end) {
-    *first = stoa_memtable_rows_between(rows->table, number, rows->from, rows->to, end);
-    return &stoa_memtable_holder_at(rows->table, number)->piece.keys;
-}
-
-static void find_digit(struct rows *rows) {
-    uint64_t any = 0, all = UINT64_MAX; /* bits that are 1 in some number, in every number */
-    uint32_t first, end;
-    rows->count = 0;
-    for (uint32_t number = rows->from.piece; number <= rows->to.piece; number++) {
-        const stoa_keys_view *keys = piece_rows(rows, number, &first, &end);
-        for (uint32_t row = first; row < end; row++) {
-            const uint64_t bytes = first_bytes(rows->table, keys, row);
-            any |= bytes;
-            all &= bytes;
-        }
-        rows->count += end - first;
-    }
-    const uint64_t different = any & ~all;
-    const int top = different == 0 ? 0 : 63 - __builtin_clzll(different);
-    rows->shift = top < DIGIT_BITS ? 0 : top - DIGIT_BITS + 1;
-}
-
-/* How many rows have each digit: `ends` is where they begin, as long as none was put there. */
-static void count_digits(struct rows *rows) {
-    uint32_t counts[DIGITS] = {0};
-    uint32_t first, end, place = 0;
-    for (uint32_t number = rows->from.piece; number <= rows->to.piece; number++) {
-        const stoa_keys_view *keys = piece_rows(rows, number, &first, &end);
-        for (uint32_t row = first; row < end; row++) {
-            counts[first_bytes(rows->table, keys, row) >> rows->shift & (DIGITS - 1)]++;
-        }
-    }
-    rows->most = 0;
-    for (int digit = 0; digit < DIGITS; digit++) {
-        rows->most = counts[digit] > rows->most ? counts[digit] : rows->most;
-        rows->ends[digit] = place;
-        place += counts[digit];
-    }
-}
-
-/* Newest first. */
-static void distribute_rows(struct rows *rows, struct item *out) {
-    uint32_t first, end;
-    for (uint32_t number = rows->to.piece + 1; number-- > rows->from.piece;) {
-        const stoa_keys_view *keys = piece_rows(rows, number, &first, &end);
-        for (uint32_t row = end; row-- > first;) {
-            const uint64_t bytes = first_bytes(rows->table, keys, row);
-            const uint64_t digit = bytes >> rows->shift & (DIGITS - 1);
-            out[rows->ends[digit]++] = (struct item){bytes, stoa_memtable_place(number, row)};
-        }
-    }
-}
-
-/* `items` has room for all, and for the most that have one digit behind them. */
-static void sort_rows(struct rows *rows, struct item *items) {
-    distribute_rows(rows, items);
-    for (int digit = 0; digit < DIGITS; digit++) {
-        const int64_t first = digit == 0 ? 0 : rows->ends[digit - 1];
-        sort_items(rows->table, items + first, items + rows->count, rows->ends[digit] - first);
-    }
-    mark_older(rows->table, items, rows->count);
-}
-
-/* ---- The order ------------------------------------------------------------------------------- */
-
-void stoa_memtable_order_close(stoa_memtable_order *order) {
-    if (atomic_fetch_sub_explicit(&order->references, 1, memory_order_acq_rel) == 1) {
-        stoa_pool_free(order->pool, order->rows, (size_t)(order->count + 1) * sizeof *order->rows);
-        stoa_pool_free(order->pool, order, sizeof *order);
-    }
-}
-
-stoa_memtable_row stoa_memtable_order_row(const stoa_memtable *table,
-                                          const stoa_memtable_order *order, int64_t index) {
-    return stoa_memtable_row_at(table, order->rows[index]);
-}
-
-static stoa_status create_order(stoa_pool *pool, int64_t count, stoa_memtable_order **out,
+static stoa_status create_order(stoa_pool *pool, int64_t capacity, stoa_memtable_order **out,
                                 stoa_error *err) {
-    void *memory = NULL, *rows = NULL;
-    STOA_TRY(stoa_pool_allocate(pool, sizeof(stoa_memtable_order), &memory, err));
-    const stoa_status status = stoa_pool_allocate(pool, (size_t)(count + 1) * sizeof(uint64_t),
-                                                  &rows, err);
-    if (status != STOA_OK) {
-        stoa_pool_free(pool, memory, sizeof(stoa_memtable_order));
-        return status;
-    }
+    void *memory = NULL;
+    STOA_TRY(stoa_pool_allocate(pool, order_bytes(capacity), &memory, err));
     stoa_memtable_order *order = memory;
-    *order = (stoa_memtable_order){.pool = pool, .count = count, .rows = rows};
+    *order = (stoa_memtable_order){.pool = pool, .chunk_capacity = capacity};
     atomic_init(&order->references, 1);
+    order->starts = (int64_t *)(void *)(order->chunks + capacity);
     *out = order;
     return STOA_OK;
 }
 
-/* The new rows are newer than all before, so of equal keys they come first: then the first of the old
- * ones is older than they are. */
-static void merge(const stoa_memtable *table, const stoa_memtable_order *before,
-                  const struct item *added, int64_t count, uint64_t *out) {
-    int64_t old = 0, new = 0;
-    uint64_t mark = 0; /* of the next old row */
-    while (old < before->count && new < count) {
-        const stoa_memtable_row a = stoa_memtable_row_at(table, before->rows[old]);
-        const stoa_memtable_row b = stoa_memtable_row_at(table, added[new].place);
-        const int order = stoa_memtable_compare(table, &a, &b);
-        if (order < 0) {
-            *out++ = before->rows[old++] | mark;
-            mark = 0;
-        } else {
-            *out++ = added[new ++].place;
-            mark = order == 0 ? STOA_MEMTABLE_OLDER : 0;
+static void add_chunk(stoa_memtable_order *order, stoa_memtable_chunk *chunk) {
+    STOA_ASSERT(order->chunk_count < order->chunk_capacity);
+    order->starts[order->chunk_count] = order->count;
+    order->chunks[order->chunk_count++] = chunk;
+    order->count += chunk->count;
+}
+
+void stoa_memtable_order_close(stoa_memtable_order *order) {
+    if (atomic_fetch_sub_explicit(&order->references, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    for (int64_t i = 0; i < order->chunk_count; i++) {
+        stoa_memtable_chunk *chunk = order->chunks[i];
+        if (atomic_fetch_sub_explicit(&chunk->references, 1, memory_order_acq_rel) == 1) {
+            stoa_pool_free(order->pool, chunk, chunk_bytes(chunk->count));
         }
     }
-    for (; old < before->count; mark = 0) {
-        *out++ = before->rows[old++] | mark;
+    stoa_pool_free(order->pool, order, order_bytes(order->chunk_capacity));
+}
+
+/* The chunk that holds a row. */
+static int64_t chunk_of(const stoa_memtable_order *order, int64_t index) {
+    int64_t low = 0, count = order->chunk_count;
+    while (count > 1) {
+        const int64_t half = count / 2;
+        low += order->starts[low + half] <= index ? half : 0;
+        count -= half;
     }
-    while (new < count) {
-        *out++ = added[new ++].place;
+    return low;
+}
+
+uint64_t stoa_memtable_order_place(const stoa_memtable_order *order, int64_t index) {
+    const int64_t chunk = chunk_of(order, index);
+    return order->chunks[chunk]->rows[index - order->starts[chunk]];
+}
+
+stoa_memtable_row stoa_memtable_order_row(const stoa_memtable *table,
+                                          const stoa_memtable_order *order, int64_t index) {
+    return stoa_memtable_row_at(table, stoa_memtable_order_place(order, index));
+}
+
+void stoa_memtable_order_rows(const stoa_memtable *table, const stoa_memtable_order *order,
+                              int64_t first, int64_t count, stoa_memtable_row *out) {
+    for (int64_t chunk = chunk_of(order, first); count > 0; chunk++) {
+        const stoa_memtable_chunk *rows = order->chunks[chunk];
+        int64_t at = first - order->starts[chunk];
+        for (; at < rows->count && count > 0; at++, first++, count--) {
+            *out++ = stoa_memtable_row_at(table, rows->rows[at]);
+        }
     }
 }
 
+/* ---- Where rows belong ------------------------------------------------------------------------ */
+
+/* An order and the sorted rows that come into it. Once its place is known, an item's number is that:
+ * SAME_KEY, and the row of the chunk that it comes before. */
+struct extension {
+    const stoa_memtable *table;
+    const stoa_memtable_order *before;
+    stoa_memtable_item *items;
+    int64_t count;
+    stoa_memtable_order *after;
+};
+static const uint64_t SAME_KEY = UINT64_C(1) << 63;
+
+/* The key of a row against an item's, whose number is its key's yet: -1, 0 or 1. */
+static int compare(const struct extension *all, uint64_t place, const stoa_memtable_item *item) {
+    const stoa_memtable_row row = stoa_memtable_row_at(all->table, place);
+    if (all->table->layout->key->is_number) {
+        const uint64_t number = row.piece->keys.numbers[row.row];
+        return (number > item->number) - (number < item->number);
+    }
+    const stoa_memtable_row other = stoa_memtable_row_at(all->table, item->place);
+    return stoa_memtable_compare(all->table, &row, &other);
+}
+
+/* The last chunk from `chunk` on that begins with a lesser key; `chunk` where none of the others does.
+ * Steps grow, so that what lies near costs little. */
+static int64_t find_chunk(const struct extension *all, int64_t chunk,
+                          const stoa_memtable_item *item) {
+    const stoa_memtable_order *before = all->before;
+    int64_t step = 1;
+    while (chunk + step < before->chunk_count &&
+           compare(all, before->chunks[chunk + step]->rows[0], item) < 0) {
+        chunk += step;
+        step *= 2;
+    }
+    for (; step > 0; step /= 2) {
+        if (chunk + step < before->chunk_count &&
+            compare(all, before->chunks[chunk + step]->rows[0], item) < 0) {
+            chunk += step;
+        }
+    }
+    return chunk;
+}
+
+/* The first row of the chunk, from `row` on, whose key is not less; the chunk's count where there is
+ * none. */
+static uint32_t find_row(const struct extension *all, const stoa_memtable_chunk *chunk,
+                         uint32_t row, const stoa_memtable_item *item) {
+    uint32_t step = 1;
+    while (row + step <= chunk->count && compare(all, chunk->rows[row + step - 1], item) < 0) {
+        row += step;
+        step *= 2;
+    }
+    for (; step > 0; step /= 2) {
+        if (row + step <= chunk->count && compare(all, chunk->rows[row + step - 1], item) < 0) {
+            row += step;
+        }
+    }
+    return row;
+}
+
+/* Places the items from `first` on that belong to one chunk, `*chunk` or a later one, from `*row` on;
+ * returns their end. */
+static int64_t place_items(const struct extension *all, int64_t first, int64_t *chunk) {
+    const stoa_memtable_order *before = all->before;
+    int64_t next = first;
+    uint32_t row = 0;
+    *chunk = find_chunk(all, *chunk, &all->items[first]);
+    for (; next < all->count; next++) {
+        stoa_memtable_item *item = &all->items[next];
+        if (next > first && find_chunk(all, *chunk, item) != *chunk) {
+            break;
+        }
+        row = find_row(all, before->chunks[*chunk], row, item);
+        if (row == before->chunks[*chunk]->count && *chunk + 1 < before->chunk_count) {
+            if (next > first) {
+                break;
+            }
+            ++*chunk; /* it comes before the first row of the next one */
+            row = 0;
+        }
+        const bool is_same = row < before->chunks[*chunk]->count &&
+                             compare(all, before->chunks[*chunk]->rows[row], item) == 0;
+        item->number = (is_same ? SAME_KEY : 0) | row;
+    }
+    return next;
+}
+
+/* ---- Making orders ---------------------------------------------------------------------------- */
+
+/* Where rows of new chunks are put, which are as many as there is room for. */
+struct writer {
+    stoa_memtable_chunk **chunk;
+    uint32_t at;
+};
+
+static void put(struct writer *writer, uint64_t row) {
+    if (writer->at == (*writer->chunk)->count) {
+        writer->chunk++;
+        writer->at = 0;
+    }
+    (*writer->chunk)->rows[writer->at++] = row;
+}
+
+/* Chunks for so many rows, to be filled. */
+static stoa_status make_chunks(struct extension *all, int64_t rows, struct writer *writer,
+                               stoa_error *err) {
+    stoa_memtable_order *after = all->after;
+    const int64_t parts = (rows + CHUNK_ROWS - 1) / CHUNK_ROWS;
+    *writer = (struct writer){.chunk = after->chunks + after->chunk_count};
+    for (int64_t i = 0; i < parts; i++) {
+        const uint32_t count = (uint32_t)(rows * (i + 1) / parts - rows * i / parts);
+        void *memory = NULL;
+        STOA_TRY(stoa_pool_allocate(after->pool, chunk_bytes(count), &memory, err));
+        stoa_memtable_chunk *chunk = memory;
+        atomic_init(&chunk->references, 1);
+        chunk->count = count;
+        add_chunk(after, chunk);
+    }
+    return STOA_OK;
+}
+
+/* New items are newer than all rows: of equal keys they come first, and the first of the old ones is
+ * older than they are. */
+static stoa_status merge_chunk(struct extension *all, const stoa_memtable_chunk *chunk,
+                               int64_t first, int64_t end, stoa_error *err) {
+    const uint32_t old_count = chunk == NULL ? 0 : chunk->count;
+    struct writer writer;
+    uint32_t old = 0;
+    uint64_t mark = 0; /* of the next old row */
+    STOA_TRY(make_chunks(all, (int64_t)old_count + end - first, &writer, err));
+    for (int64_t i = first; i < end; i++) {
+        const stoa_memtable_item *item = &all->items[i];
+        for (; chunk != NULL && old < (uint32_t)item->number; mark = 0) {
+            put(&writer, chunk->rows[old++] | mark);
+        }
+        put(&writer, item->place);
+        mark = chunk != NULL && (item->number & SAME_KEY) != 0 ? STOA_MEMTABLE_OLDER : 0;
+    }
+    for (; old < old_count; mark = 0) {
+        put(&writer, chunk->rows[old++] | mark);
+    }
+    return STOA_OK;
+}
+
+static void share_chunks(struct extension *all, int64_t first, int64_t end) {
+    for (int64_t i = first; i < end; i++) {
+        stoa_memtable_chunk *chunk = all->before->chunks[i];
+        atomic_fetch_add_explicit(&chunk->references, 1, memory_order_relaxed);
+        add_chunk(all->after, chunk);
+    }
+}
+
+static stoa_status merge(struct extension *all, stoa_error *err) {
+    const stoa_memtable_order *before = all->before;
+    int64_t shared = 0; /* chunks before it are in the new order */
+    int64_t chunk = 0;
+    if (before->chunk_count == 0) {
+        return merge_chunk(all, NULL, 0, all->count, err);
+    }
+    for (int64_t first = 0, end; first < all->count; first = end) {
+        end = place_items(all, first, &chunk);
+        share_chunks(all, shared, chunk);
+        STOA_TRY(merge_chunk(all, before->chunks[chunk], first, end, err));
+        shared = chunk + 1;
+    }
+    share_chunks(all, shared, before->chunk_count);
+    return STOA_OK;
+}
+
+/* A chunk that gets rows becomes one more for every CHUNK_ROWS of them, begun ones included. */
+static int64_t most_chunks(int64_t chunks, int64_t added) {
+    const int64_t more = chunks + added / CHUNK_ROWS + 1;
+    return chunks + (added < more ? added : more);
+}
+
 static stoa_status extend(stoa_memtable *table, stoa_memtable_cursor end, stoa_error *err) {
-    struct rows rows = {.table = table, .from = table->order_end, .to = end};
-    void *memory = NULL;
-    stoa_memtable_order *order = NULL;
-    find_digit(&rows);
-    if (rows.count > UINT32_MAX) {
-        return stoa_fail(err, STOA_LIMIT, "expected at most 2^32 rows in memory");
+    stoa_memtable_sorted sorted;
+    stoa_status status = STOA_OK;
+    struct extension all = {.table = table, .before = table->order};
+    STOA_CHECK(stoa_memtable_sort(table, table->order_end, end, &sorted, err));
+    all.items = sorted.items;
+    all.count = sorted.count;
+    STOA_CHECK(create_order(table->pool, most_chunks(all.before->chunk_count, all.count),
+                            &all.after, err));
+    STOA_CHECK(merge(&all, err));
+    stoa_memtable_count_bytes(table, (size_t)all.count * sizeof(uint64_t));
+    stoa_memtable_order_close(table->order);
+    table->order = all.after;
+    table->order_end = end;
+    all.after = NULL;
+
+done:
+    if (all.after != NULL) {
+        stoa_memtable_order_close(all.after);
     }
-    count_digits(&rows);
-    const size_t bytes = ((size_t)rows.count + rows.most) * sizeof(struct item);
-    STOA_TRY(stoa_pool_allocate(table->pool, bytes, &memory, err));
-    const stoa_status status = create_order(table->pool, table->order->count + rows.count, &order,
-                                            err);
-    if (status == STOA_OK) {
-        sort_rows(&rows, memory);
-        merge(table, table->order, memory, rows.count, order->rows);
-        stoa_memtable_order_close(table->order);
-        stoa_memtable_count_bytes(table, (size_t)rows.count * sizeof *order->rows);
-        table->order = order;
-        table->order_end = end;
-    }
-    stoa_pool_free(table->pool, memory, bytes);
+    stoa_memtable_sorted_release(table, &sorted);
     return status;
 }
 
