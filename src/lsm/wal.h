@@ -37,19 +37,27 @@ typedef stoa_status (*stoa_wal_replay)(void *user, stoa_wal_position end, const 
 ///
 /// Errors   STOA_CORRUPT  a record that was whole once is damaged: with segment and byte
 ///          STOA_UNSUPPORTED  a newer format, or a file system without writable maps
+///          STOA_CONFLICT     read-only: segments were released meanwhile; see stoa_wal_follow
 ///          STOA_IO, STOA_NO_MEMORY, and what `replay` answers
 /// Owns     `options` is copied, texts too. The caller closes it.
 STOA_MUST_USE stoa_status stoa_wal_open(const stoa_wal_options *options, uint64_t first_segment,
                                         stoa_wal_replay replay, void *user, stoa_wal **out,
                                         stoa_error *err);
-/// A read-only log: what was added since it was opened or followed last.
+/// A read-only log: what was added since it was opened or followed last. Who knows that segments are
+/// not needed any more which it has not read to their end opens the log again: they may be gone.
+///
+/// Errors   STOA_CONFLICT  a segment was released before all of it was read: open again, from the first
+///                         one that is needed now
+///          STOA_CORRUPT, STOA_IO, STOA_NO_MEMORY, and what `replay` answers
+/// Threads  One at a time.
 STOA_MUST_USE stoa_status stoa_wal_follow(stoa_wal *log, stoa_wal_replay replay, void *user,
                                           stoa_error *err);
 /// Does not sync. NULL is allowed.
 void stoa_wal_close(stoa_wal *log);
 
 /// Room for one record of `size` bytes, which the caller fills before stoa_wal_commit: so that a record
-/// is encoded where it will lie. Only one is open at a time.
+/// is encoded where it will lie. Only one is open at a time; one that is not committed is given up by the
+/// next.
 ///
 /// Errors   STOA_LIMIT  more than a segment may hold (1 GiB); larger ones than segment_bytes get a
 ///                      segment of their own
@@ -59,7 +67,8 @@ STOA_MUST_USE stoa_status stoa_wal_reserve(stoa_wal *log, size_t size, uint8_t *
                                            stoa_error *err);
 /// Ends the record (its checksum) and gives its end. From here on it survives the process.
 stoa_wal_position stoa_wal_commit(stoa_wal *log);
-/// The next record goes into a new segment, whose number it gives: what was logged so far lies below.
+/// The next record goes into a new segment, whose number it gives: what was logged so far lies below. The
+/// segment is begun with that record.
 STOA_MUST_USE stoa_status stoa_wal_rotate(stoa_wal *log, uint64_t *out_segment, stoa_error *err);
 
 /// Returns when all up to `position` survives the machine. Who waits at the same time is one group;
@@ -71,9 +80,17 @@ STOA_MUST_USE stoa_status stoa_wal_sync(stoa_wal *log, stoa_wal_position positio
 /// The end of what was committed last.
 stoa_wal_position stoa_wal_end(const stoa_wal *log);
 
-/// Segments below `segment` are not needed any more. Any thread; not under the commit lock.
+/// Segments below `segment` are not needed any more, and no later open asks for them. Any thread; not
+/// under the commit lock.
+///
+/// Errors   STOA_IO  a file that nobody needs could not be removed; the next open tries again
 STOA_MUST_USE stoa_status stoa_wal_release(stoa_wal *log, uint64_t segment, stoa_error *err);
-/// Makes the next segment ready, where it is not; so that no append waits for it. Any thread.
+/// Whether it is time for stoa_wal_prepare: the segment is half full, and no next one ready. Any thread.
+bool stoa_wal_wants_prepare(stoa_wal *log);
+/// Makes the next segment ready, where it is not; so that no append waits for it. Any thread; takes
+/// milliseconds, and is to run in the background.
+///
+/// Errors   STOA_IO  no space; nothing changed
 STOA_MUST_USE stoa_status stoa_wal_prepare(stoa_wal *log, stoa_error *err);
 
 typedef struct stoa_wal_figures {
