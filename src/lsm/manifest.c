@@ -86,8 +86,7 @@ stoa_status stoa_manifest_append(stoa_manifest *manifest, const stoa_manifest_ed
     STOA_TRY(stoa_manifest_change_prepare(&change, &manifest->contents, edit, err));
     const stoa_status status = manifest->writer.file == NULL
                                    ? begin_log(manifest, edit, err)
-                                   : stoa_manifest_writer_add(&manifest->writer,
-                                                              manifest->place.context.pool,
+                                   : stoa_manifest_writer_add(&manifest->writer, &manifest->place,
                                                               manifest->number, edit, err);
     if (status != STOA_OK) {
         stoa_manifest_change_drop(&change, manifest->place.context.pool);

@@ -68,8 +68,10 @@ STOA_MUST_USE stoa_status stoa_manifest_writer_create(
 STOA_MUST_USE stoa_status stoa_manifest_writer_open(stoa_manifest_writer *writer,
                                                     const stoa_manifest_place *place,
                                                     const stoa_manifest_log *log, stoa_error *err);
-/// Adds an edit, durably. On error what the file holds behind the last one is not known.
-STOA_MUST_USE stoa_status stoa_manifest_writer_add(stoa_manifest_writer *writer, stoa_pool *pool,
+/// Adds an edit, durably. On error what the file holds behind the last one is not known, and the writer
+/// is closed (but for STOA_LIMIT and STOA_NO_MEMORY before anything was written).
+STOA_MUST_USE stoa_status stoa_manifest_writer_add(stoa_manifest_writer *writer,
+                                                   const stoa_manifest_place *place,
                                                    uint64_t number, const stoa_manifest_edit *edit,
                                                    stoa_error *err);
 void stoa_manifest_writer_close(stoa_manifest_writer *writer);

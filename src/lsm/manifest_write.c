@@ -116,9 +116,25 @@ stoa_status stoa_manifest_writer_open(stoa_manifest_writer *writer,
     return status;
 }
 
-stoa_status stoa_manifest_writer_add(stoa_manifest_writer *writer, stoa_pool *pool, uint64_t number,
-                                     const stoa_manifest_edit *edit, stoa_error *err) {
-    stoa_buffer bytes = {.pool = pool};
+/* An edit that failed may be in the file as far as this machine knows, while the disk does not have
+ * it: whoever opens the manifest next is not to find it and believe it. Where this fails too, they may.
+ * A handle whose sync failed does nothing any more, so this takes another. */
+static void take_back(const stoa_manifest_place *place, uint64_t number, uint64_t size) {
+    stoa_file *file = NULL;
+    char *uri = NULL;
+    if (stoa_manifest_uri(place, number, &uri, NULL) == STOA_OK &&
+        stoa_vfs_open(place->file_systems, uri, STOA_OPEN_APPEND, &place->context, &file, NULL) ==
+            STOA_OK) {
+        STOA_IGNORE(stoa_file_truncate(file, size, NULL));
+    }
+    stoa_file_close(file);
+    stoa_pool_free_string(place->context.pool, uri);
+}
+
+stoa_status stoa_manifest_writer_add(stoa_manifest_writer *writer, const stoa_manifest_place *place,
+                                     uint64_t number, const stoa_manifest_edit *edit,
+                                     stoa_error *err) {
+    stoa_buffer bytes = {.pool = place->context.pool};
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_manifest_edit_encode(edit, number, writer->record_count + 1, &bytes, err));
     status = stoa_file_write(writer->file, bytes.data, bytes.size, err);
@@ -126,9 +142,8 @@ stoa_status stoa_manifest_writer_add(stoa_manifest_writer *writer, stoa_pool *po
         status = stoa_file_sync(writer->file, err);
     }
     if (status != STOA_OK) {
-        /* Where that works, nobody who opens the manifest later finds the edit. */
-        STOA_IGNORE(stoa_file_truncate(writer->file, writer->size, NULL));
         stoa_manifest_writer_close(writer);
+        take_back(place, number, writer->size);
         goto done;
     }
     writer->record_count++;

@@ -406,6 +406,21 @@ static void a_failed_sync_begins_a_new_log(void **state) {
     fixture_close(fixture);
 }
 
+static void an_edit_that_failed_is_not_found_later(void **state) {
+    struct fixture *fixture = fixture_open();
+    const stoa_manifest_edit edit = {.flushed_sequence = 5000};
+    (void)state;
+    assert_ok(open_manifest(fixture, DIRECTORY, false, false), fixture->err);
+    stoa_fault_plan(fixture->base.fault,
+                    &(stoa_fault_options){.fail_at = 1, .call = STOA_FAULT_SYNC});
+    assert_fails(stoa_manifest_append(fixture->manifest, &edit, &fixture->err), STOA_IO, NULL,
+                 fixture->err);
+    close_manifest(fixture);
+    assert_ok(open_manifest(fixture, DIRECTORY, false, false), fixture->err);
+    assert_true(says(fixture, EDITS));
+    fixture_close(fixture);
+}
+
 static void long_logs_are_begun_anew(void **state) {
     struct fixture *fixture = fixture_open();
     stoa_file_info info;
@@ -530,6 +545,7 @@ int main(void) {
         cmocka_unit_test(current_says_a_name_or_nothing_is_opened),
         cmocka_unit_test(nothing_is_made_that_was_not_asked_for),
         cmocka_unit_test(a_failed_sync_begins_a_new_log),
+        cmocka_unit_test(an_edit_that_failed_is_not_found_later),
         cmocka_unit_test(long_logs_are_begun_anew),
         cmocka_unit_test(a_half_written_record_is_not_there_yet),
         cmocka_unit_test(one_process_writes_and_its_death_gives_the_lock_back),
