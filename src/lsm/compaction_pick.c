@@ -11,6 +11,8 @@ enum {
     LEVEL0_FILES = 4,
     LEVEL0_SLOW = 20,
     LEVEL0_STOP = 36,
+    LEVEL0_PATIENCE = 3,
+    LEVEL0_SHARE = 4,
     LEVEL1_MEMTABLES = 10,
     LEVEL_FACTOR = 10,
     SPACE_PERCENT = 200,
@@ -155,6 +157,18 @@ static int64_t idle_files(const stoa_level *level) {
     return count;
 }
 
+/* A merge of level 0 writes what it overlaps in level 1 too, mostly all of it. So where level 1 is large
+ * the merge waits for more files, up to LEVEL0_PATIENCE times as many. */
+static double level0_wanted(const stoa_version *version, const stoa_compaction_policy *policy) {
+    const stoa_level *levels = version->levels;
+    const double most = (double)policy->level0_files * LEVEL0_PATIENCE;
+    const double share = (double)levels[1].bytes / LEVEL0_SHARE;
+    const double files = levels[0].bytes == 0
+                             ? 0
+                             : share * (double)levels[0].count / (double)levels[0].bytes;
+    return files < policy->level0_files ? policy->level0_files : files < most ? files : most;
+}
+
 static void need_of_levels(const stoa_version *version, const stoa_compaction_policy *policy,
                            stoa_compaction_need *out) {
     for (int32_t i = 1; i < STOA_LEVELS - 1; i++) {
@@ -177,9 +191,11 @@ void stoa_compaction_need_of(const stoa_version *version, const stoa_compaction_
     if (policy->style == STOA_COMPACTION_FIFO) {
         return;
     }
-    out->scores[0] = (double)idle / policy->level0_files;
-    out->due_bytes = idle >= policy->level0_files ? idle_bytes(&version->levels[0]) : 0;
-    if (policy->style == STOA_COMPACTION_LEVELED) {
+    const bool is_leveled = policy->style == STOA_COMPACTION_LEVELED;
+    out->scores[0] = (double)idle /
+                     (is_leveled ? level0_wanted(version, policy) : policy->level0_files);
+    out->due_bytes = out->scores[0] >= 1 ? idle_bytes(&version->levels[0]) : 0;
+    if (is_leveled) {
         need_of_levels(version, policy, out);
     }
     for (int32_t i = 1; i < STOA_LEVELS; i++) {

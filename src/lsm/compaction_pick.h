@@ -47,7 +47,8 @@ const char *stoa_compaction_reason_name(stoa_compaction_reason reason);
 typedef struct stoa_compaction_policy {
     stoa_compaction_style style;
     uint64_t fifo_bytes;     /* 0: any */
-    int32_t level0_files;    /* from so many on they are merged; tiered: runs */
+    int32_t level0_files;    /* from so many on they are merged, later where that
+                                level 1 is large; tiered: runs */
     int32_t level0_slow;     /* … writers are slowed down */
     int32_t level0_stop;     /* … writers wait */
     uint64_t level1_bytes;   /* that level 1 may have */

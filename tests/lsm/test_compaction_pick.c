@@ -144,6 +144,10 @@ static void leveled_merges_level_0_by_files(void **state) {
         {"0:a-b*5 0:b-d*5 0:e-f*5 0:g-h*5", "merge 0>1: 1 2", STOA_COMPACTION_LEVEL0_FILES},
         /* of groups that do not overlap, the one with more files */
         {"0:a-c 0:b-d 0:h-i 0:h-j 0:i-j", "merge 0>1: 3 4 5", STOA_COMPACTION_LEVEL0_FILES},
+        /* where level 1 is large it is not rewritten for a few small ones */
+        {"1:a-z*99 0:a-b*2 0:a-b*2 0:a-b*2 0:a-b*2 0:a-b*2", "", 0},
+        {"1:a-z*80 0:a-b*4 0:a-b*4 0:a-b*4 0:a-b*4 0:a-b*4", "merge 0>1: 1 2 3 4 5 6",
+         STOA_COMPACTION_LEVEL0_FILES},
         /* newer files wait for those at work, others do not */
         {"0:a-c! 0:b-d 0:d-e 0:a-e 0:b-f", "", 0},
         {"0:a-c! 0:b-d 0:h-j 0:i-k 0:j-l 0:k-l", "merge 0>1: 3 4 5 6",
