@@ -21,7 +21,7 @@ typedef struct stoa_compaction_options {
     stoa_fs_registry *file_systems;
     const char *directory;
     stoa_definition *definition;
-    const stoa_merge_programs *programs; /* NULL: none */
+    stoa_merge_programs *programs; /* NULL: none */
     /* All numbers that somebody reads at, ascending; behind them the newest commit when the list was made,
      * also where a snapshot has the same number. */
     const uint64_t *snapshots;
@@ -49,7 +49,7 @@ typedef struct stoa_compaction_figures {
     int64_t filtered;
     int64_t range_count;  /* of keys, that ran beside each other */
     int64_t duration_ns;  /* from begin to end */
-    int64_t processor_ns; /* of all threads */
+    int64_t processor_ns; /* of those who merge; of one range, others encode beside them */
     int64_t rate_wait_ns; /* of all threads, for the limiter */
 } stoa_compaction_figures;
 
