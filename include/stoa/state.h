@@ -93,6 +93,147 @@ typedef struct stoa_state_options {
     void *clock_user;
 } stoa_state_options;
 
+/* ---- Writing -----------------------------------------------------------------------------------
+ *
+ * Every write is visible when the call returns, and survives what its durability says. On error
+ * nothing of it happened, unless the error is of the sync (STOA_IO, after which the table takes no
+ * more writes until it is opened anew).
+ *
+ * Errors   STOA_INVALID      a value that does not fit its column (named), a null in the key or in a
+ *                            required column, a table that was dropped, a database opened read-only
+ *          STOA_UNSUPPORTED  a row of cells for a table with nested columns
+ *          STOA_LIMIT        a key of more than 64 KiB, one write of more than 1 GiB, or no memory left
+ *                            in the pool
+ *          STOA_IO           the log or a flush fails (a full disk, say): a later write tries again */
+
+/// One row: a cell for each column, in the order of the schema.
+STOA_API STOA_MUST_USE stoa_status stoa_state_put(stoa_state *state, const stoa_cell *row,
+                                                  stoa_durability durability, stoa_error *err);
+/// Operands of the columns' merge operators, with the key; a null operand changes nothing. A key that
+/// is not there becomes a row of the operands.
+STOA_API STOA_MUST_USE stoa_status stoa_state_merge(stoa_state *state, const stoa_cell *row,
+                                                    stoa_durability durability, stoa_error *err);
+/// The row with this key, in the order of the key's columns; no error when there is none.
+STOA_API STOA_MUST_USE stoa_status stoa_state_delete(stoa_state *state, const stoa_cell *key,
+                                                     stoa_durability durability, stoa_error *err);
+/// All rows whose keys are not less than the first `from_count` parts `from` and less than `to`; a
+/// count of 0 is the first key, or behind the last.
+STOA_API STOA_MUST_USE stoa_status stoa_state_delete_range(stoa_state *state, const stoa_cell *from,
+                                                           int32_t from_count, const stoa_cell *to,
+                                                           int32_t to_count,
+                                                           stoa_durability durability,
+                                                           stoa_error *err);
+/// The same by the batch, validated as a sink's; of equal keys the last row counts. A batch of
+/// deletions has the columns of the key, by name. Takes `batch`, also on error.
+STOA_API STOA_MUST_USE stoa_status stoa_state_put_batch(stoa_state *state,
+                                                        const struct ArrowSchema *schema,
+                                                        struct ArrowArray *batch,
+                                                        stoa_durability durability,
+                                                        stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_state_merge_batch(stoa_state *state,
+                                                          const struct ArrowSchema *schema,
+                                                          struct ArrowArray *batch,
+                                                          stoa_durability durability,
+                                                          stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_state_delete_batch(stoa_state *state,
+                                                           const struct ArrowSchema *schema,
+                                                           struct ArrowArray *batch,
+                                                           stoa_durability durability,
+                                                           stoa_error *err);
+
+/// Writes that become visible together, also to several tables of one database.
+///
+/// Threads  One at a time for a batch.
+typedef struct stoa_state_batch stoa_state_batch;
+/// An empty batch for tables of the database that `state` belongs to.
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_create(stoa_state *state,
+                                                           stoa_state_batch **out, stoa_error *err);
+/// Add a write; cells are copied. `operation` is what the call of the same name does alone.
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_put(stoa_state_batch *batch, stoa_state *state,
+                                                        const stoa_cell *row, stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_merge(stoa_state_batch *batch,
+                                                          stoa_state *state, const stoa_cell *row,
+                                                          stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_delete(stoa_state_batch *batch,
+                                                           stoa_state *state, const stoa_cell *key,
+                                                           stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_delete_range(
+    stoa_state_batch *batch, stoa_state *state, const stoa_cell *from, int32_t from_count,
+    const stoa_cell *to, int32_t to_count, stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_put_rows(stoa_state_batch *batch,
+                                                             stoa_state *state,
+                                                             const struct ArrowSchema *schema,
+                                                             struct ArrowArray *rows,
+                                                             stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_merge_rows(stoa_state_batch *batch,
+                                                               stoa_state *state,
+                                                               const struct ArrowSchema *schema,
+                                                               struct ArrowArray *rows,
+                                                               stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_delete_rows(stoa_state_batch *batch,
+                                                                stoa_state *state,
+                                                                const struct ArrowSchema *schema,
+                                                                struct ArrowArray *keys,
+                                                                stoa_error *err);
+/// Commits and empties the batch; on error it is as it was.
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_commit(stoa_state_batch *batch,
+                                                           stoa_durability durability,
+                                                           stoa_error *err);
+/// The same, visible when the call returns; the future is done when it survives the machine.
+STOA_API STOA_MUST_USE stoa_status stoa_state_batch_commit_async(stoa_state_batch *batch,
+                                                                 stoa_future **out,
+                                                                 stoa_error *err);
+/// Gives up what was not committed. NULL is allowed.
+STOA_API void stoa_state_batch_close(stoa_state_batch *batch);
+
+/// Makes all that was written so far survive the machine.
+STOA_API STOA_MUST_USE stoa_status stoa_state_sync(stoa_state *state, stoa_error *err);
+
+/* ---- Snapshots ------------------------------------------------------------------------------- */
+
+/// What the state tables of a database hold at one moment. Until it is closed compactions keep what
+/// it sees.
+typedef struct stoa_state_snapshot stoa_state_snapshot;
+STOA_API STOA_MUST_USE stoa_status stoa_state_snapshot_create(stoa_state *state,
+                                                              stoa_state_snapshot **out,
+                                                              stoa_error *err);
+/// NULL is allowed.
+STOA_API void stoa_state_snapshot_close(stoa_state_snapshot *snapshot);
+
+/* ---- Reading --------------------------------------------------------------------------------- */
+
+/// A row for gets of these columns ("total, name"; NULL: all). Between gets it keeps what the last one
+/// read from, memory and files: who does not go on reading closes it.
+///
+/// Errors   STOA_INVALID      no such column
+///          STOA_UNSUPPORTED  a nested column
+/// Owns     The caller closes it, before the table.
+STOA_API STOA_MUST_USE stoa_status stoa_row_create(stoa_state *state, const char *columns,
+                                                   stoa_row **out, stoa_error *err);
+/// Fills `row` with the row of a key (a cell for each of its columns, in their order), as it is now or
+/// (nullable) in a snapshot.
+///
+/// Errors   STOA_INVALID  a null or another size than the column's; the table's schema was changed since
+///                        the row was created
+///          STOA_CORRUPT  a damaged file: with its name
+///          STOA_UNSUPPORTED  a program's merge operator that is not registered
+///          STOA_IO, STOA_NO_MEMORY
+STOA_API STOA_MUST_USE stoa_status stoa_state_get(stoa_state *state, const stoa_cell *key,
+                                                  const stoa_state_snapshot *snapshot,
+                                                  stoa_row *row, bool *out_found,
+                                                  stoa_error *err);
+
+/* ---- Maintenance ----------------------------------------------------------------------------- */
+
+/// Writes what is in memory, of all state tables of the database, into files.
+STOA_API STOA_MUST_USE stoa_status stoa_state_flush(stoa_state *state, stoa_error *err);
+/// Waits until no flush and no compaction is due or runs.
+STOA_API STOA_MUST_USE stoa_status stoa_state_settle(stoa_state *state, stoa_error *err);
+/// Gives up the handle. NULL is allowed.
+STOA_API void stoa_state_close(stoa_state *state);
+/// Borrowed; the table's schema may change later, this one does not.
+STOA_API const stoa_schema *stoa_state_schema(const stoa_state *state);
+
 #ifdef __cplusplus
 }
 #endif

@@ -51,6 +51,7 @@ stoa_status stoa_row_create_for(stoa_pool *pool, stoa_definition *definition,
         .definition = stoa_definition_retain(definition),
         .column_count = columns == NULL ? definition->schema->root.child_count : column_count,
     };
+    stoa_buffer_init(&row->key, pool);
     stoa_buffer_init(&row->bytes, pool);
     stoa_status status = allocate_row(row, err);
     for (int32_t i = 0; status == STOA_OK && i < row->column_count; i++) {
@@ -71,6 +72,7 @@ void stoa_row_close(stoa_row *row) {
     const size_t count = (size_t)row->column_count;
     stoa_state_view_release(row->view);
     stoa_arrow_array_release(&row->folded);
+    stoa_buffer_release(&row->key);
     stoa_buffer_release(&row->bytes);
     stoa_pool_free(row->pool, row->columns, count * sizeof *row->columns);
     stoa_pool_free(row->pool, row->cells, count * sizeof *row->cells);

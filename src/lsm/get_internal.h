@@ -14,9 +14,10 @@ struct stoa_row {
     bool borrows; /* cells may point into files and memtables */
     stoa_cell *cells;
     stoa_cell_storage *storage;
+    stoa_buffer key;          /* that is looked for */
     stoa_buffer bytes;        /* of key columns */
     struct ArrowArray folded; /* of merges; released: none */
-    stoa_state_view *view;    /* that cells point into; NULL: none */
+    stoa_state_view *view;    /* of the last get; NULL: none */
 };
 
 enum { STOA_HINTS_MAX = 4 };

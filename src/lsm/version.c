@@ -365,6 +365,17 @@ done:
     return status;
 }
 
+stoa_table_file *stoa_version_find_file(const stoa_version *version, uint64_t number) {
+    for (int level = 0; version != NULL && level < STOA_LEVELS; level++) {
+        for (int64_t i = 0; i < version->levels[level].count; i++) {
+            if (version->levels[level].files[i]->info.number == number) {
+                return version->levels[level].files[i];
+            }
+        }
+    }
+    return NULL;
+}
+
 int64_t stoa_level_find(const stoa_level *level, const uint8_t *key, size_t size) {
     const uint64_t prefix = stoa_key_prefix(key, size);
     int64_t from = 0;

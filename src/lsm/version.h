@@ -77,6 +77,9 @@ STOA_MUST_USE stoa_status stoa_version_apply(const stoa_version *base, const uin
                                              int64_t added_count, stoa_version **out,
                                              stoa_error *err);
 
+/// The file of this number, borrowed; NULL: none, or no version.
+stoa_table_file *stoa_version_find_file(const stoa_version *version, uint64_t number);
+
 /// In a level below 0, the first file whose last key is not less than `key`; count when there is none.
 int64_t stoa_level_find(const stoa_level *level, const uint8_t *key, size_t size);
 

@@ -1,0 +1,184 @@
+/* Stores that are only read take up what another process has written: the log's new records, or, where
+ * the manifest has changed, files and log anew. */
+#include <string.h>
+#include <time.h>
+
+#include "lsm/store_internal.h"
+
+enum { TRIES = 100 }; /* the writer may replace what is being read, again and again */
+static const struct timespec try_wait = {.tv_nsec = 1000 * 1000};
+
+/* The table's state of tomorrow: visible when the log has been read into it. */
+struct renewal {
+    stoa_state *state;
+    stoa_state_view *view;
+    stoa_memtable *before; /* that took the log's rows until now */
+};
+
+static const stoa_manifest_table *find_table(const stoa_manifest_state *manifest, int64_t id) {
+    for (int32_t i = 0; i < manifest->table_count; i++) {
+        if (manifest->tables[i].id == id) {
+            return &manifest->tables[i];
+        }
+    }
+    return NULL;
+}
+
+/* The definition that the manifest has, which is mostly the one that there was. */
+static stoa_status renew_definition(stoa_state *state, const stoa_manifest_table *table,
+                                    stoa_definition **out, stoa_error *err) {
+    stoa_definition *now = atomic_load_explicit(&state->definition, memory_order_relaxed);
+    stoa_definition *changed = NULL;
+    stoa_buffer text;
+    stoa_buffer_init(&text, state->pool);
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_definition_print(now, &text, err));
+    *out = now;
+    if (strcmp((const char *)text.data, table->definition) != 0) {
+        STOA_CHECK(stoa_definition_parse(state->store->pool, table->definition, &changed, err));
+        STOA_CHECK(stoa_state_add_definition(state, changed, err));
+        *out = changed;
+        changed = NULL;
+    }
+
+done:
+    stoa_definition_release(changed);
+    stoa_buffer_release(&text);
+    return status;
+}
+
+static stoa_status renew_table(stoa_state *state, const stoa_manifest_table *table,
+                               struct renewal *out, stoa_error *err) {
+    stoa_definition *definition = NULL;
+    stoa_version *version = NULL;
+    stoa_memtable *memtable = NULL;
+    stoa_state_view *now = stoa_state_acquire(state);
+    stoa_status status = STOA_OK;
+    STOA_CHECK(renew_definition(state, table, &definition, err));
+    STOA_CHECK(
+        stoa_store_load_version(state->store, state->id, definition, now->version, &version, err));
+    STOA_CHECK(stoa_memtable_create(state->pool, &definition->layout, &memtable, err));
+    STOA_CHECK(stoa_state_view_create(state->store->pool, definition, version, &out->view, err));
+    stoa_state_view_add(out->view, memtable);
+    out->state = stoa_state_retain(state);
+    out->before = state->active;
+    state->active = memtable;
+    atomic_store_explicit(&state->definition, definition, memory_order_release);
+    memtable = NULL;
+
+done:
+    stoa_memtable_close(memtable);
+    stoa_version_release(version);
+    stoa_state_view_release(now);
+    return status;
+}
+
+static void publish_renewals(stoa_store *store, struct renewal *renewals, int64_t count) {
+    pthread_mutex_lock(&store->lock);
+    for (int64_t i = 0; i < count; i++) {
+        stoa_state_publish(renewals[i].state, renewals[i].view);
+        renewals[i].view = NULL;
+    }
+    pthread_mutex_unlock(&store->lock);
+}
+
+/* Where it did not work out the rows go on where they went. */
+static void give_up_renewals(struct renewal *renewals, int64_t count) {
+    for (int64_t i = 0; i < count; i++) {
+        stoa_state *state = renewals[i].state;
+        stoa_memtable *unused = state->active;
+        state->active = renewals[i].before;
+        renewals[i].before = unused;
+    }
+}
+
+static void drop_table(stoa_store *store, stoa_state *state) {
+    pthread_mutex_lock(&store->lock);
+    stoa_store_take_out(store, state);
+    pthread_mutex_unlock(&store->lock);
+    atomic_store_explicit(&state->is_dropped, true, memory_order_release);
+    stoa_state_release(state); /* the store's reference */
+}
+
+/* Tables that are new to this process; those that are gone leave. */
+static stoa_status renew_list(stoa_store *store, stoa_state **tables, int64_t count,
+                              stoa_error *err) {
+    const stoa_manifest_state *manifest = stoa_manifest_state_of(store->manifest);
+    for (int64_t i = 0; i < count; i++) {
+        if (find_table(manifest, tables[i]->id) == NULL) {
+            drop_table(store, tables[i]);
+        }
+    }
+    for (int32_t i = 0; i < manifest->table_count; i++) {
+        stoa_state *known = stoa_store_find(store, manifest->tables[i].id);
+        if (known == NULL) {
+            STOA_TRY(stoa_store_load_table(store, &manifest->tables[i], err));
+        }
+        stoa_state_release(known);
+    }
+    return STOA_OK;
+}
+
+static stoa_status renew(stoa_store *store, stoa_error *err) {
+    const stoa_manifest_state *manifest = stoa_manifest_state_of(store->manifest);
+    stoa_state **tables = NULL;
+    struct renewal *renewals = NULL;
+    int64_t table_count = 0, count = 0;
+    stoa_wal *wal = store->wal;
+    STOA_TRY(stoa_store_list(store, &tables, &table_count, err));
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_pool_allocate_array(store->pool, (size_t)table_count, sizeof *renewals,
+                                        (void **)&renewals, err));
+    for (int64_t i = 0; i < table_count; i++) {
+        const stoa_manifest_table *table = find_table(manifest, tables[i]->id);
+        if (table != NULL) {
+            STOA_CHECK(renew_table(tables[i], table, &renewals[count], err));
+            count++;
+        }
+    }
+    STOA_CHECK(renew_list(store, tables, table_count, err));
+    store->wal = NULL;
+    STOA_CHECK(stoa_store_recover(store, err));
+    stoa_wal_close(wal);
+    publish_renewals(store, renewals, count);
+
+done:
+    if (status != STOA_OK) {
+        stoa_wal_close(store->wal);
+        store->wal = wal;
+        give_up_renewals(renewals, count);
+    }
+    for (int64_t i = 0; i < count; i++) {
+        stoa_state_view_release(renewals[i].view);
+        stoa_memtable_close(renewals[i].before);
+        stoa_state_release(renewals[i].state);
+    }
+    stoa_pool_free(store->pool, renewals, (size_t)table_count * sizeof *renewals);
+    stoa_store_list_release(store, tables, table_count);
+    return status;
+}
+
+stoa_status stoa_store_follow(stoa_store *store, stoa_error *err) {
+    stoa_status status = STOA_OK;
+    if (!store->read_only) {
+        return STOA_OK;
+    }
+    pthread_mutex_lock(&store->commit_lock);
+    for (int i = 0; i < TRIES; i++) {
+        bool changed = false;
+        status = stoa_manifest_follow(store->manifest, &changed, err);
+        store->must_renew = store->must_renew || changed;
+        if (status == STOA_OK) {
+            status = store->must_renew ? renew(store, err) : stoa_store_recover_more(store, err);
+        }
+        if (status == STOA_OK) {
+            store->must_renew = false;
+            break;
+        }
+        /* A file or segment that the manifest named is gone: it names others by now. */
+        store->must_renew = true;
+        (void)nanosleep(&try_wait, NULL);
+    }
+    pthread_mutex_unlock(&store->commit_lock);
+    return status;
+}

@@ -1,0 +1,299 @@
+/* What the files of the store share. src/lsm/README.md has its locks and their order. */
+#ifndef STOA_LSM_STORE_INTERNAL_H
+#define STOA_LSM_STORE_INTERNAL_H
+
+#include <pthread.h>
+
+#include "lsm/compaction.h"
+#include "lsm/manifest.h"
+#include "lsm/merge_operator.h"
+#include "lsm/range_set.h"
+#include "lsm/store.h"
+#include "lsm/view.h"
+#include "lsm/wal.h"
+#include "sched/sched.h"
+
+/* An open table. Counted: by the store as long as it exists, and by every handle. */
+struct stoa_state {
+    _Atomic int64_t references;
+    stoa_store *store;
+    stoa_pool *pool; /* lives as long as the handle */
+    int64_t id;
+    /* Changes when memtables or files do: swapped under `view_lock`, which is held for nothing else.
+     * Who has a reference to a view may compare this pointer with it without the lock: as long as they
+     * are the same, so is the view. */
+    _Atomic(stoa_state_view *) view;
+    pthread_mutex_t view_lock;
+
+    /* Guarded by the store's commit_lock. */
+    stoa_memtable *active; /* that takes the writes; the view has it too */
+    size_t active_bytes;
+    bool has_rows;                         /* in the active one, or ranges of deletions */
+    _Atomic(stoa_definition *) definition; /* the newest of `definitions` */
+    stoa_definition **definitions; /* all it ever had, so that handles may borrow their schemas */
+    int32_t definition_count;
+
+    atomic_bool is_dropped; /* writes are refused */
+    bool is_gone;           /* guarded by manifest_lock: the manifest has forgotten it */
+    atomic_int pace;        /* stoa_compaction_pace */
+
+    /* Guarded by the store's lock. */
+    stoa_compaction_filter filter;
+    void *filter_user;
+    stoa_compactions compactions;
+};
+
+/* Memtables of all tables that were frozen together, and the log that is needed once they are files. */
+struct store_frozen {
+    stoa_state *state;
+    stoa_memtable *memtable;
+    stoa_state_view *view; /* while they are frozen */
+};
+typedef struct stoa_store_generation {
+    struct stoa_store_generation *next; /* younger */
+    uint64_t log_segment;   /* the first that holds nothing of it; 0: the log is being replayed */
+    uint64_t last_sequence; /* of its rows */
+    int64_t count;
+    int64_t capacity;
+    struct store_frozen items[];
+} stoa_store_generation;
+
+/* Sequence numbers that somebody reads at. In a ring of all snapshots, oldest first. */
+struct stoa_state_snapshot {
+    stoa_store *store;
+    uint64_t sequence;
+    stoa_state_snapshot *before, *after;
+};
+
+typedef enum stoa_stall {
+    STOA_STALL_MEMTABLES, /* frozen ones wait for being flushed */
+    STOA_STALL_FILES,     /* files of level 0 wait for compaction */
+    STOA_STALL_COUNT
+} stoa_stall;
+
+/* Since the store was opened. */
+typedef struct stoa_store_counts {
+    uint64_t flushes, flushed_bytes, flush_ns;
+    uint64_t compactions, moves;
+    stoa_compaction_figures compacted; /* sums */
+    struct {
+        uint64_t count, duration_ns, duration_ns_max;
+    } stalls[STOA_STALL_COUNT];
+} stoa_store_counts;
+
+struct stoa_store {
+    stoa_context context;
+    stoa_pool *pool;
+    stoa_fs_registry *file_systems;
+    char *directory;
+    char *boot; /* NULL: ask the machine */
+    bool read_only;
+    stoa_state_options settings;
+    stoa_merge_programs *programs;
+    stoa_rate_limiter *limiter;
+    stoa_wal *wal;
+
+    /* Who writes: hands out sequence numbers, the place in the log and in the memtables. */
+    pthread_mutex_t commit_lock;
+    _Atomic uint64_t last_sequence; /* that readers see; changed under commit_lock */
+    bool must_renew;                /* read-only: the manifest has changed */
+    size_t memtable_bytes;          /* of those that take writes */
+    bool has_unlogged;              /* there were commits without a log */
+
+    /* Who changes what files there are: one edit of the manifest and the versions that follow. */
+    pthread_mutex_t manifest_lock;
+    stoa_manifest *manifest;
+    _Atomic uint64_t next_file;
+
+    _Atomic uint64_t slow_bytes; /* written while writers were slowed down */
+
+    /* Guards all below; never held over input, output or sorting. */
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* a flush or a compaction ended */
+    stoa_state **tables;
+    int32_t table_count;
+    int32_t table_capacity;
+    int32_t compact_next; /* the table that is looked at first for the next compaction */
+    int32_t compaction_count;
+    stoa_store_generation *oldest, *youngest;
+    int32_t generation_count;
+    bool is_flushing;
+    bool is_closing;
+    stoa_state_snapshot snapshots; /* the ring's head */
+    atomic_bool has_syncer;
+    pthread_t syncer; /* syncs the log every so often */
+    stoa_group flushes;
+    stoa_group compactions;
+    stoa_store_counts counts;
+};
+
+/// The table's view as it is now; a reference.
+stoa_state_view *stoa_state_acquire(stoa_state *state);
+/// What a reader sees who has acquired its view before: the newest commit, or the snapshot's.
+uint64_t stoa_state_sequence(const stoa_state *state, const stoa_state_snapshot *snapshot);
+int64_t stoa_store_now_ms(const stoa_store *store);
+
+/// All sequence numbers that somebody may read at, ascending, the newest commit last, into a list from
+/// the pool (`*out_count` of them).
+STOA_MUST_USE stoa_status stoa_store_snapshots(stoa_store *store, uint64_t **out,
+                                               int64_t *out_count, stoa_error *err);
+
+/* ---- Tables and their files ------------------------------------------------------------------ */
+
+/// The table with this id, a reference; NULL: none.
+stoa_state *stoa_store_find(stoa_store *store, int64_t id);
+static inline stoa_state *stoa_state_retain(stoa_state *state) {
+    atomic_fetch_add_explicit(&state->references, 1, memory_order_relaxed);
+    return state;
+}
+void stoa_state_release(stoa_state *state);
+/// All tables there are, a reference each, in a list from the store's pool.
+STOA_MUST_USE stoa_status stoa_store_list(stoa_store *store, stoa_state ***out, int64_t *out_count,
+                                          stoa_error *err);
+void stoa_store_list_release(stoa_store *store, stoa_state **tables, int64_t count);
+
+/// Puts a view in place of the table's; takes the reference. Under the store's lock.
+void stoa_state_publish(stoa_state *state, stoa_state_view *view);
+/// A number for a new file.
+uint64_t stoa_store_new_file(stoa_store *store);
+
+/* A file of a table and the level that it is put on. */
+typedef struct stoa_file_placement {
+    stoa_state *state;
+    stoa_table_file *file;
+    int32_t level;
+} stoa_file_placement;
+
+/* What changes in one step; all-zero changes nothing. Borrows everything. A file that moves to another
+ * level is in both lists. */
+typedef struct stoa_store_change {
+    const stoa_file_placement *removed; /* the level is not looked at */
+    int64_t removed_count;
+    const stoa_file_placement *added;
+    int64_t added_count;
+    const stoa_store_generation *flushed; /* its memtables leave the views */
+    uint64_t flushed_sequence;            /* rows up to it are in files; 0: as it was */
+    uint64_t log_segment;                 /* the first that is still needed; 0: as it was */
+    const stoa_manifest_table *table;     /* made, or altered */
+    int64_t dropped_id;                   /* 0: none */
+    stoa_state *dropped;                  /* the same */
+    stoa_state *altered;                  /* gets the definition */
+    stoa_definition *definition;
+} stoa_store_change;
+
+/// Makes a change of files durable, then visible. Files that are in no version any more are removed when
+/// the last reader lets go of them. On error nothing has changed, but it may not be known what the disk
+/// has: files that were to be added stay there until the store is opened anew.
+STOA_MUST_USE stoa_status stoa_store_change_files(stoa_store *store,
+                                                  const stoa_store_change *change, stoa_error *err);
+
+/* ---- Commits --------------------------------------------------------------------------------- */
+
+/* One operation of a commit. Rows of a batch with their keys, one row of cells, or a range. */
+typedef enum stoa_write_kind { STOA_WRITE_BATCH, STOA_WRITE_ROW, STOA_WRITE_RANGE } stoa_write_kind;
+typedef struct stoa_write {
+    stoa_write_kind kind;
+    stoa_operation operation;
+    stoa_state *state;                 /* borrowed */
+    const stoa_definition *definition; /* that it was prepared with */
+    struct ArrowArray batch;           /* canonical; moved into the memtable */
+    stoa_keys keys;
+    const stoa_cell *cells;
+    stoa_key_range range;
+    /* Filled by the commit. */
+    uint64_t row_count;
+    size_t log_bytes; /* of the rows */
+} stoa_write;
+
+/// Called under the commit lock before anything is changed; anything but STOA_OK ends the commit.
+typedef stoa_status (*stoa_commit_check)(void *user, uint64_t last_sequence, stoa_error *err);
+
+/// Makes all writes visible at once, durable as asked. Batches and keys of `writes` are taken on
+/// STOA_OK, and stay the caller's on error. `out_position` (nullable): its end in the log.
+STOA_MUST_USE stoa_status stoa_store_commit(stoa_store *store, stoa_write *writes, int64_t count,
+                                            stoa_commit_check check, void *user,
+                                            stoa_durability durability,
+                                            stoa_wal_position *out_position, stoa_error *err);
+/// As stoa_state_batch_commit, with a check of the caller's.
+STOA_MUST_USE stoa_status stoa_state_batch_commit_checked(stoa_state_batch *batch,
+                                                          stoa_commit_check check, void *user,
+                                                          stoa_durability durability,
+                                                          stoa_wal_position *out_position,
+                                                          stoa_error *err);
+/// The keys from the first `from_count` cells of a key up to, but without, `to`; a count of 0 is the
+/// first key, or behind the last. The bytes are appended to `bytes`, which must stay.
+STOA_MUST_USE stoa_status stoa_state_key_range(const stoa_definition *definition,
+                                               const stoa_cell *from, int32_t from_count,
+                                               const stoa_cell *to, int32_t to_count,
+                                               stoa_buffer *bytes, stoa_key_range *out,
+                                               stoa_error *err);
+/// With commit_lock, which is given up while it waits: freezes full memtables.
+STOA_MUST_USE stoa_status stoa_store_make_room(stoa_store *store, stoa_error *err);
+/// Something was put into the table's active memtable. With commit_lock.
+void stoa_store_count_active(stoa_state *state);
+/// Has the log synced within the interval.
+STOA_MUST_USE stoa_status stoa_store_sync_later(stoa_store *store, stoa_error *err);
+/// Holds a writer of so many bytes up as long as there are too many files of level 0. Without locks.
+STOA_MUST_USE stoa_status stoa_state_pause(stoa_state *state, size_t bytes, stoa_error *err);
+
+/* ---- From memory to files --------------------------------------------------------------------- */
+
+/// Freezes the memtables that hold something, all together. With commit_lock. `log_segment` as
+/// stoa_store_generation.
+STOA_MUST_USE stoa_status stoa_store_freeze(stoa_store *store, uint64_t log_segment,
+                                            stoa_error *err);
+/// Writes the oldest generation. By who has claimed it, or while the log is replayed.
+STOA_MUST_USE stoa_status stoa_store_flush_oldest(stoa_store *store, stoa_error *err);
+/// It is in files, or given up.
+void stoa_store_forget_oldest(stoa_store *store);
+/// Freezes what is in memory and waits until it is in files.
+STOA_MUST_USE stoa_status stoa_store_flush(stoa_store *store, stoa_error *err);
+/// Waits until nothing frozen is left.
+STOA_MUST_USE stoa_status stoa_store_wait_flushed(stoa_store *store, stoa_error *err);
+
+/* ---- Compaction ------------------------------------------------------------------------------- */
+
+/// Has a task look for what is due.
+void stoa_store_compact_if_due(stoa_store *store);
+/// Waits until nothing is frozen, due or at work.
+STOA_MUST_USE stoa_status stoa_store_settle(stoa_store *store, const stoa_context *context,
+                                            stoa_error *err);
+/// Merges what has keys in the range (NULL: all) into one run.
+STOA_MUST_USE stoa_status stoa_store_compact_range(stoa_state *state, const stoa_key_range *range,
+                                                   const stoa_context *context, stoa_error *err);
+/// Looks how far the table is from what it should be. With the store's lock.
+void stoa_state_measure(stoa_state *state);
+
+/* ---- Opening ---------------------------------------------------------------------------------- */
+
+/// The URI of a file, from the store's pool.
+STOA_MUST_USE stoa_status stoa_store_file_uri(const stoa_store *store, uint64_t number, char **out,
+                                              stoa_error *err);
+/// The files of one table as the manifest says, those that `before` (nullable) has open taken from
+/// there.
+STOA_MUST_USE stoa_status stoa_store_load_version(stoa_store *store, int64_t id,
+                                                  const stoa_definition *definition,
+                                                  const stoa_version *before, stoa_version **out,
+                                                  stoa_error *err);
+STOA_MUST_USE stoa_status stoa_store_load_table(stoa_store *store, const stoa_manifest_table *table,
+                                                stoa_error *err);
+/// Keeps a definition as long as the table; takes the reference on STOA_OK. With commit_lock.
+STOA_MUST_USE stoa_status stoa_state_add_definition(stoa_state *state, stoa_definition *definition,
+                                                    stoa_error *err);
+/// Takes a table out of the list; the reference becomes the caller's. With the store's lock.
+void stoa_store_take_out(stoa_store *store, const stoa_state *state);
+STOA_MUST_USE stoa_status stoa_store_load_tables(stoa_store *store, stoa_error *err);
+/// Brings back what the log holds and the files do not.
+STOA_MUST_USE stoa_status stoa_store_recover(stoa_store *store, stoa_error *err);
+/// The same for what was added since, to a log that is only read.
+STOA_MUST_USE stoa_status stoa_store_recover_more(stoa_store *store, stoa_error *err);
+
+/* ---- Counting --------------------------------------------------------------------------------- */
+
+void stoa_store_count_flush(stoa_store *store, const stoa_store_change *change,
+                            int64_t duration_ns);
+void stoa_store_count_compaction(stoa_store *store, const stoa_compaction *compaction,
+                                 const stoa_compaction_figures *figures);
+void stoa_store_count_stall(stoa_store *store, stoa_stall stall, int64_t duration_ns);
+
+#endif

@@ -1,0 +1,81 @@
+/* Bringing back what the log holds: commits that are not in files yet go into memtables again. */
+#include "lsm/commit_record.h"
+#include "lsm/rows_codec.h"
+#include "lsm/store_internal.h"
+
+struct recovery {
+    stoa_store *store;
+    uint64_t flushed_sequence; /* commits up to it are in files */
+};
+
+static stoa_status recover_rows(stoa_state *state, const stoa_commit_part *part, stoa_error *err) {
+    const stoa_definition *definition = state->definition;
+    const bool keys_only = part->kind == STOA_OPERATION_DELETE;
+    struct ArrowArray batch = {.release = NULL};
+    STOA_TRY(stoa_rows_read(&definition->layout, state->pool, keys_only, part->count, part->bytes,
+                            part->size, &batch, err));
+    return stoa_memtable_append(state->active, &batch, (stoa_operation)part->kind,
+                                part->first_sequence, err);
+}
+
+static stoa_status recover_range(stoa_state *state, const stoa_commit_part *part, stoa_error *err) {
+    stoa_key_range range;
+    STOA_TRY(stoa_commit_range_read(part, &range, err));
+    STOA_TRY(stoa_memtable_stage_range(state->active, &range, err));
+    stoa_memtable_publish(state->active);
+    return STOA_OK;
+}
+
+static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_error *err) {
+    struct recovery *recovery = user;
+    stoa_store *store = recovery->store;
+    const uint64_t last = part->first_sequence + part->count - 1;
+    if (last <= recovery->flushed_sequence) {
+        return STOA_OK;
+    }
+    stoa_state *state = stoa_store_find(store, part->table_id);
+    if (state == NULL) {
+        return STOA_OK; /* dropped since */
+    }
+    stoa_status status = part->kind == STOA_COMMIT_RANGE ? recover_range(state, part, err)
+                                                         : recover_rows(state, part, err);
+    stoa_store_count_active(state);
+    stoa_state_release(state);
+    if (status == STOA_OK &&
+        last > atomic_load_explicit(&store->last_sequence, memory_order_relaxed)) {
+        atomic_store_explicit(&store->last_sequence, last, memory_order_release);
+    }
+    return status;
+}
+
+static stoa_status recover_commit(void *user, stoa_wal_position end, const uint8_t *payload,
+                                  size_t size, stoa_error *err) {
+    struct recovery *recovery = user;
+    stoa_store *store = recovery->store;
+    (void)end;
+    STOA_TRY(stoa_commit_read(payload, size, recover_part, recovery, err));
+    if (!store->read_only && store->memtable_bytes >= store->settings.memtable_bytes) {
+        /* The segment is still needed: it may hold more. What is in files is known by its number. */
+        STOA_TRY(stoa_store_freeze(store, 0, err));
+        STOA_TRY(stoa_store_flush_oldest(store, err));
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_store_recover(stoa_store *store, stoa_error *err) {
+    const stoa_manifest_state *state = stoa_manifest_state_of(store->manifest);
+    struct recovery recovery = {.store = store, .flushed_sequence = state->flushed_sequence};
+    const stoa_wal_options options = {.context = store->context,
+                                      .file_systems = store->file_systems,
+                                      .directory = store->directory,
+                                      .segment_bytes = store->settings.log_segment_bytes,
+                                      .boot = store->boot,
+                                      .read_only = store->read_only};
+    return stoa_wal_open(&options, state->log_segment, recover_commit, &recovery, &store->wal, err);
+}
+
+stoa_status stoa_store_recover_more(stoa_store *store, stoa_error *err) {
+    const stoa_manifest_state *state = stoa_manifest_state_of(store->manifest);
+    struct recovery recovery = {.store = store, .flushed_sequence = state->flushed_sequence};
+    return stoa_wal_follow(store->wal, recover_commit, &recovery, err);
+}

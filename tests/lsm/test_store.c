@@ -1,0 +1,238 @@
+/* A store as a whole: what is written is read, also after it was flushed, compacted and opened anew. */
+#include "store_support.h"
+
+static stoa_pool *pool;
+
+static void put(struct store_test *test, int64_t user, int64_t total, const char *name) {
+    stoa_error err;
+    const stoa_cell row[] = {{.i = user}, {.i = total}, {.bytes = name, .size = strlen(name)}};
+    assert_ok(stoa_state_put(test->totals, row, STOA_DURABILITY_DEFAULT, &err), err);
+}
+
+static void add(struct store_test *test, int64_t user, int64_t total) {
+    stoa_error err;
+    const stoa_cell row[] = {{.i = user}, {.i = total}, {.is_null = true}};
+    assert_ok(stoa_state_merge(test->totals, row, STOA_DURABILITY_DEFAULT, &err), err);
+}
+
+static void delete_range(struct store_test *test, int64_t from, int64_t to) {
+    stoa_error err;
+    assert_ok(stoa_state_delete_range(test->totals, &(stoa_cell){.i = from}, 1,
+                                      &(stoa_cell){.i = to}, 1, STOA_DURABILITY_DEFAULT, &err),
+              err);
+}
+
+/* The total of a user; -1: there is no such row. */
+static int64_t total_at(struct store_test *test, int64_t user,
+                        const stoa_state_snapshot *snapshot) {
+    stoa_error err;
+    stoa_row *row = NULL;
+    bool found = false;
+    assert_ok(stoa_row_create(test->totals, "total", &row, &err), err);
+    assert_ok(stoa_state_get(test->totals, &(stoa_cell){.i = user}, snapshot, row, &found, &err),
+              err);
+    const int64_t total = found ? stoa_row_cells(row)->i : -1;
+    stoa_row_close(row);
+    return total;
+}
+
+static int64_t total_of(struct store_test *test, int64_t user) {
+    return total_at(test, user, NULL);
+}
+
+static void flush(struct store_test *test) {
+    stoa_error err;
+    assert_ok(stoa_state_flush(test->totals, &err), err);
+}
+
+static void reopen(struct store_test *test) {
+    store_test_close(test);
+    store_test_open(test);
+}
+
+static void test_rows_are_read_back(void **state) {
+    (void)state;
+    struct store_test test;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    put(&test, 7, 70, "seven");
+    put(&test, 8, 80, "eight");
+    put(&test, 7, 71, "seven again");
+    assert_int_equal(total_of(&test, 7), 71);
+    assert_int_equal(total_of(&test, 8), 80);
+    assert_int_equal(total_of(&test, 9), -1);
+    flush(&test);
+    assert_int_equal(total_of(&test, 7), 71);
+    store_test_end(&test);
+}
+
+static void test_the_log_brings_rows_back(void **state) {
+    (void)state;
+    struct store_test test;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    put(&test, 1, 10, "one");
+    add(&test, 1, 5);
+    put(&test, 2, 20, "two");
+    delete_range(&test, 2, 3);
+    reopen(&test);
+    assert_int_equal(total_of(&test, 1), 15);
+    assert_int_equal(total_of(&test, 2), -1);
+    flush(&test);
+    add(&test, 1, 1);
+    reopen(&test);
+    assert_int_equal(total_of(&test, 1), 16);
+    reopen(&test);
+    assert_int_equal(total_of(&test, 1), 16); /* nothing is folded twice */
+    store_test_end(&test);
+}
+
+static void test_snapshots_stay_as_they_are(void **state) {
+    (void)state;
+    struct store_test test;
+    stoa_state_snapshot *snapshot = NULL;
+    stoa_error err;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    put(&test, 1, 10, "one");
+    assert_ok(stoa_state_snapshot_create(test.totals, &snapshot, &err), err);
+    add(&test, 1, 5);
+    put(&test, 2, 20, "two");
+    flush(&test);
+    assert_ok(stoa_state_delete(test.totals, &(stoa_cell){.i = 1}, STOA_DURABILITY_DEFAULT, &err),
+              err);
+    flush(&test);
+    assert_ok(stoa_state_settle(test.totals, &err), err);
+    assert_int_equal(total_at(&test, 1, snapshot), 10);
+    assert_int_equal(total_at(&test, 2, snapshot), -1);
+    assert_int_equal(total_of(&test, 1), -1);
+    stoa_state_snapshot_close(snapshot);
+    store_test_end(&test);
+}
+
+static void test_a_batch_is_one_commit(void **state) {
+    (void)state;
+    struct store_test test;
+    stoa_state_batch *batch = NULL;
+    stoa_error err;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    assert_ok(stoa_state_batch_create(test.totals, &batch, &err), err);
+    const stoa_cell one[] = {{.i = 1}, {.i = 10}, {.bytes = "one", .size = 3}};
+    const stoa_cell wrong[] = {{.is_null = true}, {.i = 10}, {.is_null = true}};
+    assert_ok(stoa_state_batch_put(batch, test.totals, one, &err), err);
+    assert_ok(stoa_state_batch_put(batch, test.totals, wrong, &err), err);
+    assert_int_equal(stoa_state_batch_commit(batch, STOA_DURABILITY_DEFAULT, &err), STOA_INVALID);
+    assert_int_equal(total_of(&test, 1), -1);
+    stoa_state_batch_close(batch);
+
+    assert_ok(stoa_state_batch_create(test.totals, &batch, &err), err);
+    assert_ok(stoa_state_batch_put(batch, test.totals, one, &err), err);
+    assert_ok(stoa_state_batch_delete(batch, test.totals, &(stoa_cell){.i = 1}, &err), err);
+    assert_ok(stoa_state_batch_merge(batch, test.totals, one, &err), err);
+    assert_ok(stoa_state_batch_commit(batch, STOA_DURABILITY_SYNC, &err), err);
+    assert_int_equal(total_of(&test, 1), 10);
+    stoa_state_batch_close(batch);
+    reopen(&test);
+    assert_int_equal(total_of(&test, 1), 10);
+    store_test_end(&test);
+}
+
+static void test_full_memtables_become_files(void **state) {
+    (void)state;
+    struct store_test test;
+    stoa_error err;
+    store_test_begin(&test, pool);
+    test.settings.memtable_bytes = 64 << 10;
+    test.settings.log_segment_bytes = 64 << 10;
+    store_test_open(&test);
+    for (int64_t i = 0; i < 20000; i++) {
+        put(&test, i * 7919 % 20000, i, "somebody");
+    }
+    for (int64_t i = 0; i < 20000; i++) {
+        assert_int_equal(total_of(&test, i * 7919 % 20000), i);
+    }
+    assert_ok(stoa_state_settle(test.totals, &err), err);
+    for (int64_t i = 0; i < 20000; i += 7) {
+        assert_int_equal(total_of(&test, i * 7919 % 20000), i);
+    }
+    reopen(&test);
+    for (int64_t i = 0; i < 20000; i++) {
+        assert_int_equal(total_of(&test, i * 7919 % 20000), i);
+    }
+    store_test_end(&test);
+}
+
+static void test_readers_follow(void **state) {
+    (void)state;
+    struct store_test test;
+    stoa_error err;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    put(&test, 1, 10, "one");
+    struct store_test reader = test;
+    reader.store = NULL;
+    assert_ok(store_test_open_as(&reader, true, &err), err);
+    assert_ok(stoa_store_open_table(reader.store, TOTALS, &reader.totals, &err), err);
+    assert_int_equal(total_of(&reader, 1), 10);
+    add(&test, 1, 1);
+    assert_int_equal(total_of(&reader, 1), 10);
+    assert_ok(stoa_store_follow(reader.store, &err), err);
+    assert_int_equal(total_of(&reader, 1), 11);
+    flush(&test);
+    add(&test, 1, 1);
+    assert_ok(stoa_store_follow(reader.store, &err), err);
+    assert_int_equal(total_of(&reader, 1), 12);
+    const stoa_cell row[] = {{.i = 1}, {.i = 10}, {.bytes = "one", .size = 3}};
+    assert_int_equal(stoa_state_put(reader.totals, row, STOA_DURABILITY_DEFAULT, &err),
+                     STOA_INVALID);
+    store_test_close(&reader);
+    store_test_end(&test);
+}
+
+static void test_a_dropped_table_is_gone(void **state) {
+    (void)state;
+    struct store_test test;
+    stoa_state *again = NULL;
+    stoa_error err;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    put(&test, 1, 10, "one");
+    flush(&test);
+    put(&test, 1, 11, "one");
+    assert_ok(stoa_store_drop_table(test.store, TOTALS, &err), err);
+    assert_int_equal(total_of(&test, 1), 11); /* whoever has it open reads on */
+    const stoa_cell row[] = {{.i = 1}, {.i = 10}, {.bytes = "one", .size = 3}};
+    assert_int_equal(stoa_state_put(test.totals, row, STOA_DURABILITY_DEFAULT, &err),
+                     STOA_NOT_FOUND);
+    assert_int_equal(stoa_store_open_table(test.store, TOTALS, &again, &err), STOA_NOT_FOUND);
+    reopen(&test);
+    assert_int_equal(total_of(&test, 1), -1);
+    store_test_end(&test);
+}
+
+static int setup(void **state) {
+    (void)state;
+    stoa_error err;
+    return stoa_pool_create(0, NULL, &pool, &err) == STOA_OK ? 0 : -1;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    assert_int_equal(stoa_pool_used(pool), 0);
+    stoa_pool_close(pool);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_rows_are_read_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_log_brings_rows_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_snapshots_stay_as_they_are, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_batch_is_one_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_memtables_become_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_readers_follow, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_dropped_table_is_gone, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
