@@ -13,6 +13,7 @@
 enum {
     INTERVAL_MS = 100,
     MEMTABLE_BYTES = 64 << 20,
+    MEMTABLE_BYTES_MIN = 128 << 10, /* the first rows of a table take a part of it */
     READ_TRIES = 10,
     MEMTABLE_SHARE = 16 /* … but at most this part of the pool's limit */
 };
@@ -39,6 +40,9 @@ static void fill_settings(stoa_store *store) {
         settings->memtable_bytes = limit > 0 && limit / MEMTABLE_SHARE < MEMTABLE_BYTES
                                        ? limit / MEMTABLE_SHARE
                                        : MEMTABLE_BYTES;
+    }
+    if (settings->memtable_bytes < MEMTABLE_BYTES_MIN) {
+        settings->memtable_bytes = MEMTABLE_BYTES_MIN;
     }
 }
 

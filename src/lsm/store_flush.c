@@ -43,7 +43,7 @@ static stoa_status prepare_item(stoa_store_generation *generation, stoa_state *s
 static void swap_item(struct store_frozen *item) {
     stoa_memtable *full = item->state->active;
     item->state->active = item->memtable;
-    item->state->active_bytes = 0;
+    item->state->active_bytes = stoa_memtable_bytes(item->memtable); /* an empty one counts nothing */
     item->state->has_rows = false;
     item->memtable = full;
     stoa_state_publish(item->state, item->view);

@@ -23,6 +23,7 @@ static stoa_status create_state(stoa_store *store, int64_t id, stoa_definition *
     STOA_CHECK(stoa_pool_allocate_array(pool, 1, sizeof *state->definitions,
                                         (void **)&state->definitions, err));
     STOA_CHECK(stoa_memtable_create(pool, &definition->layout, &state->active, err));
+    state->active_bytes = stoa_memtable_bytes(state->active);
     STOA_CHECK(stoa_state_view_create(store->pool, definition, version, &view, err));
     stoa_state_view_add(view, state->active);
     atomic_init(&state->view, view);

@@ -143,7 +143,7 @@ static void test_full_memtables_become_files(void **state) {
     struct store_test test;
     stoa_error err;
     store_test_begin(&test, pool);
-    test.settings.memtable_bytes = 64 << 10;
+    test.settings.memtable_bytes = 256 << 10;
     test.settings.log_segment_bytes = 64 << 10;
     store_test_open(&test);
     for (int64_t i = 0; i < 20000; i++) {
