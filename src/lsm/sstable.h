@@ -105,12 +105,13 @@ typedef struct stoa_sst_position {
     uint32_t row;
 } stoa_sst_position;
 
-/// Opens a table whose rows have the layout's schema and key.
+/// Opens a table whose rows have the layout's key, and its schema or an older one: columns are always the
+/// layout's (see stripe_schema.h).
 ///
 /// Errors   STOA_CORRUPT      no such file, or damage in what is checked now (with byte): directory,
 ///                            schema and ranges
 ///          STOA_UNSUPPORTED  a newer version of the format, or a section that a reader has to know
-///          STOA_INVALID      another schema or key
+///          STOA_INVALID      another key, or a schema that is no older one
 ///          STOA_IO, STOA_NO_MEMORY
 /// Owns     Takes the file, also on error; borrows the layout.
 STOA_MUST_USE stoa_status stoa_sst_open(const stoa_context *context, stoa_file *file,

@@ -4,6 +4,7 @@
  * Most stripes have nothing but puts, and most readers see all that a file has: the directory says both,
  * so that sequence numbers and operations are read only where they matter. */
 #include "base/bytes.h"
+#include "lsm/cell.h"
 #include "lsm/sstable_internal.h"
 
 /* ---- Versions -------------------------------------------------------------------------------- */
@@ -160,12 +161,50 @@ stoa_status stoa_sst_before(const stoa_sst *table, const stoa_sst_key *key,
 
 /* ---- Cells ----------------------------------------------------------------------------------- */
 
-/* A cell's segments; both are NULL for a column of the key. */
+/* Where a cell comes from. */
 struct cell_source {
-    const stoa_stripe_node *node;
+    const stoa_type *type;        /* of the table's column; NULL: it is of the key */
+    const stoa_type *stored;      /* of the file's */
     const stoa_segment *validity; /* NULL: there are no nulls */
     const stoa_segment *values;   /* NULL: nothing but nulls */
 };
+
+static stoa_status find_source(const stoa_sst *table, const stoa_stripe *stripe, int32_t column,
+                               uint32_t row, struct cell_source *out, stoa_error *err) {
+    const int32_t index = table->layout->column_nodes[column];
+    *out = (struct cell_source){0};
+    if (index < 0) {
+        return STOA_OK;
+    }
+    const stoa_stripe_node *node = stoa_stripe_source(stripe, index);
+    out->type = table->layout->nodes[index].type;
+    STOA_ASSERT(table->layout->nodes[index].subtree == 1);
+    if (node == NULL || node->value_segment < 0) {
+        return STOA_OK; /* a later column, or one of type unknown */
+    }
+    out->stored = node->type;
+    if (node->validity_segment >= 0) {
+        STOA_TRY(stoa_stripe_segment(stripe, node->validity_segment, stripe->row_count,
+                                     &out->validity, err));
+        stoa_segment_prefetch(out->validity, row);
+    }
+    STOA_TRY(
+        stoa_stripe_segment(stripe, node->value_segment, stripe->row_count, &out->values, err));
+    stoa_segment_prefetch(out->values, row);
+    return STOA_OK;
+}
+
+/* A value whose type was widened since. */
+static void read_widened(const struct cell_source *source, uint32_t row, stoa_cell *out,
+                         stoa_cell_storage *storage) {
+    const void *buffers[2] = {NULL, storage->bytes};
+    const struct ArrowArray value = {.length = 1, .n_buffers = 2, .buffers = buffers};
+    stoa_cell_storage stored;
+    size_t size;
+    const uint8_t *bytes = stoa_segment_value(source->values, row, stored.bytes, &size);
+    stoa_stripe_values_widen(source->stored, source->type, bytes, 1, storage->bytes);
+    stoa_cell_from_array(source->type, &value, 0, out);
+}
 
 static void read_cell(const struct cell_source *source, uint32_t row, stoa_cell *out,
                       stoa_cell_storage *storage) {
@@ -178,7 +217,11 @@ static void read_cell(const struct cell_source *source, uint32_t row, stoa_cell 
     if (out->is_null) {
         return;
     }
-    switch (source->node->type->kind) {
+    if (source->stored != source->type && stoa_stripe_type_changed(source->stored, source->type)) {
+        read_widened(source, row, out, storage);
+        return;
+    }
+    switch (source->type->kind) {
     case STOA_TYPE_BOOLEAN: out->i = stoa_segment_bit(values, row); return;
     case STOA_TYPE_FLOAT:
         bits = (uint32_t)stoa_segment_number(values, row);
@@ -201,29 +244,6 @@ static void read_cell(const struct cell_source *source, uint32_t row, stoa_cell 
     }
 }
 
-static stoa_status find_source(const stoa_stripe *stripe, int32_t column, uint32_t row,
-                               struct cell_source *out, stoa_error *err) {
-    const int32_t index = stripe->layout->column_nodes[column];
-    *out = (struct cell_source){0};
-    if (index < 0) {
-        return STOA_OK;
-    }
-    out->node = &stripe->layout->nodes[index];
-    STOA_ASSERT(out->node->subtree == 1);
-    if (out->node->value_segment < 0) {
-        return STOA_OK; /* of type unknown */
-    }
-    if (out->node->validity_segment >= 0) {
-        STOA_TRY(stoa_stripe_segment(stripe, out->node->validity_segment, stripe->row_count,
-                                     &out->validity, err));
-        stoa_segment_prefetch(out->validity, row);
-    }
-    STOA_TRY(stoa_stripe_segment(stripe, out->node->value_segment, stripe->row_count, &out->values,
-                                 err));
-    stoa_segment_prefetch(out->values, row);
-    return STOA_OK;
-}
-
 static stoa_status wrap_column(const stoa_sst *table, int64_t stripe, int32_t column,
                                stoa_status status, stoa_error *err) {
     const char *name = table->layout->schema->root.children[column].name;
@@ -243,14 +263,14 @@ stoa_status stoa_sst_cells(const stoa_sst *table, const stoa_sst_position *posit
     for (int32_t first = 0; first < count; first += TOGETHER) {
         const int32_t some = count - first < TOGETHER ? count - first : TOGETHER;
         for (int32_t i = 0; i < some; i++) {
-            const stoa_status status = find_source(stripe, columns[first + i], position->row,
+            const stoa_status status = find_source(table, stripe, columns[first + i], position->row,
                                                    &sources[i], err);
             if (status != STOA_OK) {
                 return wrap_column(table, position->stripe, columns[first + i], status, err);
             }
         }
         for (int32_t i = 0; i < some; i++) {
-            if (sources[i].node != NULL) {
+            if (sources[i].type != NULL) {
                 read_cell(&sources[i], position->row, &out[first + i], &storage[first + i]);
             }
         }
@@ -262,10 +282,11 @@ void stoa_sst_cells_prefetch(const stoa_sst *table, const stoa_sst_position *pos
                              const int32_t *columns, int32_t count) {
     const stoa_stripe *stripe = &table->members[position->stripe].stripe;
     for (int32_t i = 0; i < count; i++) {
-        const int32_t node = stripe->layout->column_nodes[columns[i]];
-        const int32_t number = node < 0 ? -1 : stripe->layout->nodes[node].value_segment;
+        const int32_t index = table->layout->column_nodes[columns[i]];
+        const stoa_stripe_node *node = index < 0 ? NULL : stoa_stripe_source(stripe, index);
         const stoa_segment *values;
-        if (number >= 0 && stoa_stripe_segment_if_open(stripe, number, &values)) {
+        if (node != NULL && node->value_segment >= 0 &&
+            stoa_stripe_segment_if_open(stripe, node->value_segment, &values)) {
             stoa_segment_prefetch(values, position->row);
         }
     }

@@ -15,7 +15,10 @@ typedef enum stoa_sst_filter_state {
 struct stoa_sst {
     stoa_context context;
     stoa_file *file;
-    const stoa_stripe_layout *layout;
+    const stoa_stripe_layout *layout; /* of the table, by which it is read */
+    const stoa_stripe_layout *stored; /* of the file: the same, or the schema's */
+    stoa_stripe_schema schema;        /* of a file with an older schema than the table's */
+    bool is_older;
     const uint8_t *bytes;
     uint64_t size;
     bool is_mapped;

@@ -145,14 +145,19 @@ static stoa_status require_section(const stoa_sst *table, stoa_sst_section_kind 
     return stoa_sst_section_check(table, *out, err);
 }
 
-static stoa_status check_schema(const stoa_sst *table, const char *json, size_t size,
-                                stoa_error *err) {
+static stoa_status read_schema(stoa_sst *table, const char *json, size_t size, stoa_error *err) {
     const stoa_schema *schema;
+    stoa_status status = STOA_OK;
+    table->stored = table->layout;
     STOA_TRY(stoa_schema_from_json(table->context.pool, json, size, &schema, err));
-    const bool is_same = stoa_type_equal(&schema->root, &table->layout->schema->root, true);
+    if (!stoa_type_equal(&schema->root, &table->layout->schema->root, true)) {
+        status = stoa_stripe_schema_init(&table->schema, table->context.pool, table->layout, schema,
+                                         err);
+        table->is_older = status == STOA_OK;
+        table->stored = &table->schema.file;
+    }
     stoa_schema_close(schema);
-    return is_same ? STOA_OK
-                   : stoa_fail(err, STOA_INVALID, "the table has another schema than expected");
+    return status;
 }
 
 static stoa_status read_about(stoa_sst *table, stoa_error *err) {
@@ -169,7 +174,7 @@ static stoa_status read_about(stoa_sst *table, stoa_error *err) {
     if (json == NULL) {
         return stoa_sst_corrupt(table, section->offset, "the schema ends early", err);
     }
-    STOA_TRY(check_schema(table, (const char *)json, about.schema_size, err));
+    STOA_TRY(read_schema(table, (const char *)json, about.schema_size, err));
     bool is_same = about.key_count == (uint32_t)layout->key->part_count;
     for (uint32_t i = 0; is_same && i < about.key_count; i++) {
         int32_t part[2];
@@ -182,8 +187,8 @@ static stoa_status read_about(stoa_sst *table, stoa_error *err) {
     if (!is_same) {
         return stoa_fail(err, STOA_INVALID, "the table has another key than expected");
     }
-    if (about.segment_count != (uint32_t)layout->segment_count ||
-        about.column_count != (uint32_t)layout->schema->root.child_count ||
+    if (about.segment_count != (uint32_t)table->stored->segment_count ||
+        about.column_count != (uint32_t)table->stored->schema->root.child_count ||
         about.stripe_count < 0 || about.row_count < 0 || about.range_count < 0 ||
         (uint64_t)about.range_count > table->size / sizeof(stoa_sst_range) ||
         (uint64_t)about.stripe_count > table->size / sizeof(stoa_sst_entry)) {
@@ -201,7 +206,7 @@ static stoa_status read_about(stoa_sst *table, stoa_error *err) {
 /* Everything but the offset in the file, which its caller has checked. */
 static bool read_entry(const stoa_sst *table, stoa_byte_reader *reader, const stoa_sst_entry *head,
                        stoa_sst_member *out) {
-    const stoa_stripe_layout *layout = table->layout;
+    const stoa_stripe_layout *layout = table->stored;
     const size_t columns = (size_t)layout->schema->root.child_count;
     const size_t segments = (size_t)layout->segment_count;
     const size_t begin = reader->position;
@@ -227,6 +232,7 @@ static bool read_entry(const stoa_sst *table, stoa_byte_reader *reader, const st
     out->first_key_size = head->first_key_size;
     out->last_key_size = head->last_key_size;
     out->stripe = (stoa_stripe){.layout = layout,
+                                .schema = table->is_older ? &table->schema : NULL,
                                 .bytes = table->bytes + head->offset,
                                 .parts = (const stoa_stripe_part *)(const void *)parts,
                                 .row_count = head->row_count,
@@ -250,11 +256,11 @@ static stoa_status allocate_members(stoa_sst *table, stoa_error *err) {
     STOA_TRY(stoa_arena_allocate_array(&table->arena, stripes + 1, sizeof *table->members, &members,
                                        err));
     STOA_TRY(stoa_arena_allocate_array(&table->arena,
-                                       stripes * (size_t)table->layout->segment_count + 1,
+                                       stripes * (size_t)table->stored->segment_count + 1,
                                        sizeof *table->slots, &slots, err));
     STOA_TRY(stoa_arena_allocate_array(&table->arena, stripes + 1, sizeof *table->last_numbers,
                                        &numbers, err));
-    memset(slots, 0, (stripes * (size_t)table->layout->segment_count + 1) * sizeof *table->slots);
+    memset(slots, 0, (stripes * (size_t)table->stored->segment_count + 1) * sizeof *table->slots);
     table->members = members;
     table->slots = slots;
     table->last_numbers = numbers;
@@ -294,7 +300,7 @@ static stoa_status read_directory(stoa_sst *table, stoa_error *err) {
             return stoa_sst_corrupt(table, at,
                                     "an entry of the directory that does not hold together", err);
         }
-        member->stripe.slots = table->slots + i * table->layout->segment_count;
+        member->stripe.slots = table->slots + i * table->stored->segment_count;
         offset += head.size;
         rows += head.row_count;
         deletes += head.delete_count;
@@ -303,6 +309,44 @@ static stoa_status read_directory(stoa_sst *table, stoa_error *err) {
         rows != table->summary.row_count || deletes != table->summary.delete_count) {
         return stoa_sst_corrupt(table, section->offset, "the directory does not fit the table",
                                 err);
+    }
+    return STOA_OK;
+}
+
+/* A zone of the file's column as one of the table's. */
+static stoa_zone zone_of(const stoa_sst *table, const stoa_sst_member *member, int32_t column) {
+    const int32_t stored = stoa_stripe_schema_column(&table->schema, column);
+    if (table->layout->column_nodes[column] < 0) {
+        return (stoa_zone){0};
+    }
+    if (stored < 0) {
+        return (stoa_zone){.null_count = member->stripe.row_count};
+    }
+    stoa_zone zone = member->zones[stored];
+    if (zone.has_bounds == 0 || !stoa_stripe_schema_bound(&table->schema, column, &zone.lower) ||
+        !stoa_stripe_schema_bound(&table->schema, column, &zone.upper)) {
+        zone = (stoa_zone){.null_count = zone.null_count};
+    }
+    return zone;
+}
+
+/* Zones of the table's columns take the place of the file's. */
+static stoa_status map_zones(stoa_sst *table, stoa_error *err) {
+    const size_t columns = (size_t)table->layout->schema->root.child_count;
+    void *memory = NULL;
+    if (!table->is_older) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_arena_allocate_array(&table->arena,
+                                       columns * (size_t)table->summary.stripe_count + 1,
+                                       sizeof(stoa_zone), &memory, err));
+    stoa_zone *zones = memory;
+    for (int64_t i = 0; i < table->summary.stripe_count; i++) {
+        for (size_t c = 0; c < columns; c++) {
+            zones[c] = zone_of(table, &table->members[i], (int32_t)c);
+        }
+        table->members[i].zones = zones;
+        zones += columns;
     }
     return STOA_OK;
 }
@@ -412,6 +456,7 @@ static stoa_status open_table(stoa_sst *table, stoa_error *err) {
     STOA_TRY(read_sections(table, err));
     STOA_TRY(read_about(table, err));
     STOA_TRY(read_directory(table, err));
+    STOA_TRY(map_zones(table, err));
     index_last_keys(table);
     STOA_TRY(read_ranges(table, err));
     STOA_TRY(find_filter(table, err));
@@ -448,6 +493,9 @@ void stoa_sst_close(stoa_sst *table) {
         return;
     }
     stoa_range_set_release(&table->ranges);
+    if (table->is_older) {
+        stoa_stripe_schema_release(&table->schema);
+    }
     stoa_arena_release(&table->arena);
     stoa_buffer_release(&table->copy);
     stoa_file_close(table->file);

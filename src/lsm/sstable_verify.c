@@ -107,17 +107,19 @@ static stoa_status verify_padding(const stoa_stripe *stripe, stoa_error *err) {
 
 static stoa_status verify_stripe(const stoa_sst *table, const stoa_sst_member *member,
                                  stoa_error *err) {
-    const stoa_stripe *stripe = &member->stripe;
+    stoa_stripe stored = member->stripe; /* with all columns of the file, read or not */
+    const stoa_stripe *stripe = &stored;
     const stoa_stripe_selection all = {NULL, 0, stripe->row_count};
     stoa_keys keys;
+    stored.schema = NULL;
     STOA_TRY(verify_padding(stripe, err));
     stoa_keys_init(&keys, table->context.pool);
     const stoa_status status = verify_keys(table, member, &keys, err);
     stoa_keys_release(&keys);
     STOA_TRY(status);
-    for (int32_t i = 0; i < table->layout->schema->root.child_count; i++) {
+    for (int32_t i = 0; i < table->stored->schema->root.child_count; i++) {
         struct ArrowArray column;
-        if (table->layout->column_nodes[i] >= 0) {
+        if (table->stored->column_nodes[i] >= 0) {
             STOA_TRY(stoa_stripe_column(stripe, table->context.pool, i, &all, &column, err));
             stoa_arrow_array_release(&column);
         }

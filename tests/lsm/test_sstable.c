@@ -2,6 +2,7 @@
  * itself; the bounds of ranges. */
 #include "lsm/key_bytes.h"
 #include "lsm/sstable_format.h"
+#include "schema/schema.h"
 #include "table_rows.h"
 
 enum { ROWS = 200, STRIPE_ROWS = 50 };
@@ -280,6 +281,159 @@ static void bounds_end_before_the_end_of_a_range(void **state) {
                  STOA_KEY_BYTES_MAX);
 }
 
+/* ---- Older schemas --------------------------------------------------------------------------- */
+
+#define FIELD(id, name, required, type)                                                            \
+    "{\"id\":" #id ",\"name\":\"" name "\",\"required\":" required ",\"type\":\"" type "\"}"
+#define SCHEMA(fields) "{\"type\":\"struct\",\"schema-id\":0,\"fields\":[" fields "]}"
+
+static const char OLDER[] = SCHEMA(
+    FIELD(1, "id", "true", "int") "," FIELD(2, "a", "false",
+                                            "int") "," FIELD(3, "b", "true",
+                                                             "float") "," FIELD(4, "c", "false",
+                                                                                "string"));
+/* `a` and `b` are wider, `c` has another name and place, `d` is new. */
+static const char NEWER[] = SCHEMA(
+    FIELD(4, "text", "false", "string") "," FIELD(1, "id", "true", "int") "," FIELD(
+        5, "d", "false", "double") "," FIELD(2, "a", "false", "long") "," FIELD(3, "b", "true",
+                                                                                "double"));
+static const char DROPPED[] = SCHEMA(
+    FIELD(1, "id", "true", "int") "," FIELD(3, "b", "true", "float"));
+static const char OTHER[] = SCHEMA(
+    FIELD(1, "id", "true", "int") "," FIELD(2, "a", "false", "string"));
+
+static void format_open(stoa_pool *pool, const char *json, struct table_format *format) {
+    static const stoa_key_column key = {1, false};
+    stoa_error err;
+    *format = (struct table_format){.pool = pool};
+    assert_ok(stoa_schema_from_json(pool, json, strlen(json), &format->schema, &err), err);
+    assert_ok(stoa_schema_to_arrow(pool, format->schema, &format->arrow, &err), err);
+    assert_ok(stoa_key_format_init(&format->key, format->schema, &key, 1, &err), err);
+    stoa_arena_init(&format->arena, pool);
+    assert_ok(stoa_stripe_layout_init(&format->layout, &format->arena, format->schema, &format->key,
+                                      &err),
+              err);
+}
+
+/* Rows 0 to 9: their number, a null or -5 times it, a quarter of it, its letter. */
+static void write_older(support_world *world) {
+    const stoa_context context = {.pool = world->pool};
+    struct table_format format;
+    struct ArrowArray batch;
+    stoa_builder *builder;
+    stoa_keys keys;
+    stoa_stripe_encoder *encoder;
+    stoa_sst_stripe stripe;
+    stoa_sst_writer *writer;
+    stoa_sst_summary summary;
+    stoa_file *file;
+    stoa_error err;
+    uint64_t sequences[10] = {0};
+    const uint8_t operations[10] = {STOA_OPERATION_PUT};
+    format_open(world->pool, OLDER, &format);
+    assert_ok(stoa_builder_create(world->pool, &format.arrow, &builder, &err), err);
+    for (int64_t i = 0; i < 10; i++) {
+        const char letter = "abcdefghij"[i];
+        stoa_builder *a = stoa_builder_child(builder, 1);
+        assert_ok(stoa_builder_append_i64(stoa_builder_child(builder, 0), i, &err), err);
+        assert_ok(i == 3 ? stoa_builder_append_null(a, &err)
+                         : stoa_builder_append_i64(a, i * -5, &err),
+                  err);
+        assert_ok(stoa_builder_append_f64(stoa_builder_child(builder, 2), (double)i / 4, &err),
+                  err);
+        assert_ok(stoa_builder_append_bytes(stoa_builder_child(builder, 3), &letter, 1, &err), err);
+    }
+    assert_ok(stoa_builder_finish_rows(builder, 10, &err), err);
+    assert_ok(stoa_builder_finish(builder, &batch, &err), err);
+    stoa_builder_close(builder);
+    stoa_keys_init(&keys, world->pool);
+    assert_ok(stoa_keys_append(&format.key, &batch, 0, 10, &keys, &err), err);
+    const stoa_keys_view view = stoa_keys_view_of(&keys);
+    const stoa_stripe_rows rows = {&view, 0, sequences, operations, &batch, 0, 10};
+    stoa_sst_stripe_init(&stripe, world->pool);
+    assert_ok(stoa_stripe_encoder_create(world->pool, &format.layout, &encoder, &err), err);
+    assert_ok(stoa_vfs_open(world->registry, URI, STOA_OPEN_REPLACE, &context, &file, &err), err);
+    assert_ok(stoa_sst_writer_create(&context, file, &format.layout, 0, &writer, &err), err);
+    assert_ok(stoa_sst_stripe_encode(encoder, &format.layout, &rows, &stripe, &err), err);
+    assert_ok(stoa_sst_writer_add(writer, &stripe, &err), err);
+    assert_ok(stoa_sst_writer_finish(writer, &summary, &err), err);
+    stoa_sst_writer_close(writer);
+    stoa_file_close(file);
+    stoa_stripe_encoder_close(encoder);
+    stoa_sst_stripe_release(&stripe);
+    stoa_keys_release(&keys);
+    stoa_arrow_array_release(&batch);
+    table_format_close(&format);
+}
+
+static stoa_status open_as(const support_world *world, const struct table_format *format,
+                           stoa_sst **out, stoa_error *err) {
+    const stoa_context context = {.pool = world->pool};
+    stoa_file *file;
+    STOA_TRY(stoa_vfs_open(world->registry, URI, STOA_OPEN_READ, &context, &file, err));
+    return stoa_sst_open(&context, file, &format->layout, out, err);
+}
+
+static void files_of_older_schemas_are_read(void **state) {
+    static const int32_t columns[] = {0, 2, 3, 4};
+    support_world world;
+    struct table_format format;
+    stoa_sst *sst;
+    stoa_error err;
+    (void)state;
+    support_world_open(&world);
+    write_older(&world);
+    format_open(world.pool, NEWER, &format);
+    assert_ok(open_as(&world, &format, &sst, &err), err);
+    assert_ok(stoa_sst_verify(sst, &err), err);
+    for (uint32_t i = 0; i < 10; i++) {
+        const stoa_sst_position position = {0, i};
+        stoa_cell cells[4];
+        stoa_cell_storage storage[4];
+        assert_ok(stoa_sst_cells(sst, &position, columns, 4, cells, storage, &err), err);
+        assert_memory_equal(cells[0].bytes, &"abcdefghij"[i], 1);
+        assert_true(cells[1].is_null);
+        assert_int_equal(cells[2].is_null, i == 3);
+        assert_int_equal(cells[2].i, i == 3 ? 0 : (int64_t)i * -5);
+        assert_true(cells[3].f == (double)i / 4);
+    }
+    const stoa_zone *zone = stoa_sst_zone(sst, 0, 3);
+    assert_true(zone->has_bounds);
+    assert_int_equal(zone->lower, (uint64_t)-45 ^ UINT64_C(1) << 63);
+    assert_int_equal(zone->upper, UINT64_C(1) << 63);
+    assert_int_equal(zone->null_count, 1);
+    assert_int_equal(stoa_sst_zone(sst, 0, 2)->null_count, 10);
+    assert_null(stoa_sst_zone(sst, 0, 1));
+    stoa_sst_close(sst);
+    table_format_close(&format);
+    support_world_close(&world);
+}
+
+static void dropped_columns_are_verified_too(void **state) {
+    support_world world;
+    struct table_format format;
+    stoa_sst *sst;
+    stoa_cell cell;
+    stoa_cell_storage storage;
+    stoa_error err;
+    (void)state;
+    support_world_open(&world);
+    write_older(&world);
+    format_open(world.pool, DROPPED, &format);
+    assert_ok(open_as(&world, &format, &sst, &err), err);
+    assert_ok(stoa_sst_verify(sst, &err), err);
+    assert_ok(stoa_sst_cells(sst, &(stoa_sst_position){0, 9}, &(int32_t){1}, 1, &cell, &storage,
+                             &err),
+              err);
+    assert_true(cell.f == 2.25);
+    stoa_sst_close(sst);
+    table_format_close(&format);
+    format_open(world.pool, OTHER, &format);
+    assert_int_equal(open_as(&world, &format, &sst, &err), STOA_INVALID);
+    table_format_close(&format);
+    support_world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sections_of_newer_versions_are_refused_if_required),
@@ -287,6 +441,8 @@ int main(void) {
         cmocka_unit_test(a_damaged_filter_is_not_asked),
         cmocka_unit_test(a_damaged_stripe_leaves_the_others),
         cmocka_unit_test(bounds_end_before_the_end_of_a_range),
+        cmocka_unit_test(files_of_older_schemas_are_read),
+        cmocka_unit_test(dropped_columns_are_verified_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
