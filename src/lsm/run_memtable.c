@@ -7,6 +7,8 @@
 #include "lsm/key_bytes.h"
 #include "lsm/run_internal.h"
 
+enum { BLOCK = 64 }; /* rows that are asked for at once */
+
 /* ---- Seeking --------------------------------------------------------------------------------- */
 
 static bool is_less(const stoa_run_cursor *cursor, int64_t index, const uint8_t *key, size_t size) {
@@ -97,9 +99,13 @@ static void list_rows(const stoa_run_cursor *cursor, int64_t rows, stoa_run_wind
     uint64_t *sequences = (uint64_t *)(void *)window->sequences.data;
     uint64_t sequence_max = 0;
     bool has_only_puts = true;
+    stoa_memtable_row block[BLOCK];
     for (int64_t i = 0; i < rows; i++) {
-        const stoa_memtable_row row = stoa_memtable_order_row(cursor->run.memtable, cursor->order,
-                                                              cursor->next + i);
+        if (i % BLOCK == 0) {
+            stoa_memtable_order_rows(cursor->run.memtable, cursor->order, cursor->next + i,
+                                     rows - i < BLOCK ? rows - i : BLOCK, block);
+        }
+        const stoa_memtable_row row = block[i % BLOCK];
         places[i] = (stoa_place){piece_number(table, row.piece), row.row};
         sequences[i] = stoa_memtable_sequence(&row);
         sequence_max = sequences[i] > sequence_max ? sequences[i] : sequence_max;
