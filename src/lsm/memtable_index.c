@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "lsm/key_bytes.h"
 
-enum { SLOTS_MIN = 1 << 10, AHEAD = 16, TAG_SHIFT = 48 };
+enum { SLOTS_MIN = 1 << 10, EXPECT_MIN = 1 << 12, AHEAD = 16, TAG_SHIFT = 48 };
 
 static uint64_t hash_of(const stoa_memtable *table, const stoa_keys_view *keys, int64_t row) {
     return table->layout->key->is_number ? stoa_hash_u64(keys->numbers[row])
@@ -41,15 +41,16 @@ void stoa_memtable_index_release(stoa_memtable *table) {
 
 /* ---- Adding rows ----------------------------------------------------------------------------- */
 
-/* Twice as many slots as keys, or more. The keys that are in the old table go into the new one. */
-static stoa_status grow(stoa_memtable *table, int64_t keys, stoa_error *err) {
+/* Twice as many slots as keys, or more: where there are too few, for as many as are expected. The keys
+ * that are in the old table go into the new one. */
+static stoa_status grow(stoa_memtable *table, int64_t keys, int64_t expected, stoa_error *err) {
     stoa_memtable_slots *old = atomic_load_explicit(&table->slots, memory_order_relaxed);
     uint64_t count = old == NULL ? SLOTS_MIN : old->mask + 1;
     void *memory = NULL;
     if (old != NULL && (uint64_t)keys * 2 <= count) {
         return STOA_OK;
     }
-    while ((uint64_t)keys * 2 > count) {
+    while ((uint64_t)(expected > keys ? expected : keys) * 2 > count) {
         count *= 2;
     }
     STOA_TRY(stoa_pool_allocate(table->pool, slots_bytes(count), &memory, err));
@@ -115,7 +116,6 @@ static stoa_status add_rows(stoa_memtable *table, uint32_t number, uint32_t firs
     const stoa_keys_view *keys = &holder->piece.keys;
     uint64_t hashes[AHEAD];
     STOA_TRY(make_before(table, holder, err));
-    STOA_TRY(grow(table, table->indexed_keys + (end - first), err));
     stoa_memtable_slots *slots = atomic_load_explicit(&table->slots, memory_order_relaxed);
     for (uint32_t i = first; i < end + AHEAD; i++) {
         if (i >= first + AHEAD) {
@@ -129,23 +129,45 @@ static stoa_status add_rows(stoa_memtable *table, uint32_t number, uint32_t firs
     return STOA_OK;
 }
 
+static int64_t count_rows(const stoa_memtable *table, stoa_memtable_cursor from,
+                          stoa_memtable_cursor to) {
+    int64_t count = 0;
+    for (uint32_t number = from.piece; number <= to.piece; number++) {
+        uint32_t end;
+        const uint32_t first = stoa_memtable_rows_between(table, number, from, to, &end);
+        count += end - first;
+    }
+    return count;
+}
+
+/* Keys that there will be when `left` more rows are in, if as many of them are new as of those before. */
+static int64_t expected_keys(const stoa_memtable *table, int64_t done, int64_t left) {
+    return done < EXPECT_MIN ? 0
+                             : table->indexed_keys + (int64_t)((double)table->indexed_keys /
+                                                               (double)done * (double)left);
+}
+
 static stoa_status extend(stoa_memtable *table, stoa_error *err) {
     const stoa_memtable_cursor end = stoa_memtable_end(table);
+    stoa_memtable_cursor *at = &table->index_end;
+    const int64_t before = atomic_load_explicit(&table->indexed_rows, memory_order_relaxed);
+    const int64_t total = count_rows(table, *at, end);
     int64_t added = 0;
     stoa_status status = STOA_OK;
-    stoa_memtable_cursor *at = &table->index_end;
-    while (status == STOA_OK && (at->piece < end.piece || at->row < end.row)) {
+    while (at->piece < end.piece || at->row < end.row) {
         uint32_t piece_end;
         const uint32_t first = stoa_memtable_rows_between(table, at->piece, *at, end, &piece_end);
         if (first < piece_end) {
-            status = add_rows(table, at->piece, first, piece_end, err);
+            const int64_t expected = expected_keys(table, before + added, total - added);
+            STOA_CHECK(grow(table, table->indexed_keys + (piece_end - first), expected, err));
+            STOA_CHECK(add_rows(table, at->piece, first, piece_end, err));
         }
-        if (status == STOA_OK) {
-            added += piece_end - first;
-            *at = at->piece < end.piece ? (stoa_memtable_cursor){at->piece + 1, 0} : end;
-        }
+        added += piece_end - first;
+        *at = at->piece < end.piece ? (stoa_memtable_cursor){at->piece + 1, 0} : end;
     }
-    atomic_fetch_add_explicit(&table->indexed_rows, added, memory_order_release);
+
+done:
+    atomic_store_explicit(&table->indexed_rows, before + added, memory_order_release);
     return status;
 }
 
