@@ -4,7 +4,17 @@ static size_t list_bytes(int32_t count) {
     return sizeof(stoa_memtable_ranges_list) + (size_t)count * sizeof(const stoa_range_set *);
 }
 
+static size_t own_bytes(const stoa_range_set *own) {
+    size_t bytes = (size_t)own->capacity * sizeof *own->ranges;
+    for (int64_t i = 0; i < own->count; i++) {
+        bytes += own->ranges[i].from_size + own->ranges[i].to_size;
+    }
+    return bytes;
+}
+
 static void free_list(stoa_memtable *table, stoa_memtable_ranges_list *list) {
+    atomic_fetch_sub_explicit(&table->bytes, list_bytes(list->count) + own_bytes(&list->own),
+                              memory_order_relaxed);
     stoa_range_set_release(&list->own);
     stoa_pool_free(table->pool, list, list_bytes(list->count));
 }
@@ -37,6 +47,7 @@ stoa_status stoa_memtable_stage_range(stoa_memtable *table, const stoa_key_range
         list->sets[i] = before->sets[i];
     }
     list->sets[kept] = &list->own;
+    stoa_memtable_count_bytes(table, list_bytes(list->count) + own_bytes(&list->own));
     table->staged_ranges = list;
     return STOA_OK;
 

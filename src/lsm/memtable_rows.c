@@ -6,7 +6,13 @@
 #include "base/bits.h"
 #include "lsm/key_bytes.h"
 
-enum { ROWS_MIN = 16, ROWS_MAX = 8192, TEXT_BYTES = 16, ALIGNMENT = 64 };
+enum {
+    ROWS_MIN = 16,
+    ROWS_MAX = 8192,
+    TEXT_BYTES = 16,           /* of a row, as long as nothing is known */
+    TEXTS_BYTES_MAX = 4 << 20, /* of a column, but for a text that is larger */
+    ALIGNMENT = 64
+};
 
 static bool is_text(const stoa_cell_rule *rule) {
     return rule->class == STOA_CELL_STRING || rule->class == STOA_CELL_BINARY;
@@ -29,7 +35,7 @@ static void *take(struct block *block, size_t size) {
 /* Room for texts of `rows` rows: what the piece before took for each, and a quarter more. */
 static size_t text_capacity(size_t used, uint32_t used_rows, uint32_t rows, size_t needed) {
     const size_t each = used_rows == 0 ? TEXT_BYTES : used / used_rows * 5 / 4 + 4;
-    const size_t capacity = each * rows < INT32_MAX ? each * rows : INT32_MAX;
+    const size_t capacity = each * rows < TEXTS_BYTES_MAX ? each * rows : TEXTS_BYTES_MAX;
     return capacity > needed ? capacity : needed;
 }
 
@@ -232,7 +238,8 @@ static stoa_status check_key(const stoa_memtable *table, const stoa_cell *cells,
     return STOA_OK;
 }
 
-static void write_whole(const stoa_cell_rule *rule, uint8_t *values, uint32_t row, int64_t value) {
+static inline void write_whole(const stoa_cell_rule *rule, uint8_t *values, uint32_t row,
+                               int64_t value) {
     switch (rule->size) {
     case 0: put_bit(values, row, value != 0); break;
     case 1: values[row] = (uint8_t)value; break;
@@ -264,8 +271,8 @@ static void write_null(const stoa_cell_rule *rule, stoa_memtable_column *column,
     }
 }
 
-static void write_cell(const stoa_cell_rule *rule, stoa_memtable_column *column, uint32_t row,
-                       const stoa_cell *cell) {
+static inline void write_cell(const stoa_cell_rule *rule, stoa_memtable_column *column,
+                              uint32_t row, const stoa_cell *cell) {
     if (cell->is_null) {
         write_null(rule, column, row);
         return;

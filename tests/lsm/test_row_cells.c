@@ -1,6 +1,7 @@
 /* Rows of cells: what is refused, and that their keys are those of the same rows in a batch. */
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "lsm/memtable.h"
 #include "lsm/row_cells.h"
@@ -246,11 +247,43 @@ static void rows_of_every_type(void **state) {
     rows_come_back(SCHEMA, (const stoa_key_column[]){{2, true}, {19, false}}, 2);
 }
 
+/* One long text does not make all that come after it take as much. */
+static void long_texts(void **state) {
+    enum { LONG_BYTES = 3 << 20, ROWS = 1000 };
+    struct world world;
+    stoa_memtable *table;
+    stoa_memtable_row row;
+    stoa_error err;
+    (void)state;
+    world_open(&world, "id string not null, text string", (const stoa_key_column[]){{1, false}}, 1);
+    assert_ok(stoa_memtable_create(world.pool, &world.layout, &table, &err), err);
+    char *text = malloc(LONG_BYTES);
+    memset(text, 'x', LONG_BYTES);
+    for (int i = 0; i < ROWS; i++) {
+        const stoa_cell cells[2] = {{.bytes = "a", .size = i % 2 == 0 ? 1 : 0},
+                                    {.bytes = text, .size = i % 100 == 7 ? LONG_BYTES : 10}};
+        const stoa_cell key = {.bytes = "a", .size = 1};
+        const bool is_key = i % 100 == 50;
+        assert_ok(stoa_memtable_stage_row(table, is_key ? &key : cells,
+                                          is_key ? STOA_OPERATION_DELETE : STOA_OPERATION_PUT,
+                                          (uint64_t)i + 1, &err),
+                  err);
+        stoa_memtable_publish(table);
+    }
+    assert_true(stoa_memtable_bytes(table) < 10 * (LONG_BYTES + (size_t)(8 << 20)));
+    assert_ok(stoa_memtable_get(table, (const uint8_t *)"", 0, UINT64_MAX, &row, &err), err);
+    assert_int_equal(stoa_memtable_sequence(&row), ROWS);
+    free(text);
+    stoa_memtable_close(table);
+    world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cells_are_checked),
         cmocka_unit_test(nested_columns_come_in_batches),
         cmocka_unit_test(rows_of_every_type),
+        cmocka_unit_test(long_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
