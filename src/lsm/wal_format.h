@@ -8,6 +8,7 @@
 
 #define STOA_WAL_MAGIC "StoaLog"
 #define STOA_WAL_NAME "%016" PRIx64 ".log"
+#define STOA_WAL_NEW_NAME "segment.new" /* what is not a segment yet */
 enum {
     STOA_WAL_VERSION = 1,
     STOA_WAL_ALIGNMENT = 8,

@@ -21,17 +21,13 @@ static stoa_status fail_damaged(const stoa_wal_reader *reader, stoa_error *err, 
     return status;
 }
 
-/* A power cut leaves no header (a new file), or an earlier one (a file that is used again); nothing
- * leaves half of one, since it lies within a sector. */
+/* A power cut may leave an earlier header in a file that is used again. Nothing leaves half of one: a new
+ * file gets its name when its header is on the disk, and a header lies within a sector. */
 static stoa_status read_header(stoa_wal_reader *reader, bool *out_begun, stoa_error *err) {
-    static const stoa_wal_header none;
     stoa_wal_header header = {0};
     size_t got = 0;
     *out_begun = false;
     STOA_TRY(stoa_file_read_some(reader->file, 0, &header, sizeof header, &got, err));
-    if (got < sizeof header || memcmp(&header, &none, sizeof header) == 0) {
-        return STOA_OK;
-    }
     if (memcmp(header.magic, STOA_WAL_MAGIC, sizeof header.magic) != 0) {
         return fail_damaged(reader, err, "it is not a segment of a log");
     }

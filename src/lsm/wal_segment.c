@@ -1,7 +1,7 @@
 /* The files of a log that is written. Each is as long as it will ever be before a record goes into it,
  * and its name is durable: so a sync of records is one of their file.
  *
- *     new file    made, grown, header written, synced, directory synced, mapped
+ *     new file    made under another name, grown, header written, synced; renamed, directory synced, mapped
  *     spare one   first head cleared, header stored in its map, renamed, directory synced
  *
  * A spare file is not synced, which would write all that it holds once more. After a power cut it may
@@ -94,43 +94,49 @@ static stoa_status map_segment(stoa_wal *log, stoa_wal_segment *segment, stoa_er
     return STOA_OK;
 }
 
-/* The file system of a segment must know how to grow and map files; what it lacks it says by name. */
-static stoa_status make_file(stoa_wal *log, const char *uri, uint64_t number, uint64_t bytes,
-                             stoa_wal_header *out_header, stoa_error *err) {
+/* A file under its own name has all of its header. The file system must know how to grow and map files;
+ * what it lacks it says by name. */
+static stoa_status make_file(stoa_wal *log, const char *temporary, const char *uri,
+                             const stoa_wal_header *header, stoa_error *err) {
     stoa_file *file = NULL;
     stoa_status status = STOA_OK;
-    *out_header = make_header(log, number, bytes);
-    /* One that is there was left by an attempt that failed. */
-    STOA_CHECK(stoa_vfs_open(log->file_systems, uri, STOA_OPEN_REPLACE, &log->context, &file, err));
-    STOA_CHECK(stoa_file_preallocate(file, bytes, true, err));
-    STOA_CHECK(stoa_file_write(file, out_header, sizeof *out_header, err));
+    /* One that is there was left by somebody who was killed. */
+    STOA_CHECK(
+        stoa_vfs_open(log->file_systems, temporary, STOA_OPEN_REPLACE, &log->context, &file, err));
+    STOA_CHECK(stoa_file_preallocate(file, header->bytes, true, err));
+    STOA_CHECK(stoa_file_write(file, header, sizeof *header, err));
     STOA_CHECK(stoa_file_sync(file, err));
 
 done:
     stoa_file_close(file);
-    if (status == STOA_OK) {
-        status = stoa_vfs_sync_directory(log->file_systems, log->directory, &log->context, err);
-    }
-    return status;
+    return status != STOA_OK
+               ? status
+               : stoa_vfs_publish(log->file_systems, temporary, uri, &log->context, err);
 }
 
 static stoa_status make_new(stoa_wal *log, uint64_t number, uint64_t bytes, const char *uri,
                             stoa_wal_segment **out, stoa_error *err) {
+    const stoa_wal_header header = make_header(log, number, bytes);
     stoa_wal_segment *segment = NULL;
-    stoa_wal_header header;
+    char *temporary = NULL;
     stoa_status status = STOA_OK;
+    STOA_CHECK(
+        stoa_vfs_join(log->context.pool, log->directory, STOA_WAL_NEW_NAME, &temporary, err));
     STOA_CHECK(stoa_wal_segment_name(log, number, bytes, &segment, err));
-    STOA_CHECK(make_file(log, uri, number, bytes, &header, err));
+    STOA_CHECK(make_file(log, temporary, uri, &header, err));
     take_header(segment, &header);
     STOA_CHECK(map_segment(log, segment, err));
     stoa_wal_count(&log->segments_made, 1);
     *out = segment;
-    return STOA_OK;
 
 done:
-    stoa_wal_segment_close(log, segment);
-    /* Half of a file would take its space. */
-    STOA_IGNORE(stoa_vfs_remove(log->file_systems, uri, &log->context, NULL));
+    if (status != STOA_OK) {
+        stoa_wal_segment_close(log, segment);
+        if (temporary != NULL) { /* half of a file would take its space */
+            STOA_IGNORE(stoa_vfs_remove(log->file_systems, temporary, &log->context, NULL));
+        }
+    }
+    stoa_pool_free_string(log->context.pool, temporary);
     return status;
 }
 

@@ -259,6 +259,38 @@ static void without_writable_maps_there_is_no_log(void **state) {
     wal_append_many(&world, 3);
 }
 
+/* Written by the first version. */
+static void golden_segments_are_read(void **state) {
+    (void)state;
+    for (uint64_t number = 1; number <= 2; number++) {
+        char path[64];
+        stoa_buffer bytes;
+        (void)snprintf(path, sizeof path, "tests/lsm/golden/wal-1/" STOA_WAL_NAME, number);
+        assert_ok(stoa_vfs_read_all(world.registry, path, NULL, 1 << 20, world.pool, &bytes, &err),
+                  err);
+        assert_ok(stoa_vfs_replace(world.registry, uri_of(number), NULL, bytes.data, bytes.size,
+                                   &err),
+                  err);
+        stoa_buffer_release(&bytes);
+    }
+    /* 12 records, a sync, 8, the end, 10 in another segment. */
+    static const uint64_t offsets[] = {96,  144, 200,  240,  272,  312,  344,  512,  552,  592,
+                                       888, 984, 1952, 1992, 2240, 2272, 2328, 2536, 2680, 2952,
+                                       120, 168, 216,  528,  568,  616,  904,  960,  1000, 1048};
+    world.count = sizeof offsets / sizeof *offsets;
+    for (int64_t i = 0; i < world.count; i++) {
+        world.ends[i] = (stoa_wal_position){i < 20 ? 1 : 2, offsets[i]};
+    }
+    world.synced = world.count;
+    (void)snprintf(world.boot, sizeof world.boot, "golden");
+    wal_open(&world);
+    assert_int_equal(world.count, 30);
+    wal_append_many(&world, 1);
+    assert_int_equal(world.ends[30].segment, 2);
+    reopen("another");
+    assert_int_equal(world.count, 31);
+}
+
 /* ---- Torn and damaged -------------------------------------------------------------------------- */
 
 static void a_torn_tail_is_cut_with_a_warning(void **state) {
@@ -340,10 +372,26 @@ static void headers_are_checked(void **state) {
     assert_fails(wal_try_open(&world, &err), STOA_UNSUPPORTED,
                  "expected a version up to 1 but found 2", err);
     header = (stoa_wal_header){0};
-    change(1, 0, &header, sizeof header); /* as a power cut leaves it */
-    world.synced = 0;
+    change(1, 0, &header, sizeof header);
+    assert_fails(wal_try_open(&world, &err), STOA_CORRUPT, "it is not a segment", err);
+}
+
+/* What a power cut may leave of a file that was used again: its new name and its old header. */
+static void a_segment_with_an_earlier_header_has_not_begun(void **state) {
+    (void)state;
+    world.segment_bytes = WAL_SEGMENT_BYTES;
     wal_open(&world);
-    assert_int_equal(world.count, 0);
+    wal_append_many(&world, 30);
+    assert_ok(wal_sync(&world, &err), err);
+    const uint64_t last = world.ends[29].segment;
+    wal_close(&world);
+    assert_ok(stoa_vfs_rename(world.registry, strcpy((char[600]){0}, uri_of(1)), uri_of(last + 1),
+                              NULL, &err),
+              err);
+    world.first_segment = 2;
+    wal_open(&world);
+    assert_int_equal(world.count, 30);
+    assert_false(is_there(last + 1));
 }
 
 static void a_file_that_was_cut_short_ends_there(void **state) {
@@ -494,11 +542,13 @@ int main(void) {
         TEST(released_segments_are_used_again),
         TEST(a_new_log_begins_small),
         TEST(without_writable_maps_there_is_no_log),
+        TEST(golden_segments_are_read),
         TEST(a_torn_tail_is_cut_with_a_warning),
         TEST(what_was_synced_cannot_be_torn),
         TEST(in_the_same_run_nothing_can_be_torn),
         TEST(a_missing_segment_is_damage),
         TEST(headers_are_checked),
+        TEST(a_segment_with_an_earlier_header_has_not_begun),
         TEST(a_file_that_was_cut_short_ends_there),
         TEST(names_of_other_files_do_not_matter),
         TEST(a_full_disk_refuses_and_recovers),
