@@ -242,6 +242,15 @@ static const struct source *only_window(const stoa_gather *gather) {
                                                                              : NULL;
 }
 
+stoa_run_window *stoa_gather_slice(const stoa_gather *gather, int64_t *out_first) {
+    const struct source *only = only_window(gather);
+    if (only == NULL || only->is_listed) {
+        return NULL;
+    }
+    *out_first = only->first;
+    return only->window;
+}
+
 stoa_status stoa_gather_finish_rows(stoa_gather *gather, stoa_error *err) {
     const struct span *end, *span = first_span(gather, &end);
     if (only_window(gather) != NULL) {

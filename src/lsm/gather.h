@@ -41,6 +41,10 @@ STOA_MUST_USE stoa_status stoa_gather_add_batch_rows(stoa_gather *gather, int32_
 
 int64_t stoa_gather_row_count(const stoa_gather *gather);
 
+/// The one window that all rows are of, where they follow each other in it from `*out_first` on; else
+/// NULL. Borrowed from the gathering.
+stoa_run_window *stoa_gather_slice(const stoa_gather *gather, int64_t *out_first);
+
 /// Ends the list. Afterwards what follows may be called from any number of threads at once.
 STOA_MUST_USE stoa_status stoa_gather_finish_rows(stoa_gather *gather, stoa_error *err);
 

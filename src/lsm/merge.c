@@ -108,6 +108,10 @@ void stoa_merge_set_skip(stoa_merge *merge, int32_t run, stoa_run_skip skip, voi
     stoa_run_cursor_set_skip(merge->sources[run].cursor, skip, user);
 }
 
+const stoa_run_cursor *stoa_merge_cursor(const stoa_merge *merge, int32_t run) {
+    return merge->sources[run].cursor;
+}
+
 stoa_status stoa_merge_seek(stoa_merge *merge, const stoa_key_range *range, stoa_error *err) {
     release_windows(merge);
     merge->state.has_last = false;

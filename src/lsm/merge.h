@@ -46,6 +46,9 @@ void stoa_merge_set_skip(stoa_merge *merge, int32_t run, stoa_run_skip skip, voi
 STOA_MUST_USE stoa_status stoa_merge_seek(stoa_merge *merge, const stoa_key_range *range,
                                           stoa_error *err);
 
+/// The cursor of a run, for what does not move it.
+const stoa_run_cursor *stoa_merge_cursor(const stoa_merge *merge, int32_t run);
+
 /// The next rows in order of key, versions of one key from the newest to the oldest; at most
 /// `max_rows`, and fewer where a window ends.
 ///

@@ -64,6 +64,10 @@ void stoa_run_cursor_set_skip(stoa_run_cursor *cursor, stoa_run_skip skip, void 
 STOA_MUST_USE stoa_status stoa_run_cursor_next(stoa_run_cursor *cursor, int64_t max_rows,
                                                stoa_run_window **out, stoa_error *err);
 
+/// The stripe that the next row lies in, and where in it; NULL for memtables and at the end. Stripes that
+/// are to be skipped count as others.
+const stoa_stripe *stoa_run_cursor_stripe(const stoa_run_cursor *cursor, uint32_t *out_row);
+
 /// Whether there are rows left.
 ///
 /// Errors   STOA_CORRUPT (with file and stripe), STOA_NO_MEMORY

@@ -37,6 +37,14 @@ static stoa_status key_in_memtable(const stoa_run_cursor *cursor, int64_t index,
     return stoa_buffer_append(out, bytes, size, err);
 }
 
+const stoa_stripe *stoa_run_cursor_stripe(const stoa_run_cursor *cursor, uint32_t *out_row) {
+    if (cursor->run.memtable != NULL || cursor->file >= cursor->run.file_count) {
+        return NULL;
+    }
+    *out_row = cursor->position.row;
+    return stoa_sst_stripe_at(cursor->run.files[cursor->file]->sst, cursor->position.stripe);
+}
+
 stoa_status stoa_run_cursor_has_rows(stoa_run_cursor *cursor, bool *out, stoa_error *err) {
     const bool is_memtable = cursor->run.memtable != NULL;
     stoa_buffer key;

@@ -85,6 +85,8 @@ static stoa_status open_scan(stoa_view_scan *scan, const stoa_view_scan_options 
     STOA_TRY(copy_columns(scan, options, err));
     STOA_TRY(open_runs(scan, err));
     STOA_TRY(stoa_gather_create(scan->pool, &scan->definition->layout, &scan->gather, err));
+    STOA_TRY(stoa_flat_create(scan->pool, &scan->definition->layout, scan->options.columns,
+                              scan->options.column_count, &scan->flat, err));
     STOA_TRY(stoa_view_scan_visible_init(scan, err));
     return stoa_view_scan_filter_init(scan, err);
 }
@@ -133,6 +135,7 @@ void stoa_view_scan_close(stoa_view_scan *scan) {
     drop_batches(scan);
     stoa_view_scan_visible_release(&scan->visible);
     stoa_gather_close(scan->gather);
+    stoa_flat_close(scan->flat);
     stoa_merge_close(scan->merge);
     for (int32_t i = 0; i < scan->run_count; i++) {
         stoa_run_cursor_close(scan->probes[i]);
@@ -180,14 +183,28 @@ stoa_status stoa_view_scan_probe(stoa_view_scan *scan, int32_t run, stoa_run_cur
 
 /* ---- Going through --------------------------------------------------------------------------- */
 
+/* The columns of the first rows, while their keys are looked at. */
+static void prefetch_rows(const stoa_view_scan *scan, const stoa_key_range *range) {
+    for (int32_t i = 0; scan->flat != NULL && range != NULL && i < scan->run_count; i++) {
+        uint32_t row;
+        const stoa_stripe *stripe = stoa_run_cursor_stripe(stoa_merge_cursor(scan->merge, i), &row);
+        if (stripe != NULL) {
+            stoa_flat_prefetch(scan->flat, stripe, row);
+        }
+    }
+}
+
 stoa_status stoa_view_scan_seek(stoa_view_scan *scan, const stoa_key_range *range,
                                 stoa_error *err) {
     scan->is_sought = true;
     scan->is_at_end = false;
     stoa_view_scan_visible_reset(&scan->visible);
+    stoa_gather_clear(scan->gather);
     drop_batches(scan);
     if (!scan->options.reverse) {
-        return stoa_merge_seek(scan->merge, range, err);
+        STOA_TRY(stoa_merge_seek(scan->merge, range, err));
+        prefetch_rows(scan, range);
+        return STOA_OK;
     }
     stoa_buffer_clear(&scan->from);
     stoa_buffer_clear(&scan->to);
@@ -201,23 +218,33 @@ stoa_status stoa_view_scan_seek(stoa_view_scan *scan, const stoa_key_range *rang
     return STOA_OK;
 }
 
+/* The columns of the rows that were gathered. */
+static stoa_status make_batch(stoa_view_scan *scan, struct ArrowArray *out, stoa_error *err) {
+    const int64_t count = stoa_gather_row_count(scan->gather);
+    int64_t first;
+    const stoa_run_window *window = scan->flat == NULL || count > STOA_FLAT_ROWS_MAX
+                                        ? NULL
+                                        : stoa_gather_slice(scan->gather, &first);
+    return window != NULL && stoa_flat_takes(window)
+               ? stoa_flat_read(scan->flat, window, first, count, out, err)
+               : stoa_gather_batch(scan->gather, scan->pool, scan->options.columns,
+                                   scan->options.column_count, out, err);
+}
+
 /* The columns of a block's rows; released where it has none that stay. */
 static stoa_status next_block(stoa_view_scan *scan, int64_t max_rows, struct ArrowArray *out,
                               stoa_error *err) {
     stoa_merge_block block;
     *out = (struct ArrowArray){0};
     STOA_TRY(stoa_cancel_check(scan->context.cancel, err));
+    stoa_gather_clear(scan->gather); /* first: it gives the windows back, to be filled again */
     STOA_TRY(stoa_merge_next(scan->merge, max_rows, &block, err));
-    stoa_gather_clear(scan->gather);
     STOA_TRY(stoa_view_scan_visible_rows(scan, &block, err));
     STOA_TRY(stoa_gather_finish_rows(scan->gather, err));
     STOA_TRY(stoa_view_scan_filter_rows(scan, err));
     scan->rows_merged += block.row_count;
     scan->is_at_end = block.row_count == 0;
-    return stoa_gather_row_count(scan->gather) == 0
-               ? STOA_OK
-               : stoa_gather_batch(scan->gather, scan->pool, scan->options.columns,
-                                   scan->options.column_count, out, err);
+    return stoa_gather_row_count(scan->gather) == 0 ? STOA_OK : make_batch(scan, out, err);
 }
 
 static stoa_status join(stoa_view_scan *scan, struct ArrowArray *parts, int64_t count,

@@ -5,6 +5,7 @@
 #include "lsm/gather.h"
 #include "lsm/merge.h"
 #include "lsm/scan.h"
+#include "lsm/scan_flat.h"
 
 /* How far the versions of the key at hand have been looked at. */
 typedef enum stoa_view_scan_group {
@@ -55,6 +56,7 @@ struct stoa_view_scan {
     stoa_buffer probe_key;
     stoa_merge *merge;
     stoa_gather *gather;
+    stoa_flat *flat; /* NULL: not for these columns */
     stoa_view_scan_visible visible;
     int32_t *tested; /* columns that a row's time and the predicate depend on */
     int32_t tested_count;
