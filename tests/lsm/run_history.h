@@ -44,6 +44,23 @@ static inline stoa_operation history_operation(support_random *random,
                                                                         : STOA_OPERATION_PUT;
 }
 
+/* Columns of the key as their keys say them: floats without what has no order. */
+static inline void history_set_key_columns(struct history *history) {
+    const stoa_key_format *format = &history->definition->key;
+    const stoa_keys_view keys = stoa_keys_view_of(&history->keys);
+    struct ArrowArray parts[STOA_KEY_PARTS_MAX];
+    stoa_error err;
+    if (keys.count == 0) {
+        return;
+    }
+    assert_ok(stoa_keys_decode(format, history->world->pool, &keys, parts, &err), err);
+    for (int32_t i = 0; i < format->part_count; i++) {
+        struct ArrowArray *column = history->batch.children[format->parts[i].column];
+        stoa_arrow_array_release(column);
+        *column = parts[i];
+    }
+}
+
 static inline void history_open(support_world *world, support_random *random,
                                 const struct history_options *options, struct history *history) {
     const struct rows_options values = {20, options->distinct, 4, 12, false};
@@ -60,6 +77,7 @@ static inline void history_open(support_world *world, support_random *random,
     assert_ok(stoa_keys_append(&history->definition->key, &history->batch, 0, options->count,
                                &history->keys, &err),
               err);
+    history_set_key_columns(history);
     history->sequences = rows_allocate((size_t)options->count * sizeof(uint64_t));
     history->operations = rows_allocate((size_t)options->count);
     history->piece_ends = rows_allocate((size_t)(options->count + 1) * sizeof(int64_t));
