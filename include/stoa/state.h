@@ -220,8 +220,20 @@ STOA_API STOA_MUST_USE stoa_status stoa_row_create(stoa_state *state, const char
 ///          STOA_IO, STOA_NO_MEMORY
 STOA_API STOA_MUST_USE stoa_status stoa_state_get(stoa_state *state, const stoa_cell *key,
                                                   const stoa_state_snapshot *snapshot,
-                                                  stoa_row *row, bool *out_found,
-                                                  stoa_error *err);
+                                                  stoa_row *row, bool *out_found, stoa_error *err);
+
+/// The rows of many keys, faster than one after the other. `keys` is a batch of the columns of the key, by
+/// name; it is taken, also on error. `out_rows` has the columns asked for ("total, name"; NULL: all) of
+/// one row a key, in the order of the keys; where there is none they are null, and its bit of
+/// `out_found` is 0. `out_schema` (nullable) is theirs.
+///
+/// Shape    `out_found` has a bit a key, as Arrow's bitmaps.
+/// Errors   as stoa_state_get; STOA_LIMIT  more than 2 GiB of texts in a column
+/// Owns     The caller releases `out_rows` and `out_schema`; on error they are released.
+STOA_API STOA_MUST_USE stoa_status stoa_state_get_many(
+    stoa_state *state, const struct ArrowSchema *key_schema, struct ArrowArray *keys,
+    const char *columns, const stoa_state_snapshot *snapshot, struct ArrowSchema *out_schema,
+    struct ArrowArray *out_rows, uint8_t *out_found, stoa_error *err);
 
 /* ---- Maintenance ----------------------------------------------------------------------------- */
 
@@ -229,6 +241,15 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_get(stoa_state *state, const stoa_
 STOA_API STOA_MUST_USE stoa_status stoa_state_flush(stoa_state *state, stoa_error *err);
 /// Waits until no flush and no compaction is due or runs.
 STOA_API STOA_MUST_USE stoa_status stoa_state_settle(stoa_state *state, stoa_error *err);
+/// Merges all files with keys from `from` up to `to` (as stoa_state_delete_range) into one sorted run
+/// on the last level that has any, and leaves out what no snapshot needs. What is in memory is written
+/// into files before. The context's token and progress are used; NULL: none.
+STOA_API STOA_MUST_USE stoa_status stoa_state_compact(stoa_state *state, const stoa_cell *from,
+                                                      int32_t from_count, const stoa_cell *to,
+                                                      int32_t to_count, const stoa_context *context,
+                                                      stoa_error *err);
+/// The rows that compactions of this process leave out from now on; NULL: none.
+STOA_API void stoa_state_set_filter(stoa_state *state, stoa_compaction_filter filter, void *user);
 /// Gives up the handle. NULL is allowed.
 STOA_API void stoa_state_close(stoa_state *state);
 /// Borrowed; the table's schema may change later, this one does not.

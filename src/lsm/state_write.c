@@ -75,6 +75,16 @@ static stoa_status conform_keys(stoa_pool *pool, const stoa_definition *definiti
     return widen_keys(pool, definition, &keys, out, err);
 }
 
+stoa_status stoa_state_keys_of(stoa_state *state, const stoa_definition *definition,
+                               const struct ArrowSchema *schema, struct ArrowArray *batch,
+                               stoa_keys *out, stoa_error *err) {
+    struct ArrowArray wide = {.release = NULL};
+    STOA_TRY(conform_keys(state->pool, definition, schema, batch, &wide, err));
+    const stoa_status status = stoa_keys_append(&definition->key, &wide, 0, wide.length, out, err);
+    stoa_arrow_array_release(&wide);
+    return status;
+}
+
 /* Takes `batch`. An empty one gives a write without rows, which is left out. */
 static stoa_status prepare_batch(stoa_state *state, stoa_operation operation,
                                  const struct ArrowSchema *arrow, struct ArrowArray *batch,
@@ -407,25 +417,4 @@ stoa_status stoa_state_batch_commit_async(stoa_state_batch *batch, stoa_future *
                                              &later.position, err));
     return stoa_sched_submit_async(batch->store->context.sched, sync_later, &later, sizeof later,
                                    &batch->store->context, out, err);
-}
-
-stoa_status stoa_state_sync(stoa_state *state, stoa_error *err) {
-    stoa_wal *wal = state->store->wal;
-    return stoa_wal_sync(wal, stoa_wal_end(wal), err);
-}
-
-stoa_status stoa_state_flush(stoa_state *state, stoa_error *err) {
-    return stoa_store_flush(state->store, err);
-}
-
-stoa_status stoa_state_settle(stoa_state *state, stoa_error *err) {
-    return stoa_store_settle(state->store, &state->store->context, err);
-}
-
-void stoa_state_close(stoa_state *state) {
-    stoa_state_release(state);
-}
-
-const stoa_schema *stoa_state_schema(const stoa_state *state) {
-    return atomic_load_explicit(&state->definition, memory_order_acquire)->schema;
 }

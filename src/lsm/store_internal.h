@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "lsm/compaction.h"
+#include "lsm/get.h"
 #include "lsm/manifest.h"
 #include "lsm/merge_operator.h"
 #include "lsm/range_set.h"
@@ -131,6 +132,9 @@ struct stoa_store {
 stoa_state_view *stoa_state_acquire(stoa_state *state);
 /// What a reader sees who has acquired its view before: the newest commit, or the snapshot's.
 uint64_t stoa_state_sequence(const stoa_state *state, const stoa_state_snapshot *snapshot);
+/// How a view that was acquired is read now, or at a snapshot (nullable).
+stoa_view_reading stoa_state_reading(const stoa_state *state, stoa_state_view *view,
+                                     const stoa_state_snapshot *snapshot);
 int64_t stoa_store_now_ms(const stoa_store *store);
 
 /// All sequence numbers that somebody may read at, ascending, the newest commit last, into a list from
@@ -220,6 +224,11 @@ STOA_MUST_USE stoa_status stoa_state_batch_commit_checked(stoa_state_batch *batc
                                                           stoa_durability durability,
                                                           stoa_wal_position *out_position,
                                                           stoa_error *err);
+/// The keys of a batch of the key's columns, in any layout that fits. Takes `batch`, also on error.
+STOA_MUST_USE stoa_status stoa_state_keys_of(stoa_state *state, const stoa_definition *definition,
+                                             const struct ArrowSchema *schema,
+                                             struct ArrowArray *batch, stoa_keys *out,
+                                             stoa_error *err);
 /// The keys from the first `from_count` cells of a key up to, but without, `to`; a count of 0 is the
 /// first key, or behind the last. The bytes are appended to `bytes`, which must stay.
 STOA_MUST_USE stoa_status stoa_state_key_range(const stoa_definition *definition,

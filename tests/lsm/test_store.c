@@ -1,4 +1,6 @@
 /* A store as a whole: what is written is read, also after it was flushed, compacted and opened anew. */
+#include "arrow/array.h"
+#include "arrow/builder.h"
 #include "store_support.h"
 
 static stoa_pool *pool;
@@ -211,6 +213,84 @@ static void test_a_dropped_table_is_gone(void **state) {
     store_test_end(&test);
 }
 
+static void make_users(const int64_t *users, int64_t count, struct ArrowSchema *schema,
+                       struct ArrowArray *out) {
+    const stoa_schema *key = NULL;
+    stoa_builder *builder = NULL;
+    stoa_error err;
+    assert_ok(stoa_schema_parse(pool, "user long not null", &key, &err), err);
+    assert_ok(stoa_schema_to_arrow(pool, key, schema, &err), err);
+    assert_ok(stoa_builder_create(pool, schema, &builder, &err), err);
+    for (int64_t i = 0; i < count; i++) {
+        assert_ok(stoa_builder_append_i64(stoa_builder_child(builder, 0), users[i], &err), err);
+        assert_ok(stoa_builder_finish_value(builder, &err), err);
+    }
+    assert_ok(stoa_builder_finish(builder, out, &err), err);
+    stoa_builder_close(builder);
+    stoa_schema_close(key);
+}
+
+static void test_many_keys_at_once(void **state) {
+    (void)state;
+    static const int64_t users[] = {3, 9, 1, 3};
+    struct store_test test;
+    struct ArrowSchema key_schema, schema;
+    struct ArrowArray keys, rows;
+    uint8_t found = 0;
+    stoa_error err;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    put(&test, 1, 10, "one");
+    flush(&test);
+    put(&test, 3, 30, "three");
+    add(&test, 1, 1);
+    make_users(users, 4, &key_schema, &keys);
+    assert_ok(stoa_state_get_many(test.totals, &key_schema, &keys, "total, user", NULL, &schema,
+                                  &rows, &found, &err),
+              err);
+    assert_int_equal(found & 15, 13);
+    assert_int_equal(rows.length, 4);
+    assert_string_equal(schema.children[0]->name, "total");
+    const int64_t *totals = rows.children[0]->buffers[1];
+    assert_int_equal(totals[0], 30);
+    assert_int_equal(totals[2], 11);
+    assert_int_equal(totals[3], 30);
+    assert_int_equal(rows.children[0]->null_count, 1);
+    stoa_arrow_array_release(&rows);
+    stoa_arrow_schema_release(&schema);
+    stoa_arrow_schema_release(&key_schema);
+    store_test_end(&test);
+}
+
+static void drop_odd(void *user, const struct ArrowArray *rows, uint8_t *keep) {
+    const int64_t *users = rows->children[0]->buffers[1];
+    (void)user;
+    for (int64_t i = 0; i < rows->length; i++) {
+        keep[i] = users[rows->offset + i] % 2 == 0;
+    }
+}
+
+static void test_a_filter_leaves_rows_out(void **state) {
+    (void)state;
+    struct store_test test;
+    stoa_error err;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    for (int64_t i = 0; i < 100; i++) {
+        put(&test, i, i, "somebody");
+    }
+    stoa_state_set_filter(test.totals, drop_odd, NULL);
+    assert_ok(stoa_state_flush(test.totals, &err), err);
+    for (int64_t i = 0; i < 100; i++) {
+        add(&test, i, 1);
+    }
+    assert_ok(stoa_state_compact(test.totals, NULL, 0, NULL, 0, NULL, &err), err);
+    for (int64_t i = 0; i < 100; i++) {
+        assert_int_equal(total_of(&test, i), i % 2 == 0 ? i + 1 : -1);
+    }
+    store_test_end(&test);
+}
+
 static int setup(void **state) {
     (void)state;
     stoa_error err;
@@ -232,6 +312,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_batch_is_one_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_memtables_become_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_readers_follow, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_keys_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_filter_leaves_rows_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_dropped_table_is_gone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
