@@ -148,8 +148,8 @@ static stoa_status choose_frames(stoa_segment_writer *writer, const int64_t *num
     *out = (struct frames){.size = SIZE_MAX};
     consider_slope(writer, numbers, count, 0, bounds, out);
     if (count > 1 && out->bits > 0) {
-        const __int128 first = (int64_t)((uint64_t)numbers[0] ^ writer->flip);
-        const __int128 last = (int64_t)((uint64_t)numbers[count - 1] ^ writer->flip);
+        const __int128 first = stoa_segment_ordered(writer, numbers[0]);
+        const __int128 last = stoa_segment_ordered(writer, numbers[count - 1]);
         const __int128 steps = (__int128)count - 1, half = last < first ? -steps / 2 : steps / 2;
         const __int128 slope = (last - first + half) / steps;
         if (slope != 0 && slope == (int64_t)slope) {
@@ -209,10 +209,10 @@ static int cut_bits(const stoa_segment_writer *writer, int bits, size_t step, si
     return best;
 }
 
-static bool never_fall(const stoa_segment_writer *writer, const int64_t *numbers) {
+bool stoa_segment_never_fall(const stoa_segment_writer *writer, const int64_t *numbers) {
     for (uint32_t i = 1; i < writer->count; i++) {
-        if (((uint64_t)numbers[i] ^ (UINT64_C(1) << 63) ^ writer->flip) <
-            ((uint64_t)numbers[i - 1] ^ (UINT64_C(1) << 63) ^ writer->flip)) {
+        if (stoa_segment_ordered(writer, numbers[i]) <
+            stoa_segment_ordered(writer, numbers[i - 1])) {
             return false;
         }
     }
@@ -227,7 +227,7 @@ static void drop_outliers(const stoa_segment_writer *writer, const int64_t *numb
         return;
     }
     (void)cut_bits(writer, frames->bits, SAMPLE_STEP, &saved);
-    if (saved < frames->size / 16 || never_fall(writer, numbers)) {
+    if (saved < frames->size / 16 || stoa_segment_never_fall(writer, numbers)) {
         return;
     }
     const int bits = cut_bits(writer, frames->bits, 1, &saved);
@@ -360,7 +360,7 @@ static stoa_status write_chosen(stoa_segment_writer *writer, const uint8_t *byte
 static stoa_status write_numbers(stoa_segment_writer *writer, const uint8_t *bytes,
                                  stoa_buffer *out, stoa_error *err) {
     const int64_t *numbers = as_numbers(&writer->raw);
-    bool is_scaled = false;
+    bool is_scaled = false, is_clipped;
     size_t exceptions = 0;
     struct frames frames;
     STOA_TRY(stoa_buffer_reserve(&writer->raw, (size_t)writer->count * sizeof *numbers, err));
@@ -371,6 +371,12 @@ static stoa_status write_numbers(stoa_segment_writer *writer, const uint8_t *byt
         numbers = is_scaled ? as_numbers(&writer->numbers) : numbers;
     }
     STOA_TRY(choose_frames(writer, numbers, writer->count, &frames, err));
+    STOA_TRY(stoa_segment_clip_outliers(writer, numbers, frames.bits, frames.size, &is_clipped,
+                                        &exceptions, err));
+    if (is_clipped) {
+        numbers = as_numbers(&writer->numbers);
+        STOA_TRY(choose_frames(writer, numbers, writer->count, &frames, err));
+    }
     frames.size += exceptions * EXCEPTION_BYTES;
     frames.has_exceptions = exceptions > 0;
     STOA_TRY(make_frames(writer, numbers, writer->count, &frames, err));

@@ -56,7 +56,7 @@ static uint64_t random_number(struct world *world, int shape, uint64_t before) {
                                                              : before;
     case 7:
         return support_random_below(&world->random, 50) == 0
-                   ? support_random_u64(&world->random) >> 1
+                   ? support_random_u64(&world->random)
                    : support_random_below(&world->random, 200);
     case 8: return before - 1000 + support_random_below(&world->random, 3);
     case 9: return before + (support_random_below(&world->random, 200) == 0 ? 1u << 20 : 10);
