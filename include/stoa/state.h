@@ -235,6 +235,32 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_get_many(
     const char *columns, const stoa_state_snapshot *snapshot, struct ArrowSchema *out_schema,
     struct ArrowArray *out_rows, uint8_t *out_found, stoa_error *err);
 
+/// Which rows a scan gives, and how. All-zero: all of them, whole, in the order of their keys.
+typedef struct stoa_state_scan_options {
+    const char *columns;   /* "total, name"; NULL: all */
+    const char *where;     /* "total > 50 and name is not null"; NULL: all rows */
+    const stoa_cell *from; /* keys not less than these first columns of it */
+    int32_t from_count;    /* 0: from the first key */
+    const stoa_cell *to;   /* keys less than these; with `to_included` also those that begin so */
+    int32_t to_count;      /* 0: to the last key */
+    bool to_included;
+    bool reverse;
+    int64_t limit;                       /* rows; 0: none */
+    const stoa_state_snapshot *snapshot; /* NULL: as it is now; only needed by the call */
+    stoa_context context;                /* NULL pool: the table's */
+} stoa_state_scan_options;
+
+/// A stream of the rows that are there at one moment, as batches in the canonical layout.
+///
+/// Errors   STOA_INVALID    a condition that is none (with `err->offset`), a bound that is no value of its
+///                          column
+///          STOA_NOT_FOUND  no such column
+///          STOA_IO, STOA_NO_MEMORY, STOA_LIMIT; of the stream also STOA_CORRUPT and STOA_CANCELLED
+/// Owns     The caller releases the stream, before it closes the table. Batches may outlive it.
+STOA_API STOA_MUST_USE stoa_status stoa_state_scan(stoa_state *state,
+                                                   const stoa_state_scan_options *options,
+                                                   struct ArrowArrayStream *out, stoa_error *err);
+
 /* ---- Maintenance ----------------------------------------------------------------------------- */
 
 /// Writes what is in memory, of all state tables of the database, into files.
