@@ -111,4 +111,11 @@ STOA_MUST_USE stoa_status stoa_keys_decode(const stoa_key_format *format, stoa_p
                                            const stoa_keys_view *keys, struct ArrowArray *arrays,
                                            stoa_error *err);
 
+/// Appends one key as text: (7, "bob").
+///
+/// Errors   STOA_CORRUPT  bytes that are no key of this format; STOA_NO_MEMORY. `out` is as it was
+STOA_MUST_USE stoa_status stoa_key_print(const stoa_key_format *format, stoa_pool *pool,
+                                         const uint8_t *bytes, size_t size, stoa_buffer *out,
+                                         stoa_error *err);
+
 #endif

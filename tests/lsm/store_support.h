@@ -16,6 +16,7 @@ struct store_test {
     stoa_sched *sched;
     stoa_fs_registry *file_systems;
     const char *directory;
+    const char *boot; /* names the machine's run; NULL: the real one */
     stoa_state_options settings;
     stoa_store *store;
     stoa_state *totals; /* "user long not null, total long, name string" by user */
@@ -37,6 +38,7 @@ static inline stoa_status store_test_open_as(struct store_test *test, bool read_
         .directory = test->directory,
         .create = !read_only,
         .read_only = read_only,
+        .boot = test->boot,
         .settings = test->settings,
     };
     return stoa_store_open(&options, &test->store, err);
