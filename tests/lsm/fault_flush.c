@@ -1,9 +1,9 @@
-/* Flushes while memory runs out, files cannot be written and the machine goes down: the file is there as
- * a whole and durable, or there is none. */
+/* Flushes, and outputs of several files, while memory runs out, files cannot be written and the machine
+ * goes down: files are there as a whole and durable, or there is none. */
 #include "flushed.h"
 #include "lsm/flush.h"
 
-enum { ROWS = 9000, SINGLE_ROWS = 40 };
+enum { ROWS = 9000, SINGLE_ROWS = 40, PARTS = 3, PART_ROWS = 50 };
 
 /* The same in every run; the last rows come one by one. */
 struct given {
@@ -99,12 +99,93 @@ static void check_none_or_whole(support_world *world, void *user, stoa_status st
     check_whole(world, user, status);
 }
 
+/* ---- Several files --------------------------------------------------------------------------- */
+
+struct part {
+    const struct given *given;
+    int32_t first;
+};
+
+static stoa_status fill(void *user, stoa_output_rows *rows, stoa_error *err) {
+    const struct part *part = user;
+    int32_t ids[PART_ROWS];
+    int64_t values[PART_ROWS];
+    for (int32_t i = 0; i < PART_ROWS; i++) {
+        const uint64_t sequence = 1;
+        ids[i] = part->first + i;
+        values[i] = ids[i];
+        STOA_TRY(stoa_buffer_append(&rows->sequences, &sequence, sizeof sequence, err));
+        STOA_TRY(stoa_buffer_append_byte(&rows->operations, STOA_OPERATION_PUT, err));
+    }
+    table_batch(&part->given->format, ids, values, PART_ROWS, &rows->batch);
+    return stoa_keys_append(&part->given->definition->key, &rows->batch, 0, PART_ROWS, &rows->keys,
+                            err);
+}
+
+/* A file for each part; a range goes through all of them. */
+static stoa_status write_parts(stoa_output *output, const struct given *given, stoa_error *err) {
+    struct part parts[PARTS];
+    stoa_table_file *const *files;
+    int64_t count = 0;
+    const stoa_key_range range = {.to_end = true, .sequence = 9};
+    STOA_TRY(stoa_output_add_range(output, &range, err));
+    for (int32_t i = 0; i < PARTS; i++) {
+        parts[i] = (struct part){given, 40000 + 4 * PART_ROWS * i};
+        STOA_TRY(
+            stoa_output_add(output, &(stoa_output_source){.fill = fill, .user = &parts[i]}, err));
+    }
+    STOA_TRY(stoa_output_finish(output, &files, &count, err));
+    assert_int_equal(count, PARTS);
+    for (int64_t i = 0; i < count; i++) {
+        assert_int_equal(stoa_sst_ranges(files[i]->sst)->count, 1);
+        assert_int_equal(files[i]->info.row_count, PART_ROWS);
+    }
+    return STOA_OK;
+}
+
+static stoa_status write_files(support_world *world, void *user, stoa_error *err) {
+    const struct given *given = user;
+    _Atomic uint64_t file_number = 0;
+    const stoa_output_options options = {
+        .context = {.pool = world->pool},
+        .file_systems = world->registry,
+        .directory = FLUSHED_DIRECTORY,
+        .definition = given->definition,
+        .level = 1,
+        .file_bytes = 1,
+        .new_file = flushed_next_file,
+        .new_file_user = &file_number,
+    };
+    stoa_output *output = NULL;
+    stoa_status status = stoa_output_create(&options, &output, err);
+    if (status == STOA_OK) {
+        status = write_parts(output, given, err);
+    }
+    stoa_output_close(output);
+    return status;
+}
+
+static void check_no_files_or_all(support_world *world, void *user, stoa_status status) {
+    (void)user;
+    assert_int_equal(flushed_files(world->registry), status == STOA_OK ? PARTS : 0);
+}
+
+static void check_files(support_world *world, void *user, stoa_status status) {
+    if (status == STOA_OK) {
+        check_no_files_or_all(world, user, status);
+    }
+}
+
+/* ---- Tests ------------------------------------------------------------------------------------ */
+
 static void memory_runs_out(void **state) {
     struct given given;
     stoa_pool *pool = support_pool_open();
     (void)state;
     given_open(pool, &given);
     assert_true(support_fail_each_allocation(prepare, flush, check_none_or_whole, &given) > 50);
+    assert_true(support_fail_each_allocation(prepare, write_files, check_no_files_or_all, &given) >
+                50);
     given_close(&given);
     support_pool_close(pool);
 }
@@ -115,6 +196,7 @@ static void calls_fail(void **state) {
     (void)state;
     given_open(pool, &given);
     assert_true(support_fail_each_call(prepare, flush, check_whole, &given) > 5);
+    assert_true(support_fail_each_call(prepare, write_files, check_files, &given) > 15);
     given_close(&given);
     support_pool_close(pool);
 }
@@ -125,6 +207,7 @@ static void the_machine_goes_down(void **state) {
     (void)state;
     given_open(pool, &given);
     assert_true(support_crash_at_each_call(prepare, flush, check_whole, 3, &given) > 5);
+    assert_true(support_crash_at_each_call(prepare, write_files, check_files, 3, &given) > 15);
     given_close(&given);
     support_pool_close(pool);
 }
