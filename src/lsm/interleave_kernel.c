@@ -66,6 +66,9 @@ int64_t stoa_interleave_ends(const int32_t *const *offsets, const stoa_place *pl
                              int32_t *ends) {
     int64_t end = 0;
     for (int64_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) {
+            __builtin_prefetch(offsets[places[i + AHEAD].source] + places[i + AHEAD].row);
+        }
         const int32_t *at = offsets[places[i].source] + places[i].row;
         end += at[1] - at[0];
         ends[i] = (int32_t)end;
@@ -76,6 +79,10 @@ int64_t stoa_interleave_ends(const int32_t *const *offsets, const stoa_place *pl
 void stoa_interleave_bytes(const int32_t *const *offsets, const uint8_t *const *bytes,
                            const stoa_place *places, int64_t count, uint8_t *out) {
     for (int64_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) { /* the offsets were looked at for the ends */
+            const stoa_place next = places[i + AHEAD];
+            __builtin_prefetch(bytes[next.source] + offsets[next.source][next.row]);
+        }
         const int32_t *at = offsets[places[i].source] + places[i].row;
         const size_t size = (size_t)(at[1] - at[0]);
         if (size > 0) {
