@@ -284,6 +284,7 @@ static stoa_status write(const struct flush *flush, stoa_memtable *const *memtab
         .file_systems = options->file_systems,
         .directory = options->directory,
         .definition = options->definition,
+        .rows = flush->layout,
         .priority = STOA_FOREGROUND, /* writers may wait for the memory */
         .new_file = options->new_file,
         .new_file_user = options->new_file_user,
@@ -312,7 +313,7 @@ stoa_status stoa_flush_run(stoa_memtable *const *memtables, int32_t count,
                            const stoa_flush_options *options, stoa_table_file **out,
                            stoa_error *err) {
     stoa_pool *pool = options->context.pool;
-    struct flush flush = {.pool = pool, .layout = &options->definition->layout};
+    struct flush flush = {.pool = pool, .layout = memtables[0]->layout};
     stoa_status status = STOA_OK;
     *out = NULL;
     stoa_arena_init(&flush.arena, pool);

@@ -13,7 +13,7 @@ typedef struct stoa_flush_options {
     stoa_context context; /* the pool is not NULL */
     stoa_fs_registry *file_systems;
     const char *directory;
-    const stoa_definition *definition; /* that the memtables were made with */
+    const stoa_definition *definition; /* the memtables' own, or one that came later */
     /* All numbers that somebody reads at, ascending, the newest commit last. The newest version of a key
      * stays in any case, so rows that came after them are safe. */
     const uint64_t *snapshots;
@@ -22,9 +22,9 @@ typedef struct stoa_flush_options {
     void *new_file_user;
 } stoa_flush_options;
 
-/// Writes what frozen memtables hold, `memtables[0]` the newest, as a file of level 0. Of a key these
-/// versions stay: the newest, for each snapshot the newest that it sees, and what a merge builds on.
-/// Deletions and ranges stay.
+/// Writes what frozen memtables hold, `memtables[0]` the newest and all of one layout, as a file of
+/// level 0. Of a key these versions stay: the newest, for each snapshot the newest that it sees, and what
+/// a merge builds on. Deletions and ranges stay.
 ///
 /// Errors   STOA_IO, STOA_CANCELLED, STOA_NO_MEMORY, STOA_LIMIT; then there is no file
 /// Owns     `*out` is one reference, or NULL where there is neither a row nor a range.

@@ -109,6 +109,7 @@ static stoa_status list_all(stoa_flush_rows *rows, stoa_memtable *const *memtabl
     STOA_TRY(list_memtable(rows, memtables[0], out, err));
     for (int32_t i = 1; i < count; i++) {
         struct list older;
+        STOA_ASSERT(memtables[i]->layout == rows->layout);
         stoa_status status = list_memtable(rows, memtables[i], &older, err);
         if (status == STOA_OK && older.count > 0) {
             status = merge(rows, out, &older, out, err);

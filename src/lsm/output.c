@@ -54,6 +54,9 @@ stoa_status stoa_output_create(const stoa_output_options *options, stoa_output *
     memset(memory, 0, output_bytes(slot_count));
     stoa_output *output = memory;
     output->options = *options;
+    if (options->rows == NULL) {
+        output->options.rows = &options->definition->layout;
+    }
     output->slot_count = slot_count;
     pthread_mutex_init(&output->lock, NULL);
     pthread_cond_init(&output->changed, NULL);
@@ -96,11 +99,13 @@ static void clear_rows(stoa_output_rows *rows) {
     stoa_arrow_array_release(&rows->batch);
 }
 
-/* When all rows are gone; INT64_MAX: never. Of rows that are no puts, and of times that are part of the
- * key, nothing is said. */
-static int64_t expiry_of(const stoa_definition *definition, const stoa_output_rows *rows) {
+/* When all rows are gone; INT64_MAX: never. Of rows that are no puts, of times that are part of the key
+ * and of rows of an older schema nothing is said. */
+static int64_t expiry_of(const stoa_output_options *options, const stoa_output_rows *rows) {
+    const stoa_definition *definition = options->definition;
     int64_t expires_ms = 1; /* 0 means something else in a file's info */
-    if (definition->ttl_column < 0 || definition->layout.column_nodes[definition->ttl_column] < 0) {
+    if (options->rows != &definition->layout || definition->ttl_column < 0 ||
+        definition->layout.column_nodes[definition->ttl_column] < 0) {
         return INT64_MAX;
     }
     for (int64_t i = 0; i < rows->keys.count && expires_ms < INT64_MAX; i++) {
@@ -130,9 +135,8 @@ static stoa_status encode_slot(const stoa_output *output, struct slot *slot,
     }
     STOA_ASSERT(rows->sequences.size == (size_t)keys.count * sizeof(uint64_t) &&
                 rows->operations.size == (size_t)keys.count);
-    slot->expires_ms = expiry_of(output->options.definition, rows);
-    return stoa_sst_stripe_encode(encoder, &output->options.definition->layout, &stripe,
-                                  &slot->stripe, err);
+    slot->expires_ms = expiry_of(&output->options, rows);
+    return stoa_sst_stripe_encode(encoder, output->options.rows, &stripe, &slot->stripe, err);
 }
 
 static stoa_status write_slot(stoa_output *output, struct slot *slot, stoa_error *err) {
@@ -182,8 +186,7 @@ static stoa_status take_encoder(stoa_output *output, stoa_stripe_encoder **out, 
     if (*out != NULL) {
         return STOA_OK;
     }
-    return stoa_stripe_encoder_create(output->options.context.pool,
-                                      &output->options.definition->layout, out, err);
+    return stoa_stripe_encoder_create(output->options.context.pool, output->options.rows, out, err);
 }
 
 /* With the lock, which is given back meanwhile: encodes the oldest source that waits. */

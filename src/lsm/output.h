@@ -25,7 +25,8 @@ typedef struct stoa_output_options {
     stoa_fs_registry *file_systems;
     const char *directory;
     const stoa_definition *definition; /* files that come out read with its layout */
-    int32_t level;                     /* that the files are for */
+    const stoa_stripe_layout *rows; /* what the rows have; NULL: the same. An older schema of it */
+    int32_t level;                  /* that the files are for */
     uint64_t file_bytes; /* a file ends when it is so large, between two keys; 0: one file */
     stoa_priority priority;
     stoa_rate_limiter *limiter;       /* of what is written; NULL: no limit */
@@ -38,7 +39,8 @@ typedef struct stoa_output_rows {
     stoa_keys keys;
     stoa_buffer sequences;   /* uint64_t */
     stoa_buffer operations;  /* a byte each, of stoa_operation */
-    struct ArrowArray batch; /* canonical layout; columns of the key may be released structs */
+    struct ArrowArray batch; /* canonical layout of the rows' schema; columns of the key may be
+                                released structs */
 } stoa_output_rows;
 
 typedef struct stoa_output_source {

@@ -25,7 +25,7 @@ static stoa_status begin_file(stoa_output_files *files, stoa_error *err) {
                            &files->file, err));
     /* It is read as soon as it is there. */
     stoa_file_advise(files->file, 0, 0, STOA_ADVICE_WILL_NEED);
-    return stoa_sst_writer_create(&options->context, files->file, &options->definition->layout,
+    return stoa_sst_writer_create(&options->context, files->file, options->rows,
                                   options->definition->filter_bits, &files->writer, err);
 }
 

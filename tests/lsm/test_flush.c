@@ -164,6 +164,42 @@ static void files_of_rows_that_end(void **state) {
     world_close(&world);
 }
 
+/* ---- Another schema --------------------------------------------------------------------------- */
+
+/* Rows of an older schema are in a file that the newer one reads. */
+static void older_rows(void **state) {
+    const stoa_state_table_options options = {.key = "id"};
+    const stoa_stripe_selection all = {NULL, 0, 1};
+    struct world world;
+    const stoa_schema *newer;
+    stoa_definition *definition;
+    stoa_table_file *file;
+    struct ArrowArray column;
+    stoa_error err;
+    (void)state;
+    world_open(&world, "id int not null, a int", &options);
+    stoa_pool *pool = world.base.pool;
+    put(&world, STOA_OPERATION_PUT, (const stoa_cell[]){{.i = 1}, {.i = 5}});
+    assert_ok(stoa_schema_parse(pool, "id int not null, a long, b string", &newer, &err), err);
+    assert_ok(stoa_definition_create(pool, newer, &options, &definition, &err), err);
+    stoa_definition *older = world.definition;
+    world.definition = definition;
+    assert_ok(flush(&world, &file, &err), err);
+    assert_int_equal(file->info.row_count, 1);
+    const stoa_stripe *stripe = stoa_sst_stripe_at(file->sst, 0);
+    assert_ok(stoa_stripe_column(stripe, pool, 1, &all, &column, &err), err);
+    assert_int_equal(((const int64_t *)column.buffers[1])[0], 5);
+    stoa_arrow_array_release(&column);
+    assert_ok(stoa_stripe_column(stripe, pool, 2, &all, &column, &err), err);
+    assert_true(stoa_arrow_is_null(&column, 0));
+    stoa_arrow_array_release(&column);
+    stoa_table_file_release(file);
+    world.definition = older;
+    stoa_definition_release(definition);
+    stoa_schema_close(newer);
+    world_close(&world);
+}
+
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
 static void cancelled(void **state) {
@@ -206,9 +242,8 @@ static void nothing_to_write(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nested_columns),
-        cmocka_unit_test(files_of_rows_that_end),
-        cmocka_unit_test(cancelled),
+        cmocka_unit_test(nested_columns),   cmocka_unit_test(files_of_rows_that_end),
+        cmocka_unit_test(older_rows),       cmocka_unit_test(cancelled),
         cmocka_unit_test(nothing_to_write),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
