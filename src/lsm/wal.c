@@ -35,6 +35,23 @@ static uint64_t next_bytes(const stoa_wal *log) {
     return bytes < log->segment_bytes ? bytes : log->segment_bytes;
 }
 
+void stoa_wal_plan_prepare(stoa_wal *log) {
+    const stoa_wal_segment *current = log->current;
+    uint64_t offset = UINT64_MAX;
+    if (current != NULL && log->ready == NULL && !log->is_preparing) {
+        offset = current->bytes / 2;
+    }
+    if (current != NULL && current->touched < current->bytes) {
+        const uint64_t half = STOA_WAL_TOUCHED_BYTES / 2;
+        const uint64_t due = current->touched > half ? current->touched - half : 0;
+        offset = due < offset ? due : offset;
+    }
+    atomic_store_explicit(&log->prepare_at,
+                          offset == UINT64_MAX ? UINT64_MAX
+                                               : stoa_wal_pack(current->number, offset),
+                          memory_order_relaxed);
+}
+
 /* Makes the next segment, of at least `bytes` where that is not 0; with the lock held, which is given up
  * meanwhile. On error all is as it was. */
 static stoa_status make_ready(stoa_wal *log, uint64_t bytes, bool prefault, stoa_error *err) {
@@ -45,6 +62,7 @@ static stoa_status make_ready(stoa_wal *log, uint64_t bytes, bool prefault, stoa
         spare = log->spares[--log->spare_count];
     }
     log->is_preparing = true;
+    stoa_wal_plan_prepare(log);
     (void)pthread_mutex_unlock(&log->segments_lock);
     stoa_status status = stoa_wal_segment_make(log, number,
                                                bytes > wanted ? round_up(bytes) : wanted, spare,
@@ -56,6 +74,7 @@ static stoa_status make_ready(stoa_wal *log, uint64_t bytes, bool prefault, stoa
     } else if (spare != NULL) {
         log->spares[log->spare_count++] = spare;
     }
+    stoa_wal_plan_prepare(log);
     (void)pthread_cond_broadcast(&log->prepared);
     return status;
 }
@@ -143,20 +162,39 @@ stoa_status stoa_wal_release(stoa_wal *log, uint64_t segment, stoa_error *err) {
     return unreference_all(log, released, err);
 }
 
-bool stoa_wal_wants_prepare(stoa_wal *log) {
-    (void)pthread_mutex_lock(&log->segments_lock);
-    const bool wants = log->ready == NULL && !log->is_preparing && log->current != NULL;
-    const uint64_t half = log->current == NULL ? 0 : log->current->bytes / 2;
+bool stoa_wal_wants_prepare(const stoa_wal *log) {
+    return atomic_load_explicit(&log->end, memory_order_relaxed) >=
+           atomic_load_explicit(&log->prepare_at, memory_order_relaxed);
+}
+
+/* With the lock held, which is given up meanwhile. */
+static void touch_ahead(stoa_wal *log) {
+    stoa_wal_segment *segment = log->current;
+    const stoa_wal_position end = stoa_wal_end(log);
+    const uint64_t at = end.segment == segment->number ? end.offset : 0;
+    const uint64_t from = at > segment->touched ? at : segment->touched;
+    if (segment->touched >= segment->bytes || at + STOA_WAL_TOUCHED_BYTES / 2 < segment->touched) {
+        return;
+    }
+    segment->touched = from + STOA_WAL_TOUCHED_BYTES;
+    segment->references++;
     (void)pthread_mutex_unlock(&log->segments_lock);
-    return wants && stoa_wal_end(log).offset >= half;
+    stoa_wal_segment_touch(segment, from, from + STOA_WAL_TOUCHED_BYTES);
+    STOA_IGNORE(stoa_wal_unreference(log, segment, NULL));
+    (void)pthread_mutex_lock(&log->segments_lock);
 }
 
 stoa_status stoa_wal_prepare(stoa_wal *log, stoa_error *err) {
     STOA_TRY(stoa_wal_check_failure(log, err));
     (void)pthread_mutex_lock(&log->segments_lock);
     stoa_status status = STOA_OK;
+    if (log->current != NULL) {
+        touch_ahead(log);
+    }
     if (log->ready == NULL && !log->is_preparing) {
         status = make_ready(log, 0, true, err);
+    } else {
+        stoa_wal_plan_prepare(log);
     }
     (void)pthread_mutex_unlock(&log->segments_lock);
     return status;
@@ -188,6 +226,7 @@ static stoa_status begin_segment(stoa_wal *log, uint64_t bytes, stoa_error *err)
     log->next_number = log->current->number + 1;
     *log->segments_tail = log->current;
     log->segments_tail = &log->current->next;
+    stoa_wal_plan_prepare(log);
     stoa_wal_segment *released = detach_released(log);
     (void)pthread_mutex_unlock(&log->segments_lock);
     log->offset = sizeof(stoa_wal_header);

@@ -85,10 +85,11 @@ stoa_wal_position stoa_wal_end(const stoa_wal *log);
 ///
 /// Errors   STOA_IO  a file that nobody needs could not be removed; the next open tries again
 STOA_MUST_USE stoa_status stoa_wal_release(stoa_wal *log, uint64_t segment, stoa_error *err);
-/// Whether it is time for stoa_wal_prepare: the segment is half full, and no next one ready. Any thread.
-bool stoa_wal_wants_prepare(stoa_wal *log);
-/// Makes the next segment ready, where it is not; so that no append waits for it. Any thread; takes
-/// milliseconds, and is to run in the background.
+/// Whether it is time for stoa_wal_prepare: for a look after each commit. Any thread.
+bool stoa_wal_wants_prepare(const stoa_wal *log);
+/// Makes ready what the next appends need: memory of the segment, a few MiB ahead of its end, and the
+/// next segment where it is not; so that no append waits. Any thread; takes milliseconds, and is to run
+/// in the background.
 ///
 /// Errors   STOA_IO  no space; nothing changed
 STOA_MUST_USE stoa_status stoa_wal_prepare(stoa_wal *log, stoa_error *err);

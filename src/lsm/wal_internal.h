@@ -13,7 +13,11 @@
 
 #include "lsm/wal_read.h"
 
-enum { STOA_WAL_SYNCS = 2, STOA_WAL_SPARES = 4 };
+enum {
+    STOA_WAL_SYNCS = 2,
+    STOA_WAL_SPARES = 4,
+    STOA_WAL_TOUCHED_BYTES = 8 << 20 /* pages are made ready so far ahead */
+};
 
 /* A file of the log. `files` are handles to update it: each of the syncs that may be in flight has its
  * own, since the system tells of a failed write-back once a handle. */
@@ -24,6 +28,7 @@ typedef struct stoa_wal_segment {
     int32_t references;               /* the list's, and of syncs; under `segments_lock` */
     stoa_file *files[STOA_WAL_SYNCS]; /* NULL: not needed yet; opened by who has that sync */
     uint8_t *map;                     /* through files[0]; NULL: not mapped */
+    uint64_t touched;                 /* pages before it were made ready; under `segments_lock` */
     uint64_t salt;
     uint32_t seed; /* the checksum of its header */
 } stoa_wal_segment;
@@ -63,6 +68,7 @@ struct stoa_wal {
     uint64_t next_number;
     uint64_t released; /* below it nothing is needed */
     bool is_preparing;
+    _Atomic uint64_t prepare_at; /* packed: from there on stoa_wal_prepare has something to do */
 
     pthread_mutex_t
         sync_lock; /* may be held while `segments_lock` is taken, not the other way round */
@@ -94,6 +100,8 @@ static inline void stoa_wal_count(_Atomic uint64_t *counter, uint64_t more) {
 STOA_MUST_USE stoa_status stoa_wal_segment_make(stoa_wal *log, uint64_t number, uint64_t bytes,
                                                 stoa_wal_segment *spare, bool prefault,
                                                 stoa_wal_segment **out, stoa_error *err);
+/// Makes the pages of a part ready, so that stores into it do not wait.
+void stoa_wal_segment_touch(const stoa_wal_segment *segment, uint64_t from, uint64_t to);
 /// One that is there, not opened yet.
 STOA_MUST_USE stoa_status stoa_wal_segment_name(stoa_wal *log, uint64_t number, uint64_t bytes,
                                                 stoa_wal_segment **out, stoa_error *err);
@@ -121,6 +129,8 @@ STOA_MUST_USE stoa_status stoa_wal_check_failure(stoa_wal *log, stoa_error *err)
 
 /* ---- wal.c ------------------------------------------------------------------------------------ */
 
+/* Says when stoa_wal_prepare is due, after what it depends on has changed; with `segments_lock` held. */
+void stoa_wal_plan_prepare(stoa_wal *log);
 /* One reference less; the last one keeps the file for later, or removes it. */
 STOA_MUST_USE stoa_status stoa_wal_unreference(stoa_wal *log, stoa_wal_segment *segment,
                                                stoa_error *err);

@@ -319,6 +319,7 @@ static stoa_status resume(struct recovery *recovery, stoa_wal_reader *reader, st
         log->offset = reader->offset;
         log->is_full = !is_ours;
     }
+    stoa_wal_plan_prepare(log);
     const uint64_t end = stoa_wal_pack(reader->number, has_begun ? reader->offset : 0);
     atomic_store_explicit(&log->end, end, memory_order_relaxed);
     /* What an earlier run left was read from the disk. */

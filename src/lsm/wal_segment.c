@@ -162,6 +162,14 @@ static stoa_status use_again(stoa_wal *log, stoa_wal_segment *spare, uint64_t nu
     return status;
 }
 
+/* Not the whole of a segment at once: what is made ready counts as changed, and the next sync writes it. */
+void stoa_wal_segment_touch(const stoa_wal_segment *segment, uint64_t from, uint64_t to) {
+    to = to < segment->bytes ? to : segment->bytes;
+    if (from < to) {
+        stoa_file_advise(segment->files[0], from, to - from, STOA_ADVICE_WILL_NEED);
+    }
+}
+
 stoa_status stoa_wal_segment_make(stoa_wal *log, uint64_t number, uint64_t bytes,
                                   stoa_wal_segment *spare, bool prefault, stoa_wal_segment **out,
                                   stoa_error *err) {
@@ -175,8 +183,12 @@ stoa_status stoa_wal_segment_make(stoa_wal *log, uint64_t number, uint64_t bytes
         status = make_new(log, number, bytes, uri, out, err);
     }
     stoa_pool_free_string(log->context.pool, uri);
-    if (status == STOA_OK && prefault) {
-        stoa_file_advise((*out)->files[0], 0, 0, STOA_ADVICE_WILL_NEED);
+    if (status == STOA_OK) {
+        (*out)->touched = 0;
+        if (prefault) {
+            stoa_wal_segment_touch(*out, 0, STOA_WAL_TOUCHED_BYTES);
+            (*out)->touched = STOA_WAL_TOUCHED_BYTES;
+        }
     }
     return status;
 }

@@ -230,7 +230,7 @@ static void a_new_log_begins_small(void **state) {
         assert_ok(stoa_vfs_stat(world.registry, uri_of(number), NULL, &info, &err), err);
         assert_int_equal(info.size, size);
         size = size < 8 << 20 ? 2 * size : size;
-        assert_int_equal(stoa_wal_wants_prepare(world.log), number == 1);
+        assert_int_equal(stoa_wal_wants_prepare(world.log), number != 3); /* it was prepared */
         uint64_t next;
         assert_ok(stoa_wal_rotate(world.log, &next, &err), err);
         assert_int_equal(next, number + 1);
