@@ -144,7 +144,10 @@ static stoa_value value_of(const stoa_key_part *part, const stoa_cell *cell) {
 stoa_status stoa_cells_key(const stoa_key_format *format, const stoa_cell *cells, bool keys_only,
                            int32_t count, stoa_buffer *out, stoa_error *err) {
     stoa_value values[STOA_KEY_PARTS_MAX];
-    STOA_ASSERT(count >= 1 && count <= format->part_count);
+    STOA_ASSERT(count >= 0 && count <= format->part_count);
+    if (count == 0) {
+        return STOA_OK;
+    }
     for (int32_t i = 0; i < count; i++) {
         const stoa_cell *cell = cell_of(format, cells, keys_only, i);
         stoa_cell_rule rule;

@@ -41,8 +41,8 @@ STOA_MUST_USE stoa_status stoa_cell_rule_check(const stoa_cell_rule *rule, const
 /// The key of a row whose key is a number (stoa_key_format.is_number); its cells were checked.
 uint64_t stoa_cells_number(const stoa_key_format *format, const stoa_cell *cells, bool keys_only);
 
-/// Appends the bytes of a row's key, or of the keys that begin with its first `count` parts. Checks
-/// these cells.
+/// Appends the bytes of a row's key, or of the keys that begin with its first `count` parts (0: no
+/// bytes, as where a range has no end). Checks these cells.
 ///
 /// Errors   as stoa_cell_rule_check; STOA_LIMIT  more than STOA_KEY_BYTES_MAX bytes; STOA_NO_MEMORY
 STOA_MUST_USE stoa_status stoa_cells_key(const stoa_key_format *format, const stoa_cell *cells,
