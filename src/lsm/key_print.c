@@ -29,6 +29,10 @@ static stoa_status print_parts(const stoa_key_format *format, stoa_pool *pool,
 
 stoa_status stoa_key_print(const stoa_key_format *format, stoa_pool *pool, const uint8_t *bytes,
                            size_t size, stoa_buffer *out, stoa_error *err) {
+    if (format->fixed_bytes != 0 && size != (size_t)format->fixed_bytes) {
+        return stoa_fail(err, STOA_CORRUPT, "expected a key of %d bytes but found %zu",
+                         format->fixed_bytes, size);
+    }
     const uint64_t number = format->is_number ? stoa_key_get_number(bytes, (int32_t)size) : 0;
     const uint32_t offsets[2] = {0, (uint32_t)size};
     const stoa_keys_view view = {1, &number, bytes, offsets};

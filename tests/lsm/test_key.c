@@ -180,12 +180,40 @@ static void rows_that_are_refused(void **state) {
     support_pool_close(pool);
 }
 
+static void keys_as_text(void **state) {
+    static const stoa_key_column columns[] = {{1, true}, {2, false}};
+    stoa_pool *pool = support_pool_open();
+    const stoa_schema *schema;
+    stoa_key_format format;
+    stoa_buffer key, text;
+    stoa_error err;
+    (void)state;
+    stoa_buffer_init(&key, pool);
+    stoa_buffer_init(&text, pool);
+    assert_ok(stoa_schema_parse(pool, "a string not null, b date not null", &schema, &err), err);
+    assert_ok(stoa_key_format_init(&format, schema, columns, 2, &err), err);
+    const stoa_value values[] = {
+        {.type = {.kind = STOA_TYPE_STRING}, .bytes = (const uint8_t *)"b\"ob", .size = 4},
+        {.type = {.kind = STOA_TYPE_DATE}, .i = 1}};
+    assert_ok(stoa_key_encode(&format, values, 2, &key, &err), err);
+    assert_ok(stoa_key_print(&format, pool, key.data, key.size, &text, &err), err);
+    assert_int_equal(text.size, strlen("(\"b\\\"ob\", \"1970-01-02\")"));
+    assert_memory_equal(text.data, "(\"b\\\"ob\", \"1970-01-02\")", text.size);
+    assert_fails(stoa_key_print(&format, pool, key.data, key.size - 1, &text, &err), STOA_CORRUPT,
+                 NULL, err);
+    stoa_buffer_release(&key);
+    stoa_buffer_release(&text);
+    stoa_schema_close(schema);
+    support_pool_close(pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_the_documented_ones),
         cmocka_unit_test(texts_within_a_key),
         cmocka_unit_test(formats_that_are_refused),
         cmocka_unit_test(rows_that_are_refused),
+        cmocka_unit_test(keys_as_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
