@@ -261,6 +261,39 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_scan(stoa_state *state,
                                                    const stoa_state_scan_options *options,
                                                    struct ArrowArrayStream *out, stoa_error *err);
 
+/// How many rows the scan would give, from what files say of themselves where that is exact.
+STOA_API STOA_MUST_USE stoa_status stoa_state_count(stoa_state *state,
+                                                    const stoa_state_scan_options *options,
+                                                    int64_t *out, stoa_error *err);
+
+/// A scan that may start over from any key, at little cost.
+///
+/// Threads  One at a time.
+typedef struct stoa_state_iterator stoa_state_iterator;
+
+/// Stands before the first row (`reverse`: the last). `limit` counts from each seek. It sees the table as
+/// it was at this call.
+///
+/// Owns     The caller closes it, before the table.
+STOA_API STOA_MUST_USE stoa_status
+stoa_state_iterator_create(stoa_state *state, const stoa_state_scan_options *options,
+                           stoa_state_iterator **out, stoa_error *err);
+/// Goes before the first row, within the options' bounds, whose key is not less than the first `count`
+/// parts `key`; a reverse one before the last row whose key is not above them or begins so.
+STOA_API STOA_MUST_USE stoa_status stoa_state_iterator_seek(stoa_state_iterator *iterator,
+                                                            const stoa_cell *key, int32_t count,
+                                                            stoa_error *err);
+/// The next rows, 1 to `max_rows`, as a batch that the caller releases: soon, then its memory is used
+/// again. At the end `out->release` is NULL. Fewer rows than max_rows do not mean the end.
+STOA_API STOA_MUST_USE stoa_status stoa_state_iterator_next(stoa_state_iterator *iterator,
+                                                            int64_t max_rows,
+                                                            struct ArrowArray *out,
+                                                            stoa_error *err);
+/// Of the batches; borrowed from the iterator.
+STOA_API const struct ArrowSchema *stoa_state_iterator_schema(const stoa_state_iterator *iterator);
+/// NULL is allowed.
+STOA_API void stoa_state_iterator_close(stoa_state_iterator *iterator);
+
 /* ---- Maintenance ----------------------------------------------------------------------------- */
 
 /// Writes what is in memory, of all state tables of the database, into files.

@@ -160,7 +160,7 @@ void stoa_view_scan_figures_of(const stoa_view_scan *scan, stoa_view_scan_figure
     *out = (stoa_view_scan_figures){scan->rows_merged, scan->stripes_skipped};
 }
 
-bool stoa_view_scan_key_successor(stoa_buffer *key) {
+bool stoa_view_key_successor(stoa_buffer *key) {
     while (key->size > 0 && key->data[key->size - 1] == UINT8_MAX) {
         key->size--;
     }

@@ -69,10 +69,14 @@ STOA_MUST_USE stoa_status stoa_view_scan_split(const stoa_state_view *view,
                                                const stoa_key_range *range, int64_t parts,
                                                stoa_keys *out, stoa_error *err);
 
-/// How many rows a reader sees: by what the files say of themselves where that is exact,
-/// else by looking at keys and operations.
+/// How many rows of a range (NULL: all keys) a reader sees: by what the files say of themselves where
+/// that is exact, else by looking at keys and operations.
 STOA_MUST_USE stoa_status stoa_view_scan_count(const stoa_view_reading *reading,
-                                               const stoa_view_scan_options *options, int64_t *out,
+                                               const stoa_view_scan_options *options,
+                                               const stoa_key_range *range, int64_t *out,
                                                stoa_error *err);
+
+/// The first key behind all that begin with `key`, in its place; false where there is none.
+bool stoa_view_key_successor(stoa_buffer *key);
 
 #endif

@@ -50,7 +50,7 @@ static bool others_overlap(stoa_view_scan *scan, int32_t run, const stoa_sst_mem
         STOA_OK) {
         return true;
     }
-    range.to_end = !stoa_view_scan_key_successor(&scan->probe_key);
+    range.to_end = !stoa_view_key_successor(&scan->probe_key);
     range.to = scan->probe_key.data;
     range.to_size = scan->probe_key.size;
     for (int32_t i = 0; i < scan->run_count; i++) {

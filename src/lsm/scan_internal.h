@@ -107,7 +107,5 @@ stoa_status stoa_view_scan_read_backward(stoa_view_scan *scan, int64_t max_rows,
 /// The cursor of a run beside the merge's, for questions.
 stoa_status stoa_view_scan_probe(stoa_view_scan *scan, int32_t run, stoa_run_cursor **out,
                                  stoa_error *err);
-/// The first key behind all that begin with `key`, in its place; false where there is none.
-bool stoa_view_scan_key_successor(stoa_buffer *key);
 
 #endif

@@ -171,8 +171,8 @@ static bool count_exactly(const stoa_view_scan *scan, int64_t *out) {
 }
 
 stoa_status stoa_view_scan_count(const stoa_view_reading *reading,
-                                 const stoa_view_scan_options *options, int64_t *out,
-                                 stoa_error *err) {
+                                 const stoa_view_scan_options *options, const stoa_key_range *range,
+                                 int64_t *out, stoa_error *err) {
     static const int32_t no_columns[1] = {0};
     stoa_view_scan_options keys_only = *options;
     stoa_view_scan *scan;
@@ -182,8 +182,10 @@ stoa_status stoa_view_scan_count(const stoa_view_reading *reading,
     keys_only.reverse = false;
     STOA_TRY(stoa_view_scan_create(reading, &keys_only, &scan, err));
     stoa_status status = STOA_OK;
-    if (!count_exactly(scan, out)) {
+    const bool is_whole = range == NULL || (range->from_size == 0 && range->to_end);
+    if (!is_whole || !count_exactly(scan, out)) {
         *out = 0;
+        STOA_CHECK(stoa_view_scan_seek(scan, range, err));
         do {
             STOA_CHECK(stoa_view_scan_next(scan, STOA_STRIPE_ROWS, &batch, err));
             *out += batch.length;

@@ -16,4 +16,10 @@ STOA_MUST_USE stoa_status stoa_view_scan_stream(const stoa_view_reading *reading
                                                 const stoa_state_scan_options *options,
                                                 struct ArrowArrayStream *out, stoa_error *err);
 
+/// The same as an iterator.
+STOA_MUST_USE stoa_status stoa_view_scan_iterator(const stoa_view_reading *reading,
+                                                  const stoa_context *context,
+                                                  const stoa_state_scan_options *options,
+                                                  stoa_state_iterator **out, stoa_error *err);
+
 #endif

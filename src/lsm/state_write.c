@@ -128,9 +128,13 @@ stoa_status stoa_state_key_range(const stoa_definition *definition, const stoa_c
         return stoa_fail(err, STOA_INVALID, "expected at most the %d columns of the key",
                          definition->key.part_count);
     }
-    STOA_TRY(stoa_cells_key(&definition->key, from, true, from_count, bytes, err));
+    if (from_count > 0) {
+        STOA_TRY(stoa_cells_key(&definition->key, from, true, from_count, bytes, err));
+    }
     const size_t from_size = bytes->size;
-    STOA_TRY(stoa_cells_key(&definition->key, to, true, to_count, bytes, err));
+    if (to_count > 0) {
+        STOA_TRY(stoa_cells_key(&definition->key, to, true, to_count, bytes, err));
+    }
     *out = (stoa_key_range){.from = bytes->data,
                             .from_size = from_size,
                             .to = bytes->data + from_size,

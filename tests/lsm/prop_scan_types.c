@@ -130,7 +130,7 @@ static void check_scan(const struct history *history, support_random *random,
     }
     assert_int_equal(at, count);
     stoa_view_scan_close(scan);
-    assert_ok(stoa_view_scan_count(&reading, &options, &counted, &err), err);
+    assert_ok(stoa_view_scan_count(&reading, &options, NULL, &counted, &err), err);
     assert_int_equal(counted, count);
     free(rows);
 }
