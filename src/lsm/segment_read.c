@@ -5,7 +5,7 @@
 #include "codec/gather_kernel.h"
 #include "lsm/segment_format.h"
 
-enum { BLOCK = 512, DENSE = BLOCK / 6 };
+enum { BLOCK = 512, DENSE = BLOCK / 6, SHORT = 16 };
 
 /* ---- Rows one after the other ---------------------------------------------------------------- */
 
@@ -329,21 +329,93 @@ static stoa_status read_texts(const stoa_segment *segment, uint32_t first, uint3
     return stoa_buffer_append(bytes, segment->values + begin, (size_t)size, err);
 }
 
-static stoa_status take_texts(const stoa_segment *segment, const uint32_t *rows, uint32_t first,
-                              int64_t count, int32_t *offsets, stoa_buffer *bytes,
-                              stoa_error *err) {
-    int32_t end = offsets[-1];
+/* Texts of up to a block of rows, where they lie. */
+struct pieces {
+    const uint8_t *bytes[BLOCK];
+    uint32_t sizes[BLOCK];
+};
+
+static uint64_t find_pieces(const stoa_segment *segment, const uint32_t *rows, int64_t count,
+                            struct pieces *out) {
+    uint32_t entries[BLOCK];
+    uint64_t size = 0;
+    if (segment->kind == STOA_SEGMENT_DICTIONARY) {
+        take_entries(segment, rows, count, entries);
+        for (int64_t i = 0; i < count; i++) {
+            const uint8_t *at = segment->offsets + entries[i] * sizeof(uint32_t);
+            const uint32_t first = stoa_load_u32(at);
+            out->bytes[i] = segment->values + first;
+            out->sizes[i] = stoa_load_u32(at + sizeof first) - first;
+            size += out->sizes[i];
+        }
+        return size;
+    }
     for (int64_t i = 0; i < count; i++) {
-        size_t size;
-        const uint8_t *text = stoa_segment_value(segment,
-                                                 rows != NULL ? rows[i] : first + (uint32_t)i, NULL,
-                                                 &size);
-        if (size > (size_t)(INT32_MAX - end)) {
+        const int64_t first = stoa_frames_number(&segment->frames, rows[i]);
+        out->bytes[i] = segment->values + first;
+        out->sizes[i] = (uint32_t)(stoa_frames_number(&segment->frames, (size_t)rows[i] + 1) -
+                                   first);
+        size += out->sizes[i];
+    }
+    return size;
+}
+
+/* Where the bytes of all texts end. */
+static const uint8_t *end_of_texts(const stoa_segment *segment) {
+    return segment->values +
+           (segment->kind == STOA_SEGMENT_DICTIONARY
+                ? stoa_load_u32(segment->offsets + segment->entry_count * sizeof(uint32_t))
+                : stoa_frames_number(&segment->frames, segment->count));
+}
+
+/* Short texts are copied as SHORT bytes, of which those behind the text are written over by the next;
+ * there is room for them behind the last. */
+static void copy_pieces(const struct pieces *pieces, int64_t count, const uint8_t *end,
+                        uint8_t *out) {
+    for (int64_t i = 0; i < count; i++) {
+        const uint8_t *bytes = pieces->bytes[i];
+        const uint32_t size = pieces->sizes[i];
+        if (size <= SHORT && end - bytes >= SHORT) {
+            memcpy(out, bytes, SHORT);
+        } else if (size > 0) {
+            memcpy(out, bytes, size);
+        }
+        out += size;
+    }
+}
+
+static stoa_status take_texts(const stoa_segment *segment, const uint32_t *rows, int64_t count,
+                              int32_t *ends, stoa_buffer *bytes, stoa_error *err) {
+    const uint8_t *texts_end = end_of_texts(segment);
+    struct pieces pieces;
+    int32_t end = ends[-1];
+    for (int64_t first = 0; first < count; first += BLOCK) {
+        const int64_t here = count - first < BLOCK ? count - first : BLOCK;
+        const uint64_t size = find_pieces(segment, rows + first, here, &pieces);
+        if (size > (uint64_t)(INT32_MAX - end)) {
             return too_many_texts(err);
         }
-        STOA_TRY(stoa_buffer_append(bytes, text, size, err));
-        end += (int32_t)size;
-        offsets[i] = end;
+        STOA_TRY(stoa_buffer_reserve(bytes, (size_t)size + SHORT, err));
+        copy_pieces(&pieces, here, texts_end, bytes->data + bytes->size);
+        bytes->size += (size_t)size;
+        for (int64_t i = 0; i < here; i++) {
+            end += (int32_t)pieces.sizes[i];
+            ends[first + i] = end;
+        }
+    }
+    return STOA_OK;
+}
+
+/* The same for rows one after the other, which a dictionary scatters. */
+static stoa_status read_entries(const stoa_segment *segment, uint32_t first, uint32_t count,
+                                int32_t *ends, stoa_buffer *bytes, stoa_error *err) {
+    uint32_t rows[BLOCK];
+    for (uint32_t done = 0; done < count; done += BLOCK) {
+        const uint32_t here = count - done < BLOCK ? count - done : BLOCK;
+        for (uint32_t i = 0; i < here; i++) {
+            rows[i] = first + done + i;
+        }
+        STOA_TRY(take_texts(segment, rows, here, ends + done, bytes, err));
     }
     return STOA_OK;
 }
@@ -355,10 +427,12 @@ stoa_status stoa_segment_texts(const stoa_segment *segment, const uint32_t *rows
     STOA_ASSERT(offsets->size >= sizeof(int32_t));
     STOA_TRY(stoa_buffer_reserve(offsets, size, err));
     int32_t *ends = (int32_t *)(void *)(offsets->data + offsets->size);
-    if (rows == NULL && stoa_segment_is_frames(segment)) {
+    if (rows != NULL) {
+        STOA_TRY(take_texts(segment, rows, count, ends, bytes, err));
+    } else if (stoa_segment_is_frames(segment)) {
         STOA_TRY(read_texts(segment, first, (uint32_t)count, ends, bytes, err));
     } else {
-        STOA_TRY(take_texts(segment, rows, first, count, ends, bytes, err));
+        STOA_TRY(read_entries(segment, first, (uint32_t)count, ends, bytes, err));
     }
     offsets->size += size;
     return STOA_OK;
