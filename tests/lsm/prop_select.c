@@ -1,5 +1,6 @@
-/* Leaves of predicates on stripes against the same leaves on the rows: every type and encoding, nulls, NaN
- * and -0.0, constants that are there, beside them and far away. */
+/* Stripes of every type and encoding: columns read as they were written, and leaves of predicates against
+ * the same leaves on the rows, with nulls, NaN and -0.0, constants that are there, beside them and far
+ * away. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -7,6 +8,7 @@
 #include "arrow/owner.h"
 #include "base/bits.h"
 #include "lsm/stripe_read.h"
+#include "schema/schema.h"
 #include "support.h"
 
 enum { ROUNDS = 240, LEAVES = 20, COLUMNS = 17, SHAPES = 10, IN_MAX = 24 };
@@ -183,6 +185,37 @@ static void make_stripe(struct world *world, int round) {
     encode(world, count);
 }
 
+/* Every column, whole and some of its rows, as it was written. */
+static void check_columns(struct world *world) {
+    stoa_error err;
+    int64_t indices[STOA_STRIPE_ROWS];
+    uint32_t rows[STOA_STRIPE_ROWS];
+    const uint64_t step = 1 + below(world, 20);
+    int64_t taken = 0;
+    for (int64_t row = 0; row < world->batch.length; row += 1 + (int64_t)below(world, step)) {
+        indices[taken] = row;
+        rows[taken++] = (uint32_t)row;
+    }
+    const stoa_stripe_selection all = {NULL, 0, world->batch.length}, some = {rows, 0, taken};
+    for (int32_t i = 1; i < COLUMNS; i++) {
+        struct ArrowSchema arrow;
+        struct ArrowArray whole, found, expected;
+        const struct ArrowArray *column = world->batch.children[i];
+        assert_ok(stoa_field_to_arrow(world->pool, &world->schema->root.children[i], &arrow, &err),
+                  err);
+        assert_ok(stoa_stripe_column(&world->stripe, world->pool, i, &all, &whole, &err), err);
+        assert_ok(stoa_stripe_column(&world->stripe, world->pool, i, &some, &found, &err), err);
+        assert_ok(stoa_arrow_take(world->pool, &arrow, column, indices, taken, &expected, &err),
+                  err);
+        assert_ok(stoa_arrow_compare(&arrow, column, &arrow, &whole, &err), err);
+        assert_ok(stoa_arrow_compare(&arrow, &expected, &arrow, &found, &err), err);
+        stoa_arrow_array_release(&whole);
+        stoa_arrow_array_release(&found);
+        stoa_arrow_array_release(&expected);
+        stoa_arrow_schema_release(&arrow);
+    }
+}
+
 /* A value that is there, or one beside it. `room` keeps texts that are no longer the column's. */
 static stoa_value random_constant(struct world *world, int32_t column, uint8_t room[64]) {
     static const double doubles[] = {0.0, -0.0, 1.0 / 3, INFINITY, -INFINITY};
@@ -297,6 +330,7 @@ static void leaves_select_the_same(void **state) {
               err);
     for (int round = 0; round < ROUNDS; round++) {
         make_stripe(&world, round);
+        check_columns(&world);
         for (int32_t column = 1; column < COLUMNS; column++) {
             for (int i = 0; i < LEAVES; i++) {
                 check_leaf(&world, column);
