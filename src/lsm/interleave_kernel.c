@@ -53,6 +53,11 @@ int64_t stoa_interleave_bits(const uint8_t *const *bits, const int64_t *at,
     for (int64_t first = 0; first < count; first += 8) {
         const int64_t rows = count - first < 8 ? count - first : 8;
         uint8_t byte = 0;
+        for (int64_t i = first + AHEAD; i < first + AHEAD + rows && i < count; i++) {
+            const uint8_t *source = bits[places[i].source];
+            __builtin_prefetch(
+                source == NULL ? NULL : source + ((at[places[i].source] + places[i].row) >> 3));
+        }
         for (int64_t i = 0; i < rows; i++) {
             byte |= (uint8_t)(bit_of(bits, at, places[first + i]) << i);
         }
