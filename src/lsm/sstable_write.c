@@ -5,7 +5,7 @@
 #include "lsm/sstable_format.h"
 #include "schema/schema.h"
 
-enum { BLOCK = 1024 };
+enum { BLOCK = 1024, CHAINS = 4, FILTER_CHUNK = 16384, FILTER_AHEAD = 16 };
 
 struct stoa_sst_writer {
     stoa_context context;
@@ -29,14 +29,41 @@ static void widen(stoa_zone *zone, uint64_t number) {
     zone->has_bounds = 1;
 }
 
+/* Several comparisons at once, none of which waits for the one before. */
+static void widen_by_all(stoa_zone *zone, const uint64_t *numbers, int64_t count) {
+    uint64_t lower[CHAINS], upper[CHAINS];
+    int64_t i = 0;
+    for (int chain = 0; chain < CHAINS; chain++) {
+        lower[chain] = upper[chain] = numbers[0];
+    }
+    for (; i + CHAINS <= count; i += CHAINS) {
+        for (int chain = 0; chain < CHAINS; chain++) {
+            const uint64_t number = numbers[i + chain];
+            lower[chain] = number < lower[chain] ? number : lower[chain];
+            upper[chain] = number > upper[chain] ? number : upper[chain];
+        }
+    }
+    for (; i < count; i++) {
+        widen(zone, numbers[i]);
+    }
+    for (int chain = 0; chain < CHAINS; chain++) {
+        widen(zone, lower[chain]);
+        widen(zone, upper[chain]);
+    }
+}
+
 static void zone_of_numbers(const stoa_type *type, const struct ArrowArray *array, int64_t at,
                             int64_t count, const uint8_t *validity, stoa_zone *zone) {
     uint64_t numbers[BLOCK];
     for (int64_t done = 0; done < count; done += BLOCK) {
         const int64_t rows = count - done < BLOCK ? count - done : BLOCK;
         stoa_key_numbers(type, array, at + done, rows, numbers);
+        if (validity == NULL) {
+            widen_by_all(zone, numbers, rows);
+            continue;
+        }
         for (int64_t i = 0; i < rows; i++) {
-            if (validity == NULL || stoa_bit_get(validity, at + done + i)) {
+            if (stoa_bit_get(validity, at + done + i)) {
                 widen(zone, numbers[i]);
             }
         }
@@ -321,11 +348,28 @@ static stoa_status make_about(const stoa_sst_writer *writer, stoa_buffer *out, s
     return pad(out, err);
 }
 
+/* Blocks are asked for before their hashes' turn: a large filter is in no near cache. */
+static stoa_status fill_filter(const stoa_sst_writer *writer, uint8_t *blocks, size_t block_count,
+                               stoa_error *err) {
+    const stoa_bloom_filter filter = {blocks, block_count};
+    const uint64_t *hashes = (const uint64_t *)(const void *)writer->hashes.data;
+    const size_t keys = writer->hashes.size / sizeof *hashes;
+    for (size_t i = 0; i < keys; i++) {
+        if (i % FILTER_CHUNK == 0) {
+            STOA_TRY(stoa_cancel_check(writer->context.cancel, err));
+        }
+        if (i + FILTER_AHEAD < keys) {
+            __builtin_prefetch(stoa_bloom_block(&filter, hashes[i + FILTER_AHEAD]), 1);
+        }
+        stoa_bloom_insert(blocks, block_count, hashes[i]);
+    }
+    return STOA_OK;
+}
+
 /* In place of what `out` held. */
 static stoa_status make_filter(const stoa_sst_writer *writer, stoa_buffer *out, stoa_error *err) {
     const size_t keys = writer->hashes.size / sizeof(uint64_t);
     const size_t block_bits = STOA_BLOOM_BLOCK_BYTES * 8;
-    const uint64_t *hashes = (const uint64_t *)(const void *)writer->hashes.data;
     const size_t blocks_at = (size_t)writer->offset + sizeof(stoa_sst_filter);
     const size_t block_count = (keys * (size_t)writer->filter_bits + block_bits - 1) / block_bits;
     const stoa_sst_filter filter = {STOA_SST_HASH_XXH3,
@@ -338,11 +382,7 @@ static stoa_status make_filter(const stoa_sst_writer *writer, stoa_buffer *out, 
     STOA_TRY(stoa_buffer_append(out, &filter, sizeof filter, err));
     STOA_TRY(stoa_buffer_append_fill(out, 0, filter.padding + block_count * STOA_BLOOM_BLOCK_BYTES,
                                      err));
-    uint8_t *blocks = out->data + sizeof filter + filter.padding;
-    for (size_t i = 0; i < keys; i++) {
-        stoa_bloom_insert(blocks, block_count, hashes[i]);
-    }
-    return STOA_OK;
+    return fill_filter(writer, out->data + sizeof filter + filter.padding, block_count, err);
 }
 
 static stoa_status write_section(stoa_sst_writer *writer, stoa_sst_section_kind kind,
