@@ -12,6 +12,7 @@
 
 enum {
     BUDGET_NS = 4 * 1000 * 1000,
+    MOMENT_NS = 1000 * 1000,
     RANGES_A_THREAD = 2,
     RANGES_MAX = 256,
     RANGE_DIVISOR = 4 /* a range has at least this part of a file's bytes */
@@ -61,12 +62,26 @@ static stoa_status work_range(stoa_compaction_range *range, stoa_error *err) {
     return status;
 }
 
+/* A thread of the scheduler does not wait for the limiter longer than for a moment. */
+static void pay(struct run *run) {
+    const int64_t debt = stoa_rate_limiter_debt_ns(run->job.options->limiter);
+    const struct timespec moment = {.tv_nsec = debt < MOMENT_NS ? debt : MOMENT_NS};
+    const int64_t begin = stoa_clock_monotonic_ns();
+    (void)nanosleep(&moment, NULL);
+    stoa_compaction_count(&run->job.rate_wait_ns, stoa_clock_monotonic_ns() - begin);
+}
+
 static stoa_status work(void *user, stoa_error *err) {
     struct worker *worker = user;
     stoa_group *group = &worker->run->group;
+    const bool yields = group->sched != NULL;
     while (take_range(worker)) {
-        STOA_TRY(work_range(worker->range, err));
-        if (group->sched != NULL) {
+        if (yields && stoa_rate_limiter_debt_ns(worker->run->job.options->limiter) > 0) {
+            pay(worker->run);
+        } else {
+            STOA_TRY(work_range(worker->range, err));
+        }
+        if (yields) {
             stoa_group_spawn_last(group, work, worker);
             break;
         }
@@ -171,6 +186,7 @@ static void describe(const struct run *run, stoa_compaction_figures *out) {
         .expired = atomic_load(&job->expired),
         .filtered = atomic_load(&job->filtered),
         .range_count = run->range_count,
+        .rate_wait_ns = atomic_load(&job->rate_wait_ns),
         .processor_ns = atomic_load(&job->processor_ns),
     };
     for (int32_t i = 0; i < run->range_count; i++) {

@@ -17,7 +17,7 @@ typedef struct stoa_compaction_job {
     struct ArrowSchema schema;
     /* Rows; see stoa_compaction_figures. */
     _Atomic int64_t read, written, superseded, folded, deletions, expired, filtered;
-    _Atomic int64_t processor_ns;
+    _Atomic int64_t processor_ns, rate_wait_ns;
 } stoa_compaction_job;
 
 static inline void stoa_compaction_count(_Atomic int64_t *figure, int64_t rows) {

@@ -202,7 +202,8 @@ stoa_status stoa_compaction_range_work(stoa_compaction_range *range, int64_t bud
     }
     while (!range->is_done) {
         STOA_TRY(work_block(range, err));
-        if (stoa_clock_monotonic_ns() >= end) {
+        if (stoa_clock_monotonic_ns() >= end ||
+            stoa_rate_limiter_debt_ns(range->job->options->limiter) > 0) {
             break;
         }
     }

@@ -78,16 +78,32 @@ uint64_t stoa_rate_limiter_take(stoa_rate_limiter *limiter, uint64_t bytes) {
     return place;
 }
 
-int64_t stoa_rate_limiter_left_ns(stoa_rate_limiter *limiter, uint64_t place) {
-    int64_t left = 0;
-    pthread_mutex_lock(&limiter->lock);
+/* Under the lock. */
+static int64_t left_ns(stoa_rate_limiter *limiter, uint64_t place) {
     grant(limiter);
-    if (limiter->granted < place) { /* so there is a rate */
-        const unsigned __int128 wait = (unsigned __int128)(place - limiter->granted) * SECOND_NS /
-                                           limiter->rate +
-                                       1;
-        left = wait > INT64_MAX ? INT64_MAX : (int64_t)wait;
+    if (limiter->granted >= place) {
+        return 0;
     }
+    /* So there is a rate. */
+    const unsigned __int128 left = (unsigned __int128)(place - limiter->granted) * SECOND_NS /
+                                       limiter->rate +
+                                   1;
+    return left > INT64_MAX ? INT64_MAX : (int64_t)left;
+}
+
+int64_t stoa_rate_limiter_left_ns(stoa_rate_limiter *limiter, uint64_t place) {
+    pthread_mutex_lock(&limiter->lock);
+    const int64_t left = left_ns(limiter, place);
+    pthread_mutex_unlock(&limiter->lock);
+    return left;
+}
+
+int64_t stoa_rate_limiter_debt_ns(stoa_rate_limiter *limiter) {
+    if (limiter == NULL) {
+        return 0;
+    }
+    pthread_mutex_lock(&limiter->lock);
+    const int64_t left = left_ns(limiter, limiter->taken);
     pthread_mutex_unlock(&limiter->lock);
     return left;
 }

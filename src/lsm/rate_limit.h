@@ -24,6 +24,9 @@ uint64_t stoa_rate_limiter_take(stoa_rate_limiter *limiter, uint64_t bytes);
 /// Nanoseconds until the bytes may be written, if the rate stays; 0: now.
 int64_t stoa_rate_limiter_left_ns(stoa_rate_limiter *limiter, uint64_t place);
 
+/// Nanoseconds until whoever comes next may write. `limiter` may be NULL.
+int64_t stoa_rate_limiter_debt_ns(stoa_rate_limiter *limiter);
+
 /// Takes and waits. `limiter` may be NULL; `*out_waited_ns` grows.
 ///
 /// Errors   STOA_CANCELLED  within two milliseconds; the bytes stay taken

@@ -55,6 +55,8 @@ static void a_large_write_is_let_through_and_waited_for(void **state) {
     const int64_t left = stoa_rate_limiter_left_ns(limiter, second);
     assert_true(left > 900 * (int64_t)1000 * MS);
     assert_true(stoa_rate_limiter_left_ns(limiter, third) > left - 1000 * (int64_t)MS);
+    assert_true(stoa_rate_limiter_debt_ns(limiter) > left - 1000 * (int64_t)MS);
+    assert_int_equal(stoa_rate_limiter_debt_ns(NULL), 0);
     stoa_rate_limiter_close(limiter);
     support_pool_close(pool);
 }
