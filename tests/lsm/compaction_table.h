@@ -57,6 +57,32 @@ static inline void logged_release(struct logged_rows *rows) {
     *rows = (struct logged_rows){0};
 }
 
+/// Random operations: puts, deletions, with `has_merges` operands, sometimes ranges of deletions. Times
+/// lie around the moment at which those before have expired.
+static inline void logged_make(support_random *random, int64_t count, bool has_merges,
+                               int64_t now_ms, struct logged_rows *out) {
+    const bool has_ranges = support_random_bool(random);
+    const uint64_t deletions = support_random_bool(random) ? 25 : 0;
+    uint64_t sequence = 0;
+    for (int64_t i = 0; i < count; i++) {
+        struct logged *row = logged_add(out);
+        const uint64_t what = support_random_below(random, 100);
+        row->sequence = sequence += 1 + support_random_below(random, 2);
+        row->key = (int32_t)support_random_below(random, COMPACTION_KEYS);
+        row->number = (int64_t)support_random_below(random, 40) - 1;
+        row->time_ms = support_random_bool(random)
+                           ? -1
+                           : now_ms - 2 * COMPACTION_TTL_MS +
+                                 (int64_t)support_random_below(random, 3 * COMPACTION_TTL_MS);
+        (void)snprintf(row->text, sizeof row->text, "%03d,", (int)(i % 1000));
+        row->operation = what < deletions          ? STOA_OPERATION_DELETE
+                         : what < 60 && has_merges ? STOA_OPERATION_MERGE
+                                                   : STOA_OPERATION_PUT;
+        row->is_range = has_ranges && what >= 97;
+        row->key_end = row->key + 1 + (int32_t)support_random_below(random, COMPACTION_KEYS / 2);
+    }
+}
+
 /* What a key has at a snapshot. */
 struct answer {
     bool is_found;
@@ -430,6 +456,23 @@ static inline void compaction_dump(const struct compaction_table *table,
             compaction_dump_file(table, version->levels[level].files[i], out);
         }
     }
+}
+
+static inline stoa_status compaction_count_file(void *user, const char *name,
+                                                const stoa_file_info *info, stoa_error *err) {
+    (void)name, (void)info, (void)err;
+    ++*(int64_t *)user;
+    return STOA_OK;
+}
+
+/// Files in the table's directory.
+static inline int64_t compaction_files_in(const support_world *world) {
+    int64_t count = 0;
+    stoa_error err;
+    assert_ok(stoa_vfs_list(world->registry, COMPACTION_DIRECTORY, NULL, compaction_count_file,
+                            &count, &err),
+              err);
+    return count;
 }
 
 #endif

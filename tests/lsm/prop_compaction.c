@@ -23,31 +23,6 @@ static stoa_compaction_figures sums;
 
 /* ---- Worlds ---------------------------------------------------------------------------------- */
 
-static void make_log(struct world *world) {
-    support_random *random = world->random;
-    const int64_t count = 20 + (int64_t)support_random_below(random, LOG_MAX);
-    const bool has_ranges = support_random_bool(random);
-    const uint64_t deletions = support_random_bool(random) ? 25 : 0;
-    uint64_t sequence = 0;
-    for (int64_t i = 0; i < count; i++) {
-        struct logged *row = logged_add(&world->log);
-        const uint64_t what = support_random_below(random, 100);
-        row->sequence = sequence += 1 + support_random_below(random, 2);
-        row->key = (int32_t)support_random_below(random, COMPACTION_KEYS);
-        row->number = (int64_t)support_random_below(random, 40) - 1;
-        row->time_ms = support_random_bool(random)
-                           ? -1
-                           : NOW_MS - 2 * COMPACTION_TTL_MS +
-                                 (int64_t)support_random_below(random, 3 * COMPACTION_TTL_MS);
-        (void)snprintf(row->text, sizeof row->text, "%03d,", (int)(i % 1000));
-        row->operation = what < deletions                 ? STOA_OPERATION_DELETE
-                         : what < 60 && world->has_merges ? STOA_OPERATION_MERGE
-                                                          : STOA_OPERATION_PUT;
-        row->is_range = has_ranges && what >= 97;
-        row->key_end = row->key + 1 + (int32_t)support_random_below(random, COMPACTION_KEYS / 2);
-    }
-}
-
 /* The oldest operations lie on the last of three levels, the newest in files of level 0. */
 static void make_files(struct world *world) {
     support_random *random = world->random;
@@ -120,7 +95,8 @@ static void open_world(struct world *world, support_random *random, int round) {
     assert_ok(compaction_table_open(&world->base, support_random_bool(random), round % 4 == 2,
                                     &world->table, &err),
               err);
-    make_log(world);
+    logged_make(random, 20 + (int64_t)support_random_below(random, LOG_MAX), world->has_merges,
+                NOW_MS, &world->log);
     make_files(world);
     make_snapshots(world);
     stoa_compaction_policy_init(&world->policy, world->table.definition, 1000);
@@ -463,21 +439,6 @@ static void the_filter_drops_what_no_snapshot_sees(void **state) {
 
 /* ---- Ends before the end --------------------------------------------------------------------- */
 
-static stoa_status count_file(void *user, const char *name, const stoa_file_info *info,
-                              stoa_error *err) {
-    (void)name, (void)info, (void)err;
-    ++*(int64_t *)user;
-    return STOA_OK;
-}
-
-static int64_t files_in(const support_world *world) {
-    int64_t count = 0;
-    stoa_error err;
-    assert_ok(stoa_vfs_list(world->registry, COMPACTION_DIRECTORY, NULL, count_file, &count, &err),
-              err);
-    return count;
-}
-
 struct canceller {
     stoa_cancel *cancel;
     int64_t calls_left;
@@ -499,7 +460,7 @@ static void a_cancelled_compaction_leaves_nothing(void **state) {
         stoa_error err;
         struct canceller canceller = {NULL, (int64_t)support_random_below(&random, 2)};
         open_world(&world, &random, 3 * round); /* without threads */
-        const int64_t before = files_in(&world.base);
+        const int64_t before = compaction_files_in(&world.base);
         stoa_compaction_options options = options_of(&world);
         stoa_compaction *compaction = pick_all(&world, true);
         stoa_compaction_result result;
@@ -520,104 +481,10 @@ static void a_cancelled_compaction_leaves_nothing(void **state) {
         stoa_compaction_result_release(&result);
         stoa_compaction_close(compaction);
         stoa_cancel_close(canceller.cancel);
-        assert_int_equal(files_in(&world.base), before);
+        assert_int_equal(compaction_files_in(&world.base), before);
         check_answers(&world);
         close_world(&world);
     }
-}
-
-/* ---- Faults ---------------------------------------------------------------------------------- */
-
-struct faults {
-    struct logged_rows log;
-    int64_t inputs; /* files */
-};
-
-static stoa_status pick_and_run(struct compaction_table *table, stoa_version *version,
-                                stoa_error *err) {
-    static const uint64_t snapshots[] = {60, 1000};
-    stoa_compaction_policy policy;
-    stoa_compactions running = {0};
-    stoa_compaction *compaction;
-    stoa_compaction_result result = {0};
-    bool must_wait;
-    stoa_compaction_policy_init(&policy, table->definition, 1000);
-    policy.file_bytes = 2000;
-    const stoa_compaction_options options = {.context = {.pool = table->world->pool},
-                                             .file_systems = table->world->registry,
-                                             .directory = COMPACTION_DIRECTORY,
-                                             .definition = table->definition,
-                                             .programs = table->programs,
-                                             .snapshots = snapshots,
-                                             .snapshot_count = 2,
-                                             .new_file = compaction_new_file,
-                                             .new_file_user = table,
-                                             .filter = filter,
-                                             .filter_user = table,
-                                             .now_ms = NOW_MS};
-    STOA_TRY(stoa_compaction_pick_range(table->world->pool, version, &policy, NULL, true, &running,
-                                        &compaction, &must_wait, err));
-    const stoa_status status = stoa_compaction_run(compaction, &options, &result, err);
-    for (int64_t i = 0; i < result.file_count; i++) {
-        atomic_store(&result.files[i]->is_obsolete, true);
-    }
-    stoa_compaction_result_release(&result);
-    stoa_compaction_close(compaction);
-    return status;
-}
-
-static stoa_status write_and_compact(support_world *world, void *user, stoa_error *err) {
-    struct faults *faults = user;
-    struct compaction_table table;
-    stoa_table_file *files[COMPACTION_FILES_MAX];
-    stoa_version *empty = NULL, *version = NULL;
-    int64_t count = 0;
-    stoa_status status = STOA_OK;
-    faults->inputs = -1;
-    STOA_CHECK(compaction_table_open(world, true, false, &table, err));
-    for (int64_t i = 0; i < 3; i++) {
-        const int64_t part = faults->log.count / 3;
-        STOA_CHECK(compaction_write(&table, faults->log.rows + i * part, part, i == 0, 1500, 20,
-                                    files, &count, err));
-    }
-    STOA_CHECK(stoa_version_create(world->pool, &empty, err));
-    STOA_CHECK(stoa_version_apply(empty, NULL, 0, files, count, &version, err));
-    faults->inputs = count;
-    STOA_CHECK(pick_and_run(&table, version, err));
-
-done:
-    stoa_version_release(version);
-    stoa_version_release(empty);
-    for (int64_t i = 0; i < count; i++) {
-        stoa_table_file_release(files[i]);
-    }
-    compaction_table_close(&table);
-    return status;
-}
-
-/* Where the compaction succeeded, what failed may have been the removal of its files. */
-static void check_files(support_world *world, void *user, stoa_status status) {
-    const struct faults *faults = user;
-    if (faults->inputs >= 0 && status != STOA_OK) {
-        assert_int_equal(files_in(world), faults->inputs);
-    }
-}
-
-static void faults_are_told_and_leave_nothing(void **state) {
-    support_random random = support_random_open("lsm.prop_compaction faults");
-    struct world world = {.random = &random, .has_merges = true};
-    struct faults faults = {0};
-    (void)state;
-    do {
-        logged_release(&world.log);
-        make_log(&world);
-    } while (world.log.count < 90);
-    world.log.count = 90;
-    faults.log = world.log;
-    assert_true(support_fail_each_allocation(NULL, write_and_compact, check_files, &faults) > 100);
-    /* With a disk that fails for good, files stay that could not be removed. */
-    assert_true(support_fail_each_call(NULL, write_and_compact, NULL, &faults) > 20);
-    logged_release(&world.log);
 }
 
 int main(void) {
@@ -626,7 +493,6 @@ int main(void) {
         cmocka_unit_test(ranges_beside_each_other_write_the_same_rows),
         cmocka_unit_test(the_filter_drops_what_no_snapshot_sees),
         cmocka_unit_test(a_cancelled_compaction_leaves_nothing),
-        cmocka_unit_test(faults_are_told_and_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
