@@ -61,8 +61,7 @@ static int32_t output_level(const stoa_pick *pick, int64_t end, int64_t count) {
     return next > 0 ? next - 1 : 0;
 }
 
-/* Nobody else is on the way to the same level: runs follow each other in age, and those between two
- * merges and below each of them lie on other levels. In level 0 keys may overlap. */
+/* In level 0 keys may overlap; on another level only ranges that somebody asked for are in the way. */
 static bool choose(stoa_pick *pick, int64_t begin, int64_t end, int64_t count,
                    stoa_compaction_reason reason) {
     for (int64_t i = begin; i < end; i++) {
@@ -78,6 +77,11 @@ static bool choose(stoa_pick *pick, int64_t begin, int64_t end, int64_t count,
     pick->reason = reason;
     pick->output_level = output_level(pick, end, count);
     pick->file_bytes = pick->output_level == 0 ? UINT64_MAX : pick->policy->file_bytes;
+    if (pick->output_level > 0 &&
+        !stoa_pick_is_free(pick, pick->output_level, pick->first, pick->last)) {
+        stoa_pick_clear(pick);
+        return false;
+    }
     return true;
 }
 
