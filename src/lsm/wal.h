@@ -1,5 +1,5 @@
 /* The write-ahead log: records in segments of a fixed size that are allocated ahead, mapped, and used
- * again. docs/design/lsm.md says which bytes a record has and what reading it believes.
+ * again. docs/formats/wal.md says which bytes a record has and what reading it believes.
  *
  *     stoa_wal_open(&options, first_segment, replay, user, &log, &err);      each record that is there
  *     stoa_wal_append(log, &record, &end, &err);                             under the commit lock
