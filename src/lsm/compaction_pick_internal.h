@@ -5,6 +5,9 @@
 #include "lsm/compaction_pick.h"
 #include "mem/arena.h"
 
+/* Runs that are merged at once; what was asked for by range may have more. */
+enum { STOA_PICK_RUNS_MAX = 256 };
+
 /* A compaction while it is picked. */
 typedef struct stoa_pick {
     stoa_version *version;

@@ -80,6 +80,14 @@ static int64_t list_ready(stoa_pick *pick) {
     return ready;
 }
 
+/* Of very many files the newest are left for later. */
+static void keep_oldest(stoa_pick *pick, int64_t chosen) {
+    for (int64_t i = 0; chosen > STOA_PICK_RUNS_MAX; i++) {
+        chosen -= pick->chosen[0][i];
+        pick->chosen[0][i] = 0;
+    }
+}
+
 static bool pick_level0_merge(stoa_pick *pick) {
     const stoa_level *level1 = &pick->version->levels[1];
     const int64_t count = list_ready(pick);
@@ -105,6 +113,7 @@ static bool pick_level0_merge(stoa_pick *pick) {
     for (int64_t i = best; i < best_end; i++) {
         choose_file(pick, pick->level0_order[i]);
     }
+    keep_oldest(pick, best_end - best);
     stoa_pick_choose_span(pick, 1, span);
     pick->kind = STOA_COMPACTION_MERGE;
     return true;

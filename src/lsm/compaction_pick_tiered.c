@@ -87,6 +87,9 @@ static bool choose(stoa_pick *pick, int64_t begin, int64_t end, int64_t count,
 
 static bool pick_all(stoa_pick *pick, int64_t count) {
     uint64_t newer = 0;
+    if (count > STOA_PICK_RUNS_MAX) {
+        return false;
+    }
     for (int64_t i = 0; i < count; i++) {
         const struct sorted_run run = run_at(pick, i);
         if (run.is_busy) {
@@ -107,7 +110,7 @@ static bool pick_similar(stoa_pick *pick, int64_t count) {
         if (run.is_busy) {
             continue;
         }
-        for (; end < count; end++) {
+        for (; end < count && end - begin < STOA_PICK_RUNS_MAX; end++) {
             run = run_at(pick, end);
             if (run.is_busy || percent_of(run.bytes, 100 + pick->policy->similar_percent, bytes)) {
                 break;
@@ -137,7 +140,8 @@ bool stoa_pick_tiered(stoa_pick *pick) {
     if (idle < pick->policy->level0_files || idle < 2) {
         return false;
     }
-    const int64_t too_many = idle - pick->policy->level0_files + 1;
-    return pick_all(pick, count) || pick_similar(pick, count) ||
-           pick_newest(pick, count, too_many + 1 < idle ? too_many + 1 : idle);
+    int64_t newest = idle - pick->policy->level0_files + 2; /* one less than wanted are left */
+    newest = newest < idle ? newest : idle;
+    newest = newest < STOA_PICK_RUNS_MAX ? newest : STOA_PICK_RUNS_MAX;
+    return pick_all(pick, count) || pick_similar(pick, count) || pick_newest(pick, count, newest);
 }

@@ -321,6 +321,36 @@ static void a_run_without_old_versions_is_left_alone(void **state) {
     table_close(&table);
 }
 
+static void very_many_files_are_merged_in_parts(void **state) {
+    enum { FILES = 300, PART = 256 };
+    (void)state;
+    for (int style = STOA_COMPACTION_LEVELED; style <= STOA_COMPACTION_TIERED; style++) {
+        struct table table;
+        stoa_table_file *added[FILES];
+        stoa_version *version;
+        stoa_compaction *compaction;
+        stoa_error err;
+        table_open(&table, (stoa_compaction_style)style, "");
+        for (int i = 0; i < FILES; i++) {
+            added[i] = parse_file(table.pool, "0:a-z", (uint64_t)i + 1);
+        }
+        assert_ok(stoa_version_apply(table.version, NULL, 0, added, FILES, &version, &err), err);
+        assert_ok(stoa_compaction_pick(table.pool, version, &table.policy, &table.running,
+                                       &compaction, &err),
+                  err);
+        assert_int_equal(compaction->file_count, PART);
+        /* of level 0 the oldest go down; of runs the newest are one */
+        assert_int_equal(compaction->files[PART - 1]->info.number,
+                         style == STOA_COMPACTION_LEVELED ? 1 : FILES - PART + 1);
+        stoa_compaction_close(compaction);
+        for (int i = 0; i < FILES; i++) {
+            stoa_table_file_release(added[i]);
+        }
+        stoa_version_release(version);
+        table_close(&table);
+    }
+}
+
 /* ---- Need and what is older ------------------------------------------------------------------ */
 
 static void need_says_how_far_behind_a_table_is(void **state) {
@@ -384,6 +414,7 @@ int main(void) {
         cmocka_unit_test(expired_files_go_where_nothing_comes_back),
         cmocka_unit_test(a_range_becomes_one_run),
         cmocka_unit_test(a_run_without_old_versions_is_left_alone),
+        cmocka_unit_test(very_many_files_are_merged_in_parts),
         cmocka_unit_test(need_says_how_far_behind_a_table_is),
         cmocka_unit_test(older_versions_are_known_by_key),
     };
