@@ -1,4 +1,4 @@
-/* Reading SSTables: what they are, and the search for a key. */
+/* Reading SSTables: what they are, their bounds and their filter. */
 #include <stoa/log.h>
 
 #include "base/bytes.h"
@@ -141,90 +141,8 @@ bool stoa_sst_may_contain(stoa_sst *table, uint64_t hash) {
     return state != STOA_SST_FILTER_SOUND || stoa_bloom_may_contain(&table->filter, hash);
 }
 
-/* ---- Search ---------------------------------------------------------------------------------- */
-
-/* The first of `count` growing numbers that is not less than `number`. Nothing to predict: each step is a
- * conditional move. */
-static int64_t lower_bound(const uint64_t *numbers, int64_t count, uint64_t number) {
-    const uint64_t *base = numbers;
-    if (count == 0) {
-        return 0;
-    }
-    while (count > 1) {
-        const int64_t half = count / 2;
-        base += base[half - 1] < number ? half : 0;
-        count -= half;
-    }
-    return base - numbers + (*base < number);
-}
-
-/* Keys of any length are compared by 8 bytes behind what all of the table begin with; those that agree in
- * these, as a whole. */
-static int64_t find_stripe_of_bytes(const stoa_sst *table, const uint8_t *key, size_t size) {
-    const size_t common = table->common_size < size ? table->common_size : size;
-    const int order = common == 0 ? 0 : memcmp(table->members[0].first_key, key, common);
-    if (order != 0 || size < table->common_size) {
-        return order < 0 ? table->summary.stripe_count : 0;
-    }
-    const uint64_t prefix = stoa_key_prefix(key + common, size - common);
-    int64_t low = lower_bound(table->last_numbers, table->summary.stripe_count, prefix);
-    const int64_t behind = table->summary.stripe_count - low;
-    int64_t count = prefix == UINT64_MAX
-                        ? behind
-                        : lower_bound(table->last_numbers + low, behind, prefix + 1);
-    while (count > 0) {
-        const int64_t middle = low + count / 2;
-        const stoa_sst_member *member = &table->members[middle];
-        if (stoa_bytes_compare(member->last_key, member->last_key_size, key, size) < 0) {
-            low = middle + 1;
-            count -= count / 2 + 1;
-        } else {
-            count /= 2;
-        }
-    }
-    return low;
-}
-
-int64_t stoa_sst_find_stripe(const stoa_sst *table, const uint8_t *key, size_t size,
-                             uint64_t number) {
-    if (table->layout->key->is_number) {
-        return lower_bound(table->last_numbers, table->summary.stripe_count, number);
-    }
-    return table->summary.stripe_count == 0 ? 0 : find_stripe_of_bytes(table, key, size);
-}
-
 stoa_status stoa_sst_wrap(const stoa_sst *table, int64_t stripe, stoa_status status,
                           stoa_error *err) {
     stoa_wrap(err, "'%s', stripe %" PRId64, stoa_file_uri(table->file), stripe);
     return status;
-}
-
-stoa_status stoa_sst_find_row(const stoa_sst *table, const uint8_t *key, size_t size,
-                              uint64_t number, stoa_sst_position *position, stoa_error *err) {
-    const stoa_sst_member *member = &table->members[position->stripe];
-    stoa_status status = table->layout->key->is_number
-                             ? stoa_stripe_find_number(&member->stripe, number, &position->row, err)
-                             : stoa_stripe_find_bytes(&member->stripe, key, size, &position->row,
-                                                      err);
-    if (status == STOA_OK && position->row == member->stripe.row_count) {
-        status = stoa_sst_corrupt(table, member->offset, "a last key that is not in its stripe",
-                                  err);
-    }
-    return status == STOA_OK ? STOA_OK : stoa_sst_wrap(table, position->stripe, status, err);
-}
-
-stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size,
-                          stoa_sst_position *out, stoa_error *err) {
-    const stoa_key_format *format = table->layout->key;
-    uint64_t number = 0;
-    if (format->is_number) {
-        STOA_ASSERT(size <= (size_t)format->fixed_bytes);
-        number = stoa_key_get_number(key, (int32_t)size)
-                 << 8 * (format->fixed_bytes - (int)size) % 64;
-    }
-    *out = (stoa_sst_position){stoa_sst_find_stripe(table, key, size, number), 0};
-    if (out->stripe < table->summary.stripe_count) {
-        STOA_TRY(stoa_sst_find_row(table, key, size, number, out, err));
-    }
-    return stoa_sst_check_map(table, err);
 }

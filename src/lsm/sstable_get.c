@@ -109,7 +109,6 @@ static int64_t stripe_of(stoa_sst *table, const stoa_sst_key *key) {
 }
 
 void stoa_sst_look_ahead(stoa_sst *table, const stoa_sst_key *key, int step, stoa_sst_hint *hint) {
-    const stoa_segment *keys;
     if (step == 0) {
         *hint = (stoa_sst_hint){.table = table};
         if (table->filter.blocks != NULL) {
@@ -121,10 +120,8 @@ void stoa_sst_look_ahead(stoa_sst *table, const stoa_sst_key *key, int step, sto
         hint->stripe = stripe_of(table, key);
         hint->is_known = true;
     }
-    if (hint->stripe >= 0 && table->layout->key->is_number &&
-        stoa_stripe_segment_if_open(&table->members[hint->stripe].stripe, STOA_STRIPE_KEYS,
-                                    &keys)) {
-        stoa_segment_find_prefetch(keys, key->number, step - 1);
+    if (hint->stripe >= 0) {
+        stoa_sst_find_row_prefetch(table, key, hint->stripe, step - 1);
     }
 }
 

@@ -6,6 +6,12 @@
 
 #include "lsm/sstable_format.h"
 
+/* Samples of the keys of a stripe that are no numbers. */
+enum {
+    STOA_SST_SAMPLE_ROWS = 16,
+    STOA_SST_SAMPLES = STOA_STRIPE_ROWS / STOA_SST_SAMPLE_ROWS,
+};
+
 typedef enum stoa_sst_filter_state {
     STOA_SST_FILTER_UNCHECKED,
     STOA_SST_FILTER_SOUND,
@@ -32,6 +38,9 @@ struct stoa_sst {
     /* Of the last key of each stripe, searched first: the number, or 8 bytes behind the common ones. */
     uint64_t *last_numbers;
     size_t common_size; /* bytes that all keys begin with, of those that are no numbers */
+    uint64_t
+        *samples; /* of keys that are no numbers, STOA_SST_SAMPLES a stripe: see sstable_search.c */
+    _Atomic uint8_t *sample_states;
     stoa_range_set ranges;
     stoa_bloom_filter filter;
     _Atomic uint8_t filter_state; /* a stoa_sst_filter_state */
@@ -45,6 +54,10 @@ int64_t stoa_sst_find_stripe(const stoa_sst *table, const uint8_t *key, size_t s
 /// The first row in that stripe whose key is not less.
 stoa_status stoa_sst_find_row(const stoa_sst *table, const uint8_t *key, size_t size,
                               uint64_t number, stoa_sst_position *position, stoa_error *err);
+
+/// Asks for the memory that stoa_sst_find_row is going to need, in two steps (0 and 1).
+void stoa_sst_find_row_prefetch(const stoa_sst *table, const stoa_sst_key *key, int64_t stripe,
+                                int step);
 
 /// Puts the file and the stripe before what went wrong.
 stoa_status stoa_sst_wrap(const stoa_sst *table, int64_t stripe, stoa_status status,

@@ -252,7 +252,7 @@ static bool read_entry(const stoa_sst *table, stoa_byte_reader *reader, const st
 
 static stoa_status allocate_members(stoa_sst *table, stoa_error *err) {
     const size_t stripes = (size_t)table->summary.stripe_count;
-    void *members = NULL, *slots = NULL, *numbers = NULL;
+    void *members = NULL, *slots = NULL, *numbers = NULL, *samples = NULL, *states = NULL;
     STOA_TRY(stoa_arena_allocate_array(&table->arena, stripes + 1, sizeof *table->members, &members,
                                        err));
     STOA_TRY(stoa_arena_allocate_array(&table->arena,
@@ -261,6 +261,15 @@ static stoa_status allocate_members(stoa_sst *table, stoa_error *err) {
     STOA_TRY(stoa_arena_allocate_array(&table->arena, stripes + 1, sizeof *table->last_numbers,
                                        &numbers, err));
     memset(slots, 0, (stripes * (size_t)table->stored->segment_count + 1) * sizeof *table->slots);
+    if (!table->layout->key->is_number) {
+        STOA_TRY(stoa_arena_allocate_array(&table->arena, stripes + 1,
+                                           STOA_SST_SAMPLES * sizeof *table->samples, &samples,
+                                           err));
+        STOA_TRY(stoa_arena_allocate_array(&table->arena, stripes + 1, sizeof *table->sample_states,
+                                           &states, err));
+        table->samples = samples;
+        table->sample_states = states;
+    }
     table->members = members;
     table->slots = slots;
     table->last_numbers = numbers;
