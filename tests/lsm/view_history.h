@@ -283,6 +283,10 @@ static inline stoa_table_file *history_file(support_random *random, const struct
               err);
     assert_ok(stoa_sst_open(&context, file, &history->definition->layout, &sst, &err), err);
     assert_ok(stoa_sst_verify(sst, &err), err);
+    stoa_sst_close(sst); /* whoever reads it next opens its segments */
+    assert_ok(stoa_vfs_open(history->world.registry, uri, STOA_OPEN_READ, &context, &file, &err),
+              err);
+    assert_ok(stoa_sst_open(&context, file, &history->definition->layout, &sst, &err), err);
     info.bytes = summary.file_bytes;
     info.row_count = summary.row_count;
     info.delete_count = summary.delete_count;
