@@ -1,6 +1,7 @@
 /* A list of rows is kept twice: as spans in the order of the result, and for each source as the rows that
- * are wanted of it. A column is read from every source for its rows only, all at once, and the arrays
- * are then interleaved; where all rows are of one window its column is the result as it is. */
+ * are wanted of it; where some rows of one window are kept, only as the latter. A column is read from
+ * every source for its rows only, all at once, and the arrays are then interleaved; where all rows are
+ * of one window its column is the result as it is. */
 #include "lsm/gather.h"
 
 #include "arrow/owner.h"
@@ -35,6 +36,7 @@ struct stoa_gather {
     stoa_buffer spans; /* struct span */
     stoa_buffer spans_before;
     int64_t row_count;
+    bool is_by_rows; /* all rows are those that are listed of the only window: there are no spans */
     stoa_buffer places; /* stoa_place, made at the end: rows of batches, or which of a window's */
 };
 
@@ -79,6 +81,7 @@ void stoa_gather_clear(stoa_gather *gather) {
     }
     gather->source_count = 0;
     gather->row_count = 0;
+    gather->is_by_rows = false;
     stoa_buffer_clear(&gather->spans);
 }
 
@@ -274,7 +277,45 @@ stoa_status stoa_gather_finish_rows(stoa_gather *gather, stoa_error *err) {
     return STOA_OK;
 }
 
+/* The bits as the lowest of a word; `bits` has `count` of them. */
+static uint64_t load_bits(const uint8_t *bits, int64_t at, int64_t count) {
+    const size_t bytes = stoa_bitmap_bytes(count - at < 64 ? count - at : 64);
+    uint64_t word = 0;
+    memcpy(&word, bits + at / 8, bytes);
+    return count - at < 64 ? word & ((UINT64_C(1) << (count - at)) - 1) : word;
+}
+
+/* Of one window the rows that stay are listed without a branch that depends on them. */
+static stoa_status keep_of_window(stoa_gather *gather, const uint8_t *bits, stoa_error *err) {
+    struct source *source = source_at(gather, 0);
+    const int64_t count = source->count;
+    if (!source->is_listed) {
+        stoa_buffer_clear(&source->rows);
+        STOA_TRY(stoa_buffer_reserve(&source->rows, (size_t)(count + 1) * sizeof(uint32_t), err));
+    }
+    uint32_t *rows = (uint32_t *)(void *)source->rows.data;
+    int64_t kept = 0;
+    for (int64_t at = 0; at < count; at += 64) {
+        const int64_t end = count - at < 64 ? count : at + 64;
+        uint64_t word = load_bits(bits, at, count);
+        for (int64_t i = at; word != 0 && i < end; i++, word >>= 1) {
+            rows[kept] = source->is_listed ? rows[i] : source->first + (uint32_t)i;
+            kept += (int64_t)(word & 1);
+        }
+    }
+    source->rows.size = (size_t)kept * sizeof *rows;
+    source->is_listed = true;
+    source->count = (uint32_t)kept;
+    gather->row_count = kept;
+    gather->is_by_rows = true;
+    stoa_buffer_clear(&gather->spans);
+    return STOA_OK;
+}
+
 stoa_status stoa_gather_keep(stoa_gather *gather, const uint8_t *bits, stoa_error *err) {
+    if (only_window(gather) != NULL) {
+        return keep_of_window(gather, bits, err);
+    }
     const stoa_buffer before = gather->spans;
     const struct span *end, *span = first_span(gather, &end);
     int64_t row = 0;
@@ -306,12 +347,26 @@ static stoa_keys_view keys_of(const struct source *source) {
     return source->window != NULL ? source->window->keys : stoa_keys_view_of(&source->keys);
 }
 
+/* The rows of the only window; `*out_count` is 0 where there are spans to go by. */
+static const uint32_t *rows_alone(const stoa_gather *gather, const struct source **out_source,
+                                  int64_t *out_count) {
+    *out_source = gather->is_by_rows ? source_at(gather, 0) : NULL;
+    *out_count = gather->is_by_rows ? gather->row_count : 0;
+    return gather->is_by_rows ? (const uint32_t *)(const void *)(*out_source)->rows.data : NULL;
+}
+
 stoa_status stoa_gather_keys(const stoa_gather *gather, stoa_keys *out, stoa_error *err) {
     const stoa_key_format *format = gather->layout->key;
+    const struct source *only;
+    int64_t alone;
+    const uint32_t *rows = rows_alone(gather, &only, &alone);
     const struct span *end, *span = first_span(gather, &end);
     if (format->is_number) {
         STOA_TRY(
             stoa_buffer_reserve(&out->numbers, (size_t)gather->row_count * sizeof(uint64_t), err));
+    }
+    for (int64_t i = 0; i < alone; i++) {
+        STOA_TRY(copy_keys(format, &only->window->keys, rows[i], 1, out, err));
     }
     for (; span < end; span++) {
         const stoa_keys_view keys = keys_of(source_at(gather, span->source));
@@ -322,6 +377,16 @@ stoa_status stoa_gather_keys(const stoa_gather *gather, stoa_keys *out, stoa_err
 
 stoa_status stoa_gather_sequences(const stoa_gather *gather, uint64_t *out, stoa_error *err) {
     const struct span *end, *span = first_span(gather, &end);
+    const struct source *only;
+    int64_t alone;
+    const uint32_t *rows = rows_alone(gather, &only, &alone);
+    if (alone > 0) {
+        const uint64_t *sequences;
+        STOA_TRY(stoa_run_window_sequences(only->window, &sequences, err));
+        for (int64_t i = 0; i < alone; i++) {
+            out[i] = sequences[rows[i]];
+        }
+    }
     for (; span < end; span++) {
         const struct source *source = source_at(gather, span->source);
         const uint64_t *sequences = (const uint64_t *)(const void *)source->sequences.data;
@@ -336,6 +401,16 @@ stoa_status stoa_gather_sequences(const stoa_gather *gather, uint64_t *out, stoa
 
 stoa_status stoa_gather_operations(const stoa_gather *gather, uint8_t *out, stoa_error *err) {
     const struct span *end, *span = first_span(gather, &end);
+    const struct source *only;
+    int64_t alone;
+    const uint32_t *rows = rows_alone(gather, &only, &alone);
+    if (alone > 0) {
+        const uint8_t *operations;
+        STOA_TRY(stoa_run_window_operations(only->window, &operations, err));
+        for (int64_t i = 0; i < alone; i++) {
+            out[i] = operations[rows[i]];
+        }
+    }
     for (; span < end; span++) {
         const struct source *source = source_at(gather, span->source);
         const uint8_t *operations = source->operations.data;

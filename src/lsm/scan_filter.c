@@ -5,8 +5,10 @@
  * puts, and no key of it has a version elsewhere, newer operands or older rows that it would hide. */
 #include "base/bits.h"
 #include "base/bytes.h"
+#include "lsm/run_internal.h"
 #include "lsm/scan_internal.h"
 #include "schema/path.h"
+#include "schema/select_kernel.h"
 
 /* ---- Skipping stripes ------------------------------------------------------------------------ */
 
@@ -139,13 +141,73 @@ static stoa_status choose_rows(stoa_view_scan *scan, const struct ArrowArray *ro
     return STOA_OK;
 }
 
-stoa_status stoa_view_scan_filter_rows(stoa_view_scan *scan, stoa_error *err) {
-    const int64_t count = stoa_gather_row_count(scan->gather);
-    struct ArrowArray tested;
-    if (count == 0 || (scan->options.predicate == NULL && scan->definition->ttl_column < 0)) {
+/* ---- Rows of one stripe ---------------------------------------------------------------------- */
+
+/* The rows of a stripe that make the predicate true, by comparisons on its packed columns. `*out_applied`
+ * false: there is more to it than AND and OR of such. As deep as whoever made the predicate let it be. */
+static stoa_status select_packed(const stoa_view_scan *scan, const stoa_predicate *predicate,
+                                 const stoa_stripe *stripe, uint8_t *bitmap, bool *out_applied,
+                                 stoa_error *err) {
+    const size_t bytes = stoa_bitmap_bytes(stripe->row_count);
+    stoa_field_path path;
+    void *memory = NULL;
+    *out_applied = false;
+    if (predicate->kind >= STOA_PREDICATE_EQUAL) {
+        return stoa_field_path_find(scan->definition->schema, predicate->field_id, &path)
+                   ? stoa_stripe_select(stripe, scan->pool, path.positions[0], predicate, bitmap,
+                                        out_applied, err)
+                   : STOA_OK;
+    }
+    if ((predicate->kind != STOA_PREDICATE_AND && predicate->kind != STOA_PREDICATE_OR) ||
+        predicate->child_count == 0) {
         return STOA_OK;
     }
-    STOA_TRY(stoa_buffer_reserve(&scan->bits, stoa_bitmap_bytes(count), err));
+    STOA_TRY(select_packed(scan, predicate->children[0], stripe, bitmap, out_applied, err));
+    STOA_TRY(stoa_pool_allocate(scan->pool, bytes, &memory, err));
+    stoa_status status = STOA_OK;
+    for (int32_t i = 1; i < predicate->child_count && *out_applied && status == STOA_OK; i++) {
+        status = select_packed(scan, predicate->children[i], stripe, memory, out_applied, err);
+        if (predicate->kind == STOA_PREDICATE_AND) {
+            stoa_bits_and(bitmap, memory, bytes);
+        } else {
+            stoa_bits_or(bitmap, memory, bytes);
+        }
+    }
+    stoa_pool_free(scan->pool, memory, bytes);
+    return status;
+}
+
+/* The same for rows that follow each other in one stripe, of which they are a good part. */
+static stoa_status filter_slice(stoa_view_scan *scan, int64_t count, bool *out_applied,
+                                stoa_error *err) {
+    int64_t first;
+    const stoa_run_window_rows *rows = (const stoa_run_window_rows *)stoa_gather_slice(scan->gather,
+                                                                                       &first);
+    *out_applied = false;
+    if (scan->options.predicate == NULL || scan->definition->ttl_column >= 0 || rows == NULL ||
+        rows->stripe == NULL || count < rows->stripe->row_count / 2) {
+        return STOA_OK;
+    }
+    uint8_t bitmap[STOA_STRIPE_ROWS / 8];
+    stoa_status status = select_packed(scan, scan->options.predicate, rows->stripe, bitmap,
+                                       out_applied, err);
+    if (status == STOA_OK) {
+        status = stoa_sst_check_map(rows->file->sst, err);
+    }
+    if (status != STOA_OK) {
+        stoa_wrap(err, "'%s', stripe %" PRId64, rows->file->uri, rows->stripe_number);
+        return status;
+    }
+    if (*out_applied) {
+        stoa_bitmap_copy(bitmap, rows->first + first, scan->bits.data, 0, count);
+    }
+    return STOA_OK;
+}
+
+/* ---- All rows -------------------------------------------------------------------------------- */
+
+static stoa_status filter_columns(stoa_view_scan *scan, stoa_error *err) {
+    struct ArrowArray tested;
     STOA_TRY(stoa_gather_batch(scan->gather, scan->pool, scan->tested, scan->tested_count, &tested,
                                err));
     /* As if all columns were there: nobody looks at the others. */
@@ -155,10 +217,23 @@ stoa_status stoa_view_scan_filter_rows(stoa_view_scan *scan, stoa_error *err) {
     for (int32_t i = 0; i < scan->tested_count; i++) {
         rows.children[scan->tested[i]] = tested.children[i];
     }
-    stoa_status status = choose_rows(scan, &rows, err);
+    const stoa_status status = choose_rows(scan, &rows, err);
     stoa_arrow_array_release(&tested);
-    if (status == STOA_OK && stoa_bitmap_count(scan->bits.data, 0, count) < count) {
-        status = stoa_gather_keep(scan->gather, scan->bits.data, err);
-    }
     return status;
+}
+
+stoa_status stoa_view_scan_filter_rows(stoa_view_scan *scan, stoa_error *err) {
+    const int64_t count = stoa_gather_row_count(scan->gather);
+    bool is_applied;
+    if (count == 0 || (scan->options.predicate == NULL && scan->definition->ttl_column < 0)) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_buffer_reserve(&scan->bits, stoa_bitmap_bytes(count), err));
+    STOA_TRY(filter_slice(scan, count, &is_applied, err));
+    if (!is_applied) {
+        STOA_TRY(filter_columns(scan, err));
+    }
+    return stoa_bitmap_count(scan->bits.data, 0, count) == count
+               ? STOA_OK
+               : stoa_gather_keep(scan->gather, scan->bits.data, err);
 }
