@@ -3,6 +3,7 @@
  * runs out or a call fails, at every place. */
 #include "lsm/scan.h"
 
+#include "base/bits.h"
 #include "run_history.h"
 
 enum { ROUNDS = 100, COUNT_MAX = 2500, FILES_MAX = 256 };
@@ -68,6 +69,24 @@ static stoa_state_view *make_view(struct history *history, support_random *rando
     return view;
 }
 
+/* Leaves the rows that a predicate takes. */
+static int64_t model_filter(const struct history *history, const stoa_predicate *predicate,
+                            int64_t *rows, int64_t count) {
+    uint8_t *bits = rows_allocate(stoa_bitmap_bytes(history->count) + 1);
+    int64_t kept = 0;
+    stoa_error err;
+    assert_ok(stoa_predicate_select(predicate, history->schema, &history->batch,
+                                    history->world->pool, bits, &err),
+              err);
+    for (int64_t i = 0; i < count; i++) {
+        if (stoa_bit_get(bits, rows[i])) {
+            rows[kept++] = rows[i];
+        }
+    }
+    free(bits);
+    return kept;
+}
+
 /* The rows that a reader sees, by going through all versions in order. */
 static int64_t model(const struct history *history, uint64_t snapshot, bool reverse,
                      int64_t *rows) {
@@ -104,13 +123,26 @@ static void check_scan(const struct history *history, support_random *random,
              support_random_bool(random)
                  ? UINT64_MAX
                  : history->sequences[support_random_below(random, (uint64_t)history->count)]};
-    const stoa_view_scan_options options = {.context = {.pool = pool},
-                                            .reverse = support_random_bool(random)};
+    static const char *const wheres[] = {NULL, "a is not null", "a is null or k is null"};
+    const char *where = wheres[support_random_below(random, 3)];
+    stoa_view_scan_options options = {.context = {.pool = pool},
+                                      .reverse = support_random_bool(random)};
     int64_t *rows = rows_allocate((size_t)history->count * sizeof *rows);
-    const int64_t count = model(history, reading.snapshot, options.reverse, rows);
+    int64_t count = model(history, reading.snapshot, options.reverse, rows);
     stoa_view_scan *scan;
     struct ArrowArray found, expected;
+    stoa_arena arena;
     stoa_error err;
+    stoa_arena_init(&arena, pool);
+    if (where != NULL) {
+        const stoa_field *field = stoa_schema_column(history->schema, "a");
+        if (field->type.kind == STOA_TYPE_LONG || field->type.kind == STOA_TYPE_INT) {
+            where = support_random_bool(random) ? "a > 1000000" : "a < 0 and (a > -9 or a <> 77)";
+        }
+        assert_ok(stoa_predicate_parse(&arena, history->schema, where, &options.predicate, &err),
+                  err);
+        count = model_filter(history, options.predicate, rows, count);
+    }
     int64_t at = 0, counted;
     assert_ok(stoa_view_scan_create(&reading, &options, &scan, &err), err);
     for (;; at += found.length, stoa_arrow_array_release(&found)) {
@@ -132,6 +164,7 @@ static void check_scan(const struct history *history, support_random *random,
     stoa_view_scan_close(scan);
     assert_ok(stoa_view_scan_count(&reading, &options, NULL, &counted, &err), err);
     assert_int_equal(counted, count);
+    stoa_arena_release(&arena);
     free(rows);
 }
 
