@@ -200,7 +200,9 @@ void stoa_versions_look_ahead(const stoa_versions *versions, int step, stoa_hint
         add_hint(versions, levels[0].files[i], hints);
     }
     for (int32_t i = 1; i < STOA_LEVELS && hints->count < STOA_HINTS_MAX; i++) {
-        add_hint(versions, file_of(versions, &levels[i]), hints);
+        if (levels[i].count > 0) {
+            add_hint(versions, file_of(versions, &levels[i]), hints);
+        }
     }
 }
 

@@ -20,6 +20,11 @@ static inline uint64_t stoa_key_mask(int32_t bytes) {
 }
 
 static inline void stoa_key_put_number(uint8_t *out, uint64_t number, int32_t size) {
+    if (size == 8) { /* most are: one store instead of a loop */
+        number = __builtin_bswap64(number);
+        memcpy(out, &number, sizeof number);
+        return;
+    }
     for (int32_t i = size - 1; i >= 0; i--) {
         out[i] = (uint8_t)number;
         number >>= 8;
@@ -28,6 +33,10 @@ static inline void stoa_key_put_number(uint8_t *out, uint64_t number, int32_t si
 
 static inline uint64_t stoa_key_get_number(const uint8_t *bytes, int32_t size) {
     uint64_t number = 0;
+    if (size == 8) {
+        memcpy(&number, bytes, sizeof number);
+        return __builtin_bswap64(number);
+    }
     for (int32_t i = 0; i < size; i++) {
         number = number << 8 | bytes[i];
     }
@@ -37,8 +46,11 @@ static inline uint64_t stoa_key_get_number(const uint8_t *bytes, int32_t size) {
 /// The first 8 of `size` bytes as a number, as if zeros followed shorter ones.
 static inline uint64_t stoa_key_prefix(const uint8_t *bytes, size_t size) {
     uint8_t prefix[8] = {0};
+    if (size >= sizeof prefix) {
+        return stoa_key_get_number(bytes, sizeof prefix);
+    }
     if (size > 0) {
-        memcpy(prefix, bytes, size < sizeof prefix ? size : sizeof prefix);
+        memcpy(prefix, bytes, size);
     }
     return stoa_key_get_number(prefix, sizeof prefix);
 }
