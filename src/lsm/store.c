@@ -162,8 +162,7 @@ static stoa_status open_parts(stoa_store *store, const stoa_store_options *optio
     return stoa_store_recover(store, err);
 }
 
-static stoa_status open_once(const stoa_store_options *options, stoa_store **out,
-                             stoa_error *err) {
+static stoa_status open_once(const stoa_store_options *options, stoa_store **out, stoa_error *err) {
     stoa_pool *pool = NULL;
     stoa_store *store = NULL;
     STOA_TRY(stoa_pool_create_child(options->context.pool, "state", 0, &pool, err));
@@ -203,7 +202,7 @@ done:
 stoa_status stoa_store_open(const stoa_store_options *options, stoa_store **out, stoa_error *err) {
     stoa_status status = open_once(options, out, err);
     for (int i = 1; i < READ_TRIES && options->read_only &&
-                    (status == STOA_CORRUPT || status == STOA_NOT_FOUND);
+                    (status == STOA_CORRUPT || status == STOA_NOT_FOUND || status == STOA_CONFLICT);
          i++) {
         status = open_once(options, out, err);
     }

@@ -165,6 +165,23 @@ static stoa_status measure_batches(stoa_write *writes, int64_t count, bool logs,
     return STOA_OK;
 }
 
+static stoa_status prepare_task(void *user, stoa_error *err) {
+    stoa_store *store = user;
+    (void)err;
+    /* Where there is no space, who needs the segment is told so. */
+    STOA_IGNORE(stoa_wal_prepare(store->wal, NULL));
+    atomic_store_explicit(&store->is_preparing, false, memory_order_release);
+    return STOA_OK;
+}
+
+/* Has the next part of the log made ready before somebody waits for it. */
+static void prepare_log(stoa_store *store) {
+    if (stoa_wal_wants_prepare(store->wal) && !store->settings.no_background &&
+        !atomic_exchange_explicit(&store->is_preparing, true, memory_order_acquire)) {
+        stoa_group_spawn(&store->flushes, prepare_task, store);
+    }
+}
+
 stoa_status stoa_store_commit(stoa_store *store, stoa_write *writes, int64_t count,
                               stoa_commit_check check, void *user, stoa_durability asked,
                               stoa_wal_position *out_position, stoa_error *err) {
@@ -187,6 +204,9 @@ stoa_status stoa_store_commit(stoa_store *store, stoa_write *writes, int64_t cou
     STOA_TRY(status);
     if (out_position != NULL) {
         *out_position = position;
+    }
+    if (logs) {
+        prepare_log(store);
     }
     if (durability == STOA_DURABILITY_SYNC) {
         return stoa_wal_sync(store->wal, position, err);

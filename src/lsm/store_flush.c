@@ -43,7 +43,8 @@ static stoa_status prepare_item(stoa_store_generation *generation, stoa_state *s
 static void swap_item(struct store_frozen *item) {
     stoa_memtable *full = item->state->active;
     item->state->active = item->memtable;
-    item->state->active_bytes = stoa_memtable_bytes(item->memtable); /* an empty one counts nothing */
+    item->state->active_bytes = stoa_memtable_bytes(
+        item->memtable); /* an empty one counts nothing */
     item->state->has_rows = false;
     item->memtable = full;
     stoa_state_publish(item->state, item->view);
@@ -214,7 +215,6 @@ static stoa_status flush_claimed(stoa_store *store, stoa_error *err) {
         status = stoa_store_flush_oldest(store, err);
         if (status == STOA_OK) {
             stoa_store_compact_if_due(store);
-            STOA_IGNORE(stoa_wal_prepare(store->wal, NULL)); /* an append does it otherwise */
         }
     } while (continues_flush(store, status));
     return status;

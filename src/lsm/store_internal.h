@@ -106,6 +106,7 @@ struct stoa_store {
     stoa_manifest *manifest;
     _Atomic uint64_t next_file;
 
+    atomic_bool is_preparing;    /* the log, by a task */
     _Atomic uint64_t slow_bytes; /* written while writers were slowed down */
 
     /* Guards all below; never held over input, output or sorting. */

@@ -378,6 +378,14 @@ stoa_status stoa_wal_open(const stoa_wal_options *options, uint64_t first_segmen
     return STOA_OK;
 }
 
+/* A segment that holds nothing is of use only while it is open. */
+static void give_back(stoa_wal *log, stoa_wal_segment *segment) {
+    if (segment != NULL) {
+        STOA_IGNORE(stoa_wal_remove(log, segment->number, NULL));
+        stoa_wal_segment_close(log, segment);
+    }
+}
+
 void stoa_wal_close(stoa_wal *log) {
     if (log == NULL) {
         return;
@@ -387,9 +395,9 @@ void stoa_wal_close(stoa_wal *log) {
         stoa_wal_segment_close(log, log->segments);
         log->segments = next;
     }
-    stoa_wal_segment_close(log, log->ready);
+    give_back(log, log->ready);
     for (int32_t i = 0; i < log->spare_count; i++) {
-        stoa_wal_segment_close(log, log->spares[i]);
+        give_back(log, log->spares[i]);
     }
     stoa_wal_reader_close(&log->reader);
     (void)pthread_mutex_destroy(&log->segments_lock);
