@@ -155,8 +155,8 @@ static stoa_status parse_snapshot(sqlite3_stmt *row, stoa_snapshot *out, stoa_er
     STOA_TRY(stoa_sqlite_i64(row, 8, 0, INT64_MAX, &bytes, err));
     out->schema_id = (int32_t)schema_id;
     out->totals.byte_count = (uint64_t)bytes;
-    out->operation = stoa_operation_parse(operation);
-    if (out->operation == STOA_OPERATION_NONE) {
+    out->operation = stoa_snapshot_operation_parse(operation);
+    if (out->operation == STOA_SNAPSHOT_NONE) {
         return stoa_fail(err, STOA_CORRUPT,
                          "catalog: expected a snapshot's operation but found "
                          "'%.40s'",

@@ -275,7 +275,7 @@ static stoa_status insert_snapshot(stoa_catalog *catalog, int64_t commit_id,
     time_ms = time_ms < head->snapshot.time_ms ? head->snapshot.time_ms : time_ms;
     STOA_TRY(stoa_sqlite_run(&catalog->writer, STOA_SQL_SNAPSHOT_INSERT, err, "iiiitiiii", id,
                              commit_id, head->snapshot.snapshot_id, time_ms,
-                             stoa_operation_name(change->operation),
+                             stoa_snapshot_operation_name(change->operation),
                              (int64_t)change->now->schema->schema_id, totals.row_count,
                              totals.part_count, (int64_t)totals.byte_count));
     STOA_TRY(count_more(&catalog->writer, "snapshot_count", 1, err));

@@ -101,7 +101,7 @@ typedef struct stoa_change {
     bool renamed;
     bool replaced; /* its rows or its schema: nothing of `base` is left */
     bool wrote;    /* its rows: the commit makes a snapshot */
-    stoa_operation operation;
+    stoa_snapshot_operation operation;
     stoa_part_vector added;
     int64_t *removed; /* ids of base parts that were rewritten */
     int64_t removed_count;
@@ -158,7 +158,7 @@ typedef struct stoa_staged_write {
     bool replace;
     const stoa_schema *schema;
     stoa_partition_spec *spec;
-    stoa_operation operation;
+    stoa_snapshot_operation operation;
     stoa_part_vector *added;
     const int64_t *removed;
     int64_t removed_count;
@@ -196,7 +196,7 @@ struct stoa_sink {
     bool replace;
     bool replace_schema;
     bool done;
-    stoa_operation operation;
+    stoa_snapshot_operation operation;
     const char *codec; /* one of the names of kind_parquet.c, or NULL */
     int64_t row_group_rows;
     int64_t file_bytes;

@@ -299,7 +299,7 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
                        stoa_error *err) {
     sink->create = options->mode == STOA_CREATE;
     sink->replace = options->mode == STOA_OVERWRITE;
-    sink->operation = sink->replace ? STOA_OPERATION_OVERWRITE : STOA_OPERATION_APPEND;
+    sink->operation = sink->replace ? STOA_SNAPSHOT_OVERWRITE : STOA_SNAPSHOT_APPEND;
     if (sink->create) {
         STOA_TRY(stoa_transaction_check_free(sink->transaction, table, err));
         if (options->partition != NULL && options->schema != NULL) {
@@ -360,8 +360,8 @@ done:
 static stoa_status aim_rewrite(stoa_sink *sink, stoa_plan *plan, const int32_t *splits,
                                int32_t split_count, const char *operation, stoa_error *err) {
     stoa_pool *pool = sink->database->pool;
-    sink->operation = stoa_operation_parse(operation);
-    if (sink->operation == STOA_OPERATION_NONE) {
+    sink->operation = stoa_snapshot_operation_parse(operation);
+    if (sink->operation == STOA_SNAPSHOT_NONE) {
         return stoa_fail(err, STOA_INVALID, "expected an operation (delete, update) but found '%s'",
                          operation == NULL ? "" : operation);
     }
@@ -374,8 +374,8 @@ static stoa_status aim_rewrite(stoa_sink *sink, stoa_plan *plan, const int32_t *
     sink->schema = stoa_schema_retain(entry->schema);
     sink->spec = stoa_partition_spec_retain(entry->spec);
     sink->kind = entry->kind;
-    uint32_t needed = sink->operation == STOA_OPERATION_UPDATE ? STOA_CAN_UPDATE : STOA_CAN_DELETE;
-    STOA_TRY(check_capability(entry, needed, stoa_operation_name(sink->operation), err));
+    uint32_t needed = sink->operation == STOA_SNAPSHOT_UPDATE ? STOA_CAN_UPDATE : STOA_CAN_DELETE;
+    STOA_TRY(check_capability(entry, needed, stoa_snapshot_operation_name(sink->operation), err));
     if (sink->kind->durable) {
         STOA_TRY(stoa_database_check_writable(sink->database, err));
     }

@@ -269,14 +269,14 @@ static stoa_status add_removed(stoa_transaction *transaction, stoa_change *chang
     return STOA_OK;
 }
 
-static void become(stoa_change *change, stoa_operation operation) {
+static void become(stoa_change *change, stoa_snapshot_operation operation) {
     bool first = !change->wrote;
     change->wrote = true;
-    if (first || operation != STOA_OPERATION_APPEND) {
+    if (first || operation != STOA_SNAPSHOT_APPEND) {
         change->operation = operation;
     }
     if (change->replaced) {
-        change->operation = STOA_OPERATION_OVERWRITE;
+        change->operation = STOA_SNAPSHOT_OVERWRITE;
     }
 }
 

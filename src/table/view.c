@@ -9,17 +9,17 @@
 
 static const char *const operation_names[] = {NULL, "append", "overwrite", "delete", "update"};
 
-const char *stoa_operation_name(stoa_operation operation) {
+const char *stoa_snapshot_operation_name(stoa_snapshot_operation operation) {
     return operation_names[operation];
 }
 
-stoa_operation stoa_operation_parse(const char *name) {
+stoa_snapshot_operation stoa_snapshot_operation_parse(const char *name) {
     for (int i = 1; i < (int)(sizeof operation_names / sizeof operation_names[0]); i++) {
         if (name != NULL && strcmp(operation_names[i], name) == 0) {
-            return (stoa_operation)i;
+            return (stoa_snapshot_operation)i;
         }
     }
-    return STOA_OPERATION_NONE;
+    return STOA_SNAPSHOT_NONE;
 }
 
 stoa_status stoa_entry_create(stoa_pool *pool, const stoa_entry_facts *facts, stoa_entry **out,

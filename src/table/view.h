@@ -8,25 +8,25 @@
 #include "schema/partition.h"
 #include "table/kind.h"
 
-typedef enum stoa_operation {
-    STOA_OPERATION_NONE = 0, /* no snapshot yet */
-    STOA_OPERATION_APPEND,
-    STOA_OPERATION_OVERWRITE,
-    STOA_OPERATION_DELETE,
-    STOA_OPERATION_UPDATE
-} stoa_operation;
+typedef enum stoa_snapshot_operation {
+    STOA_SNAPSHOT_NONE = 0, /* no snapshot yet */
+    STOA_SNAPSHOT_APPEND,
+    STOA_SNAPSHOT_OVERWRITE,
+    STOA_SNAPSHOT_DELETE,
+    STOA_SNAPSHOT_UPDATE
+} stoa_snapshot_operation;
 
-/// "append"; NULL for STOA_OPERATION_NONE.
-const char *stoa_operation_name(stoa_operation operation);
-/// STOA_OPERATION_NONE for an unknown name.
-stoa_operation stoa_operation_parse(const char *name);
+/// "append"; NULL for STOA_SNAPSHOT_NONE.
+const char *stoa_snapshot_operation_name(stoa_snapshot_operation operation);
+/// STOA_SNAPSHOT_NONE for an unknown name.
+stoa_snapshot_operation stoa_snapshot_operation_parse(const char *name);
 
 /// One snapshot's facts. `snapshot_id` 0 is the empty state of a new table.
 typedef struct stoa_snapshot {
     int64_t snapshot_id;
     int64_t parent_id;
     int64_t time_ms;
-    stoa_operation operation;
+    stoa_snapshot_operation operation;
     int32_t schema_id;
     stoa_part_totals totals;
 } stoa_snapshot;
