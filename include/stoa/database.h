@@ -18,6 +18,7 @@ extern "C" {
 typedef struct stoa_database stoa_database;
 typedef struct stoa_transaction stoa_transaction;
 typedef struct stoa_sink stoa_sink;
+struct stoa_state_table_options;
 
 typedef struct stoa_database_options {
     bool create;      /* make the directory and its catalog when they are not there */
@@ -181,6 +182,8 @@ typedef struct stoa_sink_options {
     int64_t file_bytes;     /* a file is ended once it reaches it; 0: the default (512 MB) */
     const char *partition;  /* "status, month(ts)": of a new table, or to replace one's with
                                STOA_OVERWRITE; NULL: none, or the table's */
+    const struct stoa_state_table_options *state; /* of a new table of the kind state: its key and
+                                                     what else <stoa/state.h> has; NULL for others */
 } stoa_sink_options;
 
 /// Opens the way into a table. Nothing is visible before commit.

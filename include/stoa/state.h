@@ -93,6 +93,40 @@ typedef struct stoa_state_options {
     void *clock_user;
 } stoa_state_options;
 
+/* ---- Tables ---------------------------------------------------------------------------------- */
+
+/// How this process works on a database's state tables.
+///
+/// Errors   STOA_INVALID  they are in use already
+STOA_API STOA_MUST_USE stoa_status stoa_state_configure(stoa_database *database,
+                                                        const stoa_state_options *options,
+                                                        stoa_error *err);
+/// A program's own merge operator, by the name that `merge` has in program(name). Every process that
+/// reads or writes such a column registers it; one of the same name is replaced.
+STOA_API STOA_MUST_USE stoa_status stoa_state_register_merge(stoa_database *database,
+                                                             const char *name,
+                                                             stoa_merge_function function,
+                                                             void *user, stoa_error *err);
+/// Makes a table. It is dropped, renamed, listed and queried as tables of other kinds are.
+///
+/// Errors   STOA_INVALID      no key; a text that says nothing of a column (with its byte); a column of
+///                            the key that may be null
+///          STOA_UNSUPPORTED  a type that cannot be in a key; a database in an object store
+///          STOA_EXISTS, STOA_LOCKED (another process writes: its number), STOA_IO
+STOA_API STOA_MUST_USE stoa_status stoa_state_create(stoa_database *database, const char *table,
+                                                     const stoa_schema *schema,
+                                                     const stoa_state_table_options *options,
+                                                     stoa_error *err);
+/// Opens a table. The first one that a process opens takes the lock of the database's state tables, until
+/// the database is closed. Where the database was opened read-only, or another process has the lock, the
+/// handle only reads, what was written until now: opened again, it has what was written since.
+///
+/// Errors   STOA_NOT_FOUND  no such table
+///          STOA_INVALID    a table of another kind
+/// Owns     The caller closes it, before the database.
+STOA_API STOA_MUST_USE stoa_status stoa_state_open(stoa_database *database, const char *table,
+                                                   stoa_state **out, stoa_error *err);
+
 /* ---- Writing -----------------------------------------------------------------------------------
  *
  * Every write is visible when the call returns, and survives what its durability says. On error

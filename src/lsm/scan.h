@@ -76,6 +76,11 @@ STOA_MUST_USE stoa_status stoa_view_scan_count(const stoa_view_reading *reading,
                                                const stoa_key_range *range, int64_t *out,
                                                stoa_error *err);
 
+/// The same of all keys, where it is known without looking at rows; `*out_known` false: it is not.
+STOA_MUST_USE stoa_status stoa_view_scan_count_known(const stoa_view_reading *reading,
+                                                     stoa_pool *pool, bool *out_known, int64_t *out,
+                                                     stoa_error *err);
+
 /// The first key behind all that begin with `key`, in its place; false where there is none.
 bool stoa_view_key_successor(stoa_buffer *key);
 

@@ -170,17 +170,33 @@ static bool count_exactly(const stoa_view_scan *scan, int64_t *out) {
     return true;
 }
 
-stoa_status stoa_view_scan_count(const stoa_view_reading *reading,
-                                 const stoa_view_scan_options *options, const stoa_key_range *range,
-                                 int64_t *out, stoa_error *err) {
+static stoa_status create_keys_only(const stoa_view_reading *reading,
+                                    const stoa_view_scan_options *options, stoa_view_scan **out,
+                                    stoa_error *err) {
     static const int32_t no_columns[1] = {0};
     stoa_view_scan_options keys_only = *options;
-    stoa_view_scan *scan;
-    struct ArrowArray batch;
     keys_only.columns = no_columns;
     keys_only.column_count = 0;
     keys_only.reverse = false;
-    STOA_TRY(stoa_view_scan_create(reading, &keys_only, &scan, err));
+    return stoa_view_scan_create(reading, &keys_only, out, err);
+}
+
+stoa_status stoa_view_scan_count_known(const stoa_view_reading *reading, stoa_pool *pool,
+                                       bool *out_known, int64_t *out, stoa_error *err) {
+    const stoa_view_scan_options options = {.context = {.pool = pool}};
+    stoa_view_scan *scan;
+    STOA_TRY(create_keys_only(reading, &options, &scan, err));
+    *out_known = count_exactly(scan, out);
+    stoa_view_scan_close(scan);
+    return STOA_OK;
+}
+
+stoa_status stoa_view_scan_count(const stoa_view_reading *reading,
+                                 const stoa_view_scan_options *options, const stoa_key_range *range,
+                                 int64_t *out, stoa_error *err) {
+    stoa_view_scan *scan;
+    struct ArrowArray batch;
+    STOA_TRY(create_keys_only(reading, options, &scan, err));
     stoa_status status = STOA_OK;
     const bool is_whole = range == NULL || (range->from_size == 0 && range->to_end);
     if (!is_whole || !count_exactly(scan, out)) {

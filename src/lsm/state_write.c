@@ -59,6 +59,12 @@ done:
     return status;
 }
 
+stoa_status stoa_state_key_schema(const stoa_state *state, stoa_pool *pool, const stoa_schema **out,
+                                  stoa_error *err) {
+    return key_schema(pool, atomic_load_explicit(&state->definition, memory_order_acquire), out,
+                      err);
+}
+
 static stoa_status conform_keys(stoa_pool *pool, const stoa_definition *definition,
                                 const struct ArrowSchema *arrow, struct ArrowArray *batch,
                                 struct ArrowArray *out, stoa_error *err) {

@@ -10,6 +10,7 @@
 #include "vfs/vfs.h"
 
 typedef struct stoa_store stoa_store;
+struct stoa_definition; /* table_options.h */
 
 typedef struct stoa_store_options {
     stoa_context context; /* pool and scheduler are not NULL */
@@ -36,13 +37,32 @@ STOA_MUST_USE stoa_status stoa_store_create_table(stoa_store *store, int64_t id,
                                                   const stoa_schema *schema,
                                                   const stoa_state_table_options *options,
                                                   stoa_error *err);
+/// The same with a definition, which the table keeps a reference to.
+STOA_MUST_USE stoa_status stoa_store_create_table_of(stoa_store *store, int64_t id,
+                                                     struct stoa_definition *definition,
+                                                     stoa_error *err);
 /// Errors   STOA_NOT_FOUND
 STOA_MUST_USE stoa_status stoa_store_open_table(stoa_store *store, int64_t id, stoa_state **out,
                                                 stoa_error *err);
 STOA_MUST_USE stoa_status stoa_store_drop_table(stoa_store *store, int64_t id, stoa_error *err);
 
+/// Calls for the id of every table. Nothing is locked meanwhile.
+typedef stoa_status (*stoa_store_table_function)(void *user, int64_t id, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_store_each_table(stoa_store *store,
+                                                stoa_store_table_function function, void *user,
+                                                stoa_error *err);
+
+/// A program's own merge operator, for this process.
+STOA_MUST_USE stoa_status stoa_store_register_merge(stoa_store *store, const char *name,
+                                                    stoa_merge_function function, void *user,
+                                                    stoa_error *err);
+
 /// A read-only store: takes up what was written since.
 STOA_MUST_USE stoa_status stoa_store_follow(stoa_store *store, stoa_error *err);
+
+/// The columns of a table's key, in its order, which a batch of deletions has. The caller closes it.
+STOA_MUST_USE stoa_status stoa_state_key_schema(const stoa_state *state, stoa_pool *pool,
+                                                const stoa_schema **out, stoa_error *err);
 
 /// The store of a table.
 stoa_store *stoa_state_store(const stoa_state *state);

@@ -65,8 +65,7 @@ stoa_store_pin *stoa_store_pin_retain(stoa_store_pin *pin) {
 
 void stoa_store_pin_release(stoa_store_pin *pin) {
     /* acq_rel: what other holders did with the views is done before they go */
-    if (pin == NULL ||
-        atomic_fetch_sub_explicit(&pin->references, 1, memory_order_acq_rel) != 1) {
+    if (pin == NULL || atomic_fetch_sub_explicit(&pin->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
     for (int64_t i = 0; i < pin->count; i++) {

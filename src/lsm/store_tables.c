@@ -198,18 +198,28 @@ done:
 stoa_status stoa_store_create_table(stoa_store *store, int64_t id, const stoa_schema *schema,
                                     const stoa_state_table_options *options, stoa_error *err) {
     stoa_definition *definition = NULL;
+    STOA_TRY(stoa_definition_create(store->pool, schema, options, &definition, err));
+    stoa_status status = stoa_store_create_table_of(store, id, definition, err);
+    stoa_definition_release(definition);
+    return status;
+}
+
+stoa_status stoa_store_create_table_of(stoa_store *store, int64_t id, stoa_definition *definition,
+                                       stoa_error *err) {
     stoa_version *version = NULL;
     stoa_state *state = NULL;
     stoa_status status = STOA_OK;
     if (store->read_only) {
         return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
     }
-    STOA_CHECK(stoa_definition_create(store->pool, schema, options, &definition, err));
     STOA_CHECK(stoa_version_create(store->pool, &version, err));
-    STOA_CHECK(create_state(store, id, definition, version, &state, err));
-    const stoa_definition *kept = definition;
-    definition = NULL;
-    STOA_CHECK(make_durable(store, id, kept, err));
+    stoa_definition *kept = stoa_definition_retain(definition);
+    status = create_state(store, id, kept, version, &state, err);
+    if (status != STOA_OK) {
+        stoa_definition_release(kept);
+        goto done;
+    }
+    STOA_CHECK(make_durable(store, id, definition, err));
     pthread_mutex_lock(&store->lock);
     status = add_table(store, state, err);
     state = status == STOA_OK ? NULL
@@ -219,7 +229,6 @@ stoa_status stoa_store_create_table(stoa_store *store, int64_t id, const stoa_sc
 done:
     stoa_state_release(state);
     stoa_version_release(version);
-    stoa_definition_release(definition);
     return status;
 }
 
@@ -258,4 +267,22 @@ stoa_status stoa_store_drop_table(stoa_store *store, int64_t id, stoa_error *err
     }
     stoa_state_release(state);
     return status;
+}
+
+stoa_status stoa_store_each_table(stoa_store *store, stoa_store_table_function function, void *user,
+                                  stoa_error *err) {
+    stoa_state **tables = NULL;
+    int64_t count = 0;
+    STOA_TRY(stoa_store_list(store, &tables, &count, err));
+    stoa_status status = STOA_OK;
+    for (int64_t i = 0; i < count && status == STOA_OK; i++) {
+        status = function(user, tables[i]->id, err);
+    }
+    stoa_store_list_release(store, tables, count);
+    return status;
+}
+
+stoa_status stoa_store_register_merge(stoa_store *store, const char *name,
+                                      stoa_merge_function function, void *user, stoa_error *err) {
+    return stoa_merge_programs_set(store->programs, name, function, user, err);
 }

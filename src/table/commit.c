@@ -1,6 +1,8 @@
 /* The commit: everything a transaction staged becomes visible in one step, or nothing does.
  *
  *     1  commit_lock: one commit at a time in this process
+ *        rows of tables that are reached through an access method are that one's commit, and nothing
+ *        else may be in it; but a new table is filled before the catalog names it, and so with 3
  *     2  tables of the process: their new states are made (may fail, changes nothing)
  *     3  the catalog file: BEGIN IMMEDIATE, checks and rows (may conflict, changes nothing)
  *     4  view_lock, when tables of the process change too: COMMIT and the exchange of their states
@@ -12,9 +14,17 @@
 #include "base/clock.h"
 #include "table/internal.h"
 
-static bool is_durable(const stoa_change *change) {
-    const stoa_entry *entry = change->base != NULL ? change->base : change->now;
-    return entry->kind == NULL || entry->kind->durable;
+static const stoa_entry *entry_of(const stoa_change *change) {
+    return change->base != NULL ? change->base : change->now;
+}
+
+static bool is_durable(const stoa_database *database, const stoa_change *change) {
+    return !stoa_entry_in_process(database, entry_of(change));
+}
+
+static const stoa_access_method *access_of(const stoa_change *change) {
+    const stoa_table_kind *kind = entry_of(change)->kind;
+    return kind == NULL ? NULL : kind->access;
 }
 
 /* ---- tables of the process; under commit_lock, so their entries stand still ---- */
@@ -179,6 +189,8 @@ struct commit {
     int64_t memory_changes;
     int64_t durable_changes;
     bool drops;
+    stoa_change **kept; /* that are written through an access method, from the database's pool */
+    int64_t kept_count;
 };
 
 static stoa_status prepare_all_memory(struct commit *commit, stoa_error *err) {
@@ -186,7 +198,7 @@ static stoa_status prepare_all_memory(struct commit *commit, stoa_error *err) {
     int64_t commit_id = transaction->database->memory_commit_id + 1;
     for (int64_t i = 0; i < transaction->change_count; i++) {
         stoa_change *change = &transaction->changes[i];
-        if (!is_durable(change)) {
+        if (!is_durable(transaction->database, change)) {
             commit->memory_changes++;
             STOA_TRY(prepare_memory(transaction, change, commit_id, err));
         } else {
@@ -208,12 +220,12 @@ static stoa_status apply_durable(struct commit *commit, stoa_error *err) {
     STOA_TRY(stoa_catalog_begin(catalog, &commit_id, err));
     stoa_status status = STOA_OK;
     for (int64_t i = 0; i < transaction->change_count && status == STOA_OK; i++) {
-        if (is_durable(&transaction->changes[i])) {
+        if (is_durable(transaction->database, &transaction->changes[i])) {
             status = stoa_catalog_free_name(catalog, commit_id, &transaction->changes[i], err);
         }
     }
     for (int64_t i = 0; i < transaction->change_count && status == STOA_OK; i++) {
-        if (is_durable(&transaction->changes[i])) {
+        if (is_durable(transaction->database, &transaction->changes[i])) {
             status = stoa_catalog_apply(catalog, commit_id, &transaction->changes[i], err);
         }
     }
@@ -239,7 +251,7 @@ static void publish_all_memory(struct commit *commit) {
     stoa_transaction *transaction = commit->transaction;
     stoa_database *database = transaction->database;
     for (int64_t i = 0; i < transaction->change_count; i++) {
-        if (!is_durable(&transaction->changes[i])) {
+        if (!is_durable(database, &transaction->changes[i])) {
             publish_memory(database, &transaction->changes[i]);
         }
     }
@@ -293,7 +305,7 @@ static stoa_status is_committed(const struct commit *commit, bool *out, stoa_err
     *out = false;
     for (int64_t i = 0; i < transaction->change_count; i++) {
         const stoa_change *change = &transaction->changes[i];
-        if (is_durable(change) && change->added.count > 0) {
+        if (is_durable(transaction->database, change) && change->added.count > 0) {
             return stoa_catalog_names_file(transaction->database->catalog,
                                            change->added.items[0]->path, out, err);
         }
@@ -316,21 +328,21 @@ static stoa_status look_for_commit(struct commit *commit, bool *out, stoa_error 
 }
 
 /* Steps 3 and 4, again where somebody else was first, as often as the busy time allows. */
-static stoa_status commit_durable(struct commit *commit, stoa_error *err) {
+static stoa_status commit_durable(struct commit *commit, stoa_commit_outcome *out,
+                                  stoa_error *err) {
     stoa_database *database = commit->transaction->database;
     stoa_race race = stoa_race_begin(database->catalog);
-    stoa_commit_outcome outcome = STOA_COMMIT_TAKEN_BACK;
     stoa_status status = STOA_OK;
     bool done = false;
     STOA_TRY(stoa_database_check_writable(database, err));
     STOA_TRY(check_age(commit->transaction, err));
     do {
         STOA_TRY(apply_durable(commit, err));
-        status = publish(commit, &outcome, err);
-        if (outcome == STOA_COMMIT_LOST) {
+        status = publish(commit, out, err);
+        if (*out == STOA_COMMIT_LOST) {
             STOA_TRY(look_for_commit(commit, &done, err));
         }
-    } while (outcome == STOA_COMMIT_LOST && !done && stoa_race_again(&race));
+    } while (*out == STOA_COMMIT_LOST && !done && stoa_race_again(&race));
     if (done) {
         stoa_error_clear(err);
         if (commit->memory_changes > 0) {
@@ -343,6 +355,104 @@ static stoa_status commit_durable(struct commit *commit, stoa_error *err) {
     return status;
 }
 
+/* ---- tables that are reached through an access method ---- */
+
+/* Rows of such tables are one commit, what the catalog or the process has of others is another. */
+static stoa_status list_kept(struct commit *commit, stoa_error *err) {
+    stoa_transaction *transaction = commit->transaction;
+    const stoa_change *other = NULL;
+    STOA_TRY(stoa_pool_allocate_array(transaction->database->pool,
+                                      (size_t)transaction->change_count, sizeof(stoa_change *),
+                                      (void **)&commit->kept, err));
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        stoa_change *change = &transaction->changes[i];
+        const bool is_write = change->base != NULL && change->now != NULL && change->wrote;
+        if (access_of(change) != NULL && is_write && !change->renamed) {
+            commit->kept[commit->kept_count++] = change;
+        } else {
+            other = access_of(change) != NULL && is_write ? change : other == NULL ? change : other;
+        }
+    }
+    for (int64_t i = 0; i < commit->kept_count; i++) {
+        const stoa_entry *entry = entry_of(commit->kept[i]);
+        if (other != NULL || access_of(commit->kept[i]) != access_of(commit->kept[0])) {
+            other = other != NULL ? other : commit->kept[0];
+            return stoa_fail(err, STOA_UNSUPPORTED,
+                             "table '%s' of kind '%s' and table '%s' cannot be changed in one "
+                             "transaction: they would be two commits",
+                             entry->name, entry->kind_name, entry_of(other)->name);
+        }
+    }
+    if (other != NULL && access_of(other) != NULL && other->renamed && other->wrote) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "table '%s' cannot be renamed and written in one transaction: they would "
+                         "be two commits",
+                         entry_of(other)->name);
+    }
+    return STOA_OK;
+}
+
+static void remove_created(struct commit *commit, int64_t count) {
+    stoa_transaction *transaction = commit->transaction;
+    for (int64_t i = 0; i < count; i++) {
+        const stoa_change *change = &transaction->changes[i];
+        if (access_of(change) != NULL && change->base == NULL) {
+            access_of(change)->remove(transaction->database, change->now->id);
+        }
+    }
+}
+
+/* New tables with their rows, which nobody sees yet. */
+static stoa_status create_kept(struct commit *commit, stoa_error *err) {
+    stoa_transaction *transaction = commit->transaction;
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        stoa_change *change = &transaction->changes[i];
+        const stoa_access_method *access = access_of(change);
+        if (access == NULL) {
+            continue;
+        }
+        stoa_status status = change->base == NULL
+                                 ? access->create(transaction->database, change, err)
+                             : change->now == NULL
+                                 ? access->check_writable(transaction->database, err)
+                                 : STOA_OK;
+        if (status != STOA_OK) {
+            remove_created(commit, i);
+            return status;
+        }
+        stoa_part_vector_release(&change->added); /* the catalog is told of no rows */
+        change->wrote = false;
+    }
+    return STOA_OK;
+}
+
+/* What the catalog has forgotten goes too; what stays is removed when it is next opened to write. */
+static void remove_dropped(struct commit *commit) {
+    stoa_transaction *transaction = commit->transaction;
+    for (int64_t i = 0; i < transaction->change_count; i++) {
+        const stoa_change *change = &transaction->changes[i];
+        if (access_of(change) != NULL && change->now == NULL) {
+            access_of(change)->remove(transaction->database, change->base->id);
+        }
+    }
+}
+
+static stoa_status commit_listed(struct commit *commit, stoa_error *err) {
+    stoa_commit_outcome outcome = STOA_COMMIT_TAKEN_BACK;
+    STOA_TRY(create_kept(commit, err));
+    stoa_status status = prepare_all_memory(commit, err);
+    if (status == STOA_OK) {
+        status = commit->durable_changes > 0 ? commit_durable(commit, &outcome, err)
+                                             : publish(commit, &outcome, err);
+    }
+    if (status == STOA_OK) {
+        remove_dropped(commit);
+    } else if (outcome != STOA_COMMIT_UNKNOWN) {
+        remove_created(commit, commit->transaction->change_count);
+    }
+    return status;
+}
+
 static stoa_status commit_changes(stoa_transaction *transaction, stoa_error *err) {
     stoa_database *database = transaction->database;
     struct commit commit = {.transaction = transaction};
@@ -350,12 +460,15 @@ static stoa_status commit_changes(stoa_transaction *transaction, stoa_error *err
         return STOA_OK;
     }
     (void)pthread_mutex_lock(&database->commit_lock);
-    stoa_status status = prepare_all_memory(&commit, err);
+    stoa_status status = list_kept(&commit, err);
     if (status == STOA_OK) {
-        stoa_commit_outcome outcome;
-        status = commit.durable_changes > 0 ? commit_durable(&commit, err)
-                                            : publish(&commit, &outcome, err);
+        status = commit.kept_count > 0
+                     ? access_of(commit.kept[0])->write(transaction, commit.kept, commit.kept_count,
+                                                        err)
+                     : commit_listed(&commit, err);
     }
+    stoa_pool_free(database->pool, commit.kept,
+                   (size_t)transaction->change_count * sizeof(stoa_change *));
     (void)pthread_mutex_unlock(&database->commit_lock);
     if (status == STOA_OK && commit.drops) {
         /* The pin would hold back what this very commit dropped. */

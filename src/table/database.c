@@ -3,6 +3,7 @@
  *
  *     DB/catalog.db            tables, schemas, snapshots, files (SQLite)
  *     DB/tables/<id>/…         data files; <id> never changes, so a rename touches no file
+ *     DB/state/…               the store of all tables of the kind state (src/lsm)
  *     DB/tmp/<token>/…         unfinished files and what the engine spills
  *     DB/leases/…              who is alive (lease.h)
  *
@@ -19,6 +20,7 @@
 #include "base/hash.h"
 #include "sched/sched.h"
 #include "table/internal.h"
+#include "table/state_home.h"
 #include "vfs/registry.h"
 
 enum { DEFAULT_BUSY_MS = 10000, DEFAULT_GRACE_MS = 24 * 3600 * 1000 };
@@ -218,6 +220,10 @@ void stoa_database_unpin(stoa_database *database, stoa_view *view) {
     stoa_view_release(view);
 }
 
+bool stoa_entry_in_process(const stoa_database *database, const stoa_entry *entry) {
+    return entry->kind != NULL && (!entry->kind->durable || database->catalog == NULL);
+}
+
 bool stoa_database_has_other_pins(stoa_database *database) {
     (void)pthread_mutex_lock(&database->view_lock);
     bool others = database->pin_count > 1;
@@ -340,7 +346,7 @@ static stoa_status set_default_kind(stoa_database *database, const char *name, s
                          "%s",
                          name, stoa_table_kind_names());
     }
-    if (kind->durable && database->directory == NULL) {
+    if (kind->durable && !kind->anywhere && database->directory == NULL) {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "tables of kind '%s' need a directory, which "
                          "database '%s' has not",
@@ -425,6 +431,7 @@ static stoa_status open_parts(stoa_database *database, const char *uri,
         STOA_TRY(stoa_pool_copy_string(database->pool, uri, &database->directory, err));
     }
     STOA_TRY(set_default_kind(database, options->default_kind, err));
+    STOA_TRY(stoa_state_home_create(database, &database->state_home, err));
     if (in_memory) {
         return STOA_OK;
     }
@@ -497,6 +504,7 @@ void stoa_database_close(stoa_database *database) {
     if (database->closings.cancel != NULL) {
         STOA_IGNORE(stoa_group_wait(&database->closings, NULL));
     }
+    stoa_state_home_close(database->state_home);
     stoa_sched_close(database->sched);
     close_view(database);
     stoa_database_remove_temporary(database);

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "lsm/store_pin.h"
+#include "lsm/table_options.h"
 #include "mem/resource.h"
 #include "sched/sched.h"
 #include "table/catalog.h"
@@ -16,6 +18,7 @@
 #include "vfs/vfs.h"
 
 struct attachment;
+typedef struct stoa_state_home stoa_state_home;
 
 struct stoa_database {
     stoa_pool *pool;
@@ -35,6 +38,8 @@ struct stoa_database {
     stoa_fs_registry *file_systems;
     stoa_fs_registry *own_file_systems; /* the same when it is ours, else NULL */
     stoa_catalog *catalog;              /* NULL for ":memory:" */
+
+    stoa_state_home *state_home;        /* of tables of the kind state; see state_home.h */
 
     pthread_mutex_t commit_lock; /* one commit at a time in this process */
 
@@ -66,6 +71,8 @@ STOA_MUST_USE stoa_status stoa_database_pin(stoa_database *database, stoa_view *
 /// One more pin on a view that is pinned.
 void stoa_database_pin_again(stoa_database *database, stoa_view *view);
 void stoa_database_unpin(stoa_database *database, stoa_view *view);
+/// Whether the table has no row in a catalog file: it lives as long as the process.
+bool stoa_entry_in_process(const stoa_database *database, const stoa_entry *entry);
 /// Whether anybody but the transaction that commits has a view pinned.
 bool stoa_database_has_other_pins(stoa_database *database);
 /// Errors   STOA_INVALID  opened read-only, or the process has forked
@@ -107,6 +114,7 @@ typedef struct stoa_change {
     int64_t removed_count;
     int64_t removed_capacity;
     stoa_entry *head; /* during the commit: what stands in the view after it */
+    stoa_definition *definition; /* of a table made here whose kind has an access method */
 } stoa_change;
 
 struct stoa_transaction {
@@ -118,7 +126,8 @@ struct stoa_transaction {
     int64_t change_count;
     int64_t change_capacity;
     bool finished;
-    int64_t begun_ns; /* monotonic */
+    int64_t begun_ns;          /* monotonic */
+    stoa_store_pin *state_pin; /* what its plans read of state tables; NULL: none yet */
     stoa_resource *resource;
 };
 
@@ -149,11 +158,19 @@ STOA_MUST_USE stoa_status stoa_entry_for_new(stoa_database *database, const char
                                              stoa_partition_spec *spec, stoa_entry **out,
                                              stoa_error *err);
 
+/// What is kept of a new table beside its schema, of kinds that have an access method; others: NULL.
+///
+/// Errors   STOA_INVALID  options that do not fit; none, where the kind needs a key
+STOA_MUST_USE stoa_status stoa_entry_define(stoa_database *database, const stoa_entry *entry,
+                                            const struct stoa_state_table_options *options,
+                                            stoa_definition **out, stoa_error *err);
+
 /// What a sink hands over. `entry` is the table as it was when the sink was opened; for a new one
 /// `create` is true. `schema` is set when it replaces the table's, with `spec` (NULL: none) beside it.
-/// Takes the references in `added` on STOA_OK.
+/// Takes the references in `added` on STOA_OK. `definition` is a new table's, of kinds that need one.
 typedef struct stoa_staged_write {
     stoa_entry *entry;
+    stoa_definition *definition;
     bool create;
     bool replace;
     const stoa_schema *schema;
@@ -195,6 +212,7 @@ struct stoa_sink {
     bool create;
     bool replace;
     bool replace_schema;
+    bool deletes; /* its rows are keys, whose rows go */
     bool done;
     stoa_snapshot_operation operation;
     const char *codec; /* one of the names of kind_parquet.c, or NULL */
@@ -204,7 +222,8 @@ struct stoa_sink {
     int32_t sorting_count;
     int64_t *removed;
     int64_t removed_count;
-    stoa_sink_writer *writer; /* writer 0, opened by the first write */
+    stoa_definition *definition; /* of a new table, where its kind needs one */
+    stoa_sink_writer *writer;    /* writer 0, opened by the first write */
 
     pthread_mutex_t lock;
     stoa_part_vector parts; /* guarded by lock, as the next two */

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const stoa_table_kind *const kinds[] = {&stoa_table_kind_memory, &stoa_table_kind_parquet};
+static const stoa_table_kind *const kinds[] = {&stoa_table_kind_memory, &stoa_table_kind_parquet,
+                                              &stoa_table_kind_state};
 
 const stoa_table_kind *stoa_table_kind_find(const char *name) {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -15,5 +16,5 @@ const stoa_table_kind *stoa_table_kind_find(const char *name) {
 }
 
 const char *stoa_table_kind_names(void) {
-    return "memory, parquet";
+    return "memory, parquet, state";
 }

@@ -1,18 +1,65 @@
 /* Kinds of tables: a struct of functions each, found by name in one list.
  *
- * Both kinds of today keep a table as a list of *parts* (a Parquet file, a batch in memory); what
- * they share is done once, in plan.c, sink.c and transaction.c, and a kind only says how a part is
- * written, opened and put beside the others. */
+ * Most kinds keep a table as a list of *parts* (a Parquet file, a batch in memory); what they share is
+ * done once, in plan.c, sink.c and transaction.c, and a kind only says how a part is written, opened
+ * and put beside the others. A kind that keeps its rows by itself has an access method: the catalog
+ * knows such a table's name and schema, and parts are only what a transaction has staged for it. */
 #ifndef STOA_TABLE_KIND_H
 #define STOA_TABLE_KIND_H
 
 #include "table/part.h"
 #include "table/table.h"
 
+typedef struct stoa_entry stoa_entry;
+
+struct stoa_change;
+
+/* How the rows of a kind are reached that keeps them by itself. */
+typedef struct stoa_access_method {
+    /* Makes `plan->kept`, what the table holds at one moment; within a transaction it is the same
+     * moment for all plans. Called under the transaction's lock. */
+    stoa_status (*pin)(stoa_plan *plan, stoa_transaction *transaction, stoa_error *err);
+    void (*unpin)(stoa_plan *plan);
+    /* Fills in splits and counts; `plan->exact` stands. */
+    stoa_status (*split)(stoa_plan *plan, stoa_error *err);
+    /* A split's rows that the plan's predicate takes, with these columns (positions in the table's
+     * schema; NULL: all). */
+    stoa_status (*open)(stoa_plan *plan, int32_t split, const int32_t *columns,
+                        int32_t column_count, const stoa_context *context,
+                        struct ArrowArrayStream *out, stoa_error *err);
+
+    /* Commits, under the database's commit lock. `create` makes a table with the rows that are
+     * staged for it, which nobody sees before the catalog names it; `remove` takes it back, and
+     * removes tables that the catalog has forgotten, best effort. `write` makes what is staged for
+     * all these tables, which exist, visible in one step. */
+    stoa_status (*create)(stoa_database *database, const struct stoa_change *change,
+                          stoa_error *err);
+    void (*remove)(stoa_database *database, int64_t table_id);
+    stoa_status (*write)(stoa_transaction *transaction, struct stoa_change *const *changes,
+                         int64_t count, stoa_error *err);
+    /* Before anything of a table is changed that the catalog has too. */
+    stoa_status (*check_writable)(stoa_database *database, stoa_error *err);
+
+    /* The columns of a table's key, in its order, as a schema. The caller closes it. */
+    stoa_status (*key_schema)(stoa_database *database, const stoa_entry *entry,
+                              const stoa_schema **out, stoa_error *err);
+    /* Counts and bytes into `out`; those that are not known without reading rows are -1. */
+    stoa_status (*describe)(stoa_database *database, const stoa_entry *entry, stoa_table_info *out,
+                            stoa_error *err);
+    stoa_status (*files)(stoa_database *database, const stoa_entry *entry,
+                         stoa_file_function function, void *user, stoa_error *err);
+    /* Reads every byte of a table. Damage is told to `function`. */
+    stoa_status (*verify)(stoa_database *database, const stoa_entry *entry,
+                          const stoa_context *context, stoa_damage_function function, void *user,
+                          int64_t *files, uint64_t *bytes, stoa_error *err);
+} stoa_access_method;
+
 typedef struct stoa_table_kind {
     const char *name;
     uint32_t capabilities; /* stoa_capability */
     bool durable;          /* its tables stand in the catalog file; else they live in the process */
+    bool anywhere;         /* durable ones, too, may live in the process: of a database in memory */
+    const stoa_access_method *access; /* NULL: its tables are lists of parts */
 
     /* A writer turns batches in canonical layout into parts. `write` takes the batch, also on
      * error. `finish` appends to `out` what it made; nothing of it is visible yet. */
@@ -31,10 +78,11 @@ typedef struct stoa_table_kind {
 
 /// NULL when nobody registered the name.
 const stoa_table_kind *stoa_table_kind_find(const char *name);
-/// The names, for messages: "memory, parquet".
+/// The names, for messages: "memory, parquet, state".
 const char *stoa_table_kind_names(void);
 
 extern const stoa_table_kind stoa_table_kind_memory;
 extern const stoa_table_kind stoa_table_kind_parquet;
+extern const stoa_table_kind stoa_table_kind_state;
 
 #endif

@@ -33,6 +33,11 @@ typedef struct stoa_part {
     stoa_value *partition;
     int32_t partition_count;
 
+    /* Of a table that is reached through an access method: rows have the columns of its key only, and
+     * the rows with these keys go. */
+    bool deletes;
+    int32_t writer; /* of its sink: rows of a later one count */
+
     /* In memory only: all columns in canonical layout, and the lock under which slices are made
      * (the first slice changes the array in place). */
     struct ArrowArray batch;

@@ -18,6 +18,9 @@ static void plan_release(stoa_plan *plan) {
         stoa_pool_free_string(pool, plan->paths[i]);
     }
     stoa_stage_close(plan->stage);
+    if (plan->kept != NULL) {
+        plan->access->unpin(plan);
+    }
     (void)pthread_mutex_destroy(&plan->lock);
     stoa_part_vector_release(&plan->parts);
     stoa_schema_close(plan->schema);
@@ -134,12 +137,14 @@ static stoa_status make_splits(stoa_plan *plan, stoa_error *err) {
                                        (void **)&plan->batches, err));
     STOA_TRY(stoa_arena_allocate_array(&plan->arena, count, sizeof *plan->paths,
                                        (void **)&plan->paths, err));
+    plan->split_count = (int32_t)count;
     for (int32_t i = 0; i < (int32_t)count; i++) {
         const stoa_part *part = plan->parts.items[i];
         plan->splits[i] = (stoa_split){part->row_count, part->byte_count, part->path != NULL, i};
         plan->row_count += part->row_count;
         plan->batches[i] = part->path != NULL ? NULL : &part->batch;
     }
+    plan->row_estimate = plan->row_count;
     return STOA_OK;
 }
 
@@ -179,6 +184,25 @@ static stoa_status check_can_scan(const stoa_entry *entry, stoa_error *err) {
     return STOA_OK;
 }
 
+/* What others see; a transaction's own rows are none of it, and must not be missed silently. */
+static stoa_status pin_rows(stoa_plan *plan, stoa_transaction *transaction,
+                            const stoa_change *change, int64_t snapshot_id, stoa_error *err) {
+    const stoa_entry *entry = plan->entry;
+    if (snapshot_id != 0) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "table '%s': tables of kind '%s' have no snapshots to go back to",
+                         entry->name, entry->kind_name);
+    }
+    if (change != NULL && (change->base == NULL || change->wrote)) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "table '%s' was written in this transaction: tables of kind '%s' are read "
+                         "again after the commit",
+                         entry->name, entry->kind_name);
+    }
+    plan->access = entry->kind->access;
+    return plan->access->pin(plan, transaction, err);
+}
+
 static stoa_status gather_parts(stoa_plan *plan, stoa_transaction *transaction, const char *table,
                                 int64_t snapshot_id, stoa_error *err) {
     stoa_change *change = NULL;
@@ -191,6 +215,9 @@ static stoa_status gather_parts(stoa_plan *plan, stoa_transaction *transaction, 
         plan->view = transaction->view;
     }
     STOA_TRY(check_can_scan(plan->entry, err));
+    if (plan->entry->kind->access != NULL) {
+        return pin_rows(plan, transaction, change, snapshot_id, err);
+    }
     if (snapshot_id != 0 && snapshot_id != plan->entry->snapshot.snapshot_id) {
         STOA_TRY(go_to_snapshot(plan, snapshot_id, err));
         change = NULL;
@@ -211,10 +238,10 @@ static stoa_status build(stoa_plan *plan, stoa_transaction *transaction, const c
     STOA_TRY(status);
     STOA_TRY(choose_columns(plan, request, err));
     prune(plan, request->predicate);
-    if (request->exact && request->predicate != NULL) {
+    if ((request->exact || plan->access != NULL) && request->predicate != NULL) {
         STOA_TRY(copy_predicate(&plan->arena, request->predicate, &plan->exact, err));
     }
-    return make_splits(plan, err);
+    return plan->access != NULL ? plan->access->split(plan, err) : make_splits(plan, err);
 }
 
 stoa_status stoa_table_plan(stoa_database *database, stoa_transaction *transaction,
@@ -255,11 +282,19 @@ const stoa_schema *stoa_plan_schema(const stoa_plan *plan) {
 }
 
 int32_t stoa_plan_split_count(const stoa_plan *plan) {
-    return (int32_t)plan->parts.count;
+    return plan->split_count;
+}
+
+bool stoa_plan_is_streamed(const stoa_plan *plan) {
+    return plan->access != NULL;
+}
+
+int64_t stoa_plan_row_estimate(const stoa_plan *plan) {
+    return plan->row_estimate;
 }
 
 const stoa_split *stoa_plan_split(const stoa_plan *plan, int32_t index) {
-    STOA_ASSERT(index >= 0 && index < plan->parts.count);
+    STOA_ASSERT(index >= 0 && index < plan->split_count);
     return &plan->splits[index];
 }
 
@@ -268,8 +303,8 @@ const stoa_partition_spec *stoa_plan_partitions(const stoa_plan *plan) {
 }
 
 const stoa_value *stoa_plan_partition(const stoa_plan *plan, int32_t split) {
-    STOA_ASSERT(split >= 0 && split < plan->parts.count);
-    return plan->parts.items[split]->partition;
+    STOA_ASSERT(split >= 0 && split < plan->split_count);
+    return plan->access != NULL ? NULL : plan->parts.items[split]->partition;
 }
 
 int64_t stoa_plan_row_count(const stoa_plan *plan) {
@@ -312,12 +347,12 @@ done:
 
 stoa_status stoa_plan_parquet_path(stoa_plan *plan, int32_t split, const stoa_context *context,
                                    const char **out, stoa_error *err) {
-    STOA_ASSERT(split >= 0 && split < plan->parts.count);
-    const stoa_part *part = plan->parts.items[split];
+    STOA_ASSERT(split >= 0 && split < plan->split_count);
     stoa_status status = STOA_OK;
     *out = NULL;
-    if (part->path == NULL) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "the part lies in memory");
+    const stoa_part *part = plan->access != NULL ? NULL : plan->parts.items[split];
+    if (part == NULL || part->path == NULL) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "the part is no file of rows");
     }
     (void)pthread_mutex_lock(&plan->lock);
     if (plan->paths[split] == NULL) {
@@ -330,8 +365,8 @@ stoa_status stoa_plan_parquet_path(stoa_plan *plan, int32_t split, const stoa_co
 
 const struct ArrowArray *const *stoa_plan_memory_batches(const stoa_plan *plan, int32_t split,
                                                          int64_t *out_count) {
-    STOA_ASSERT(split >= 0 && split < plan->parts.count);
-    bool in_memory = plan->batches[split] != NULL;
+    STOA_ASSERT(split >= 0 && split < plan->split_count);
+    bool in_memory = plan->access == NULL && plan->batches[split] != NULL;
     *out_count = in_memory ? 1 : 0;
     return in_memory ? &plan->batches[split] : NULL;
 }

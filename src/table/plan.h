@@ -16,6 +16,10 @@ struct stoa_plan {
     int32_t column_count;
     const stoa_predicate *exact; /* NULL: streams give all rows */
     stoa_part_vector parts;
+    const stoa_access_method *access; /* of its kind; NULL: the splits are the parts */
+    void *kept;                       /* the access method's; NULL: nothing pinned */
+    int32_t split_count;
+    int64_t row_estimate; /* for planners */
     stoa_split *splits;
     const struct ArrowArray **batches; /* of the parts in memory, one each */
     int32_t skipped_count;
@@ -26,6 +30,8 @@ struct stoa_plan {
     stoa_stage *stage;    /* copies of files that are not local; NULL: none yet */
 };
 
+/// One more reference, given back by stoa_plan_close.
+stoa_plan *stoa_plan_retain(stoa_plan *plan);
 /// Says in `err` that a file of the plan's snapshot was removed under it.
 void stoa_plan_explain_gone(const stoa_plan *plan, stoa_error *err);
 

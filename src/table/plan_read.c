@@ -11,7 +11,7 @@
 #include "schema/pick.h"
 #include "table/plan.h"
 
-static stoa_plan *retain_plan(stoa_plan *plan) {
+stoa_plan *stoa_plan_retain(stoa_plan *plan) {
     atomic_fetch_add_explicit(&plan->references, 1, memory_order_relaxed);
     return plan;
 }
@@ -68,7 +68,7 @@ static stoa_status open_part(stoa_plan *plan, int32_t split, stoa_pool *pool,
         stoa_arrow_schema_release(&schema);
         return status;
     }
-    *stream = (struct part_stream){retain_plan(plan), pool,
+    *stream = (struct part_stream){stoa_plan_retain(plan), pool,
                                    context == NULL ? NULL : context->cancel, split, false};
     return stoa_stream_create(pool, &schema, &operations, stream, out, err);
 }
@@ -78,7 +78,10 @@ static stoa_status open_part(stoa_plan *plan, int32_t split, stoa_pool *pool,
 struct stoa_plan_files {
     stoa_plan *plan;
     stoa_pool *pool;
-    int32_t first; /* split */
+    int32_t first;                    /* split */
+    stoa_pipeline_parts_source parts; /* of splits that are streams, with these columns */
+    int32_t *columns;
+    int32_t column_count;
     stoa_parquet_files *files;
     stoa_parquet_constant *constants; /* of the file that was opened last; room for all fields */
     stoa_arena arena;
@@ -162,7 +165,7 @@ stoa_status stoa_plan_open_files(stoa_plan *plan, int32_t first, int32_t count, 
     out->release = NULL;
     own.progress = NULL; /* scans report none: their reader knows what it took */
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof *scan, (void **)&scan, err));
-    *scan = (stoa_plan_files){.plan = retain_plan(plan), .pool = context->pool, .first = first};
+    *scan = (stoa_plan_files){.plan = stoa_plan_retain(plan), .pool = context->pool, .first = first};
     stoa_arena_init(&scan->arena, scan->pool);
     stoa_status status = prepare_files(scan, plan->columns, plan->column_count, count, batch_rows,
                                        &own, err);
@@ -180,6 +183,24 @@ stoa_status stoa_plan_open_files(stoa_plan *plan, int32_t first, int32_t count, 
     return stoa_pipeline_stream(&pipeline, &own, &schema, &owner, out, err);
 }
 
+static stoa_status open_stream(void *user, int64_t part, const stoa_context *context,
+                               struct ArrowArrayStream *out, stoa_error *err) {
+    const stoa_plan_files *scan = user;
+    stoa_context own = *context;
+    own.pool = own.pool == NULL ? scan->pool : own.pool;
+    return scan->plan->access->open(scan->plan, (int32_t)part, scan->columns, scan->column_count,
+                                    &own, out, err);
+}
+
+static stoa_pipeline_source streams_of(stoa_plan_files *scan, int32_t *columns, int32_t count) {
+    scan->columns = columns;
+    scan->column_count = count;
+    scan->parts = (stoa_pipeline_parts_source){.open = open_stream,
+                                               .user = scan,
+                                               .part_count = stoa_plan_split_count(scan->plan)};
+    return stoa_pipeline_source_of_parts(&scan->parts);
+}
+
 stoa_status stoa_plan_files_open(stoa_plan *plan, const int32_t *columns, int32_t column_count,
                                  const stoa_context *context, stoa_plan_files **out,
                                  stoa_pipeline_source *source, stoa_error *err) {
@@ -189,12 +210,17 @@ stoa_status stoa_plan_files_open(stoa_plan *plan, const int32_t *columns, int32_
     own.progress = NULL;
     *out = NULL;
     STOA_TRY(stoa_pool_allocate_array(context->pool, 1, sizeof *scan, (void **)&scan, err));
-    *scan = (stoa_plan_files){.plan = retain_plan(plan), .pool = context->pool};
+    *scan = (stoa_plan_files){.plan = stoa_plan_retain(plan), .pool = context->pool};
     stoa_arena_init(&scan->arena, scan->pool);
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_arena_allocate_array(&scan->arena, (size_t)column_count, sizeof *copy,
                                          (void **)&copy, err));
     memcpy(copy, columns, (size_t)column_count * sizeof *copy);
+    if (plan->access != NULL) {
+        *source = streams_of(scan, copy, column_count);
+        *out = scan;
+        return STOA_OK;
+    }
     STOA_CHECK(prepare_files(scan, copy, column_count, stoa_plan_split_count(plan), 0, &own, err));
     *source = stoa_parquet_files_source(scan->files);
     *out = scan;
@@ -211,14 +237,17 @@ void stoa_plan_files_close(stoa_plan_files *files) {
     }
 }
 
-/* ---- both ------------------------------------------------------------------------------------ */
+/* ---- all ------------------------------------------------------------------------------------ */
 
 stoa_status stoa_plan_open(stoa_plan *plan, int32_t split, const stoa_context *context,
                            struct ArrowArrayStream *out, stoa_error *err) {
-    STOA_ASSERT(split >= 0 && split < plan->parts.count);
+    STOA_ASSERT(split >= 0 && split < plan->split_count);
     stoa_context chosen = context == NULL ? (stoa_context){0} : *context;
     out->release = NULL;
     chosen.pool = chosen.pool == NULL ? plan->pool : chosen.pool;
+    if (plan->access != NULL) {
+        return plan->access->open(plan, split, plan->columns, plan->column_count, &chosen, out, err);
+    }
     return plan->batches[split] != NULL
                ? open_part(plan, split, chosen.pool, context, out, err)
                : stoa_plan_open_files(plan, split, 1, 0, &chosen, out, err);

@@ -1,6 +1,7 @@
 /* Sinks: the one way in. Whatever the kind, a batch is first validated and brought into the schema's
  * canonical layout (here, once); the kind's writers then turn it into parts, and the commit hands
  * all parts to the transaction. Writers share nothing but the short list of finished parts. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "schema/schema.h"
@@ -9,7 +10,8 @@
 
 struct stoa_sink_writer {
     stoa_sink *sink;
-    void *state; /* the kind's; NULL after finish */
+    int32_t number; /* in the order of opening */
+    void *state;    /* the kind's; NULL after finish */
 };
 
 enum { FILE_BYTES_DEFAULT = 512 * 1024 * 1024, ROW_GROUP_ROWS_MAX = 1 << 30 };
@@ -34,7 +36,7 @@ stoa_status stoa_sink_writer_open(stoa_sink *sink, stoa_sink_writer **out, stoa_
     writer->sink = sink;
     (void)pthread_mutex_lock(&sink->lock);
     sink->open_writers++;
-    sink->writer_count++;
+    writer->number = sink->writer_count++;
     (void)pthread_mutex_unlock(&sink->lock);
     stoa_status status = sink->kind->writer_open(sink, &writer->state, err);
     if (status != STOA_OK) {
@@ -80,6 +82,10 @@ stoa_status stoa_sink_writer_finish(stoa_sink_writer *writer, stoa_error *err) {
     }
     stoa_part_vector made = {.pool = sink->database->pool};
     stoa_status status = sink->kind->writer_finish(writer->state, &made, err);
+    for (int64_t i = 0; i < made.count; i++) {
+        made.items[i]->writer = writer->number;
+        made.items[i]->deletes = sink->deletes;
+    }
     if (status == STOA_OK) {
         (void)pthread_mutex_lock(&sink->lock);
         status = stoa_part_vector_append(&sink->parts, &made, err);
@@ -265,6 +271,8 @@ static void end(void *owner) {
     sink->schema = NULL;
     stoa_partition_spec_close(sink->spec);
     sink->spec = NULL;
+    stoa_definition_release(sink->definition);
+    sink->definition = NULL;
     stoa_entry_release(sink->entry);
     sink->entry = NULL;
     stoa_transaction_close(sink->own_transaction);
@@ -295,6 +303,15 @@ static stoa_status sink_create(stoa_database *database, stoa_transaction *transa
     return STOA_OK;
 }
 
+/* What cannot be written is said before rows are read for it. */
+static stoa_status check_writable(const stoa_sink *sink, stoa_error *err) {
+    if (!stoa_entry_in_process(sink->database, sink->entry)) {
+        STOA_TRY(stoa_database_check_writable(sink->database, err));
+    }
+    return sink->kind->access != NULL ? sink->kind->access->check_writable(sink->database, err)
+                                      : STOA_OK;
+}
+
 static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_options *options,
                        stoa_error *err) {
     sink->create = options->mode == STOA_CREATE;
@@ -307,6 +324,8 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
         }
         STOA_TRY(stoa_entry_for_new(sink->database, table, options->kind, options->schema,
                                     sink->spec, &sink->entry, err));
+        STOA_TRY(stoa_entry_define(sink->database, sink->entry, options->state, &sink->definition,
+                                   err));
     } else {
         STOA_TRY(stoa_transaction_lookup(sink->transaction, table, &sink->entry, NULL, err));
         STOA_TRY(sink->replace
@@ -315,9 +334,7 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
     }
     sink->kind = sink->entry->kind;
     sink->schema = stoa_schema_retain(sink->entry->schema);
-    if (sink->kind->durable) {
-        STOA_TRY(stoa_database_check_writable(sink->database, err));
-    }
+    STOA_TRY(check_writable(sink, err));
     if (options->partition != NULL) {
         STOA_TRY(check_capability(sink->entry, STOA_CAN_PARTITION, "partitioning", err));
     }
@@ -330,6 +347,12 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
     }
     if (sink->replace && options->schema != NULL) {
         STOA_TRY(succeed_schema(sink, options->schema, err));
+    }
+    if (sink->replace_schema && sink->kind->access != NULL) {
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "table '%s': overwriting does not replace the columns of tables of kind "
+                         "'%s'; drop it and make it anew",
+                         sink->entry->name, sink->entry->kind_name);
     }
     return sink->create    ? STOA_OK
            : sink->replace ? succeed_partitions(sink, options->partition, err)
@@ -376,8 +399,10 @@ static stoa_status aim_rewrite(stoa_sink *sink, stoa_plan *plan, const int32_t *
     sink->kind = entry->kind;
     uint32_t needed = sink->operation == STOA_SNAPSHOT_UPDATE ? STOA_CAN_UPDATE : STOA_CAN_DELETE;
     STOA_TRY(check_capability(entry, needed, stoa_snapshot_operation_name(sink->operation), err));
-    if (sink->kind->durable) {
-        STOA_TRY(stoa_database_check_writable(sink->database, err));
+    STOA_TRY(check_writable(sink, err));
+    if (sink->kind->access != NULL) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "table '%s': rows of kind '%s' are changed by key",
+                         entry->name, entry->kind_name);
     }
     STOA_TRY(stoa_pool_allocate_array(pool, (size_t)split_count, sizeof *sink->removed,
                                       (void **)&sink->removed, err));
@@ -386,6 +411,30 @@ static stoa_status aim_rewrite(stoa_sink *sink, stoa_plan *plan, const int32_t *
         sink->removed[i] = stoa_plan_part_id(plan, splits[i]);
     }
     return STOA_OK;
+}
+
+stoa_status stoa_sink_open_delete(stoa_database *database, stoa_transaction *transaction,
+                                  const char *table, const stoa_context *context, stoa_sink **out,
+                                  stoa_error *err) {
+    stoa_sink_options options = {.mode = STOA_APPEND, .transaction = transaction};
+    options.context = context == NULL ? options.context : *context;
+    stoa_sink *sink = NULL;
+    const stoa_schema *keys = NULL;
+    *out = NULL;
+    STOA_TRY(stoa_sink_open(database, table, &options, &sink, err));
+    stoa_status status = STOA_OK;
+    STOA_CHECK(check_capability(sink->entry, STOA_CAN_UPSERT, "deleting by key", err));
+    STOA_CHECK(sink->kind->access->key_schema(database, sink->entry, &keys, err));
+    stoa_schema_close(sink->schema);
+    sink->schema = keys;
+    sink->deletes = true;
+    sink->operation = STOA_SNAPSHOT_DELETE;
+    *out = sink;
+    return STOA_OK;
+
+done:
+    stoa_sink_close(sink);
+    return status;
 }
 
 stoa_status stoa_sink_open_rewrite(stoa_plan *plan, stoa_transaction *transaction,
@@ -463,12 +512,29 @@ static stoa_status finish_writers(stoa_sink *sink, stoa_error *err) {
     return STOA_OK;
 }
 
+static int compare_parts(const void *left, const void *right) {
+    const stoa_part *a = *(stoa_part *const *)left, *b = *(stoa_part *const *)right;
+    return a->writer != b->writer ? (a->writer < b->writer ? -1 : 1) : (a->id < b->id) - (a->id > b->id);
+}
+
+/* Of rows with one key the last counts: writers in the order in which they were opened, and of each its
+ * parts as it made them (their ids count down). */
+static void order_parts(stoa_sink *sink) {
+    if (sink->parts.count > 1) {
+        qsort(sink->parts.items, (size_t)sink->parts.count, sizeof(stoa_part *), compare_parts);
+    }
+}
+
 static stoa_status hand_over(stoa_sink *sink, stoa_error *err) {
+    if (sink->kind->access != NULL) {
+        order_parts(sink);
+    }
     if (sink->kind->settle != NULL && sink->parts.count > 0) {
         STOA_TRY(sink->kind->settle(sink, err));
     }
     stoa_staged_write write = {
         .entry = sink->entry,
+        .definition = sink->definition,
         .create = sink->create,
         .replace = sink->replace,
         .schema = sink->replace_schema ? sink->schema : NULL,

@@ -25,7 +25,7 @@ typedef enum stoa_capability {
     STOA_CAN_OVERWRITE = 1u << 2,
     STOA_CAN_DELETE = 1u << 3, /* rows, by rewriting the parts that hold them */
     STOA_CAN_UPDATE = 1u << 4,
-    STOA_CAN_UPSERT = 1u << 5,
+    STOA_CAN_UPSERT = 1u << 5, /* rows have a key: an append replaces the row of the same key */
     STOA_CAN_SNAPSHOTS = 1u << 6,
     STOA_CAN_PARQUET_FILES = 1u << 7, /* a split can name a Parquet file for the engine to read */
     STOA_CAN_PARTITION = 1u << 8      /* rows stand in files by partition */
@@ -66,6 +66,11 @@ const stoa_schema *stoa_plan_schema(const stoa_plan *plan);
 int32_t stoa_plan_split_count(const stoa_plan *plan);
 const stoa_split *stoa_plan_split(const stoa_plan *plan, int32_t index);
 int64_t stoa_plan_row_count(const stoa_plan *plan); /* of all splits; -1: not known */
+/// About how many rows the table has, for planners.
+int64_t stoa_plan_row_estimate(const stoa_plan *plan);
+/// Whether its splits are neither files nor batches in memory but streams, of exactly the rows that the
+/// request's predicate takes, whether it asked for that or not.
+bool stoa_plan_is_streamed(const stoa_plan *plan);
 /// Parts that the predicate ruled out.
 int32_t stoa_plan_skipped_count(const stoa_plan *plan);
 /// What the table is partitioned by, in the plan's snapshot; NULL: nothing.
@@ -88,8 +93,9 @@ STOA_MUST_USE stoa_status stoa_plan_parquet_path(stoa_plan *plan, int32_t split,
 STOA_MUST_USE stoa_status stoa_plan_open(stoa_plan *plan, int32_t split,
                                          const stoa_context *context, struct ArrowArrayStream *out,
                                          stoa_error *err);
-/// The rows of all splits, which are Parquet files, as the source of a pipeline for lanes of the caller's
-/// own: `columns` (positions in the table's schema) of the rows that the plan's predicate takes.
+/// The rows of all splits, which are Parquet files or streams, as the source of a pipeline for lanes of
+/// the caller's own: `columns` (positions in the table's schema) of the rows that the plan's predicate
+/// takes.
 ///
 /// Owns     The caller closes it after the lanes. The context's pool and token are used until then.
 typedef struct stoa_plan_files stoa_plan_files;
@@ -130,6 +136,12 @@ STOA_MUST_USE stoa_status stoa_table_rename_in(stoa_database *database,
                                                stoa_transaction *transaction, const char *table,
                                                const char *new_name, stoa_error *err);
 
+/// A sink of keys: batches have the columns of the table's key (stoa_sink_schema), and the rows with
+/// these keys are deleted. For tables with STOA_CAN_UPSERT.
+STOA_MUST_USE stoa_status stoa_sink_open_delete(stoa_database *database,
+                                                stoa_transaction *transaction, const char *table,
+                                                const stoa_context *context, stoa_sink **out,
+                                                stoa_error *err);
 /// A rewrite: instead of `splits` of `plan` (which stay readable through it), the rows written to the
 /// sink. DELETE and UPDATE are this; an append by somebody else in between is no conflict, a change
 /// of those splits is (and so, for a table in memory, are more than 60 small appends, which are

@@ -4,7 +4,8 @@
 
 #include "table/internal.h"
 
-static void info_of(const stoa_entry *entry, stoa_table_info *out) {
+static stoa_status info_of(stoa_database *database, const stoa_entry *entry, stoa_table_info *out,
+                           stoa_error *err) {
     *out = (stoa_table_info){
         .name = entry->name,
         .kind = entry->kind_name,
@@ -16,6 +17,9 @@ static void info_of(const stoa_entry *entry, stoa_table_info *out) {
         .snapshot_id = entry->snapshot.snapshot_id,
         .snapshot_time_ms = entry->snapshot.time_ms,
     };
+    return entry->kind != NULL && entry->kind->access != NULL
+               ? entry->kind->access->describe(database, entry, out, err)
+               : STOA_OK;
 }
 
 stoa_status stoa_tables_each(stoa_database *database, stoa_table_function function, void *user,
@@ -25,8 +29,10 @@ stoa_status stoa_tables_each(stoa_database *database, stoa_table_function functi
     stoa_status status = STOA_OK;
     for (int64_t i = 0; i < view->count && status == STOA_OK; i++) {
         stoa_table_info info;
-        info_of(view->entries[i], &info);
-        status = function(user, &info, err);
+        status = info_of(database, view->entries[i], &info, err);
+        if (status == STOA_OK) {
+            status = function(user, &info, err);
+        }
     }
     stoa_database_unpin(database, view);
     return status;
@@ -85,8 +91,10 @@ stoa_status stoa_tables_each_in(stoa_database *database, stoa_transaction *trans
     for (int64_t i = 0; i < count; i++) {
         if (status == STOA_OK) {
             stoa_table_info info;
-            info_of(entries[i], &info);
-            status = function(user, &info, err);
+            status = info_of(database, entries[i], &info, err);
+            if (status == STOA_OK) {
+                status = function(user, &info, err);
+            }
         }
         stoa_entry_release(entries[i]);
     }
@@ -186,7 +194,7 @@ stoa_status stoa_table_snapshots(stoa_database *database, const char *table,
                                  stoa_snapshot_function function, void *user, stoa_error *err) {
     struct look look;
     STOA_TRY(look_begin(database, table, &look, err));
-    bool in_memory = look.entry->kind != NULL && !look.entry->kind->durable;
+    bool in_memory = stoa_entry_in_process(database, look.entry);
     stoa_status status = in_memory ? each_in_memory(&look, function, user, err)
                                    : each_durable(&look, function, user, err);
     look_end(&look);
@@ -199,6 +207,10 @@ stoa_status stoa_table_files(stoa_database *database, const char *table,
     stoa_part_vector parts = {.pool = database->pool};
     STOA_TRY(look_begin(database, table, &look, err));
     stoa_status status = STOA_OK;
+    if (look.entry->kind != NULL && look.entry->kind->access != NULL) {
+        STOA_CHECK(look.entry->kind->access->files(database, look.entry, function, user, err));
+        goto done;
+    }
     STOA_CHECK(stoa_entry_parts(database, look.entry, &parts, err));
     for (int64_t i = 0; i < parts.count; i++) {
         const stoa_part *part = parts.items[i];
@@ -235,7 +247,7 @@ stoa_status stoa_table_partitions(stoa_database *database, const char *table,
 
 static stoa_status copy_info(stoa_database *database, const stoa_entry *entry, stoa_table_info *out,
                              stoa_error *err) {
-    info_of(entry, out);
+    STOA_TRY(info_of(database, entry, out, err));
     out->name = NULL;
     out->kind = NULL;
     STOA_TRY(stoa_pool_copy_string(database->pool, entry->name, &out->name, err));
@@ -256,6 +268,10 @@ void stoa_table_info_release(stoa_database *database, stoa_table_info *info) {
 static stoa_status count_change(stoa_database *database, const stoa_change *change,
                                 stoa_table_info *info, stoa_error *err) {
     if (change == NULL || !change->wrote) {
+        return STOA_OK;
+    }
+    if (change->now->kind->access != NULL) {
+        info->row_count = -1; /* which of the staged rows replace others is not known yet */
         return STOA_OK;
     }
     stoa_part_vector parts = {.pool = database->pool};

@@ -18,6 +18,7 @@ static void change_release(stoa_pool *pool, stoa_change *change) {
     stoa_entry_release(change->now);
     stoa_entry_release(change->head);
     stoa_part_vector_release(&change->added);
+    stoa_definition_release(change->definition);
     stoa_pool_free(pool, change->removed,
                    (size_t)change->removed_capacity * sizeof *change->removed);
 }
@@ -33,6 +34,8 @@ static void end(void *owner) {
                    (size_t)transaction->change_capacity * sizeof *transaction->changes);
     transaction->changes = NULL;
     transaction->change_count = transaction->change_capacity = 0;
+    stoa_store_pin_release(transaction->state_pin);
+    transaction->state_pin = NULL;
     stoa_database_unpin(transaction->database, transaction->view);
     transaction->view = NULL;
     transaction->finished = true;
@@ -243,11 +246,12 @@ static stoa_status set_now(stoa_transaction *transaction, stoa_change *change, c
     return STOA_OK;
 }
 
-static stoa_status stage_create(stoa_transaction *transaction, stoa_entry *entry, stoa_change **out,
-                                stoa_error *err) {
+static stoa_status stage_create(stoa_transaction *transaction, stoa_entry *entry,
+                                stoa_definition *definition, stoa_change **out, stoa_error *err) {
     STOA_TRY(stoa_transaction_check_free(transaction, entry->name, err));
     STOA_TRY(get_change(transaction, NULL, out, err));
     (*out)->now = stoa_entry_retain(entry);
+    (*out)->definition = definition == NULL ? NULL : stoa_definition_retain(definition);
     return STOA_OK;
 }
 
@@ -286,7 +290,7 @@ static stoa_status find_target(stoa_transaction *transaction, const stoa_staged_
     stoa_view *view = NULL;
     STOA_TRY(stoa_transaction_view(transaction, &view, err));
     if (write->create) {
-        return stage_create(transaction, write->entry, out, err);
+        return stage_create(transaction, write->entry, write->definition, out, err);
     }
     stoa_change *change = change_of_id(transaction, write->entry->id);
     if (change == NULL) {
@@ -356,7 +360,7 @@ static stoa_status kind_for(stoa_database *database, const char *name, const sto
                          "%s",
                          name, stoa_table_kind_names());
     }
-    if ((*out)->durable && database->directory == NULL) {
+    if ((*out)->durable && !(*out)->anywhere && database->directory == NULL) {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "tables of kind '%s' need a directory, which "
                          "database '%s' has not",
@@ -384,12 +388,31 @@ stoa_status stoa_entry_for_new(stoa_database *database, const char *table, const
     return STOA_OK;
 }
 
+stoa_status stoa_entry_define(stoa_database *database, const stoa_entry *entry,
+                              const stoa_state_table_options *options, stoa_definition **out,
+                              stoa_error *err) {
+    *out = NULL;
+    if (entry->kind->access == NULL) {
+        return STOA_OK;
+    }
+    if (options == NULL || options->key == NULL) {
+        return stoa_fail(err, STOA_INVALID,
+                         "table '%s': tables of kind '%s' need a key: make them with "
+                         "stoa_state_create, or by 'stoa load --kind %s --key COLUMNS'",
+                         entry->name, entry->kind->name, entry->kind->name);
+    }
+    stoa_status status = stoa_definition_create(database->pool, entry->schema, options, out, err);
+    stoa_wrap(status == STOA_OK ? NULL : err, "table '%s'", entry->name);
+    return status;
+}
+
 /* Runs `step` in the transaction, or in one of its own that is committed. */
 struct ddl {
     stoa_database *database;
     const char *table;
     const char *text; /* the kind, or the new name */
     const stoa_schema *schema;
+    const stoa_state_table_options *options; /* of a new table; NULL: none */
 };
 typedef stoa_status (*ddl_step)(stoa_transaction *transaction, const struct ddl *ddl,
                                 stoa_error *err);
@@ -415,17 +438,22 @@ static stoa_status run_ddl(stoa_transaction *transaction, ddl_step step, const s
 static stoa_status create_step(stoa_transaction *transaction, const struct ddl *ddl,
                                stoa_error *err) {
     stoa_entry *entry = NULL;
+    stoa_definition *definition = NULL;
     stoa_change *change = NULL;
     STOA_TRY(stoa_entry_for_new(ddl->database, ddl->table, ddl->text, ddl->schema, NULL, &entry,
                                 err));
-    stoa_status status = stage_create(transaction, entry, &change, err);
+    stoa_status status = stoa_entry_define(ddl->database, entry, ddl->options, &definition, err);
+    if (status == STOA_OK) {
+        status = stage_create(transaction, entry, definition, &change, err);
+    }
+    stoa_definition_release(definition);
     stoa_entry_release(entry);
     return status;
 }
 
 static stoa_status check_changeable(stoa_transaction *transaction, const stoa_entry *entry,
                                     stoa_error *err) {
-    if (entry->kind != NULL && !entry->kind->durable) {
+    if (stoa_entry_in_process(transaction->database, entry)) {
         return STOA_OK;
     }
     return stoa_database_check_writable(transaction->database, err);
@@ -482,17 +510,24 @@ done:
 stoa_status stoa_table_create_in(stoa_database *database, stoa_transaction *transaction,
                                  const char *table, const char *kind, const stoa_schema *schema,
                                  stoa_error *err) {
-    return run_ddl(transaction, create_step, &(struct ddl){database, table, kind, schema}, err);
+    return run_ddl(transaction, create_step, &(struct ddl){database, table, kind, schema, NULL},
+                   err);
+}
+
+stoa_status stoa_state_create(stoa_database *database, const char *table, const stoa_schema *schema,
+                              const stoa_state_table_options *options, stoa_error *err) {
+    const struct ddl ddl = {database, table, stoa_table_kind_state.name, schema, options};
+    return run_ddl(NULL, create_step, &ddl, err);
 }
 
 stoa_status stoa_table_drop_in(stoa_database *database, stoa_transaction *transaction,
                                const char *table, stoa_error *err) {
-    return run_ddl(transaction, drop_step, &(struct ddl){database, table, NULL, NULL}, err);
+    return run_ddl(transaction, drop_step, &(struct ddl){database, table, NULL, NULL, NULL}, err);
 }
 
 stoa_status stoa_table_rename_in(stoa_database *database, stoa_transaction *transaction,
                                  const char *table, const char *new_name, stoa_error *err) {
-    return run_ddl(transaction, rename_step, &(struct ddl){database, table, new_name, NULL}, err);
+    return run_ddl(transaction, rename_step, &(struct ddl){database, table, new_name, NULL, NULL}, err);
 }
 
 stoa_status stoa_table_create(stoa_database *database, const char *table, const char *kind,

@@ -43,6 +43,10 @@ static stoa_status settle(struct verify *verify, const stoa_entry *entry, stoa_s
     return STOA_OK;
 }
 
+static void report_damage(void *user, const stoa_error *damage) {
+    report(user, damage);
+}
+
 static stoa_status fail_count(const char *what, uint64_t expected, uint64_t found,
                               stoa_error *err) {
     return stoa_fail(err, STOA_CORRUPT, "expected %" PRIu64 " %s but found %" PRIu64, expected,
@@ -193,6 +197,12 @@ static stoa_status verify_history(struct verify *verify, stoa_entry *entry, stoa
 static stoa_status verify_table(struct verify *verify, stoa_entry *entry, stoa_error *err) {
     stoa_part_vector seen = {.pool = verify->database->pool};
     stoa_status status = STOA_OK;
+    if (entry->kind != NULL && entry->kind->access != NULL) {
+        status = entry->kind->access->verify(verify->database, entry, &verify->context,
+                                             report_damage, verify, &verify->files, &verify->bytes,
+                                             err);
+        return settle(verify, entry, status, err);
+    }
     if (entry->kind == NULL || entry->kind->durable) {
         STOA_CHECK(verify_state(verify, entry, &seen, err));
         STOA_CHECK(verify_history(verify, entry, &seen, err));

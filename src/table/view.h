@@ -32,7 +32,7 @@ typedef struct stoa_snapshot {
 } stoa_snapshot;
 
 /// A table in one state.
-typedef struct stoa_entry {
+struct stoa_entry {
     _Atomic int32_t references;
     stoa_pool *pool;
     int64_t id; /* never used again; the name of its folder */
@@ -49,7 +49,7 @@ typedef struct stoa_entry {
     stoa_part_vector parts;
     _Atomic bool loaded;
     struct stoa_entry *previous; /* tables without a catalog row: the state before, or NULL */
-} stoa_entry;
+};
 
 /// What makes an entry. `name` and `kind_name` are copied, `schema` and `spec` are retained.
 typedef struct stoa_entry_facts {

@@ -282,7 +282,7 @@ static void several_writers_make_one_commit(void **state) {
 static void kinds_that_are_not_there_are_named(void **state) {
     table_world *world = *state;
     stoa_error err = STOA_ERROR_NONE;
-    static const char *const names[] = {"iceberg", "state", "duckdb", "x'"};
+    static const char *const names[] = {"iceberg", "duckdb", "x'"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         assert_fails(stoa_table_create(world->db, "t", names[i], world->schema, &err),
                      STOA_UNSUPPORTED, names[i], err);
