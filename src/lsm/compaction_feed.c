@@ -2,9 +2,10 @@
  * source has is listed where the merge runs; its columns are gathered where the stripe is encoded,
  * perhaps by another thread and later.
  *
- * In a stripe below which nothing older lies, puts that every snapshot sees lose their sequence number,
- * and rows whose time has come are left out. The program's filter is asked about the rows that no
- * snapshot sees; where something older is left, what it drops becomes a deletion. */
+ * In a stripe below which nothing older lies, and over which no range of deletions stays, puts that every
+ * snapshot sees lose their sequence number; where nothing older lies, rows whose time has come are left
+ * out. The program's filter is asked about the rows that no snapshot sees; where something older is left,
+ * what it drops becomes a deletion. */
 #include <pthread.h>
 
 #include "arrow/array.h"
@@ -118,7 +119,8 @@ struct making {
     uint64_t *sequences;
     uint8_t *operations;
     int64_t count;
-    bool is_bottom; /* nothing older lies below its keys */
+    bool is_bottom;  /* nothing older lies below its keys */
+    bool is_covered; /* a range of deletions stays over them */
     stoa_error *err;
 };
 
@@ -148,6 +150,8 @@ static stoa_status make_keys(struct making *making) {
         const uint8_t *last = key_at(making, making->count - 1, numbers[1], &last_size);
         making->is_bottom = !stoa_compaction_has_older_between(compaction, first, first_size, last,
                                                                last_size);
+        making->is_covered = stoa_compaction_stays_deleted(making->job, first, first_size, last,
+                                                           last_size);
     }
     return STOA_OK;
 }
@@ -164,8 +168,10 @@ static void drop_sequences(struct making *making) {
 static stoa_status make_versions(struct making *making) {
     const struct source *source = making->source;
     stoa_output_rows *rows = making->rows;
-    /* In level 0 sequence numbers say which file is newer. */
-    const bool drops = making->is_bottom && making->job->compaction->output_level > 0;
+    /* In level 0 sequence numbers say which file is newer, and under a range of deletions which rows are
+     * newer than the range. */
+    const bool drops = making->is_bottom && !making->is_covered &&
+                       making->job->compaction->output_level > 0;
     STOA_TRY(stoa_buffer_resize(&rows->sequences, (size_t)making->count * sizeof(uint64_t),
                                 making->err));
     STOA_TRY(stoa_buffer_resize(&rows->operations, (size_t)making->count, making->err));
@@ -454,7 +460,10 @@ static stoa_status add_fold(stoa_stripe_feed *feed, const stoa_selection *select
     const stoa_version_row *rows = (const stoa_version_row *)(const void *)selection->rows.data +
                                    fold->first;
     for (int64_t i = 0; i < fold->count; i++) {
-        const stoa_kept_rows kept = {rows[i].window, rows[i].row, 1, STOA_KEPT_AS_IS};
+        /* The oldest one takes the place of the deletion that ended the operands, and is gone. */
+        const bool is_end = fold->is_whole && i + 1 == fold->count;
+        const stoa_kept_rows kept = {rows[i].window, rows[i].row, 1,
+                                     is_end ? STOA_OPERATION_PUT : STOA_KEPT_AS_IS};
         STOA_TRY(add_window_rows(feed, selection, &kept, err));
     }
     return STOA_OK;

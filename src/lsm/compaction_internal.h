@@ -28,6 +28,12 @@ static inline void stoa_compaction_count(_Atomic int64_t *figure, int64_t rows) 
 /// snapshots, but for those that newer ones hide.
 int64_t stoa_compaction_epoch(const stoa_compaction_job *job, uint64_t sequence);
 
+/// Whether keys from `first` to `last`, both included, may lie in a range of deletions that every snapshot
+/// sees and that the output has all the same, for what lies below: rows there must keep their sequence
+/// numbers, or the range hides them.
+bool stoa_compaction_stays_deleted(const stoa_compaction_job *job, const uint8_t *first,
+                                   size_t first_size, const uint8_t *last, size_t last_size);
+
 /* ---- Selecting ------------------------------------------------------------------------------- */
 
 /* A version of a key; the window is retained. */

@@ -100,13 +100,33 @@ static bool clip(const stoa_key_range *range, stoa_key_range *deleted) {
            stoa_bytes_compare(deleted->from, deleted->from_size, deleted->to, deleted->to_size) < 0;
 }
 
-/* What it deletes in the inputs is gone for every snapshot, and nothing older lies below. */
-static bool is_spent(const stoa_compaction_job *job, const stoa_key_range *deleted) {
+/* Something that it deletes may lie in files that stay as they are. */
+static bool has_older(const stoa_compaction_job *job, const stoa_key_range *deleted) {
     const stoa_buffer *last = &job->compaction->last->info.last_key;
-    return deleted->sequence <= job->options->snapshots[0] &&
-           !stoa_compaction_has_older_between(job->compaction, deleted->from, deleted->from_size,
-                                              deleted->to_end ? last->data : deleted->to,
-                                              deleted->to_end ? last->size : deleted->to_size);
+    return stoa_compaction_has_older_between(job->compaction, deleted->from, deleted->from_size,
+                                             deleted->to_end ? last->data : deleted->to,
+                                             deleted->to_end ? last->size : deleted->to_size);
+}
+
+static bool is_seen_by_all(const stoa_compaction_job *job, const stoa_key_range *deleted) {
+    return deleted->sequence <= job->options->snapshots[0];
+}
+
+/* Ranges that some snapshot does not see are newer than the rows that all see, and may hide them. */
+bool stoa_compaction_stays_deleted(const stoa_compaction_job *job, const uint8_t *first,
+                                   size_t first_size, const uint8_t *last, size_t last_size) {
+    for (int64_t i = 0; i < job->deleted.count; i++) {
+        const stoa_key_range *range = &job->deleted.ranges[i];
+        if (stoa_bytes_compare(range->from, range->from_size, last, last_size) > 0) {
+            return false; /* nor do those behind it */
+        }
+        if ((range->to_end ||
+             stoa_bytes_compare(first, first_size, range->to, range->to_size) < 0) &&
+            is_seen_by_all(job, range) && has_older(job, range)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static stoa_status add_deleted(stoa_compaction_range *range, stoa_error *err) {
@@ -116,7 +136,8 @@ static stoa_status add_deleted(stoa_compaction_range *range, stoa_error *err) {
         if (!clip(&range->range, &deleted)) {
             continue;
         }
-        if (is_spent(job, &deleted)) {
+        /* What it deletes in the inputs is gone for every snapshot. */
+        if (is_seen_by_all(job, &deleted) && !has_older(job, &deleted)) {
             stoa_compaction_count(&job->deletions, 1);
         } else {
             STOA_TRY(stoa_output_add_range(range->output, &deleted, err));

@@ -293,30 +293,48 @@ static void check_bottom(const struct world *world) {
     logged_release(&rows);
 }
 
+static void check_round(support_random *random, int round) {
+    struct world world;
+    open_world(&world, random, round);
+    check_answers(&world);
+    for (int i = 0; i < STEPS_MAX; i++) {
+        const stoa_compaction_options options = options_of(&world);
+        if (compact(&world, pick(&world), &options)) {
+            check_answers(&world);
+        }
+        drop_snapshots(&world);
+    }
+    world.snapshots[0] = world.snapshots[world.snapshot_count - 1];
+    world.snapshot_count = 1;
+    const stoa_compaction_options options = options_of(&world);
+    (void)compact(&world, pick_all(&world, true), &options);
+    check_answers(&world);
+    check_bottom(&world);
+    close_world(&world);
+}
+
 static void every_snapshot_sees_what_it_saw(void **state) {
     support_random random = support_random_open("lsm.prop_compaction");
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
-        struct world world;
-        open_world(&world, &random, round);
-        check_answers(&world);
-        for (int i = 0; i < STEPS_MAX; i++) {
-            const stoa_compaction_options options = options_of(&world);
-            if (compact(&world, pick(&world), &options)) {
-                check_answers(&world);
-            }
-            drop_snapshots(&world);
-        }
-        world.snapshots[0] = world.snapshots[world.snapshot_count - 1];
-        world.snapshot_count = 1;
-        const stoa_compaction_options options = options_of(&world);
-        (void)compact(&world, pick_all(&world, true), &options);
-        check_answers(&world);
-        check_bottom(&world);
-        close_world(&world);
+        check_round(&random, round);
     }
     assert_true(sums.superseded > 0 && sums.folded > 0 && sums.deletions > 0 && sums.expired > 0);
     assert_true(sums.range_count > 0);
+}
+
+/* Histories that were answered wrong once: a row without its sequence number under a range of deletions
+ * that stayed, and operands whose sum does not fit, after the deletion before them had gone. */
+static void histories_that_were_wrong(void **state) {
+    static const struct {
+        uint64_t random;
+        int round;
+    } known[] = {{14830188937993672806u, 164}, {10920720701855353709u, 129}};
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        support_random random = {known[i].random};
+        check_round(&random, known[i].round);
+    }
 }
 
 static int compare_dumped(const void *left, const void *right) {
@@ -490,6 +508,7 @@ static void a_cancelled_compaction_leaves_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_snapshot_sees_what_it_saw),
+        cmocka_unit_test(histories_that_were_wrong),
         cmocka_unit_test(ranges_beside_each_other_write_the_same_rows),
         cmocka_unit_test(the_filter_drops_what_no_snapshot_sees),
         cmocka_unit_test(a_cancelled_compaction_leaves_nothing),
