@@ -15,6 +15,7 @@
 
 #include <stoa/database.h>
 #include <stoa/sched.h>
+#include <stoa/text.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -32,6 +33,16 @@ typedef struct stoa_cell {
     const void *bytes;
     size_t size;
 } stoa_cell;
+
+/// A value from a text, read as SQL casts it to the type: "-12.50", "true", "2024-02-29 12:30:45", bytes
+/// with escapes like \x0A. What the cell points to lies in `storage`, until that is filled again.
+///
+/// Errors   STOA_INVALID      expected and found, without the column's name
+///          STOA_UNSUPPORTED  a nested type, an interval
+///          STOA_NO_MEMORY
+STOA_API STOA_MUST_USE stoa_status stoa_cell_parse(const stoa_type *type, const char *text,
+                                                   size_t size, stoa_text *storage, stoa_cell *out,
+                                                   stoa_error *err);
 
 /// A row that gets fill with the columns that it was made for, again and again.
 ///
@@ -347,6 +358,8 @@ STOA_API void stoa_state_set_filter(stoa_state *state, stoa_compaction_filter fi
 STOA_API void stoa_state_close(stoa_state *state);
 /// Borrowed; the table's schema may change later, this one does not.
 STOA_API const stoa_schema *stoa_state_schema(const stoa_state *state);
+/// Where the schema has part `part` (0-based) of the key; -1 behind the last one.
+STOA_API int32_t stoa_state_key_column(const stoa_state *state, int32_t part);
 
 #ifdef __cplusplus
 }

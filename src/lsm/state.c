@@ -55,3 +55,9 @@ void stoa_state_close(stoa_state *state) {
 const stoa_schema *stoa_state_schema(const stoa_state *state) {
     return atomic_load_explicit(&state->definition, memory_order_acquire)->schema;
 }
+
+int32_t stoa_state_key_column(const stoa_state *state, int32_t part) {
+    const stoa_key_format *key =
+        &atomic_load_explicit(&state->definition, memory_order_acquire)->key;
+    return part >= 0 && part < key->part_count ? key->parts[part].column : -1;
+}

@@ -165,6 +165,17 @@ static void test_full_memtables_become_files(void **state) {
     store_test_end(&test);
 }
 
+static void test_a_table_tells_its_key(void **state) {
+    (void)state;
+    struct store_test test;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    assert_int_equal(stoa_state_key_column(test.totals, 0), 0);
+    assert_int_equal(stoa_state_key_column(test.totals, 1), -1);
+    assert_int_equal(stoa_state_key_column(test.totals, -1), -1);
+    store_test_end(&test);
+}
+
 static void test_readers_follow(void **state) {
     (void)state;
     struct store_test test;
@@ -311,6 +322,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_snapshots_stay_as_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_batch_is_one_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_memtables_become_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_table_tells_its_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_readers_follow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_keys_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_filter_leaves_rows_out, setup, teardown),
