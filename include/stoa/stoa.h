@@ -18,6 +18,7 @@
 #include <stoa/state.h>
 #include <stoa/state_transaction.h>
 #include <stoa/status.h>
+#include <stoa/stream.h>
 #include <stoa/text.h>
 
 #ifdef __cplusplus
