@@ -7,8 +7,8 @@
 #include "base/clock.h"
 
 struct figures {
-    atomic_uint_fast64_t calls, errors, bytes, latency_ns_sum, latency_ns_max;
-    atomic_uint_fast64_t bucket[STOA_COUNTED_BUCKETS];
+    atomic_uint_fast64_t calls, errors, bytes;
+    stoa_latency latency;
 };
 
 struct stoa_counted {
@@ -26,25 +26,6 @@ struct counted_file {
     stoa_file_operations operations; /* those that `inner` has */
 };
 
-/* The exponent and the two bits after the first one. */
-static size_t bucket_of(uint64_t ns) {
-    if (ns < 4) {
-        return (size_t)ns;
-    }
-    unsigned exponent = 63u - (unsigned)__builtin_clzll(ns);
-    return (exponent - 1) * 4 + (size_t)((ns >> (exponent - 2)) & 3);
-}
-
-/* The most that falls into a bucket. */
-static uint64_t bucket_end(size_t bucket) {
-    if (bucket < 4) {
-        return bucket;
-    }
-    unsigned exponent = (unsigned)(bucket / 4) + 1;
-    uint64_t width = UINT64_C(1) << (exponent - 2);
-    return (UINT64_C(1) << exponent) + (bucket % 4) * width + (width - 1);
-}
-
 static void add(atomic_uint_fast64_t *to, uint64_t value) {
     (void)atomic_fetch_add_explicit(to, value, memory_order_relaxed);
 }
@@ -52,20 +33,12 @@ static void add(atomic_uint_fast64_t *to, uint64_t value) {
 static stoa_status count(stoa_counted *counted, stoa_counted_call call, int64_t start_ns,
                          uint64_t bytes, stoa_status status) {
     struct figures *figures = &counted->figures[call];
-    int64_t lasted = stoa_clock_monotonic_ns() - start_ns;
-    uint64_t ns = lasted < 0 ? 0 : (uint64_t)lasted;
     add(&figures->calls, 1);
-    add(&figures->latency_ns_sum, ns);
-    add(&figures->bucket[bucket_of(ns)], 1);
+    stoa_latency_add(&figures->latency, stoa_clock_monotonic_ns() - start_ns);
     if (status != STOA_OK) {
         add(&figures->errors, 1);
     } else if (bytes > 0) {
         add(&figures->bytes, bytes);
-    }
-    uint_fast64_t most = atomic_load_explicit(&figures->latency_ns_max, memory_order_relaxed);
-    while (ns > most &&
-           !atomic_compare_exchange_weak_explicit(&figures->latency_ns_max, &most, ns,
-                                                  memory_order_relaxed, memory_order_relaxed)) {
     }
     return status;
 }
@@ -360,40 +333,16 @@ void stoa_counted_get(const stoa_counted *counted, stoa_counted_call call,
     out->calls = load(&figures->calls);
     out->errors = load(&figures->errors);
     out->bytes = load(&figures->bytes);
-    out->latency_ns_sum = load(&figures->latency_ns_sum);
-    out->latency_ns_max = load(&figures->latency_ns_max);
-    for (size_t i = 0; i < STOA_COUNTED_BUCKETS; i++) {
-        out->bucket[i] = load(&figures->bucket[i]);
-    }
-}
-
-uint64_t stoa_counted_percentile_ns(const stoa_counted_figures *figures, double share) {
-    uint64_t total = 0, seen = 0;
-    for (size_t i = 0; i < STOA_COUNTED_BUCKETS; i++) {
-        total += figures->bucket[i];
-    }
-    double wanted = share * (double)total;
-    for (size_t i = 0; i < STOA_COUNTED_BUCKETS && total > 0; i++) {
-        seen += figures->bucket[i];
-        if (seen > 0 && (double)seen >= wanted) {
-            uint64_t end = bucket_end(i);
-            return end < figures->latency_ns_max ? end : figures->latency_ns_max;
-        }
-    }
-    return 0;
+    stoa_latency_get(&figures->latency, &out->latency);
 }
 
 void stoa_counted_reset(stoa_counted *counted) {
     for (size_t call = 0; call < STOA_COUNTED_CALL_COUNT; call++) {
         struct figures *figures = &counted->figures[call];
-        atomic_uint_fast64_t *const all[] = {&figures->calls, &figures->errors, &figures->bytes,
-                                             &figures->latency_ns_sum, &figures->latency_ns_max};
-        for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-            atomic_store_explicit(all[i], 0, memory_order_relaxed);
-        }
-        for (size_t i = 0; i < STOA_COUNTED_BUCKETS; i++) {
-            atomic_store_explicit(&figures->bucket[i], 0, memory_order_relaxed);
-        }
+        atomic_store_explicit(&figures->calls, 0, memory_order_relaxed);
+        atomic_store_explicit(&figures->errors, 0, memory_order_relaxed);
+        atomic_store_explicit(&figures->bytes, 0, memory_order_relaxed);
+        stoa_latency_reset(&figures->latency);
     }
 }
 
@@ -405,6 +354,7 @@ stoa_status stoa_counted_print(const stoa_counted *counted, stoa_buffer *out, st
     };
     for (size_t call = 0; call < STOA_COUNTED_CALL_COUNT; call++) {
         stoa_counted_figures figures;
+        const stoa_latency_figures *latency = &figures.latency;
         stoa_counted_get(counted, (stoa_counted_call)call, &figures);
         if (figures.calls == 0) {
             continue;
@@ -414,10 +364,10 @@ stoa_status stoa_counted_print(const stoa_counted *counted, stoa_buffer *out, st
                                            " bytes   p50 %.1f  p90 %.1f  p99 %.1f  max %.1f us\n",
                                            names[call], figures.calls, figures.errors,
                                            figures.bytes,
-                                           (double)stoa_counted_percentile_ns(&figures, 0.5) / 1e3,
-                                           (double)stoa_counted_percentile_ns(&figures, 0.9) / 1e3,
-                                           (double)stoa_counted_percentile_ns(&figures, 0.99) / 1e3,
-                                           (double)figures.latency_ns_max / 1e3));
+                                           (double)stoa_latency_percentile_ns(latency, 0.5) / 1e3,
+                                           (double)stoa_latency_percentile_ns(latency, 0.9) / 1e3,
+                                           (double)stoa_latency_percentile_ns(latency, 0.99) / 1e3,
+                                           (double)latency->ns_max / 1e3));
     }
     return STOA_OK;
 }

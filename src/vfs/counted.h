@@ -11,6 +11,7 @@
 #ifndef STOA_VFS_COUNTED_H
 #define STOA_VFS_COUNTED_H
 
+#include "base/latency.h"
 #include "vfs/vfs.h"
 
 typedef enum stoa_counted_call {
@@ -32,17 +33,12 @@ typedef enum stoa_counted_call {
     STOA_COUNTED_CALL_COUNT
 } stoa_counted_call;
 
-/* Four buckets for each power of two: a percentile is at most a quarter too high. */
-enum { STOA_COUNTED_BUCKETS = 256 };
-
 /// What was counted of one kind of call. Read while calls run, the members may be a few calls apart.
 typedef struct stoa_counted_figures {
     uint64_t calls;
     uint64_t errors;
     uint64_t bytes; /* read, mapped or written by calls that succeeded */
-    uint64_t latency_ns_sum;
-    uint64_t latency_ns_max;
-    uint64_t bucket[STOA_COUNTED_BUCKETS];
+    stoa_latency_figures latency;
 } stoa_counted_figures;
 
 typedef struct stoa_counted stoa_counted;
@@ -56,9 +52,6 @@ STOA_MUST_USE stoa_status stoa_fs_counted_create(stoa_pool *pool, stoa_fs inner,
 
 void stoa_counted_get(const stoa_counted *counted, stoa_counted_call call,
                       stoa_counted_figures *out);
-
-/// The latency that `share` (0 to 1) of the calls did not exceed; 0 when there were none.
-uint64_t stoa_counted_percentile_ns(const stoa_counted_figures *figures, double share);
 
 /// Starts from nothing.
 void stoa_counted_reset(stoa_counted *counted);
