@@ -16,6 +16,7 @@
 #include <stoa/sched.h>
 #include <stoa/schema.h>
 #include <stoa/state.h>
+#include <stoa/state_maintenance.h>
 #include <stoa/state_transaction.h>
 #include <stoa/status.h>
 #include <stoa/stream.h>

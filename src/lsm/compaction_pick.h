@@ -18,6 +18,8 @@
 #ifndef STOA_LSM_COMPACTION_PICK_H
 #define STOA_LSM_COMPACTION_PICK_H
 
+#include <stoa/state_maintenance.h>
+
 #include "lsm/run.h"
 #include "lsm/table_options.h"
 
@@ -26,22 +28,6 @@ typedef enum stoa_compaction_kind {
     STOA_COMPACTION_MOVE, /* the files are put on the output level as they are */
     STOA_COMPACTION_DROP  /* the files go */
 } stoa_compaction_kind;
-
-typedef enum stoa_compaction_reason {
-    STOA_COMPACTION_LEVEL0_FILES, /* level 0 has too many */
-    STOA_COMPACTION_LEVEL_BYTES,  /* a level below has too many */
-    STOA_COMPACTION_RUNS_SIMILAR, /* tiered: runs of similar size */
-    STOA_COMPACTION_RUNS_MANY,    /* tiered: none are similar, but there are too many */
-    STOA_COMPACTION_SPACE,   /* tiered: what is newer takes too much space beside the oldest run */
-    STOA_COMPACTION_EXPIRED, /* all rows are gone by their time to live */
-    STOA_COMPACTION_FIFO_BYTES, /* the table is larger than it may be */
-    STOA_COMPACTION_DELETIONS,  /* much of a file is deletions */
-    STOA_COMPACTION_MANUAL,     /* asked for */
-    STOA_COMPACTION_REASON_COUNT
-} stoa_compaction_reason;
-
-/// "level 0 files", "space", …: for statistics and messages.
-const char *stoa_compaction_reason_name(stoa_compaction_reason reason);
 
 /* When what is compacted; every number is above 0. */
 typedef struct stoa_compaction_policy {

@@ -18,6 +18,7 @@ struct stoa_row {
     stoa_buffer bytes;        /* of key columns */
     struct ArrowArray folded; /* of merges; released: none */
     stoa_state_view *view;    /* of the last get; NULL: none */
+    uint32_t get_count;       /* says which gets are measured */
 };
 
 enum { STOA_HINTS_MAX = 4 };

@@ -1,5 +1,6 @@
 /* Gets as programs make them. */
 #include "arrow/array.h"
+#include "base/clock.h"
 #include "lsm/get_internal.h"
 #include "lsm/row_cells.h"
 #include "lsm/store_internal.h"
@@ -54,15 +55,27 @@ stoa_view_reading stoa_state_reading(const stoa_state *state, stoa_state_view *v
     };
 }
 
-stoa_status stoa_state_get(stoa_state *state, const stoa_cell *key,
-                           const stoa_state_snapshot *snapshot, stoa_row *row, bool *out_found,
-                           stoa_error *err) {
+static stoa_status get(stoa_state *state, const stoa_cell *key, const stoa_state_snapshot *snapshot,
+                       stoa_row *row, bool *out_found, stoa_error *err) {
     const stoa_view_reading reading = stoa_state_reading(state, newest_view(state, row), snapshot);
     const stoa_definition *definition = reading.view->definition;
     stoa_buffer_clear(&row->key);
     STOA_TRY(
         stoa_cells_key(&definition->key, key, true, definition->key.part_count, &row->key, err));
     return stoa_view_get(&reading, row->key.data, row->key.size, row, out_found, err);
+}
+
+stoa_status stoa_state_get(stoa_state *state, const stoa_cell *key,
+                           const stoa_state_snapshot *snapshot, stoa_row *row, bool *out_found,
+                           stoa_error *err) {
+    if (row->get_count++ % STOA_STORE_SAMPLE != 0) {
+        return get(state, key, snapshot, row, out_found, err);
+    }
+    const int64_t begun_ns = stoa_clock_monotonic_ns();
+    const stoa_status status = get(state, key, snapshot, row, out_found, err);
+    stoa_latency_add(&state->store->latencies[STOA_STATE_CALL_GET],
+                     stoa_clock_monotonic_ns() - begun_ns);
+    return status;
 }
 
 /* ---- Many ------------------------------------------------------------------------------------ */
@@ -89,6 +102,7 @@ stoa_status stoa_state_get_many(stoa_state *state, const struct ArrowSchema *key
                                 struct ArrowArray *keys, const char *columns,
                                 const stoa_state_snapshot *snapshot, struct ArrowSchema *out_schema,
                                 struct ArrowArray *out_rows, uint8_t *out_found, stoa_error *err) {
+    const int64_t begun_ns = stoa_clock_monotonic_ns();
     stoa_state_view *view = stoa_state_acquire(state);
     const stoa_view_reading reading = stoa_state_reading(state, view, snapshot);
     struct ArrowSchema schema = {.release = NULL};
@@ -117,5 +131,7 @@ done:
     stoa_keys_release(&wanted);
     stoa_arena_release(&arena);
     stoa_state_view_release(view);
+    stoa_latency_add(&state->store->latencies[STOA_STATE_CALL_GET_MANY],
+                     stoa_clock_monotonic_ns() - begun_ns);
     return status;
 }

@@ -19,6 +19,7 @@ void stoa_store_count_compaction(stoa_store *store, const stoa_compaction *compa
     stoa_compaction_figures *sum = &store->counts.compacted;
     pthread_mutex_lock(&store->lock);
     store->counts.compactions += compaction->kind == STOA_COMPACTION_MERGE;
+    store->counts.reasons[compaction->reason]++;
     store->counts.moves += compaction->kind == STOA_COMPACTION_MOVE;
     sum->bytes_read += figures->bytes_read;
     sum->bytes_written += figures->bytes_written;

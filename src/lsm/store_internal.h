@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/latency.h"
 #include "lsm/compaction.h"
 #include "lsm/get.h"
 #include "lsm/manifest.h"
@@ -66,17 +67,12 @@ struct stoa_state_snapshot {
     stoa_state_snapshot *before, *after;
 };
 
-typedef enum stoa_stall {
-    STOA_STALL_MEMTABLES, /* frozen ones wait for being flushed */
-    STOA_STALL_FILES,     /* files of level 0 wait for compaction */
-    STOA_STALL_COUNT
-} stoa_stall;
-
 /* Since the store was opened. */
 typedef struct stoa_store_counts {
     uint64_t flushes, flushed_bytes, flush_ns;
     uint64_t compactions, moves;
-    stoa_compaction_figures compacted; /* sums */
+    uint64_t reasons[STOA_COMPACTION_REASON_COUNT]; /* of compactions of all kinds */
+    stoa_compaction_figures compacted;              /* sums */
     struct {
         uint64_t count, duration_ns, duration_ns_max;
     } stalls[STOA_STALL_COUNT];
@@ -127,6 +123,10 @@ struct stoa_store {
     stoa_group flushes;
     stoa_group compactions;
     stoa_store_counts counts;
+
+    /* Without any lock. */
+    _Atomic uint32_t commit_count; /* about: only says which commits are measured */
+    stoa_latency latencies[STOA_STATE_CALL_COUNT];
 };
 
 /// The table's view as it is now; a reference.
@@ -304,6 +304,9 @@ void stoa_store_count_flush(stoa_store *store, const stoa_store_change *change,
                             int64_t duration_ns);
 void stoa_store_count_compaction(stoa_store *store, const stoa_compaction *compaction,
                                  const stoa_compaction_figures *figures);
+/* Of calls that take less than a microsecond one in so many is measured. */
+enum { STOA_STORE_SAMPLE = 64 };
+
 void stoa_store_count_stall(stoa_store *store, stoa_stall stall, int64_t duration_ns);
 
 #endif

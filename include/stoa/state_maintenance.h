@@ -1,0 +1,147 @@
+/* Looking after state tables: what they have done and how large they are.
+ *
+ *     stoa_state_statistics_get(totals, &statistics, &err);
+ *     stoa_state_prometheus(totals, text, &err);            all state tables, for a /metrics page
+ *
+ * Threads  Any, unless a function says otherwise. */
+#ifndef STOA_STATE_MAINTENANCE_H
+#define STOA_STATE_MAINTENANCE_H
+
+#include <stoa/state.h>
+#include <stoa/text.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Statistics ------------------------------------------------------------------------------ */
+
+enum { STOA_STATE_LEVELS = 7 };
+
+/// Why a writer had to wait.
+typedef enum stoa_stall {
+    STOA_STALL_MEMTABLES, /* frozen ones wait for being flushed */
+    STOA_STALL_FILES,     /* files of level 0 wait for compaction */
+    STOA_STALL_COUNT
+} stoa_stall;
+
+/// Why files were compacted.
+typedef enum stoa_compaction_reason {
+    STOA_COMPACTION_LEVEL0_FILES, /* level 0 has too many */
+    STOA_COMPACTION_LEVEL_BYTES,  /* a level below has too many */
+    STOA_COMPACTION_RUNS_SIMILAR, /* tiered: runs of similar size */
+    STOA_COMPACTION_RUNS_MANY,    /* tiered: none are similar, but there are too many */
+    STOA_COMPACTION_SPACE,   /* tiered: what is newer takes too much space beside the oldest run */
+    STOA_COMPACTION_EXPIRED, /* all rows are gone by their time to live */
+    STOA_COMPACTION_FIFO_BYTES, /* the table is larger than it may be */
+    STOA_COMPACTION_DELETIONS,  /* much of a file is deletions */
+    STOA_COMPACTION_MANUAL,     /* asked for */
+    STOA_COMPACTION_REASON_COUNT
+} stoa_compaction_reason;
+
+/// "memtables", "files"
+STOA_API const char *stoa_stall_name(stoa_stall stall);
+/// "level 0 files", "space", …
+STOA_API const char *stoa_compaction_reason_name(stoa_compaction_reason reason);
+
+/// Calls whose duration is measured.
+typedef enum stoa_state_call {
+    STOA_STATE_CALL_GET,      /* stoa_state_get; of each row's calls one in 64 */
+    STOA_STATE_CALL_GET_MANY, /* stoa_state_get_many; every one */
+    STOA_STATE_CALL_COMMIT,   /* a write or a batch of them, with its waits; one in 64 */
+    STOA_STATE_CALL_COUNT
+} stoa_state_call;
+
+/// Durations of the calls that were measured. Percentiles are at most a quarter too high, and 0 where
+/// `count` is.
+typedef struct stoa_state_latency {
+    uint64_t count;
+    uint64_t ns_sum;
+    uint64_t p50_ns;
+    uint64_t p90_ns;
+    uint64_t p99_ns;
+    uint64_t p999_ns;
+    uint64_t max_ns;
+} stoa_state_latency;
+
+typedef struct stoa_state_level {
+    int64_t file_count;
+    int64_t row_count;    /* versions of rows, deletions too */
+    int64_t delete_count; /* of them, and ranges of deletions */
+    uint64_t bytes;
+    double score; /* from 1 on the level is compacted; the last one has none */
+} stoa_state_level;
+
+/// Of one table, as it is now.
+typedef struct stoa_state_table_statistics {
+    int64_t table_id;
+    stoa_state_level levels[STOA_STATE_LEVELS];
+    int64_t file_count; /* of all levels */
+    int64_t row_count;
+    uint64_t bytes;
+    int32_t memtable_count; /* the one that takes the writes, and those that wait for being files */
+    int64_t memtable_row_count;
+    uint64_t memtable_bytes;
+    int64_t run_count;  /* sorted runs of files, which a scan merges */
+    uint64_t due_bytes; /* that compactions have yet to read */
+    double
+        read_amplification; /* places that a get may have to look at: runs and memtables with rows */
+    double
+        space_amplification; /* bytes of all levels to those of the last that has any; 1: no more */
+} stoa_state_table_statistics;
+
+/// Of all state tables of a database; counts since it was opened by this process.
+typedef struct stoa_state_statistics {
+    int32_t table_count;
+    uint64_t last_sequence;
+    int64_t snapshot_count;
+    uint64_t oldest_snapshot; /* its sequence number; last_sequence where there is none */
+    int32_t generation_count; /* of memtables that wait for being files */
+    int32_t compacting_count; /* compactions that run now */
+    uint64_t flush_count;
+    uint64_t flush_bytes; /* written */
+    uint64_t flush_ns;
+    uint64_t compaction_count; /* that read and wrote */
+    uint64_t move_count;       /* files that only went to another level */
+    uint64_t compaction_counts[STOA_COMPACTION_REASON_COUNT]; /* of all kinds */
+    uint64_t compaction_bytes_read;
+    uint64_t compaction_bytes_written;
+    uint64_t compaction_rows_read;
+    uint64_t compaction_rows_written;
+    uint64_t compaction_ns;
+    uint64_t compaction_rate_wait_ns; /* for write_rate_bytes */
+    double
+        write_amplification; /* bytes of flushes and compactions to those of flushes; the log is not
+                                   in it; 0: nothing was flushed */
+    struct {
+        uint64_t count;
+        uint64_t ns_sum;
+        uint64_t ns_max;
+    } stalls[STOA_STALL_COUNT];
+    /* Of the log; zeros of a database that is only read. */
+    uint64_t log_record_count;
+    uint64_t log_bytes;
+    uint64_t log_sync_count;
+    uint64_t log_sync_ns;
+    uint64_t log_segments_made;
+    uint64_t log_segments_reused;
+    uint64_t log_wait_count; /* writes for which no segment was ready */
+    stoa_state_latency latencies[STOA_STATE_CALL_COUNT];
+} stoa_state_statistics;
+
+/// What an open table consists of. Some microseconds; nobody waits for it.
+STOA_API void stoa_state_table_statistics_get(stoa_state *state, stoa_state_table_statistics *out);
+/// What the state tables of the database that `state` belongs to have done. As quick.
+STOA_API void stoa_state_statistics_get(stoa_state *state, stoa_state_statistics *out);
+
+/// Fills `out` with both, of all state tables of the database, in the text format of Prometheus
+/// (version 0.0.4): names begin with stoa_state_, tables are told by a label `table`, their id.
+///
+/// Errors   STOA_NO_MEMORY
+STOA_API STOA_MUST_USE stoa_status stoa_state_prometheus(stoa_state *state, stoa_text *out,
+                                                         stoa_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
