@@ -77,10 +77,9 @@ void stoa_memtable_close(stoa_memtable *table) {
     if (table->order != NULL) {
         stoa_memtable_order_close(table->order);
     }
-    if (table->rules != NULL) {
-        stoa_pool_free(table->pool, table->rules,
-                       (size_t)table->layout->schema->root.child_count * sizeof *table->rules);
-    }
+    /* The layout may be gone by now: only readers need it. */
+    stoa_pool_free(table->pool, table->rules,
+                   (size_t)table->schema.n_children * sizeof *table->rules);
     stoa_arrow_schema_release(&table->schema);
     stoa_buffer_release(&table->key);
     pthread_mutex_destroy(&table->index_lock);
