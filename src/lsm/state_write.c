@@ -237,7 +237,12 @@ struct stoa_state_batch {
     stoa_write *writes;
     int64_t count;
     int64_t capacity;
+    uint64_t unchanged_since; /* of batches that are added */
 };
+
+void stoa_state_batch_expect(stoa_state_batch *batch, uint64_t sequence) {
+    batch->unchanged_since = sequence;
+}
 
 stoa_status stoa_state_batch_create(stoa_state *state, stoa_state_batch **out, stoa_error *err) {
     stoa_pool *pool = state->store->pool;
@@ -372,6 +377,7 @@ static stoa_status add_rows(stoa_state_batch *batch, stoa_state *state, stoa_ope
     if (write.batch.length == 0) {
         release_write(&write);
     } else {
+        write.unchanged_since = batch->unchanged_since;
         push(batch, &write);
     }
     return STOA_OK;

@@ -60,6 +60,11 @@ STOA_MUST_USE stoa_status stoa_store_register_merge(stoa_store *store, const cha
 /// A read-only store: takes up what was written since.
 STOA_MUST_USE stoa_status stoa_store_follow(stoa_store *store, stoa_error *err);
 
+/// The batches that are added to `batch` from now on were made of what was there at the sequence number
+/// (of stoa_store_pin_sequence; 0: of nothing): the commit fails with STOA_CONFLICT when a row of one of
+/// their keys was changed since.
+void stoa_state_batch_expect(stoa_state_batch *batch, uint64_t sequence);
+
 /// The columns of a table's key, in its order, which a batch of deletions has. The caller closes it.
 STOA_MUST_USE stoa_status stoa_state_key_schema(const stoa_state *state, stoa_pool *pool,
                                                 const stoa_schema **out, stoa_error *err);

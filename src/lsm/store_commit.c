@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "lsm/commit_record.h"
+#include "lsm/newest.h"
 #include "lsm/rows_codec.h"
 #include "lsm/store_internal.h"
 
@@ -29,6 +30,30 @@ static stoa_status check_write(const stoa_store *store, const stoa_write *write,
                          "the table's schema was changed since the write was prepared");
     }
     return STOA_OK;
+}
+
+/* Whether the rows that a batch was made of are still the newest. */
+static stoa_status check_unchanged(const stoa_write *write, stoa_error *err) {
+    const stoa_key_format *format = &write->definition->key;
+    const stoa_keys_view keys = stoa_keys_view_of(&write->keys);
+    stoa_state_view *view = stoa_state_acquire(write->state);
+    stoa_status status = STOA_OK;
+    for (int64_t i = 0; i < keys.count; i++) {
+        uint8_t number[8];
+        size_t size = 0;
+        uint64_t newer = 0;
+        const uint8_t *key = stoa_keys_bytes(format, &keys, i, number, &size);
+        STOA_CHECK(stoa_state_view_newer(view, key, size, write->unchanged_since, &newer, err));
+        if (newer != 0) {
+            status = stoa_fail(err, STOA_CONFLICT,
+                               "a row that this would change was changed by somebody else");
+            goto done;
+        }
+    }
+
+done:
+    stoa_state_view_release(view);
+    return status;
 }
 
 /* Puts the write where readers do not see it yet, and says what the log will take. */
@@ -135,6 +160,9 @@ static stoa_status commit_locked(stoa_store *store, stoa_write *writes, int64_t 
     uint64_t rows = 0;
     for (int64_t i = 0; i < count; i++) {
         STOA_TRY(check_write(store, &writes[i], err));
+        if (writes[i].unchanged_since > 0) {
+            STOA_TRY(check_unchanged(&writes[i], err));
+        }
         rows += writes[i].row_count;
     }
     if (check != NULL) {

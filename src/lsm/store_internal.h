@@ -203,6 +203,7 @@ typedef struct stoa_write {
     const stoa_definition *definition; /* that it was prepared with */
     struct ArrowArray batch;           /* canonical; moved into the memtable */
     stoa_keys keys;
+    uint64_t unchanged_since; /* of a batch: nobody may have changed its keys since this number; 0: any */
     const stoa_cell *cells;
     stoa_key_range range;
     /* Filled by the commit. */

@@ -74,6 +74,10 @@ void stoa_store_pin_release(stoa_store_pin *pin) {
     stoa_pool_free(pin->pool, pin, pin_bytes(pin->count));
 }
 
+uint64_t stoa_store_pin_sequence(const stoa_store_pin *pin) {
+    return pin->sequence;
+}
+
 stoa_status stoa_store_pin_reading(const stoa_store_pin *pin, int64_t table_id,
                                    stoa_view_reading *out, stoa_error *err) {
     for (int64_t i = 0; i < pin->count; i++) {

@@ -17,6 +17,9 @@ stoa_store_pin *stoa_store_pin_retain(stoa_store_pin *pin);
 /// NULL is allowed. Any thread.
 void stoa_store_pin_release(stoa_store_pin *pin);
 
+/// The number of the newest commit that it sees; 0: there was none.
+uint64_t stoa_store_pin_sequence(const stoa_store_pin *pin);
+
 /// How a table is read as it was then. Everything in it is borrowed from the pin.
 ///
 /// Errors   STOA_NOT_FOUND  there was no table of this id
