@@ -31,7 +31,7 @@ struct slice {
     int64_t first;
     int64_t count;
     bool exact;     /* rounding is an error */
-    bool from_file; /* see stoa_sql_vector_fill */
+    enum fill_mode mode;
 };
 
 static stoa_status fill(const struct slice *slice, duckdb_vector vector, stoa_error *err);
@@ -366,7 +366,7 @@ static stoa_status fill_list(const struct slice *slice, duckdb_vector vector, st
                          .first = items->offset + base,
                          .count = total,
                          .exact = slice->exact,
-                         .from_file = slice->from_file};
+                         .mode = slice->mode};
     return fill(&part, api->list_vector_get_child(vector), err);
 }
 
@@ -402,7 +402,7 @@ static stoa_status fill_values(const struct slice *slice, const uint8_t *validit
     if (values == NULL) { /* no rows, or none that is valid */
         return STOA_OK;
     }
-    if (slice->from_file && type->kind == STOA_TYPE_TIMESTAMP &&
+    if (slice->mode == FILL_AS_FILE && type->kind == STOA_TYPE_TIMESTAMP &&
         type->unit < STOA_TYPE_MICROSECONDS) {
         return to_micros(slice, (const int64_t *)values + slice->first, validity, out, 1, err);
     }
@@ -472,7 +472,7 @@ static stoa_status fill(const struct slice *slice, duckdb_vector vector, stoa_er
     }
     duckdb_string_t *strings = slice->api->vector_get_data(vector);
     STOA_TRY(fill_values(slice, validity, strings, err));
-    if (slice->from_file && slice->array->buffers[1] != NULL && is_text(slice->type)) {
+    if (slice->mode != FILL_SHARED && slice->array->buffers[1] != NULL && is_text(slice->type)) {
         copy_strings(slice, strings, vector);
     }
     return STOA_OK;
@@ -480,7 +480,8 @@ static stoa_status fill(const struct slice *slice, duckdb_vector vector, stoa_er
 
 stoa_status stoa_sql_vector_fill(const struct duckdb_api *api, const stoa_type *type,
                                  const struct ArrowArray *array, int64_t start, int64_t count,
-                                 bool exact, bool from_file, duckdb_vector vector, stoa_error *err) {
-    struct slice slice = {api, type, array, array->offset + start, count, exact, from_file};
+                                 bool exact, enum fill_mode mode, duckdb_vector vector,
+                                 stoa_error *err) {
+    struct slice slice = {api, type, array, array->offset + start, count, exact, mode};
     return fill(&slice, vector, err);
 }

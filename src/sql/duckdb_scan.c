@@ -3,14 +3,15 @@
  * A table name that it does not know is offered to `replace`. When the current view has a table of
  * that name, the reference becomes a call: `stoa_files([paths])`, our macro over read_parquet, for
  * Parquet tables (`stoa_partitioned` where columns stand in the names of folders only), or
- * `stoa_scan(number)` for what lies in memory, for empty tables, for Parquet tables of which few rows
- * are wanted (seek.h), and while a plan is only explained.
+ * `stoa_scan(number)` for what lies in memory, for empty tables, for streams, for Parquet tables of which
+ * few rows are wanted (seek.h), and while a plan is only explained.
  * Names that nobody knows go on to DuckDB's own replacement (files by name), or become its error.
  *
  * `stoa_scan` copies slices of 2,048 rows from Arrow batches into DuckDB's vectors, for the columns
- * that the query uses, on as many threads as there are morsels. Of files each thread is a lane of our
- * reader and takes its batches from there. DuckDB's C API hands no filters down; what can be skipped
- * was left out of the plan before, and the reader leaves out the rows that its predicate does not take.
+ * that the query uses, on as many threads as there are morsels. Of files and streams each thread is a
+ * lane of our reader and takes its batches from there. DuckDB's C API hands no filters down; what can be
+ * skipped was left out of the plan before, and the reader leaves out the rows that its predicate does
+ * not take.
  *
  * Everything bound keeps a reference to its scan, which pins the batches of memory: strings in vectors
  * point into them until the query ends. Batches of files go before, and long strings are copied. */
@@ -133,6 +134,10 @@ static struct scan *bound_scan(const struct duckdb_api *api, duckdb_bind_info in
     return known ? view->scans[index] : NULL;
 }
 
+static bool is_coarse(const stoa_type *type) {
+    return type->kind == STOA_TYPE_TIMESTAMP && type->unit < STOA_TYPE_MICROSECONDS;
+}
+
 static void bind(duckdb_bind_info info) {
     const struct duckdb_api *api = stoa_sql_duckdb_loaded();
     struct scan *scan = bound_scan(api, info);
@@ -143,8 +148,7 @@ static void bind(duckdb_bind_info info) {
     const stoa_type *root = &scan->schema->root;
     for (int32_t i = 0; i < root->child_count; i++) {
         stoa_type type = root->children[i].type;
-        if (scan->seeks && type.kind == STOA_TYPE_TIMESTAMP &&
-            type.unit < STOA_TYPE_MICROSECONDS) {
+        if ((scan->seeks || scan->streamed) && is_coarse(&type)) {
             type.unit = STOA_TYPE_MICROSECONDS; /* as the engine's reader has them */
         }
         if (!add_column(api, info, root->children[i].name, &type)) {
@@ -157,7 +161,8 @@ static void bind(duckdb_bind_info info) {
         api->bind_set_error(info, "the engine has no memory");
         return;
     }
-    api->bind_set_cardinality(info, (idx_t)scan->row_count, scan->plan != NULL && !scan->seeks);
+    api->bind_set_cardinality(info, (idx_t)scan->row_count,
+                              scan->plan != NULL && !scan->seeks && !scan->streamed);
     api->bind_set_bind_data(info, stoa_sql_scan_retain(scan), bind_free);
 }
 
@@ -180,14 +185,15 @@ static void init(duckdb_init_info info) {
     for (idx_t i = 0; i < count; i++) {
         state->columns[i] = api->init_get_column_index(info, i);
     }
-    if (scan->seeks && open_files(state, &error) != STOA_OK) {
+    if ((scan->seeks || scan->streamed) && open_files(state, &error) != STOA_OK) {
         state_free(state);
         stoa_sql_progress_keep_error(scan->progress, &error);
         api->init_set_error(info, error.message);
         return;
     }
-    const idx_t pieces = scan->seeks ? (idx_t)(scan->row_count / PIECE_ROWS) + 1
-                                     : (idx_t)scan->morsel_count;
+    const idx_t pieces = scan->seeks      ? (idx_t)(scan->row_count / PIECE_ROWS) + 1
+                         : scan->streamed ? (idx_t)scan->part_count
+                                          : (idx_t)scan->morsel_count;
     api->init_set_max_threads(info, pieces > 0 ? pieces : 1);
     api->init_set_init_data(info, state, state_free);
 }
@@ -217,16 +223,23 @@ static bool take_morsel(struct scan_state *state, struct morsel *out) {
     return true;
 }
 
+/* Of streams only whole columns are as the engine's reader has them: what is nested keeps its type. */
+static enum fill_mode fill_mode_of(const struct scan *scan, const stoa_type *type) {
+    return scan->seeks || (scan->streamed && is_coarse(type)) ? FILL_AS_FILE
+           : scan->streamed                                   ? FILL_COPIED
+                                                              : FILL_SHARED;
+}
+
 static stoa_status fill_column(const struct duckdb_api *api, const struct scan *scan,
                                const struct morsel *morsel, int64_t rows, idx_t column,
                                int32_t child, duckdb_vector vector, stoa_error *err) {
     const stoa_type *root = &scan->schema->root;
     if (column < (idx_t)root->child_count) {
         const stoa_field *field = &root->children[column];
-        stoa_status status = stoa_sql_vector_fill(api, &field->type,
-                                                  morsel->batch->children[child],
+        stoa_status status = stoa_sql_vector_fill(api, &field->type, morsel->batch->children[child],
                                                   morsel->batch->offset + morsel->offset, rows,
-                                                  scan->with_part, scan->seeks, vector, err);
+                                                  scan->with_part, fill_mode_of(scan, &field->type),
+                                                  vector, err);
         stoa_wrap(status != STOA_OK ? err : NULL, "column '%s'", field->name);
         return status;
     }

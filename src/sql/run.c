@@ -112,7 +112,7 @@ static bool may_seek(const struct view *view, const struct tokens *tokens) {
 
 static bool has_parts_to_skip(const struct view *view) {
     for (int32_t i = 0; i < view->scan_count; i++) {
-        if (view->scans[i]->part_count > 1) {
+        if (view->scans[i]->part_count > 1 || view->scans[i]->streamed) {
             return true;
         }
     }

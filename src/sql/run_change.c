@@ -5,41 +5,34 @@
  *     3. a rewrite of those:        DELETE keeps the rows for which the condition is not true,
  *                                   UPDATE gives those for which it is true their new values
  *
+ * Rows of tables with keys are changed by these: run_change_keys.c.
+ *
  * Everybody else's parts stay as they are, so an append in between is no conflict. The condition is
  * evaluated once for a row in the rewrite, also when it is used for several columns. */
 #include <stdio.h>
 #include <string.h>
 
 #include "schema/schema.h"
+#include "sql/change.h"
 #include "sql/partitions.h"
 #include "sql/stored.h"
-#include "sql/write.h"
 
-struct change {
-    struct run *run;
-    const stoa_schema *schema;
-    stoa_plan *plan;
-    bool is_update;
-    int32_t *splits; /* that have rows to change */
-    int32_t split_count;
-    int64_t changed; /* rows that the condition is true for */
-};
-
-static bool has_where(const struct change *change) {
+bool stoa_sql_change_has_where(const struct change *change) {
     const struct text_range *where = &change->run->statement->parsed.where;
     return where->end > where->begin;
 }
 
-static stoa_status add_alias(const struct change *change, struct sql_text *text, stoa_error *err) {
+stoa_status stoa_sql_change_add_alias(const struct change *change, struct sql_text *text,
+                                      stoa_error *err) {
     const struct statement *parsed = &change->run->statement->parsed;
     STOA_TRY(stoa_sql_text_add(text, " AS ", err));
     return stoa_sql_text_identifier(text, parsed->alias != NULL ? parsed->alias : parsed->table,
                                     err);
 }
 
-static stoa_status add_condition(const struct change *change, struct sql_text *text,
-                                 stoa_error *err) {
-    if (!has_where(change)) {
+stoa_status stoa_sql_change_add_condition(const struct change *change, struct sql_text *text,
+                                          stoa_error *err) {
+    if (!stoa_sql_change_has_where(change)) {
         return stoa_sql_text_add(text, "(true)", err);
     }
     STOA_TRY(stoa_sql_text_add(text, "(", err));
@@ -62,9 +55,9 @@ static stoa_status find_predicate(struct change *change, const stoa_predicate **
     run->inline_values = true;
     STOA_CHECK(stoa_sql_text_add(&text, "SELECT 1 FROM ", err));
     STOA_CHECK(stoa_sql_text_identifier(&text, run->statement->parsed.table, err));
-    STOA_CHECK(add_alias(change, &text, err));
+    STOA_CHECK(stoa_sql_change_add_alias(change, &text, err));
     STOA_CHECK(stoa_sql_text_add(&text, " WHERE ", err));
-    STOA_CHECK(add_condition(change, &text, err));
+    STOA_CHECK(stoa_sql_change_add_condition(change, &text, err));
     STOA_CHECK(stoa_sql_text_view(&text, &sql, err));
     STOA_CHECK(stoa_sql_run_prune(run, sql, err));
     if (run->view->pruning_count > 0 &&
@@ -82,7 +75,7 @@ done:
 static stoa_status make_plan(struct change *change, stoa_error *err) {
     struct run *run = change->run;
     stoa_scan_request request = {.limit = -1};
-    if (has_where(change)) {
+    if (stoa_sql_change_has_where(change)) {
         STOA_TRY(find_predicate(change, &request.predicate, err));
     }
     STOA_TRY(stoa_table_plan(run->session->database, run->view->transaction,
@@ -94,7 +87,8 @@ static stoa_status make_plan(struct change *change, stoa_error *err) {
 }
 
 static bool is_parquet(const struct change *change) {
-    return stoa_plan_split_count(change->plan) > 0 && stoa_plan_split(change->plan, 0)->is_parquet;
+    return change->plan != NULL && stoa_plan_split_count(change->plan) > 0 &&
+           stoa_plan_split(change->plan, 0)->is_parquet;
 }
 
 /* ---- sources -------------------------------------------------------------------------------- */
@@ -180,9 +174,9 @@ static stoa_status find_parts(struct change *change, stoa_error *err) {
     STOA_CHECK(
         stoa_sql_text_add(&text, "SELECT CAST(\"__stoa_part\" AS VARCHAR), count(*) FROM ", err));
     STOA_CHECK(add_source(change, NULL, stoa_plan_split_count(change->plan), &text, err));
-    STOA_CHECK(add_alias(change, &text, err));
+    STOA_CHECK(stoa_sql_change_add_alias(change, &text, err));
     STOA_CHECK(stoa_sql_text_add(&text, " WHERE ", err));
-    STOA_CHECK(add_condition(change, &text, err));
+    STOA_CHECK(stoa_sql_change_add_condition(change, &text, err));
     STOA_CHECK(stoa_sql_text_add(&text, " GROUP BY 1", err));
     STOA_CHECK(stoa_sql_text_view(&text, &sql, err));
     struct query_source source = stoa_sql_run_source(run, sql, &text);
@@ -207,7 +201,7 @@ done:
 
 /* ---- 3: the rewrite ------------------------------------------------------------------------- */
 
-static const struct assignment *assignment_of(const struct change *change, int32_t column) {
+const struct assignment *stoa_sql_change_assignment(const struct change *change, int32_t column) {
     const struct statement *parsed = &change->run->statement->parsed;
     for (int32_t i = 0; i < parsed->assignment_count; i++) {
         if (stoa_schema_column_index(change->schema, parsed->assignments[i].column) == column) {
@@ -217,9 +211,10 @@ static const struct assignment *assignment_of(const struct change *change, int32
     return NULL;
 }
 
-static stoa_status add_new_value(const struct change *change, const struct assignment *assignment,
-                                 const char *function, const stoa_type *type, struct sql_text *text,
-                                 stoa_error *err) {
+stoa_status stoa_sql_change_add_value(const struct change *change,
+                                      const struct assignment *assignment, const char *function,
+                                      const stoa_type *type, struct sql_text *text,
+                                      stoa_error *err) {
     STOA_TRY(stoa_sql_text_add(text, function, err));
     STOA_TRY(stoa_sql_text_add(text, "((", err));
     if (assignment->is_default) {
@@ -235,10 +230,10 @@ static stoa_status add_new_value(const struct change *change, const struct assig
 static stoa_status add_column(const struct change *change, int32_t column, struct sql_text *text,
                               stoa_error *err) {
     const stoa_field *field = &change->schema->root.children[column];
-    const struct assignment *assignment = assignment_of(change, column);
+    const struct assignment *assignment = stoa_sql_change_assignment(change, column);
     if (assignment != NULL) {
         STOA_TRY(stoa_sql_text_add(text, "CASE WHEN \"__stoa_hit\" THEN ", err));
-        STOA_TRY(add_new_value(change, assignment, "CAST", &field->type, text, err));
+        STOA_TRY(stoa_sql_change_add_value(change, assignment, "CAST", &field->type, text, err));
         STOA_TRY(stoa_sql_text_add(text, " ELSE ", err));
     }
     STOA_TRY(stoa_sql_add_stored(text, field, is_parquet(change), err));
@@ -250,12 +245,12 @@ static stoa_status add_column(const struct change *change, int32_t column, struc
 static stoa_status add_marked_source(const struct change *change, struct sql_text *text,
                                      stoa_error *err) {
     STOA_TRY(stoa_sql_text_add(text, " FROM (SELECT *, ", err));
-    STOA_TRY(add_condition(change, text, err));
+    STOA_TRY(stoa_sql_change_add_condition(change, text, err));
     STOA_TRY(stoa_sql_text_add(text, " AS \"__stoa_hit\" FROM ", err));
     STOA_TRY(add_source(change, change->splits, change->split_count, text, err));
-    STOA_TRY(add_alias(change, text, err));
+    STOA_TRY(stoa_sql_change_add_alias(change, text, err));
     STOA_TRY(stoa_sql_text_add(text, ")", err));
-    return add_alias(change, text, err);
+    return stoa_sql_change_add_alias(change, text, err);
 }
 
 static stoa_status add_rewrite(const struct change *change, struct sql_text *text,
@@ -271,7 +266,7 @@ static stoa_status add_rewrite(const struct change *change, struct sql_text *tex
 }
 
 /* Says which assignment does not fit its column, when the engine's message does not. */
-static void explain_failure(struct change *change, stoa_error *err) {
+void stoa_sql_change_explain(struct change *change, stoa_error *err) {
     struct run *run = change->run;
     for (int32_t i = 0; change->is_update && i < run->statement->parsed.assignment_count; i++) {
         const struct assignment *assignment = &run->statement->parsed.assignments[i];
@@ -288,7 +283,8 @@ static void explain_failure(struct change *change, stoa_error *err) {
         STOA_CHECK(stoa_sql_text_add(&text, " WHERE \"__stoa_hit\" AND (", NULL));
         STOA_CHECK(stoa_sql_run_piece(run, &text, assignment->expression, NULL));
         STOA_CHECK(stoa_sql_text_add(&text, "\n) IS NOT NULL AND ", NULL));
-        STOA_CHECK(add_new_value(change, assignment, "TRY_CAST", &field->type, &text, NULL));
+        STOA_CHECK(
+            stoa_sql_change_add_value(change, assignment, "TRY_CAST", &field->type, &text, NULL));
         STOA_CHECK(stoa_sql_text_add(&text, " IS NULL LIMIT 1", NULL));
         STOA_CHECK(stoa_sql_text_view(&text, &sql, NULL));
         struct query_source source = stoa_sql_run_source(run, sql, &text);
@@ -331,7 +327,7 @@ done:
     stoa_sql_engine_query_close(query);
     stoa_sql_text_release(&text);
     if (status == STOA_INVALID && running && (err == NULL || err->column[0] == '\0')) {
-        explain_failure(change, err);
+        stoa_sql_change_explain(change, err);
     }
     return status;
 }
@@ -399,7 +395,7 @@ static stoa_status check_assignments(const struct change *change, stoa_error *er
             return stoa_fail(err, STOA_INVALID, "table '%s' has no column '%s'", parsed->table,
                              name);
         }
-        if (assignment_of(change, column) != &parsed->assignments[i]) {
+        if (stoa_sql_change_assignment(change, column) != &parsed->assignments[i]) {
             return stoa_fail(err, STOA_INVALID, "column '%s' is assigned twice", name);
         }
     }
@@ -410,6 +406,9 @@ static stoa_status run_change(struct change *change, stoa_error *err) {
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_sql_check_carried(change->schema, err));
     STOA_CHECK(check_assignments(change, err));
+    if (change->by_key) {
+        return stoa_sql_change_by_key(change, err);
+    }
     STOA_CHECK(make_plan(change, err));
     change->run->info.rows_changed = 0;
     if (stoa_plan_split_count(change->plan) > 0) {
@@ -431,6 +430,15 @@ done:
     return status;
 }
 
+static stoa_status find_kind(struct change *change, stoa_error *err) {
+    const struct run *run = change->run;
+    uint32_t capabilities = 0;
+    STOA_TRY(stoa_table_find(run->session->database, run->view->transaction,
+                             run->statement->parsed.table, NULL, &capabilities, NULL, err));
+    change->by_key = (capabilities & STOA_CAN_UPSERT) != 0;
+    return STOA_OK;
+}
+
 stoa_status stoa_sql_run_change(struct run *run, stoa_error *err) {
     bool temporary = false;
     STOA_TRY(stoa_sql_run_is_temporary(run, run->statement->parsed.table, &temporary, err));
@@ -443,7 +451,10 @@ stoa_status stoa_sql_run_change(struct run *run, stoa_error *err) {
     STOA_TRY(stoa_sql_find_target(run, change.is_update ? STOA_CAN_UPDATE : STOA_CAN_DELETE,
                                   change.is_update ? "update rows" : "delete rows", &change.schema,
                                   err));
-    stoa_status status = run_change(&change, err);
+    stoa_status status = find_kind(&change, err);
+    if (status == STOA_OK) {
+        status = run_change(&change, err);
+    }
     stoa_schema_close(change.schema);
     return status;
 }

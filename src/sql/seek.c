@@ -69,16 +69,16 @@ static bool differs_in_files(const stoa_plan *plan, int32_t field_id) {
     return true;
 }
 
-static bool compares_exactly(const stoa_plan *plan, const stoa_predicate *predicate) {
+bool stoa_sql_seek_is_exact(const stoa_schema *schema, const stoa_predicate *predicate) {
     for (int32_t i = 0; i < predicate->child_count; i++) {
-        if (!compares_exactly(plan, predicate->children[i])) {
+        if (!stoa_sql_seek_is_exact(schema, predicate->children[i])) {
             return false;
         }
     }
     if (predicate->kind < STOA_PREDICATE_EQUAL) {
         return true;
     }
-    const stoa_field *field = stoa_schema_field(stoa_plan_table_schema(plan), predicate->field_id);
+    const stoa_field *field = stoa_schema_field(schema, predicate->field_id);
     return field != NULL && same_values(&field->type);
 }
 
@@ -119,5 +119,7 @@ static bool is_narrow(const stoa_plan *plan, const stoa_predicate *predicate) {
 }
 
 bool stoa_sql_seek_pays(const stoa_plan *plan, const stoa_predicate *predicate) {
-    return predicate != NULL && compares_exactly(plan, predicate) && is_narrow(plan, predicate);
+    return predicate != NULL &&
+           stoa_sql_seek_is_exact(stoa_plan_table_schema(plan), predicate) &&
+           is_narrow(plan, predicate);
 }

@@ -12,4 +12,7 @@ bool stoa_sql_seek_can(const stoa_plan *plan);
 /// values of a column that the files have.
 bool stoa_sql_seek_pays(const stoa_plan *plan, const stoa_predicate *predicate);
 
+/// Whether the predicate's constants are the very values that the statement compares with.
+bool stoa_sql_seek_is_exact(const stoa_schema *schema, const stoa_predicate *predicate);
+
 #endif

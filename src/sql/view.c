@@ -137,7 +137,7 @@ static stoa_status cut_morsels(struct scan *scan, const int32_t *splits, int32_t
     return STOA_OK;
 }
 
-/* Decides the road: all splits are files for DuckDB, or all lie in memory. */
+/* Decides the road: all splits are files for DuckDB, or all lie in memory, or they are streams. */
 static stoa_status scan_use_plan(struct scan *scan, const int32_t *splits, int32_t split_count,
                                  stoa_error *err) {
     int32_t files = 0;
@@ -154,7 +154,8 @@ static stoa_status scan_use_plan(struct scan *scan, const int32_t *splits, int32
     scan->part_count = split_count;
     scan->skipped_count = stoa_plan_skipped_count(scan->plan);
     scan->parquet = split_count > 0 && files == split_count;
-    if (scan->parquet) {
+    scan->streamed = stoa_plan_is_streamed(scan->plan);
+    if (scan->parquet || scan->streamed) {
         return STOA_OK;
     }
     if (memory != split_count) {
@@ -190,19 +191,42 @@ static const stoa_predicate *next_predicate(struct view *view, const char *name)
     return strcmp(pruning->name, name) == 0 ? pruning->predicate : NULL;
 }
 
+/* Streams give no more than the rows that a predicate takes: one that may leave out too many is none. */
+static stoa_status drop_inexact(struct view *view, const char *name,
+                                const stoa_predicate **predicate, stoa_error *err) {
+    const stoa_schema *schema = NULL;
+    uint32_t capabilities = 0;
+    if (*predicate == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_table_find(view->database, view->transaction, name, &schema, &capabilities, NULL,
+                             err));
+    if ((capabilities & STOA_CAN_STREAM) != 0 && !stoa_sql_seek_is_exact(schema, *predicate)) {
+        *predicate = NULL;
+    }
+    stoa_schema_close(schema);
+    return STOA_OK;
+}
+
 static stoa_status find_or_plan(struct view *view, struct scan *scan, stoa_error *err) {
     if (view->mode == VIEW_EXPLAIN) {
-        return stoa_table_find(view->database, view->transaction, scan->name, &scan->schema, NULL,
-                               NULL, err);
+        uint32_t capabilities = 0;
+        STOA_TRY(stoa_table_find(view->database, view->transaction, scan->name, &scan->schema,
+                                 &capabilities, NULL, err));
+        scan->streamed = (capabilities & STOA_CAN_STREAM) != 0;
+        return STOA_OK;
     }
     const stoa_predicate *predicate = next_predicate(view, scan->name);
+    STOA_TRY(drop_inexact(view, scan->name, &predicate, err));
     stoa_scan_request request = {.predicate = predicate, .exact = view->seeks, .limit = -1};
     STOA_TRY(stoa_table_plan(view->database, view->transaction, scan->name, &request,
                              &view->context, &scan->plan, err));
     STOA_TRY(scan_use_plan(scan, NULL, stoa_plan_split_count(scan->plan), err));
     scan->seeks = scan->parquet && view->seeks && stoa_sql_seek_can(scan->plan) &&
                   stoa_sql_seek_pays(scan->plan, predicate);
-    scan->row_count = scan->seeks ? stoa_plan_row_count(scan->plan) : scan->row_count;
+    scan->row_count = scan->seeks      ? stoa_plan_row_count(scan->plan)
+                      : scan->streamed ? stoa_plan_row_estimate(scan->plan)
+                                       : scan->row_count;
     return STOA_OK;
 }
 
@@ -321,7 +345,7 @@ stoa_status stoa_sql_view_report(const struct view *view, stoa_buffer *out, stoa
         STOA_TRY(stoa_json_string_print(scan->name, strlen(scan->name), out, err));
         STOA_TRY(stoa_buffer_append_format(
             out, err, ", \"road\": \"%s\", \"parts\": %d, \"skipped\": %d, \"bytes\": %llu}",
-            scan->seeks     ? "stoa"
+            scan->seeks || scan->streamed ? "stoa"
             : scan->parquet ? "parquet"
                             : "memory",
             (int)scan->part_count, (int)scan->skipped_count,

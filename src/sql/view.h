@@ -7,8 +7,9 @@
  * binding is for:
  *     VIEW_EXPLAIN  always our table function, so that the optimized plan shows by the scan's number
  *                   which filters stand above which reference; the plans hold schemas only
- *     VIEW_READ     the table function for memory, and for Parquet tables of which few rows are wanted;
- *                   else read_parquet with the pruned list of files
+ *     VIEW_READ     the table function for memory, for streams (tables of the kind state), and for
+ *                   Parquet tables of which few rows are wanted; else read_parquet with the pruned
+ *                   list of files
  * The same text is bound in the same order, so the nth reference of one binding is the nth of the
  * other; should names ever differ there, nothing is skipped. */
 #ifndef STOA_SQL_VIEW_H
@@ -44,8 +45,9 @@ struct scan {
     bool with_part; /* a last column "__stoa_part" with the number of the split */
     bool parquet;   /* lies in files, which DuckDB reads */
     bool seeks;     /* but our reader does: the rows of the plan's predicate */
-    stoa_context context; /* of `seeks` */
-    int64_t row_count;
+    bool streamed;  /* its splits are streams, of the rows of the plan's predicate */
+    stoa_context context; /* of `seeks` and `streamed` */
+    int64_t row_count;    /* of `streamed`: about */
     int64_t morsel_count;
     struct morsel *morsels;
     int32_t part_count; /* read, and ruled out by the predicate */

@@ -213,6 +213,7 @@ struct stoa_sink {
     bool replace;
     bool replace_schema;
     bool deletes; /* its rows are keys, whose rows go */
+    bool expects; /* see stoa_sink_expect_unchanged */
     bool done;
     stoa_snapshot_operation operation;
     const char *codec; /* one of the names of kind_parquet.c, or NULL */

@@ -283,8 +283,9 @@ static stoa_status open_table(stoa_store *store, const stoa_entry *entry, stoa_s
 
 /* A part stays as it is: the batch is given a share of it. */
 static stoa_status add_part(stoa_state_batch *batch, stoa_state *state, stoa_part *part,
-                            const struct ArrowSchema *schema, stoa_error *err) {
+                            uint64_t sequence, const struct ArrowSchema *schema, stoa_error *err) {
     struct ArrowArray rows = {0};
+    stoa_state_batch_expect(batch, part->expects ? sequence : 0);
     (void)pthread_mutex_lock(&part->slice_lock);
     stoa_status status = stoa_arrow_slice(part->database->memory_pool, &part->batch, 0,
                                           part->row_count, &rows, err);
@@ -295,7 +296,7 @@ static stoa_status add_part(stoa_state_batch *batch, stoa_state *state, stoa_par
 }
 
 static stoa_status add_parts(stoa_database *database, stoa_state_batch *batch, stoa_state *state,
-                             const stoa_change *change, stoa_error *err) {
+                             const stoa_change *change, uint64_t sequence, stoa_error *err) {
     const stoa_schema *keys = NULL;
     struct ArrowSchema schema = {0}, key_schema = {0};
     stoa_status status = STOA_OK;
@@ -307,7 +308,8 @@ static stoa_status add_parts(stoa_database *database, stoa_state_batch *batch, s
     }
     for (int64_t i = 0; i < change->added.count; i++) {
         stoa_part *part = change->added.items[i];
-        STOA_CHECK(add_part(batch, state, part, part->deletes ? &key_schema : &schema, err));
+        STOA_CHECK(
+            add_part(batch, state, part, sequence, part->deletes ? &key_schema : &schema, err));
     }
 
 done:
@@ -317,9 +319,9 @@ done:
     return status;
 }
 
-/* All changes of these tables as one commit. */
+/* All changes of these tables as one commit, made of what was there at the sequence number. */
 static stoa_status write_changes(stoa_database *database, stoa_store *store,
-                                 stoa_change *const *changes, int64_t count,
+                                 stoa_change *const *changes, int64_t count, uint64_t sequence,
                                  stoa_durability durability, stoa_error *err) {
     stoa_state_batch *batch = NULL;
     stoa_status status = STOA_OK;
@@ -330,7 +332,7 @@ static stoa_status write_changes(stoa_database *database, stoa_store *store,
             status = stoa_state_batch_create(state, &batch, err);
         }
         if (status == STOA_OK) {
-            status = add_parts(database, batch, state, changes[i], err);
+            status = add_parts(database, batch, state, changes[i], sequence, err);
         }
         stoa_state_close(state);
         if (status != STOA_OK) {
@@ -350,8 +352,11 @@ static stoa_status state_write(stoa_transaction *transaction, stoa_change *const
     stoa_database *database = transaction->database;
     stoa_store *store = NULL;
     STOA_TRY(stoa_state_home_write(database, &store, err));
-    return write_changes(database, store, changes, count, stoa_state_home_durability(database),
-                         err);
+    const uint64_t sequence = transaction->state_pin == NULL
+                                  ? 0
+                                  : stoa_store_pin_sequence(transaction->state_pin);
+    return write_changes(database, store, changes, count, sequence,
+                         stoa_state_home_durability(database), err);
 }
 
 static void state_remove(stoa_database *database, int64_t table_id) {
@@ -378,7 +383,7 @@ static stoa_status state_create(stoa_database *database, const stoa_change *chan
         return STOA_OK;
     }
     stoa_change *rows = (stoa_change *)(uintptr_t)change;
-    stoa_status status = write_changes(database, store, &rows, 1, STOA_DURABILITY_SYNC, err);
+    stoa_status status = write_changes(database, store, &rows, 1, 0, STOA_DURABILITY_SYNC, err);
     if (status != STOA_OK) {
         state_remove(database, change->now->id);
     }
@@ -544,7 +549,7 @@ static void writer_close(void *writer) {
 const stoa_table_kind stoa_table_kind_state = {
     .name = "state",
     .capabilities = STOA_CAN_SCAN | STOA_CAN_APPEND | STOA_CAN_OVERWRITE | STOA_CAN_DELETE |
-                    STOA_CAN_UPDATE | STOA_CAN_UPSERT,
+                    STOA_CAN_UPDATE | STOA_CAN_UPSERT | STOA_CAN_STREAM,
     .durable = true,
     .anywhere = true,
     .access = &access_method,

@@ -85,6 +85,7 @@ stoa_status stoa_sink_writer_finish(stoa_sink_writer *writer, stoa_error *err) {
     for (int64_t i = 0; i < made.count; i++) {
         made.items[i]->writer = writer->number;
         made.items[i]->deletes = sink->deletes;
+        made.items[i]->expects = sink->expects;
     }
     if (status == STOA_OK) {
         (void)pthread_mutex_lock(&sink->lock);
@@ -428,6 +429,7 @@ stoa_status stoa_sink_open_delete(stoa_database *database, stoa_transaction *tra
     stoa_schema_close(sink->schema);
     sink->schema = keys;
     sink->deletes = true;
+    sink->expects = true;
     sink->operation = STOA_SNAPSHOT_DELETE;
     *out = sink;
     return STOA_OK;
@@ -435,6 +437,11 @@ stoa_status stoa_sink_open_delete(stoa_database *database, stoa_transaction *tra
 done:
     stoa_sink_close(sink);
     return status;
+}
+
+void stoa_sink_expect_unchanged(stoa_sink *sink) {
+    STOA_ASSERT(sink->writer_count == 0);
+    sink->expects = true;
 }
 
 stoa_status stoa_sink_open_rewrite(stoa_plan *plan, stoa_transaction *transaction,

@@ -28,7 +28,8 @@ typedef enum stoa_capability {
     STOA_CAN_UPSERT = 1u << 5, /* rows have a key: an append replaces the row of the same key */
     STOA_CAN_SNAPSHOTS = 1u << 6,
     STOA_CAN_PARQUET_FILES = 1u << 7, /* a split can name a Parquet file for the engine to read */
-    STOA_CAN_PARTITION = 1u << 8      /* rows stand in files by partition */
+    STOA_CAN_PARTITION = 1u << 8,     /* rows stand in files by partition */
+    STOA_CAN_STREAM = 1u << 9         /* splits are streams: stoa_plan_is_streamed */
 } stoa_capability;
 
 /// Which rows a caller wants; all members optional. Ids are field ids of the table's schema.
@@ -138,10 +139,16 @@ STOA_MUST_USE stoa_status stoa_table_rename_in(stoa_database *database,
 
 /// A sink of keys: batches have the columns of the table's key (stoa_sink_schema), and the rows with
 /// these keys are deleted. For tables with STOA_CAN_UPSERT.
+///
+/// Errors   as stoa_sink_open
 STOA_MUST_USE stoa_status stoa_sink_open_delete(stoa_database *database,
                                                 stoa_transaction *transaction, const char *table,
                                                 const stoa_context *context, stoa_sink **out,
                                                 stoa_error *err);
+/// The rows of a sink were made of what its transaction has read: the commit fails with STOA_CONFLICT
+/// when somebody else has changed a row of one of their keys since. So it is for all keys of a sink of
+/// deletions. Before the first write; for tables with STOA_CAN_UPSERT.
+void stoa_sink_expect_unchanged(stoa_sink *sink);
 /// A rewrite: instead of `splits` of `plan` (which stay readable through it), the rows written to the
 /// sink. DELETE and UPDATE are this; an append by somebody else in between is no conflict, a change
 /// of those splits is (and so, for a table in memory, are more than 60 small appends, which are
