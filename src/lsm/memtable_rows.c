@@ -8,8 +8,9 @@
 
 enum {
     ROWS_MIN = 16,
-    ROWS_MAX = 8192,
-    TEXT_BYTES = 16,           /* of a row, as long as nothing is known */
+    ROWS_MAX = 1 << 16,
+    PIECE_BYTES = 4 << 20, /* at most, but for a row that is larger: what is given as huge pages */
+    TEXT_BYTES = 16,       /* of a row, as long as nothing is known */
     TEXTS_BYTES_MAX = 4 << 20, /* of a column, but for a text that is larger */
     ALIGNMENT = 64
 };
@@ -161,6 +162,12 @@ static stoa_status begin_piece(stoa_memtable *table, const stoa_memtable_rows *b
         sizes.rows *= 2;
     }
     place_rows(table, &sizes, &block);
+    while (block.size > PIECE_BYTES && sizes.rows > ROWS_MIN) {
+        const uint32_t fit = (uint32_t)((uint64_t)sizes.rows * PIECE_BYTES / block.size);
+        sizes.rows = fit < ROWS_MIN ? ROWS_MIN : fit < sizes.rows - 1 ? fit : sizes.rows - 1;
+        block.size = 0;
+        place_rows(table, &sizes, &block);
+    }
     STOA_TRY(stoa_memtable_make_room(table, err));
     STOA_TRY(stoa_pool_allocate(table->pool, block.size, &memory, err));
     const size_t size = block.size;

@@ -74,8 +74,8 @@ static bool is_fine(const stoa_cell_rule *rule, const stoa_cell *cell) {
     return false;
 }
 
-stoa_status stoa_cell_rule_check(const stoa_cell_rule *rule, const stoa_cell *cell,
-                                 stoa_error *err) {
+stoa_status stoa_cell_rule_check_any(const stoa_cell_rule *rule, const stoa_cell *cell,
+                                     stoa_error *err) {
     if (__builtin_expect(is_fine(rule, cell), 1)) {
         return STOA_OK;
     }

@@ -34,9 +34,20 @@ typedef struct stoa_cell_rule {
 
 void stoa_cell_rule_init(stoa_cell_rule *rule, const stoa_field *field);
 
+/// What stoa_cell_rule_check leaves to a call: all but numbers that are there.
+STOA_MUST_USE stoa_status stoa_cell_rule_check_any(const stoa_cell_rule *rule,
+                                                   const stoa_cell *cell, stoa_error *err);
+
 /// Errors   as stoa_cell_check, with the column's name
-STOA_MUST_USE stoa_status stoa_cell_rule_check(const stoa_cell_rule *rule, const stoa_cell *cell,
-                                               stoa_error *err);
+STOA_MUST_USE static inline stoa_status stoa_cell_rule_check(const stoa_cell_rule *rule,
+                                                             const stoa_cell *cell,
+                                                             stoa_error *err) {
+    const bool is_whole = rule->class == STOA_CELL_WHOLE &&
+                          (uint64_t)cell->i - (uint64_t)rule->lower <= rule->span;
+    return !cell->is_null && (is_whole || rule->class == STOA_CELL_DOUBLE)
+               ? STOA_OK
+               : stoa_cell_rule_check_any(rule, cell, err);
+}
 
 /// The key of a row whose key is a number (stoa_key_format.is_number); its cells were checked.
 uint64_t stoa_cells_number(const stoa_key_format *format, const stoa_cell *cells, bool keys_only);

@@ -236,6 +236,9 @@ static size_t cell_bytes(const stoa_field *field, const stoa_cell *cell) {
 
 size_t stoa_row_size(const stoa_stripe_layout *layout, bool keys_only, const stoa_cell *cells) {
     size_t size = 0;
+    if (!keys_only && layout->row_bytes > 0) {
+        return layout->row_bytes;
+    }
     for (int32_t i = 0; i < column_count(layout, keys_only); i++) {
         const stoa_field *field = &layout->schema->root.children[column_at(layout, keys_only, i)];
         STOA_ASSERT(field->type.child_count == 0);

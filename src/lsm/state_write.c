@@ -118,12 +118,16 @@ done:
     return status;
 }
 
-static stoa_write row_write(stoa_state *state, stoa_operation operation, const stoa_cell *cells) {
-    return (stoa_write){.kind = STOA_WRITE_ROW,
-                        .operation = operation,
-                        .state = state,
-                        .definition = definition_of(state),
-                        .cells = cells};
+/* Without what only batches and ranges have: clearing it would be a good part of a put. */
+static void init_row(stoa_write *write, stoa_state *state, stoa_operation operation,
+                     const stoa_cell *cells) {
+    write->kind = STOA_WRITE_ROW;
+    write->operation = operation;
+    write->state = state;
+    write->definition = definition_of(state);
+    write->cells = cells;
+    write->row_count = 1;
+    write->log_bytes = 0;
 }
 
 stoa_status stoa_state_key_range(const stoa_definition *definition, const stoa_cell *from,
@@ -166,7 +170,8 @@ static stoa_status commit_one(stoa_write *write, stoa_durability durability, sto
 
 static stoa_status commit_row(stoa_state *state, stoa_operation operation, const stoa_cell *cells,
                               stoa_durability durability, stoa_error *err) {
-    stoa_write write = row_write(state, operation, cells);
+    stoa_write write;
+    init_row(&write, state, operation, cells);
     return commit_one(&write, durability, err);
 }
 
@@ -315,7 +320,8 @@ static stoa_status copy_cells(stoa_state_batch *batch, const stoa_cell *cells, i
 
 static stoa_status add_row(stoa_state_batch *batch, stoa_state *state, stoa_operation operation,
                            const stoa_cell *cells, stoa_error *err) {
-    stoa_write write = row_write(state, operation, NULL);
+    stoa_write write;
+    init_row(&write, state, operation, NULL);
     const int32_t count = operation == STOA_OPERATION_DELETE
                               ? write.definition->key.part_count
                               : write.definition->schema->root.child_count;

@@ -42,6 +42,7 @@ typedef struct stoa_stripe_layout {
     int32_t node_count;
     int32_t *column_nodes; /* a column's node; -1: part of the key */
     int32_t segment_count;
+    size_t row_bytes; /* of a row in the log, where all rows take as many; 0: they differ */
 } stoa_stripe_layout;
 
 STOA_MUST_USE stoa_status stoa_stripe_layout_init(stoa_stripe_layout *layout, stoa_arena *arena,

@@ -75,6 +75,21 @@ static bool is_key_column(const stoa_key_format *key, int32_t column) {
     return false;
 }
 
+/* Rows of required columns of fixed width take the same, whatever they hold. */
+static size_t fixed_row_bytes(const stoa_type *root) {
+    size_t bytes = 0;
+    for (int32_t i = 0; i < root->child_count; i++) {
+        const stoa_field *field = &root->children[i];
+        const size_t width = (size_t)stoa_stripe_type(&field->type).value_bytes;
+        if (!field->required || width == 0 || field->type.child_count > 0 ||
+            field->type.kind == STOA_TYPE_STRUCT || field->type.kind == STOA_TYPE_UNKNOWN) {
+            return 0;
+        }
+        bytes += width;
+    }
+    return bytes;
+}
+
 stoa_status stoa_stripe_layout_init(stoa_stripe_layout *layout, stoa_arena *arena,
                                     const stoa_schema *schema, const stoa_key_format *key,
                                     stoa_error *err) {
@@ -82,7 +97,8 @@ stoa_status stoa_stripe_layout_init(stoa_stripe_layout *layout, stoa_arena *aren
     void *nodes = NULL, *columns = NULL;
     *layout = (stoa_stripe_layout){.schema = schema,
                                    .key = key,
-                                   .segment_count = STOA_STRIPE_FIRST_VALUE};
+                                   .segment_count = STOA_STRIPE_FIRST_VALUE,
+                                   .row_bytes = fixed_row_bytes(root)};
     STOA_TRY(stoa_arena_allocate_array(arena, (size_t)count_nodes(root), sizeof *layout->nodes,
                                        &nodes, err));
     STOA_TRY(stoa_arena_allocate_array(arena, (size_t)root->child_count,
