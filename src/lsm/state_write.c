@@ -128,6 +128,7 @@ static void init_row(stoa_write *write, stoa_state *state, stoa_operation operat
     write->cells = cells;
     write->row_count = 1;
     write->log_bytes = 0;
+    write->unchanged_since = 0;
 }
 
 stoa_status stoa_state_key_range(const stoa_definition *definition, const stoa_cell *from,
