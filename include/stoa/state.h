@@ -311,6 +311,18 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_count(stoa_state *state,
                                                     const stoa_state_scan_options *options,
                                                     int64_t *out, stoa_error *err);
 
+/// The least and the greatest value of a column (of no row: `*out_found` is false), NaN above all: from
+/// what files say of themselves where that is exact, else by reading the column.
+///
+/// Errors   STOA_NOT_FOUND    no such column
+///          STOA_UNSUPPORTED  a column of decimals, texts, bytes, or nested
+///          as stoa_state_scan otherwise
+STOA_API STOA_MUST_USE stoa_status stoa_state_extremes(stoa_state *state, const char *column,
+                                                       const stoa_state_snapshot *snapshot,
+                                                       stoa_cell *out_least,
+                                                       stoa_cell *out_greatest, bool *out_found,
+                                                       stoa_error *err);
+
 /// A scan that may start over from any key, at little cost.
 ///
 /// Threads  One at a time.

@@ -173,7 +173,7 @@ static stoa_status commit_row(stoa_state *state, stoa_operation operation, const
                               stoa_durability durability, stoa_error *err) {
     stoa_write write;
     init_row(&write, state, operation, cells);
-    return commit_one(&write, durability, err);
+    return stoa_store_commit(state->store, &write, 1, NULL, NULL, durability, NULL, err);
 }
 
 stoa_status stoa_state_put(stoa_state *state, const stoa_cell *row, stoa_durability durability,

@@ -273,6 +273,43 @@ static void test_many_keys_at_once(void **state) {
     store_test_end(&test);
 }
 
+static void expect_extremes(struct store_test *test, const char *column, int64_t least,
+                            int64_t greatest) {
+    stoa_cell lower, upper;
+    bool found = false;
+    stoa_error err;
+    assert_ok(stoa_state_extremes(test->totals, column, NULL, &lower, &upper, &found, &err), err);
+    assert_true(found);
+    assert_int_equal(lower.i, least);
+    assert_int_equal(upper.i, greatest);
+}
+
+static void test_extremes(void **state) {
+    (void)state;
+    struct store_test test;
+    stoa_cell lower, upper;
+    bool found = true;
+    stoa_error err;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    assert_ok(stoa_state_extremes(test.totals, "total", NULL, &lower, &upper, &found, &err), err);
+    assert_false(found);
+    for (int64_t i = 0; i < 20000; i++) {
+        put(&test, i * 7 % 20000 - 50, i - 10000, "somebody");
+    }
+    expect_extremes(&test, "total", -10000, 9999); /* in memory */
+    expect_extremes(&test, "user", -50, 19949);
+    assert_ok(stoa_state_compact(test.totals, NULL, 0, NULL, 0, NULL, &err), err);
+    expect_extremes(&test, "total", -10000, 9999); /* by what the file says */
+    put(&test, 3, 123456, "somebody");
+    delete_range(&test, -50, 0);
+    expect_extremes(&test, "total", -9992, 123456); /* what is in memory counts */
+    expect_extremes(&test, "user", 0, 19949);
+    assert_int_equal(stoa_state_extremes(test.totals, "name", NULL, &lower, &upper, &found, &err),
+                     STOA_UNSUPPORTED);
+    store_test_end(&test);
+}
+
 static void drop_odd(void *user, const struct ArrowArray *rows, uint8_t *keep) {
     const int64_t *users = rows->children[0]->buffers[1];
     (void)user;
@@ -325,6 +362,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_a_table_tells_its_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_readers_follow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_keys_at_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_extremes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_filter_leaves_rows_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_dropped_table_is_gone, setup, teardown),
     };
