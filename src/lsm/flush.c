@@ -27,6 +27,7 @@ struct flush {
     struct versions *versions;
     struct stripe *stripes;
     int64_t stripe_count;
+    bool is_bulk;
 };
 
 struct stripe {
@@ -86,7 +87,9 @@ static stoa_status fill_versions(const struct flush *flush, const stoa_place *pl
     for (int64_t i = 0; i < count; i++) {
         const struct versions *of = &flush->versions[places[i].source];
         const uint32_t row = places[i].row;
-        sequences[i] = of->sequences == NULL ? of->first_sequence + row : of->sequences[row];
+        sequences[i] = flush->is_bulk          ? 0
+                       : of->sequences == NULL ? of->first_sequence + row
+                                               : of->sequences[row];
         out->operations.data[i] = of->operations == NULL ? (uint8_t)of->operation
                                                          : of->operations[row];
     }
@@ -313,7 +316,7 @@ stoa_status stoa_flush_run(stoa_memtable *const *memtables, int32_t count,
                            const stoa_flush_options *options, stoa_table_file **out,
                            stoa_error *err) {
     stoa_pool *pool = options->context.pool;
-    struct flush flush = {.pool = pool, .layout = memtables[0]->layout};
+    struct flush flush = {.pool = pool, .layout = memtables[0]->layout, .is_bulk = options->is_bulk};
     stoa_status status = STOA_OK;
     *out = NULL;
     stoa_arena_init(&flush.arena, pool);

@@ -18,6 +18,7 @@ typedef struct stoa_flush_options {
      * stays in any case, so rows that came after them are safe. */
     const uint64_t *snapshots;
     int64_t snapshot_count;
+    bool is_bulk; /* rows get their number later: see stoa_sst_set_sequence */
     uint64_t (*new_file)(void *user);
     void *new_file_user;
 } stoa_flush_options;

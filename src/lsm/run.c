@@ -84,11 +84,31 @@ static stoa_status read_segment(const stoa_run_window_rows *window, int32_t numb
     return STOA_OK;
 }
 
+/* Where all rows of a stripe have the same number, its directory says which; that of a bulk load is known
+ * nowhere else. */
+static stoa_status read_sequences(stoa_run_window_rows *window, stoa_error *err) {
+    const stoa_sst_member *member = window->file == NULL
+                                        ? NULL
+                                        : stoa_sst_member_at(window->file->sst,
+                                                             window->stripe_number);
+    const int64_t count = window->window.count;
+    if (member == NULL || member->sequence_min < member->sequence_max) {
+        return read_segment(window, STOA_STRIPE_SEQUENCES, sizeof(uint64_t), &window->sequences,
+                            err);
+    }
+    STOA_TRY(stoa_buffer_resize(&window->sequences, (size_t)count * sizeof(uint64_t), err));
+    uint64_t *sequences = (uint64_t *)(void *)window->sequences.data;
+    for (int64_t i = 0; i < count; i++) {
+        sequences[i] = member->sequence_max;
+    }
+    return STOA_OK;
+}
+
 stoa_status stoa_run_window_sequences(stoa_run_window *window, const uint64_t **out,
                                       stoa_error *err) {
     stoa_run_window_rows *self = inner(window);
     if (!self->has_sequences) {
-        STOA_TRY(read_segment(self, STOA_STRIPE_SEQUENCES, sizeof **out, &self->sequences, err));
+        STOA_TRY(read_sequences(self, err));
         self->has_sequences = true;
     }
     *out = (const uint64_t *)(const void *)self->sequences.data;

@@ -146,3 +146,13 @@ stoa_status stoa_sst_wrap(const stoa_sst *table, int64_t stripe, stoa_status sta
     stoa_wrap(err, "'%s', stripe %" PRId64, stoa_file_uri(table->file), stripe);
     return status;
 }
+
+void stoa_sst_set_sequence(stoa_sst *table, uint64_t sequence) {
+    STOA_ASSERT(table->is_numbered || table->summary.sequence_max == 0);
+    STOA_ASSERT(table->ranges.count == 0);
+    table->is_numbered = true;
+    table->summary.sequence_min = table->summary.sequence_max = sequence;
+    for (int64_t i = 0; i < table->summary.stripe_count; i++) {
+        table->members[i].sequence_min = table->members[i].sequence_max = sequence;
+    }
+}

@@ -155,6 +155,10 @@ bool stoa_sst_may_contain(stoa_sst *table, uint64_t hash);
 STOA_MUST_USE stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size,
                                         stoa_sst_position *out, stoa_error *err);
 
+/// Gives every row this sequence number, where the file says 0 of all of them and has no ranges: files
+/// of bulk loads get theirs when they are committed, and the manifest keeps it. Before others read.
+void stoa_sst_set_sequence(stoa_sst *table, uint64_t sequence);
+
 /* ---- Gets ------------------------------------------------------------------------------------ */
 
 /* A key that is looked for; borrows its bytes. */

@@ -45,6 +45,7 @@ struct stoa_sst {
     stoa_bloom_filter filter;
     _Atomic uint8_t filter_state; /* a stoa_sst_filter_state */
     stoa_sst_summary summary;
+    bool is_numbered; /* by stoa_sst_set_sequence: the sequence numbers in the file are zeros */
 };
 
 /// The first stripe whose last key is not less. `number` is the key's, filled up with zeros, where keys are

@@ -50,8 +50,9 @@ static stoa_status check_filter(const stoa_sst *table, const stoa_keys_view *key
     return STOA_OK;
 }
 
-static stoa_status check_counts(const stoa_sst_member *member, const stoa_segment *sequences,
-                                const stoa_segment *operations, stoa_error *err) {
+static stoa_status check_counts(const stoa_sst *table, const stoa_sst_member *member,
+                                const stoa_segment *sequences, const stoa_segment *operations,
+                                stoa_error *err) {
     uint64_t least = UINT64_MAX, greatest = 0;
     uint32_t deletes = 0, merges = 0;
     for (uint32_t i = 0; i < member->stripe.row_count; i++) {
@@ -68,7 +69,8 @@ static stoa_status check_counts(const stoa_sst_member *member, const stoa_segmen
         merges += operation == STOA_OPERATION_MERGE;
     }
     if (deletes != member->delete_count || merges != member->merge_count ||
-        least != member->sequence_min || greatest != member->sequence_max) {
+        least != (table->is_numbered ? 0 : member->sequence_min) ||
+        greatest != (table->is_numbered ? 0 : member->sequence_max)) {
         return stoa_fail(err, STOA_CORRUPT,
                          "operations and sequence numbers: not those of the directory");
     }
@@ -88,7 +90,7 @@ static stoa_status verify_keys(const stoa_sst *table, const stoa_sst_member *mem
     const stoa_keys_view view = stoa_keys_view_of(keys);
     STOA_TRY(check_order(table, &view, sequences, err));
     STOA_TRY(check_edges(table, member, &view, err));
-    STOA_TRY(check_counts(member, sequences, operations, err));
+    STOA_TRY(check_counts(table, member, sequences, operations, err));
     return check_filter(table, &view, err);
 }
 

@@ -23,6 +23,14 @@ int64_t stoa_store_now_ms(const stoa_store *store) {
                                             : stoa_clock_unix_ms();
 }
 
+struct stoa_definition *stoa_state_definition(const stoa_state *state) {
+    return atomic_load_explicit(&state->definition, memory_order_acquire);
+}
+
+size_t stoa_store_memtable_bytes(const stoa_store *store) {
+    return store->settings.memtable_bytes;
+}
+
 stoa_store *stoa_state_store(const stoa_state *state) {
     return state->store;
 }

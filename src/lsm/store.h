@@ -69,6 +69,11 @@ void stoa_state_batch_expect(stoa_state_batch *batch, uint64_t sequence);
 STOA_MUST_USE stoa_status stoa_state_key_schema(const stoa_state *state, stoa_pool *pool,
                                                 const stoa_schema **out, stoa_error *err);
 
+/// What is kept of a table now; borrowed from the handle.
+struct stoa_definition *stoa_state_definition(const stoa_state *state);
+/// How many bytes of rows it keeps in memory before it writes them into a file.
+size_t stoa_store_memtable_bytes(const stoa_store *store);
+
 /// The store of a table.
 stoa_store *stoa_state_store(const stoa_state *state);
 

@@ -223,6 +223,11 @@ static stoa_status commit(stoa_store *store, stoa_write *writes, int64_t count,
     for (int64_t i = 0; i < count; i++) {
         STOA_TRY(stoa_state_pause(writes[i].state, ROW_BYTES + writes[i].log_bytes, err));
     }
+    for (int64_t i = 0; i < count; i++) {
+        if (atomic_load_explicit(&writes[i].state->is_loading, memory_order_acquire)) {
+            stoa_state_wait_loaded(writes[i].state);
+        }
+    }
     pthread_mutex_lock(&store->commit_lock);
     stoa_status status = stoa_store_make_room(store, err);
     if (status == STOA_OK) {

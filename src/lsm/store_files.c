@@ -282,7 +282,10 @@ stoa_status stoa_store_change_files(stoa_store *store, const stoa_store_change *
     stoa_status status = STOA_OK;
     STOA_CHECK(prepare(&edition, err));
     edition.edit.next_file = atomic_load_explicit(&store->next_file, memory_order_relaxed);
-    edition.edit.last_sequence = atomic_load_explicit(&store->last_sequence, memory_order_acquire);
+    edition.edit.last_sequence = change->last_sequence != 0
+                                     ? change->last_sequence
+                                     : atomic_load_explicit(&store->last_sequence,
+                                                            memory_order_acquire);
     STOA_CHECK(stoa_manifest_append(store->manifest, &edition.edit, err));
     publish(&edition);
 

@@ -141,6 +141,11 @@ static stoa_status renew(stoa_store *store, stoa_error *err) {
     STOA_CHECK(stoa_store_recover(store, err));
     stoa_wal_close(wal);
     publish_renewals(store, renewals, count);
+    if (manifest->last_sequence >
+        atomic_load_explicit(&store->last_sequence, memory_order_relaxed)) {
+        /* Of files of bulk loads, which no log has. */
+        atomic_store_explicit(&store->last_sequence, manifest->last_sequence, memory_order_release);
+    }
 
 done:
     if (status != STOA_OK) {

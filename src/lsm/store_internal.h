@@ -35,6 +35,7 @@ struct stoa_state {
     stoa_definition **definitions; /* all it ever had, so that handles may borrow their schemas */
     int32_t definition_count;
 
+    atomic_bool is_loading; /* a bulk load is being committed: writers wait; set under the store's lock */
     atomic_bool is_dropped; /* writes are refused */
     bool is_gone;           /* guarded by manifest_lock: the manifest has forgotten it */
     atomic_int pace;        /* stoa_compaction_pace */
@@ -178,6 +179,7 @@ typedef struct stoa_store_change {
     int64_t added_count;
     const stoa_store_generation *flushed; /* its memtables leave the views */
     uint64_t flushed_sequence;            /* rows up to it are in files; 0: as it was */
+    uint64_t last_sequence;               /* of the files that are added; 0: those of commits */
     uint64_t log_segment;                 /* the first that is still needed; 0: as it was */
     const stoa_manifest_table *table;     /* made, or altered */
     int64_t dropped_id;                   /* 0: none */
@@ -240,6 +242,8 @@ STOA_MUST_USE stoa_status stoa_state_key_range(const stoa_definition *definition
                                                stoa_error *err);
 /// With commit_lock, which is given up while it waits: freezes full memtables.
 STOA_MUST_USE stoa_status stoa_store_make_room(stoa_store *store, stoa_error *err);
+/// Waits until no bulk load of the table is being committed. Without locks.
+void stoa_state_wait_loaded(stoa_state *state);
 /// Something was put into the table's active memtable. With commit_lock.
 void stoa_store_count_active(stoa_state *state);
 /// Has the log synced within the interval.

@@ -88,6 +88,9 @@ static stoa_status open_file(stoa_store *store, const stoa_definition *definitio
     STOA_CHECK(
         stoa_vfs_open(store->file_systems, uri, STOA_OPEN_READ, &store->context, &file, err));
     STOA_CHECK(stoa_sst_open(&store->context, file, &definition->layout, &sst, err));
+    if (stoa_sst_summary_of(sst)->sequence_max == 0 && info->sequence_max > 0) {
+        stoa_sst_set_sequence(sst, info->sequence_max);
+    }
     status = stoa_table_file_create(store->pool, store->file_systems, uri, &copy, sst, out, err);
     stoa_pool_free_string(store->pool, uri);
     return status;
