@@ -2,8 +2,7 @@
  * schemas; what else is kept of them, their rows and files are the store's.
  *
  * A plan reads all tables at one moment, and a transaction's plans the same one. Its splits are ranges of
- * keys with about as many rows. What a sink is given is staged in memory, and becomes one commit of the
- * store. */
+ * keys with about as many rows. kind_state_write.c has the way in. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +11,7 @@
 #include "lsm/scan.h"
 #include "lsm/scan_range.h"
 #include "schema/schema.h"
+#include "table/kind_state.h"
 #include "table/plan.h"
 #include "table/state_home.h"
 
@@ -269,139 +269,13 @@ static stoa_status state_open(stoa_plan *plan, int32_t split, const int32_t *col
     return stoa_stream_create(pool, &schema, &operations, stream, out, err);
 }
 
-/* ---- writing --------------------------------------------------------------------------------- */
-
-static stoa_status open_table(stoa_store *store, const stoa_entry *entry, stoa_state **out,
-                              stoa_error *err) {
-    stoa_status status = stoa_store_open_table(store, entry->id, out, err);
-    if (status == STOA_NOT_FOUND) {
-        return stoa_fail(err, STOA_CONFLICT, "table '%s' was dropped by somebody else",
-                         entry->name);
-    }
-    return status;
-}
-
-/* A part stays as it is: the batch is given a share of it. */
-static stoa_status add_part(stoa_state_batch *batch, stoa_state *state, stoa_part *part,
-                            uint64_t sequence, const struct ArrowSchema *schema, stoa_error *err) {
-    struct ArrowArray rows = {0};
-    stoa_state_batch_expect(batch, part->expects ? sequence : 0);
-    (void)pthread_mutex_lock(&part->slice_lock);
-    stoa_status status = stoa_arrow_slice(part->database->memory_pool, &part->batch, 0,
-                                          part->row_count, &rows, err);
-    (void)pthread_mutex_unlock(&part->slice_lock);
-    STOA_TRY(status);
-    return part->deletes ? stoa_state_batch_delete_rows(batch, state, schema, &rows, err)
-                         : stoa_state_batch_put_rows(batch, state, schema, &rows, err);
-}
-
-static stoa_status add_parts(stoa_database *database, stoa_state_batch *batch, stoa_state *state,
-                             const stoa_change *change, uint64_t sequence, stoa_error *err) {
-    const stoa_schema *keys = NULL;
-    struct ArrowSchema schema = {0}, key_schema = {0};
-    stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_schema_to_arrow(database->pool, change->now->schema, &schema, err));
-    STOA_CHECK(stoa_state_key_schema(state, database->pool, &keys, err));
-    STOA_CHECK(stoa_schema_to_arrow(database->pool, keys, &key_schema, err));
-    if (change->replaced) {
-        STOA_CHECK(stoa_state_batch_delete_range(batch, state, NULL, 0, NULL, 0, err));
-    }
-    for (int64_t i = 0; i < change->added.count; i++) {
-        stoa_part *part = change->added.items[i];
-        STOA_CHECK(
-            add_part(batch, state, part, sequence, part->deletes ? &key_schema : &schema, err));
-    }
-
-done:
-    stoa_arrow_schema_release(&schema);
-    stoa_arrow_schema_release(&key_schema);
-    stoa_schema_close(keys);
-    return status;
-}
-
-/* All changes of these tables as one commit, made of what was there at the sequence number. */
-static stoa_status write_changes(stoa_database *database, stoa_store *store,
-                                 stoa_change *const *changes, int64_t count, uint64_t sequence,
-                                 stoa_durability durability, stoa_error *err) {
-    stoa_state_batch *batch = NULL;
-    stoa_status status = STOA_OK;
-    for (int64_t i = 0; i < count; i++) {
-        stoa_state *state = NULL;
-        STOA_CHECK(open_table(store, changes[i]->now, &state, err));
-        if (batch == NULL) {
-            status = stoa_state_batch_create(state, &batch, err);
-        }
-        if (status == STOA_OK) {
-            status = add_parts(database, batch, state, changes[i], sequence, err);
-        }
-        stoa_state_close(state);
-        if (status != STOA_OK) {
-            stoa_wrap(err, "table '%s'", changes[i]->now->name);
-            goto done;
-        }
-    }
-    STOA_CHECK(stoa_state_batch_commit(batch, durability, err));
-
-done:
-    stoa_state_batch_close(batch);
-    return status;
-}
-
-static stoa_status state_write(stoa_transaction *transaction, stoa_change *const *changes,
-                               int64_t count, stoa_error *err) {
-    stoa_database *database = transaction->database;
-    stoa_store *store = NULL;
-    STOA_TRY(stoa_state_home_write(database, &store, err));
-    const uint64_t sequence = transaction->state_pin == NULL
-                                  ? 0
-                                  : stoa_store_pin_sequence(transaction->state_pin);
-    return write_changes(database, store, changes, count, sequence,
-                         stoa_state_home_durability(database), err);
-}
-
-static void state_remove(stoa_database *database, int64_t table_id) {
-    stoa_store *store = NULL;
-    stoa_error error = STOA_ERROR_NONE;
-    stoa_status status = stoa_state_home_write(database, &store, &error);
-    if (status == STOA_OK) {
-        status = stoa_store_drop_table(store, table_id, &error);
-    }
-    if (status != STOA_OK && status != STOA_NOT_FOUND) {
-        stoa_log(&database->logger, STOA_LOG_WARN, "table",
-                 "files of a dropped state table stay until it is next written: %s", error.message);
-    }
-}
-
-/* The catalog will say that its rows are there: they survive whatever the catalog's commit does. */
-static stoa_status state_create(stoa_database *database, const stoa_change *change,
-                                stoa_error *err) {
-    stoa_store *store = NULL;
-    STOA_ASSERT(change->definition != NULL);
-    STOA_TRY(stoa_state_home_write(database, &store, err));
-    STOA_TRY(stoa_store_create_table_of(store, change->now->id, change->definition, err));
-    if (change->added.count == 0) {
-        return STOA_OK;
-    }
-    stoa_change *rows = (stoa_change *)(uintptr_t)change;
-    stoa_status status = write_changes(database, store, &rows, 1, 0, STOA_DURABILITY_SYNC, err);
-    if (status != STOA_OK) {
-        state_remove(database, change->now->id);
-    }
-    return status;
-}
-
-static stoa_status state_check_writable(stoa_database *database, stoa_error *err) {
-    stoa_store *store = NULL;
-    return stoa_state_home_write(database, &store, err);
-}
-
 static stoa_status state_key_schema(stoa_database *database, const stoa_entry *entry,
                                     const stoa_schema **out, stoa_error *err) {
     stoa_store *store = NULL;
     stoa_state *state = NULL;
     *out = NULL;
     STOA_TRY(stoa_state_home_read(database, &store, err));
-    STOA_TRY(open_table(store, entry, &state, err));
+    STOA_TRY(stoa_kind_state_open_table(store, entry, &state, err));
     stoa_status status = stoa_state_key_schema(state, database->pool, out, err);
     stoa_state_close(state);
     return status;
@@ -519,32 +393,15 @@ static const stoa_access_method access_method = {
     .unpin = state_unpin,
     .split = state_split,
     .open = state_open,
-    .create = state_create,
-    .remove = state_remove,
-    .write = state_write,
-    .check_writable = state_check_writable,
+    .create = stoa_kind_state_create,
+    .remove = stoa_kind_state_remove,
+    .write = stoa_kind_state_write,
+    .check_writable = stoa_kind_state_check_writable,
     .key_schema = state_key_schema,
     .describe = state_describe,
     .files = state_files,
     .verify = state_verify,
 };
-
-/* What is staged are batches in memory, as tables of the kind memory have them. */
-static stoa_status writer_open(const stoa_sink *sink, void **out, stoa_error *err) {
-    return stoa_table_kind_memory.writer_open(sink, out, err);
-}
-
-static stoa_status writer_write(void *writer, struct ArrowArray *batch, stoa_error *err) {
-    return stoa_table_kind_memory.writer_write(writer, batch, err);
-}
-
-static stoa_status writer_finish(void *writer, stoa_part_vector *out, stoa_error *err) {
-    return stoa_table_kind_memory.writer_finish(writer, out, err);
-}
-
-static void writer_close(void *writer) {
-    stoa_table_kind_memory.writer_close(writer);
-}
 
 const stoa_table_kind stoa_table_kind_state = {
     .name = "state",
@@ -553,8 +410,8 @@ const stoa_table_kind stoa_table_kind_state = {
     .durable = true,
     .anywhere = true,
     .access = &access_method,
-    .writer_open = writer_open,
-    .writer_write = writer_write,
-    .writer_finish = writer_finish,
-    .writer_close = writer_close,
+    .writer_open = stoa_kind_state_writer_open,
+    .writer_write = stoa_kind_state_writer_write,
+    .writer_finish = stoa_kind_state_writer_finish,
+    .writer_close = stoa_kind_state_writer_close,
 };

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lsm/bulk.h"
 #include "table/internal.h"
 
 static _Atomic int64_t last_local_id; /* ids count down from -1 */
@@ -44,6 +45,7 @@ void stoa_part_release(stoa_part *part) {
         stoa_database_remove_partitions(part->database, part->path);
     }
     stoa_pool *pool = part->arena.pool;
+    stoa_bulk_close(part->bulk);
     stoa_arrow_array_release(&part->batch);
     stoa_reservation_release(&part->reservation);
     stoa_arena_release(&part->arena);

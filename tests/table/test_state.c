@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "table_world.h"
+#include "vfs/vfs.h"
 
 static const stoa_state_table_options by_id = {.key = "id"};
 
@@ -300,6 +301,127 @@ static void damage_is_found_by_verify(void **state) {
     assert_non_null(strstr(err.message, ".sst"));
 }
 
+static void small_memtables(table_world *world) {
+    stoa_error err = STOA_ERROR_NONE;
+    const stoa_state_options options = {.memtable_bytes = 256 << 10};
+    ok(stoa_state_configure(world->db, &options, &err));
+}
+
+static int64_t file_count(table_world *world, const char *table) {
+    stoa_error err = STOA_ERROR_NONE;
+    int files = 0;
+    ok(stoa_table_files(world->db, table, find_file, &files, &err));
+    return files;
+}
+
+/* Several batches, so that files are written while others come. */
+static stoa_status load_in_batches(table_world *world, stoa_write_mode mode, int64_t first,
+                                   int64_t count, int64_t step, stoa_error *err) {
+    stoa_sink *sink = NULL;
+    stoa_sink_options options = {.mode = mode};
+    STOA_TRY(stoa_sink_open(world->db, "t", &options, &sink, err));
+    stoa_status status = STOA_OK;
+    for (int64_t i = 0; i < count && status == STOA_OK; i += step) {
+        status = table_write_rows(sink, world->pool, &world->arrow, first + i,
+                                  i + step < count ? step : count - i, err);
+    }
+    if (status == STOA_OK) {
+        status = stoa_sink_commit(sink, NULL, err);
+    }
+    stoa_sink_close(sink);
+    return status;
+}
+
+static void many_rows_become_files(void **state) {
+    table_world *world = *state;
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_state *table = NULL;
+    small_memtables(world);
+    ok(stoa_state_create(world->db, "t", world->schema, &by_id, &err));
+    ok(load(world, NULL, "t", STOA_APPEND, 0, 10, &err)); /* stays in memory until the load comes */
+    ok(load_in_batches(world, STOA_APPEND, 5, 60000, 1000, &err));
+    assert_true(file_count(world, "t") > 1);
+    table_assert_range(world, NULL, "t", 0, 60005);
+    ok(stoa_state_open(world->db, "t", &table, &err));
+    const stoa_cell row[] = {{.i = 60005}, {.bytes = "n60005", .size = 6}};
+    ok(stoa_state_put(table, row, STOA_DURABILITY_DEFAULT, &err));
+    const stoa_cell key = {.i = 0};
+    ok(stoa_state_delete(table, &key, STOA_DURABILITY_DEFAULT, &err));
+    table_assert_range(world, NULL, "t", 1, 60005);
+    ok(stoa_database_verify(world->db, NULL, NULL, NULL, NULL, NULL, NULL, &err));
+    stoa_state_close(table);
+    table_world_reopen(world);
+    table_assert_range(world, NULL, "t", 1, 60005); /* read only, from the manifest and the log */
+    ok(load_in_batches(world, STOA_OVERWRITE, 100000, 5000, 1000, &err));
+    table_assert_range(world, NULL, "t", 100000, 5000);
+    ok(stoa_state_open(world->db, "t", &table, &err));
+    ok(stoa_state_settle(table, &err));
+    stoa_state_close(table);
+    table_assert_range(world, NULL, "t", 100000, 5000);
+}
+
+static void files_replace_all_that_was_there(void **state) {
+    table_world *world = *state;
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_state *table = NULL;
+    stoa_state_snapshot *before = NULL;
+    stoa_row *found = NULL;
+    bool is_there = false;
+    small_memtables(world);
+    ok(load(world, NULL, "t", STOA_CREATE, 0, 50000, &err));
+    ok(stoa_state_open(world->db, "t", &table, &err));
+    ok(stoa_state_snapshot_create(table, &before, &err));
+    ok(load_in_batches(world, STOA_OVERWRITE, 40000, 50000, 2000, &err));
+    table_assert_range(world, NULL, "t", 40000, 50000);
+    ok(stoa_row_create(table, NULL, &found, &err));
+    const stoa_cell old = {.i = 7}, new = {.i = 80000};
+    ok(stoa_state_get(table, &old, before, found, &is_there, &err)); /* snapshots keep theirs */
+    assert_true(is_there);
+    ok(stoa_state_get(table, &new, before, found, &is_there, &err));
+    assert_false(is_there);
+    ok(stoa_state_get(table, &old, NULL, found, &is_there, &err));
+    assert_false(is_there);
+    ok(stoa_state_get(table, &new, NULL, found, &is_there, &err));
+    assert_true(is_there);
+    stoa_row_close(found);
+    stoa_state_snapshot_close(before);
+    ok(stoa_state_settle(table, &err));
+    stoa_state_close(table);
+    table_assert_range(world, NULL, "t", 40000, 50000);
+    table_world_reopen(world);
+    table_assert_range(world, NULL, "t", 40000, 50000);
+}
+
+static stoa_status count_file(void *user, const char *name, const stoa_file_info *info,
+                              stoa_error *err) {
+    (void)info;
+    (void)err;
+    *(int *)user += strstr(name, ".sst") != NULL;
+    return STOA_OK;
+}
+
+static void a_load_that_is_given_up_leaves_nothing(void **state) {
+    table_world *world = *state;
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_sink *sink = NULL;
+    stoa_sink_options options = {.mode = STOA_APPEND};
+    char path[SUPPORT_PATH_BYTES + 8];
+    int files = 0;
+    small_memtables(world);
+    ok(stoa_state_create(world->db, "t", world->schema, &by_id, &err));
+    ok(stoa_sink_open(world->db, "t", &options, &sink, &err));
+    ok(table_write_rows(sink, world->pool, &world->arrow, 0, 50000, &err));
+    ok(table_write_rows(sink, world->pool, &world->arrow, 50000, 50000, &err));
+    (void)snprintf(path, sizeof path, "%s/state", world->path);
+    ok(stoa_vfs_list(stoa_database_file_systems(world->db), path, NULL, count_file, &files, &err));
+    assert_true(files > 0);
+    stoa_sink_close(sink);
+    files = 0;
+    ok(stoa_vfs_list(stoa_database_file_systems(world->db), path, NULL, count_file, &files, &err));
+    assert_int_equal(files, 0);
+    table_assert_range(world, NULL, "t", 0, 0);
+}
+
 /* Runs a function in a process of its own, that has opened nothing yet. */
 static void in_another_process(table_world *world, bool read_only,
                                void (*run)(stoa_database *db, table_world *world)) {
@@ -363,6 +485,23 @@ static void writes_ten_rows(stoa_database *db, table_world *world) {
     expect(load(world, NULL, "t", STOA_APPEND, rows, 10, &err) == STOA_OK, 20);
 }
 
+static void loads_many_rows(stoa_database *db, table_world *world) {
+    stoa_error err = STOA_ERROR_NONE;
+    const stoa_state_options options = {.memtable_bytes = 256 << 10};
+    expect(stoa_state_configure(db, &options, &err) == STOA_OK, 30);
+    expect(load_in_batches(world, STOA_APPEND, 10, 30000, 1000, &err) == STOA_OK, 31);
+}
+
+static void a_reader_follows_loads_of_files(void **state) {
+    table_world *world = *state;
+    stoa_error err = STOA_ERROR_NONE;
+    ok(load(world, NULL, "t", STOA_CREATE, 0, 10, &err));
+    table_world_reopen(world);
+    table_assert_range(world, NULL, "t", 0, 10);
+    in_another_process(world, false, loads_many_rows);
+    table_assert_range(world, NULL, "t", 0, 30010);
+}
+
 static void a_reader_follows_writers_and_becomes_one(void **state) {
     table_world *world = *state;
     stoa_error err = STOA_ERROR_NONE;
@@ -387,7 +526,11 @@ int main(void) {
         TEST(a_transaction_reads_one_moment),
         TEST(what_cannot_be_made_is_said),
         TEST(damage_is_found_by_verify),
+        TEST(many_rows_become_files),
+        TEST(files_replace_all_that_was_there),
+        TEST(a_load_that_is_given_up_leaves_nothing),
         TEST(others_read_what_one_process_writes),
+        TEST(a_reader_follows_loads_of_files),
         TEST(a_reader_follows_writers_and_becomes_one),
         cmocka_unit_test_setup_teardown(a_handle_and_a_sink_write_the_same_rows, begin_in_memory,
                                         end),
