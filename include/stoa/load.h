@@ -26,12 +26,14 @@ typedef struct stoa_load_options {
     stoa_type_unit int96_unit; /* of Parquet's INT96 timestamps, rounded down; 0: microseconds where the
                                   table has such and none finer, else nanoseconds, which are exact but
                                   hold the years 1677 to 2262 only */
+    const struct stoa_state_table_options *state; /* as in stoa_sink_options; columns of the key become
+                                                     required. NULL: none */
 } stoa_load_options;
 
 #define STOA_LOAD_DEFAULT                                                                          \
     {                                                                                              \
         STOA_CREATE, NULL, NULL, NULL, NULL, 0, NULL, {NULL, NULL, NULL, NULL, NULL, NULL}, NULL,  \
-        NULL, false, NULL, STOA_TYPE_SECONDS                                                       \
+        NULL, false, NULL, STOA_TYPE_SECONDS, NULL                                                 \
     }
 
 typedef struct stoa_load_report {

@@ -18,6 +18,7 @@
 #include "ingest/parquet_source.h"
 #include "ingest/rejects.h"
 #include "ingest/source.h"
+#include "lsm/table_options.h"
 
 enum { PROGRESS_NS = 100 * 1000 * 1000 };
 
@@ -72,18 +73,34 @@ static stoa_status find_target(struct load *load, stoa_error *err) {
     return stoa_table_schema(load->database, load->table, &load->target, err);
 }
 
+/* Files rarely say that a column is never null; a key's has to be. */
+static stoa_status require_key(struct load *load, stoa_error *err) {
+    const stoa_state_table_options *state = load->options->state;
+    const stoa_schema *schema = NULL;
+    if (load->options->mode != STOA_CREATE || state == NULL || state->key == NULL) {
+        return STOA_OK;
+    }
+    STOA_TRY(stoa_schema_require_key(load->context.pool, load->target, state->key, &schema, err));
+    stoa_schema_close(load->target);
+    load->target = schema;
+    return STOA_OK;
+}
+
 static stoa_status open_sink(struct load *load, const struct ArrowSchema *found, stoa_error *err) {
     const stoa_load_options *options = load->options;
     if (load->target == NULL) {
         STOA_TRY(stoa_schema_from_arrow(load->context.pool, found, &load->target, err));
     }
+    STOA_TRY(require_key(load, err));
+    const bool gives_schema = options->mode == STOA_CREATE || options->mode == STOA_OVERWRITE;
     stoa_sink_options sink = {.mode = options->mode,
                               .kind = options->kind,
-                              .schema = options->mode == STOA_APPEND ? NULL : load->target,
+                              .schema = gives_schema ? load->target : NULL,
                               .transaction = load->tuning->transaction,
                               .context = load->context,
                               .codec = options->codec,
-                              .partition = options->partition};
+                              .partition = options->partition,
+                              .state = options->state};
     sink.context.progress = NULL;
     return stoa_sink_open(load->database, load->table, &sink, &load->sink, err);
 }
@@ -454,6 +471,11 @@ stoa_status stoa_load(stoa_database *database, const char *table, const char *co
     static const stoa_load_options defaults = STOA_LOAD_DEFAULT;
     static const stoa_ingest_tuning tuning;
     options = options == NULL ? &defaults : options;
+    if (options->sort != NULL && options->state != NULL) {
+        *out = (stoa_load_report){0};
+        return stoa_fail(err, STOA_INVALID,
+                         "rows of a state table lie in the order of their key, in no other");
+    }
     return options->sort == NULL
                ? stoa_ingest_load(database, table, paths, path_count, options, &tuning, out, err)
                : stoa_ingest_load_sorted(database, table, paths, path_count, options, &tuning, out,

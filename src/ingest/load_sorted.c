@@ -134,9 +134,10 @@ static stoa_status write_sorted(const struct sorted_load *load, stoa_error *err)
     const stoa_load_options *options = load->options;
     struct ArrowArrayStream rows = {0};
     stoa_sink *sink = NULL;
+    const bool gives_schema = options->mode == STOA_CREATE || options->mode == STOA_OVERWRITE;
     stoa_sink_options target = {.mode = options->mode,
                                 .kind = options->kind,
-                                .schema = options->mode == STOA_APPEND ? NULL : load->schema,
+                                .schema = gives_schema ? load->schema : NULL,
                                 .transaction = load->transaction,
                                 .context = load->context,
                                 .codec = options->codec,

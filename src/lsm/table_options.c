@@ -227,6 +227,47 @@ static stoa_status parse_key(stoa_scanner *scanner, const stoa_schema *schema,
     return STOA_OK;
 }
 
+static stoa_status read_key(stoa_scanner *scanner, const stoa_schema *schema,
+                            stoa_key_column columns[STOA_KEY_PARTS_MAX + 1], int32_t *out_count) {
+    stoa_status status = parse_key(scanner, schema, columns, out_count);
+    stoa_wrap(status == STOA_OK ? NULL : scanner->err, "key '%.200s'", scanner->text);
+    return status;
+}
+
+static bool is_of_key(const stoa_key_column *columns, int32_t count, int32_t field_id) {
+    int32_t i = 0;
+    while (i < count && columns[i].field_id != field_id) {
+        i++;
+    }
+    return i < count;
+}
+
+stoa_status stoa_schema_require_key(stoa_pool *pool, const stoa_schema *schema, const char *key,
+                                    const stoa_schema **out, stoa_error *err) {
+    stoa_key_column columns[STOA_KEY_PARTS_MAX + 1];
+    const int32_t field_count = schema->root.child_count;
+    int32_t count;
+    stoa_arena arena;
+    stoa_field *fields = NULL;
+    stoa_status status = STOA_OK;
+    *out = NULL;
+    stoa_arena_init(&arena, pool);
+    stoa_scanner scanner = {.text = key, .size = strlen(key), .arena = &arena, .err = err};
+    STOA_CHECK(read_key(&scanner, schema, columns, &count));
+    STOA_CHECK(stoa_arena_allocate_array(&arena, (size_t)field_count, sizeof *fields,
+                                         (void **)&fields, err));
+    for (int32_t i = 0; i < field_count; i++) {
+        fields[i] = schema->root.children[i];
+        fields[i].required = fields[i].required || is_of_key(columns, count, fields[i].id);
+    }
+    STOA_CHECK(stoa_schema_create_version(pool, fields, field_count, schema->schema_id,
+                                          schema->field_id_max, out, err));
+
+done:
+    stoa_arena_release(&arena);
+    return status;
+}
+
 static stoa_status take_operator(stoa_scanner *scanner, stoa_merge_operator *out,
                                  const char **out_program) {
     const size_t size = stoa_scanner_word(scanner);
@@ -287,13 +328,9 @@ static stoa_status read_options(struct stoa_definition_maker *maker,
     int32_t count;
     stoa_scanner key = scanner_of(maker, options->key);
     stoa_scanner merge = scanner_of(maker, options->merge);
-    stoa_status status = parse_key(&key, maker->definition->schema, columns, &count);
-    if (status != STOA_OK) {
-        stoa_wrap(maker->err, "key '%.200s'", key.text);
-        return status;
-    }
+    STOA_TRY(read_key(&key, maker->definition->schema, columns, &count));
     STOA_TRY(stoa_definition_set_key(maker, columns, count));
-    status = parse_merge(maker, &merge);
+    stoa_status status = parse_merge(maker, &merge);
     if (status != STOA_OK) {
         stoa_wrap(maker->err, "merge '%.200s'", merge.text);
         return status;

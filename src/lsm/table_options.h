@@ -50,6 +50,14 @@ stoa_definition *stoa_definition_retain(stoa_definition *definition);
 /// NULL is allowed.
 void stoa_definition_release(stoa_definition *definition);
 
+/// The schema with the columns that `key` ("user, ts desc") names required, as those of a key are.
+///
+/// Errors   STOA_INVALID  a text that says nothing of a column; STOA_NO_MEMORY
+/// Owns     The caller closes `*out`.
+STOA_MUST_USE stoa_status stoa_schema_require_key(stoa_pool *pool, const stoa_schema *schema,
+                                                  const char *key, const stoa_schema **out,
+                                                  stoa_error *err);
+
 /// As the manifest keeps it, in place of what `out` held: a zero stands behind it, not counted.
 STOA_MUST_USE stoa_status stoa_definition_print(const stoa_definition *definition, stoa_buffer *out,
                                                 stoa_error *err);

@@ -255,6 +255,15 @@ static stoa_status check_capability(const stoa_entry *entry, uint32_t needed, co
     return STOA_OK;
 }
 
+static stoa_status check_mode(const stoa_entry *entry, stoa_write_mode mode, stoa_error *err) {
+    switch (mode) {
+    case STOA_OVERWRITE: return check_capability(entry, STOA_CAN_OVERWRITE, "overwriting", err);
+    case STOA_UPSERT:
+        return check_capability(entry, STOA_CAN_UPSERT, "writing by key ('upsert')", err);
+    default: return check_capability(entry, STOA_CAN_APPEND, "appending", err);
+    }
+}
+
 /* Gives back all but the handle. */
 static void end(void *owner) {
     stoa_sink *sink = owner;
@@ -329,9 +338,7 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
                                    err));
     } else {
         STOA_TRY(stoa_transaction_lookup(sink->transaction, table, &sink->entry, NULL, err));
-        STOA_TRY(sink->replace
-                     ? check_capability(sink->entry, STOA_CAN_OVERWRITE, "overwriting", err)
-                     : check_capability(sink->entry, STOA_CAN_APPEND, "appending", err));
+        STOA_TRY(check_mode(sink->entry, options->mode, err));
     }
     sink->kind = sink->entry->kind;
     sink->schema = stoa_schema_retain(sink->entry->schema);
