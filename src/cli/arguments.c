@@ -104,9 +104,15 @@ static stoa_status take_option(const stoa_cli_verb *verb, int count, char **word
     return STOA_OK;
 }
 
+/* "-5" and "-.5" are values: no option has a digit for a letter. */
+static bool is_negative_number(const char *word) {
+    const char *digit = word + 1 + (word[1] == '.');
+    return *digit >= '0' && *digit <= '9';
+}
+
 /* A query may begin with a comment: "-- " is no option. */
 static bool is_option(const char *word) {
-    return word[0] == '-' && word[1] != '\0' &&
+    return word[0] == '-' && word[1] != '\0' && !is_negative_number(word) &&
            (word[1] != '-' || (word[2] != ' ' && word[2] != '\n' && word[2] != '\t'));
 }
 
@@ -161,4 +167,37 @@ stoa_status stoa_cli_value_i64(const stoa_cli_arguments *arguments, const char *
     }
     *inout = number;
     return STOA_OK;
+}
+
+stoa_status stoa_cli_age_parse(const char *option, const char *text, int64_t *out_ms,
+                               stoa_error *err) {
+    char *stop = NULL;
+    errno = 0;
+    long long number = strtoll(text, &stop, 10);
+    int64_t unit = 1000;
+    if (stop != text && errno == 0 && number >= 0 && number < 1000000000) {
+        switch (*stop) {
+        case 'd':
+            unit *= 86400;
+            break;
+        case 'h':
+            unit *= 3600;
+            break;
+        case 'm':
+            unit *= 60;
+            break;
+        case 's':
+        case '\0':
+            break;
+        default:
+            unit = 0;
+        }
+        if (unit != 0 && (*stop == '\0' || stop[1] == '\0')) {
+            *out_ms = number * unit;
+            return STOA_OK;
+        }
+    }
+    return stoa_fail(err, STOA_INVALID,
+                     "option '%s': expected an age such as 7d, 12h, 30m or 45s but found '%s'",
+                     option, text);
 }

@@ -65,6 +65,9 @@ stoa_status stoa_cli_arguments_parse(const stoa_cli_verb *verb, int count, char 
 const char *stoa_cli_value(const stoa_cli_arguments *arguments, const char *option);
 stoa_status stoa_cli_value_i64(const stoa_cli_arguments *arguments, const char *option,
                                int64_t minimum, int64_t *inout, stoa_error *err);
+/// "7d", "12h", "30m", "45s", "0" in milliseconds; fails with STOA_INVALID, naming the option.
+stoa_status stoa_cli_age_parse(const char *option, const char *text, int64_t *out_ms,
+                               stoa_error *err);
 /// The candidate that is nearest to `word`, or NULL when none is near.
 const char *stoa_cli_nearest(const char *word, const char *const *candidates, int count);
 
@@ -152,6 +155,11 @@ int stoa_cli_drop(const stoa_cli_arguments *arguments);
 int stoa_cli_rename(const stoa_cli_arguments *arguments);
 int stoa_cli_expire(const stoa_cli_arguments *arguments);
 int stoa_cli_verify(const stoa_cli_arguments *arguments);
+int stoa_cli_put(const stoa_cli_arguments *arguments);
+int stoa_cli_get(const stoa_cli_arguments *arguments);
+int stoa_cli_delete(const stoa_cli_arguments *arguments);
+int stoa_cli_scan(const stoa_cli_arguments *arguments);
+int stoa_cli_compact(const stoa_cli_arguments *arguments);
 
 /* listing.c: rows that the command makes itself (tables, files), as a stream like any other. */
 typedef struct stoa_listing stoa_listing;
@@ -160,6 +168,7 @@ stoa_listing *stoa_listing_create(const char *const *names, const char *kinds);
 /// Values are added column by column, row after row. NULL text is a null.
 void stoa_listing_add_text(stoa_listing *listing, const char *value);
 void stoa_listing_add_i64(stoa_listing *listing, int64_t value);
+void stoa_listing_add_unknown(stoa_listing *listing); /* a null integer */
 /// Moves the rows into a stream and closes the listing.
 void stoa_listing_finish(stoa_listing *listing, struct ArrowArrayStream *out);
 

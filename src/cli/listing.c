@@ -103,6 +103,12 @@ void stoa_listing_add_i64(stoa_listing *listing, int64_t value) {
     column->values[column->length++] = value;
 }
 
+void stoa_listing_add_unknown(stoa_listing *listing) {
+    struct column *column = next_column(listing);
+    column->null_count++;
+    column->values[column->length++] = 0;
+}
+
 /* Children of a schema or a batch are released by their parent's release. */
 static void child_schema_release(struct ArrowSchema *schema) {
     schema->release = NULL;

@@ -1,6 +1,4 @@
 /* The verbs that change what is there: drop, rename, expire. */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -44,45 +42,11 @@ int stoa_cli_rename(const stoa_cli_arguments *arguments) {
     return end(arguments, &session, status, &err);
 }
 
-/* "7d", "12h", "30m", "45s", "0" to milliseconds. */
-static stoa_status parse_age(const char *text, int64_t *out_ms, stoa_error *err) {
-    char *stop = NULL;
-    errno = 0;
-    long long number = strtoll(text, &stop, 10);
-    int64_t unit = 1000;
-    if (stop != text && errno == 0 && number >= 0 && number < 1000000000) {
-        switch (*stop) {
-        case 'd':
-            unit *= 86400;
-            break;
-        case 'h':
-            unit *= 3600;
-            break;
-        case 'm':
-            unit *= 60;
-            break;
-        case 's':
-        case '\0':
-            break;
-        default:
-            unit = 0;
-        }
-        if (unit != 0 && (*stop == '\0' || stop[1] == '\0')) {
-            *out_ms = number * unit;
-            return STOA_OK;
-        }
-    }
-    return stoa_fail(err, STOA_INVALID,
-                     "option '--older-than': expected an age such as 7d, 12h, 30m or 45s but found "
-                     "'%s'",
-                     text);
-}
-
 int stoa_cli_expire(const stoa_cli_arguments *arguments) {
     stoa_error err = STOA_ERROR_NONE;
     const char *age = stoa_cli_value(arguments, "--older-than");
     int64_t age_ms = 0;
-    if (parse_age(age == NULL ? "7d" : age, &age_ms, &err) != STOA_OK) {
+    if (stoa_cli_age_parse("--older-than", age == NULL ? "7d" : age, &age_ms, &err) != STOA_OK) {
         return stoa_cli_usage("expire", "%s", err.message);
     }
     stoa_cli_session session;

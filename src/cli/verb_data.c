@@ -50,6 +50,50 @@ static stoa_status int96_option(const stoa_cli_arguments *arguments, stoa_type_u
                                     "option '--int96': expected ns, us or ms but found '%s'", text);
 }
 
+/* Where a state table's column of the time to live ends in "seen 7d": at the last blank. */
+static stoa_status ttl_option(const stoa_cli_arguments *arguments, stoa_state_table_options *state,
+                              char column[256], stoa_error *err) {
+    const char *text = stoa_cli_value(arguments, "--ttl");
+    const char *blank = text == NULL ? NULL : strrchr(text, ' ');
+    if (text == NULL) {
+        return STOA_OK;
+    }
+    if (blank == NULL || blank == text || blank - text > 255) {
+        return stoa_fail(err, STOA_INVALID,
+                         "option '--ttl': expected a column and an age such as 'seen 7d' but found "
+                         "'%s'",
+                         text);
+    }
+    (void)snprintf(column, 256, "%.*s", (int)(blank - text), text);
+    state->ttl_column = column;
+    return stoa_cli_age_parse("--ttl", blank + 1, &state->ttl_ms, err);
+}
+
+static stoa_status state_options(const stoa_cli_arguments *arguments,
+                                 stoa_state_table_options *state, char ttl_column[256],
+                                 stoa_load_options *out, stoa_error *err) {
+    static const char *const own[] = {"--key", "--merge", "--ttl"};
+    const bool is_state = out->kind != NULL && strcmp(out->kind, "state") == 0;
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
+        if (!is_state && stoa_cli_value(arguments, own[i]) != NULL) {
+            return stoa_fail(err, STOA_INVALID,
+                             "option '%s' is for new state tables: give --kind state with it",
+                             own[i]);
+        }
+    }
+    if (!is_state || out->mode != STOA_CREATE) {
+        return STOA_OK;
+    }
+    state->key = stoa_cli_value(arguments, "--key");
+    state->merge = stoa_cli_value(arguments, "--merge");
+    state->codec = out->codec;
+    out->codec = NULL;
+    out->state = state;
+    return state->key == NULL ? stoa_fail(err, STOA_INVALID,
+                                          "a state table needs --key, such as 'user, ts desc'")
+                              : ttl_option(arguments, state, ttl_column, err);
+}
+
 static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_options *out,
                                 stoa_error *err) {
     const char *mode = stoa_cli_value(arguments, "--mode");
@@ -60,12 +104,11 @@ static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_o
     } else if (strcmp(mode, "overwrite") == 0) {
         out->mode = STOA_OVERWRITE;
     } else if (strcmp(mode, "upsert") == 0) {
-        return stoa_fail(err, STOA_UNSUPPORTED,
-                         "mode 'upsert' needs a table with a key; parquet and memory tables have "
-                         "none");
+        out->mode = STOA_UPSERT;
     } else {
         return stoa_fail(err, STOA_INVALID,
-                         "option '--mode': expected create, append or overwrite but found '%s'",
+                         "option '--mode': expected create, append, overwrite or upsert but found "
+                         "'%s'",
                          mode);
     }
     const char *on_error = stoa_cli_value(arguments, "--on-error");
@@ -82,10 +125,6 @@ static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_o
     out->codec = stoa_cli_value(arguments, "--codec");
     out->partition = stoa_cli_value(arguments, "--partition");
     out->sort = stoa_cli_value(arguments, "--sort");
-    if (stoa_cli_value(arguments, "--key") != NULL) {
-        return stoa_fail(err, STOA_UNSUPPORTED,
-                         "option '--key' is for state tables; parquet and memory tables have no key");
-    }
     out->ignore_folders = stoa_cli_value(arguments, "--no-hive") != NULL;
     out->keys = stoa_cli_value(arguments, "--keys");
     stoa_status status = int96_option(arguments, &out->int96_unit, err);
@@ -112,7 +151,12 @@ static void print_load(const char *table, const stoa_load_report *report, double
 int stoa_cli_load(const stoa_cli_arguments *arguments) {
     stoa_error err = STOA_ERROR_NONE;
     stoa_load_options options = STOA_LOAD_DEFAULT;
+    stoa_state_table_options state = {0};
+    char ttl_column[256];
     stoa_status status = load_options(arguments, &options, &err);
+    if (status == STOA_OK) {
+        status = state_options(arguments, &state, ttl_column, &options, &err);
+    }
     if (status == STOA_INVALID) {
         return stoa_cli_usage("load", "%s", err.message);
     }

@@ -55,7 +55,11 @@ static stoa_status list_table(void *user, const stoa_table_info *info, stoa_erro
     char time[32];
     stoa_listing_add_text(listing, info->name);
     stoa_listing_add_text(listing, info->kind);
-    stoa_listing_add_i64(listing, info->row_count);
+    if (info->row_count < 0) {
+        stoa_listing_add_unknown(listing);
+    } else {
+        stoa_listing_add_i64(listing, info->row_count);
+    }
     stoa_listing_add_i64(listing, (int64_t)info->byte_count);
     stoa_listing_add_i64(listing, info->file_count);
     stoa_listing_add_text(listing, time_text(info->snapshot_time_ms, time));

@@ -15,6 +15,14 @@
 #define INT96_OPTION                                                                               \
     {"--int96", 0, "UNIT",                                                                         \
      "of Parquet's INT96 timestamps: ns (default, exact, years 1677 to 2262), us or ms"}
+#define DURABILITY_OPTION                                                                          \
+    {"--durability", 0, "D",                                                                       \
+     "what the write survives when the command ends: none, buffered (default: the process), "      \
+     "interval, sync (the machine)"}
+#define FROM_OPTION                                                                                \
+    {"--from", 0, "K", "the first key, or its first columns with commas between"}
+#define TO_OPTION                                                                                  \
+    {"--to", 0, "K", "the first key that is not taken, or its first columns"}
 #define QUIET_OPTION                                                                               \
     {"--quiet", 'q', NULL, "no progress bar and no summary line"}
 
@@ -39,9 +47,12 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  "stoa load flights.stoa log 'logs/*.jsonl.gz' --mode append\n"
                  "cat airports.csv | stoa load flights.stoa airports - --format csv\n"
                  "stoa load x.stoa orders orders.csv --schema 'id long not null, total decimal(10, "
-                 "2)'",
-     .options = {{"--mode", 0, "M", "create (default), append or overwrite"},
-                 {"--kind", 0, "K", "parquet (default) or memory"},
+                 "2)'\n"
+                 "stoa load x.stoa totals totals.csv --kind state --key user --merge 'total add'\n"
+                 "stoa load x.stoa totals more.csv --mode upsert",
+     .options = {{"--mode", 0, "M",
+                  "create (default), append, overwrite, or upsert: rows replace those of their keys"},
+                 {"--kind", 0, "K", "parquet (default), memory, or state: rows with a key that change"},
                  {"--schema", 0, "SPEC", "columns and types: 'id long not null, tags list<string>'"},
                  {"--format", 0, "F",
                   "parquet, arrow, csv, tsv, json or jsonl (default: by content and name)"},
@@ -52,7 +63,10 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  INT96_OPTION,
                  {"--sort", 0, "COLS",
                   "the order of rows in each file: 'day, id desc nulls first' (default: as they come)"},
-                 {"--key", 0, "COLS", "of state tables, which are not offered yet"},
+                 {"--key", 0, "COLS", "of a new state table: 'user, ts desc'"},
+                 {"--merge", 0, "OPS",
+                  "how put --merge changes its columns: 'total add, seen max' (default: last)"},
+                 {"--ttl", 0, "COL AGE", "its rows are gone AGE after what COL says: 'seen 7d'"},
                  {"--partition", 0, "FIELDS",
                   "folders and files by column or transform: 'status, month(ts), bucket(16, id)'"},
                  {"--codec", 0, "C", "zstd (default), snappy, lz4_raw, gzip, brotli or none"},
@@ -204,6 +218,78 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  {"--text", 0, NULL, "text, also into a pipe"},
                  {"--json", 0, NULL, "JSON, also on a terminal"}},
      .run = stoa_cli_inspect},
+    {.name = "put",
+     .positionals = "DB TABLE VALUE…",
+     .positionals_min = 3,
+     .positionals_max = STOA_CLI_POSITIONALS_MAX,
+     .summary = "write a row of a state table, in place of the one with its key",
+     .description = "VALUEs are a whole row, in the order of the schema; NULL is a null. With --json each "
+                    "VALUE is a row as a JSON object. A single - reads rows from standard input, all or "
+                    "nothing.",
+     .examples = "stoa put app.stoa totals ada 12.50 '2024-02-29 12:30:00'\n"
+                 "stoa put app.stoa totals ada 1 NULL --merge\n"
+                 "stoa put app.stoa users --json '{\"id\": 7, \"tags\": [\"new\"]}'\n"
+                 "stoa put app.stoa totals - < rows.jsonl",
+     .options = {{"--merge", 0, NULL,
+                  "VALUEs change the row by its merge operators: 'add' adds; NULL changes nothing"},
+                 {"--json", 0, NULL, "each VALUE is a row: '{\"user\": \"ada\", \"total\": 12.5}'"},
+                 {"--input-format", 0, "F",
+                  "of standard input: jsonl (default), csv, tsv, json, parquet or arrow"},
+                 DURABILITY_OPTION},
+     .run = stoa_cli_put},
+    {.name = "get",
+     .positionals = "DB TABLE KEY…",
+     .positionals_min = 3,
+     .positionals_max = STOA_CLI_POSITIONALS_MAX,
+     .summary = "show the row of a state table that has this key",
+     .description = "KEY… is a value for each column of the key. The exit code is 1 when there is no such "
+                    "key.",
+     .examples = "stoa get app.stoa totals ada\n"
+                 "stoa get app.stoa visits ada 2024-02-29 --columns pages --format json",
+     .options = {{"--columns", 0, "NAMES", "these columns, in this order: 'id, total' (default: all)"},
+                 FORMAT_OPTION,
+                 OUTPUT_OPTION},
+     .run = stoa_cli_get},
+    {.name = "delete",
+     .positionals = "DB TABLE [KEY…]",
+     .positionals_min = 2,
+     .positionals_max = STOA_CLI_POSITIONALS_MAX,
+     .summary = "delete a row of a state table by its key, or a range of keys",
+     .description = "A key that is not there is no error.",
+     .examples = "stoa delete app.stoa totals ada\n"
+                 "stoa delete app.stoa visits --from ada,2024-01-01 --to ada,2024-02-01",
+     .options = {FROM_OPTION, TO_OPTION, DURABILITY_OPTION},
+     .run = stoa_cli_delete},
+    {.name = "scan",
+     .positionals = "DB TABLE",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "show rows of a state table in the order of their keys",
+     .description = "Values with commas in a key of several columns stand in \"quotes\". A column that is "
+                    "descending in the key has its largest value first.",
+     .examples = "stoa scan app.stoa totals --from a --to b\n"
+                 "stoa scan app.stoa visits --prefix ada --reverse --limit 10\n"
+                 "stoa scan app.stoa totals --where 'total > 50' --columns user -o big.csv",
+     .options = {FROM_OPTION,
+                 TO_OPTION,
+                 {"--prefix", 0, "K", "all keys whose first columns are these"},
+                 {"--where", 0, "TEXT", "rows for which this is true: \"total > 50 and day is not null\""},
+                 {"--columns", 0, "NAMES", "these columns, in this order: 'id, total' (default: all)"},
+                 {"--reverse", 0, NULL, "from the last key to the first"},
+                 {"--limit", 0, "N", "at most N rows"},
+                 FORMAT_OPTION,
+                 OUTPUT_OPTION,
+                 {"--rows", 0, "N", "rows that a table shows (default 40, 0 is all)"}},
+     .run = stoa_cli_scan},
+    {.name = "compact",
+     .positionals = "DB TABLE",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "merge the files of a state table, and leave out what was replaced or deleted",
+     .examples = "stoa compact app.stoa totals\n"
+                 "stoa compact app.stoa visits --from ada --to bob",
+     .options = {FROM_OPTION, TO_OPTION, QUIET_OPTION},
+     .run = stoa_cli_compact},
     {.name = "drop",
      .positionals = "DB TABLE",
      .positionals_min = 2,

@@ -15,8 +15,8 @@ import command
 import oracle
 from command import fails, ok, rows, run, write
 
-VERBS = ("init load sql shell tables schema summary history files export cat inspect drop rename "
-         "expire verify completion manual").split()
+VERBS = ("init load sql shell tables schema summary history files export cat inspect put get delete "
+         "scan compact drop rename expire verify completion manual").split()
 
 
 def filled(db):

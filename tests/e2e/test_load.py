@@ -263,7 +263,7 @@ def test_rows_are_sorted_within_files(db):
     assert [line.split(",")[0] for line in ok("tables", db).splitlines()[1:]] == ["t"]
     fails(1, "load", db, "u", path, "--sort", "nothing", says="nothing")
     fails(1, "load", db, "t", path, "--sort", "k", says="exists")
-    fails(1, "load", db, "u", path, "--key", "k", says="--key")
+    fails(2, "load", db, "u", path, "--key", "k", says=["--key", "--kind state"])
     assert "right" in ok("verify", db)
 
 
