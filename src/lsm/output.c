@@ -186,7 +186,8 @@ static stoa_status take_encoder(stoa_output *output, stoa_stripe_encoder **out, 
     if (*out != NULL) {
         return STOA_OK;
     }
-    return stoa_stripe_encoder_create(output->options.context.pool, output->options.rows, out, err);
+    return stoa_stripe_encoder_create(output->options.context.pool, output->options.rows,
+                                      output->options.codec, out, err);
 }
 
 /* With the lock, which is given back meanwhile: encodes the oldest source that waits. */

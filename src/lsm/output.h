@@ -27,6 +27,7 @@ typedef struct stoa_output_options {
     const stoa_definition *definition; /* files that come out read with its layout */
     const stoa_stripe_layout *rows; /* what the rows have; NULL: the same. An older schema of it */
     int32_t level;                  /* that the files are for */
+    stoa_compression codec;         /* of their segments */
     uint64_t file_bytes; /* a file ends when it is so large, between two keys; 0: one file */
     stoa_priority priority;
     stoa_rate_limiter *limiter;       /* of what is written; NULL: no limit */

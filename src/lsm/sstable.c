@@ -9,6 +9,14 @@ const stoa_sst_summary *stoa_sst_summary_of(const stoa_sst *table) {
     return &table->summary;
 }
 
+stoa_compression stoa_sst_codec(const stoa_sst *table) {
+    return table->decompression.codec;
+}
+
+uint64_t stoa_sst_memory_bytes(const stoa_sst *table) {
+    return atomic_load_explicit(&table->decompression.bytes, memory_order_relaxed);
+}
+
 const stoa_stripe *stoa_sst_stripe_at(const stoa_sst *table, int64_t stripe) {
     return &table->members[stripe].stripe;
 }

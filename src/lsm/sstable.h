@@ -28,14 +28,15 @@ typedef struct stoa_zone {
 /* A stripe that is ready to be written; all-zero but for its buffers' pool is empty. */
 typedef struct stoa_sst_stripe {
     stoa_buffer bytes;
-    stoa_buffer entry;  /* in the directory, but for the offset */
-    stoa_buffer hashes; /* of its different keys: uint64_t, for the filter */
+    stoa_buffer entry;      /* in the directory, but for the offset */
+    stoa_buffer hashes;     /* of its different keys: uint64_t, for the filter */
+    stoa_compression codec; /* of its segments; the stripes of a file have one */
 } stoa_sst_stripe;
 
 void stoa_sst_stripe_init(stoa_sst_stripe *stripe, stoa_pool *pool);
 void stoa_sst_stripe_release(stoa_sst_stripe *stripe);
 
-/// Encodes rows, in place of what the stripe held.
+/// Encodes rows, in place of what the stripe held, with the encoder's codec: none, lz4_raw or zstd.
 ///
 /// Errors   STOA_LIMIT  4 GiB in one stripe; STOA_NO_MEMORY
 /// Threads  Different encoders at once.
@@ -66,7 +67,8 @@ STOA_MUST_USE stoa_status stoa_sst_writer_create(const stoa_context *context, st
                                                  const stoa_stripe_layout *layout,
                                                  int32_t filter_bits, stoa_sst_writer **out,
                                                  stoa_error *err);
-/// Appends a stripe whose keys are not less than those before. Not used further after an error.
+/// Appends a stripe whose keys are not less than those before, and which has the codec of those. Not used
+/// further after an error.
 STOA_MUST_USE stoa_status stoa_sst_writer_add(stoa_sst_writer *writer,
                                               const stoa_sst_stripe *stripe, stoa_error *err);
 /// Adds a range of deletions; its keys are copied. In any order, before or after stripes.
@@ -121,6 +123,12 @@ STOA_MUST_USE stoa_status stoa_sst_open(const stoa_context *context, stoa_file *
 void stoa_sst_close(stoa_sst *table);
 
 const stoa_sst_summary *stoa_sst_summary_of(const stoa_sst *table);
+/// What its segments may be compressed with.
+stoa_compression stoa_sst_codec(const stoa_sst *table);
+/// Bytes of segments that were decompressed: they are charged to the pool until the table is closed.
+///
+/// Threads  Any.
+uint64_t stoa_sst_memory_bytes(const stoa_sst *table);
 const stoa_stripe *stoa_sst_stripe_at(const stoa_sst *table, int64_t stripe);
 const stoa_sst_member *stoa_sst_member_at(const stoa_sst *table, int64_t stripe);
 /// Whether what was read of the file so far is what it holds: to be asked after values were read

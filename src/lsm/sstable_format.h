@@ -70,7 +70,18 @@ typedef struct stoa_sst_about {
     uint32_t column_count;
     uint32_t schema_size;
     uint32_t key_count;
+    uint32_t codec; /* a stoa_sst_codec_number: of segments that have a raw size */
+    uint32_t zero;
 } stoa_sst_about;
+
+typedef enum stoa_sst_codec_number {
+    STOA_SST_CODEC_NONE,
+    STOA_SST_CODEC_LZ4, /* one raw block a segment */
+    STOA_SST_CODEC_ZSTD
+} stoa_sst_codec_number;
+
+/* The most bytes that one byte of a raw LZ4 block stands for. */
+enum { STOA_SST_LZ4_RATIO_MAX = 255 };
 
 /* One for every range of deletions; the bytes of its two keys follow, then zeros up to a multiple of 8. */
 typedef struct stoa_sst_range {
@@ -100,9 +111,9 @@ typedef struct stoa_sst_footer {
 } stoa_sst_footer;
 
 _Static_assert(sizeof(stoa_sst_header) == 16 && sizeof(stoa_sst_section) == 32 &&
-                   sizeof(stoa_sst_entry) == 56 && sizeof(stoa_sst_about) == 64 &&
+                   sizeof(stoa_sst_entry) == 56 && sizeof(stoa_sst_about) == 72 &&
                    sizeof(stoa_sst_range) == 24 && sizeof(stoa_sst_filter) == 16 &&
-                   sizeof(stoa_sst_footer) == 32 && sizeof(stoa_stripe_part) == 12 &&
+                   sizeof(stoa_sst_footer) == 32 && sizeof(stoa_stripe_part) == 16 &&
                    sizeof(stoa_zone) == 24,
                "the format's structs have no padding");
 

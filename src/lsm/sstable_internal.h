@@ -35,6 +35,7 @@ struct stoa_sst {
     uint32_t section_count;
     stoa_sst_member *members; /* a stripe each */
     stoa_stripe_slot *slots;
+    stoa_stripe_decompression decompression;
     /* Of the last key of each stripe, searched first: the number, or 8 bytes behind the common ones. */
     uint64_t *last_numbers;
     size_t common_size; /* bytes that all keys begin with, of those that are no numbers */

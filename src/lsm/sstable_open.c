@@ -160,6 +160,19 @@ static stoa_status read_schema(stoa_sst *table, const char *json, size_t size, s
     return status;
 }
 
+static stoa_status read_codec(stoa_sst *table, const stoa_sst_about *about, stoa_error *err) {
+    table->decompression.pool = table->context.pool;
+    switch (about->codec) {
+    case STOA_SST_CODEC_NONE: table->decompression.codec = STOA_COMPRESSION_NONE; return STOA_OK;
+    case STOA_SST_CODEC_LZ4: table->decompression.codec = STOA_COMPRESSION_LZ4_RAW; return STOA_OK;
+    case STOA_SST_CODEC_ZSTD: table->decompression.codec = STOA_COMPRESSION_ZSTD; return STOA_OK;
+    default:
+        return stoa_fail(err, STOA_UNSUPPORTED,
+                         "segments compressed by codec %" PRIu32 " are newer than this version",
+                         about->codec);
+    }
+}
+
 static stoa_status read_about(stoa_sst *table, stoa_error *err) {
     const stoa_stripe_layout *layout = table->layout;
     const stoa_sst_section *section;
@@ -170,6 +183,7 @@ static stoa_status read_about(stoa_sst *table, stoa_error *err) {
     if (!stoa_byte_reader_get(&reader, &about, sizeof about)) {
         return stoa_sst_corrupt(table, section->offset, "the schema ends early", err);
     }
+    STOA_TRY(read_codec(table, &about, err));
     const uint8_t *json = stoa_byte_reader_take(&reader, about.schema_size);
     if (json == NULL) {
         return stoa_sst_corrupt(table, section->offset, "the schema ends early", err);
@@ -187,7 +201,7 @@ static stoa_status read_about(stoa_sst *table, stoa_error *err) {
     if (!is_same) {
         return stoa_fail(err, STOA_INVALID, "the table has another key than expected");
     }
-    if (about.segment_count != (uint32_t)table->stored->segment_count ||
+    if (about.zero != 0 || about.segment_count != (uint32_t)table->stored->segment_count ||
         about.column_count != (uint32_t)table->stored->schema->root.child_count ||
         about.stripe_count < 0 || about.row_count < 0 || about.range_count < 0 ||
         (uint64_t)about.range_count > table->size / sizeof(stoa_sst_range) ||
@@ -203,8 +217,30 @@ static stoa_status read_about(stoa_sst *table, stoa_error *err) {
 
 /* ---- Directory ------------------------------------------------------------------------------- */
 
+/* A raw size that the codec can have made of what stands there: so much is allocated. */
+static bool is_raw_size(stoa_compression codec, size_t segment, const stoa_stripe_part *part) {
+    return codec != STOA_COMPRESSION_NONE && segment >= STOA_STRIPE_FIRST_VALUE &&
+           part->raw_size > part->size && part->raw_size <= STOA_STRIPE_RAW_BYTES_MAX &&
+           (codec != STOA_COMPRESSION_LZ4_RAW ||
+            part->raw_size <= (uint64_t)part->size * STOA_SST_LZ4_RATIO_MAX);
+}
+
+/* Segments follow each other; what is between them is verified to be zero. */
+static bool check_parts(const stoa_sst *table, const stoa_stripe_part *parts, uint32_t size) {
+    size_t end = 0;
+    for (int32_t i = 0; i < table->stored->segment_count; i++) {
+        const stoa_stripe_part *part = &parts[i];
+        if (part->offset != end || part->size > size - end ||
+            (part->raw_size != 0 && !is_raw_size(table->decompression.codec, (size_t)i, part))) {
+            return false;
+        }
+        end = stoa_sst_aligned(end + part->size);
+    }
+    return end == size;
+}
+
 /* Everything but the offset in the file, which its caller has checked. */
-static bool read_entry(const stoa_sst *table, stoa_byte_reader *reader, const stoa_sst_entry *head,
+static bool read_entry(stoa_sst *table, stoa_byte_reader *reader, const stoa_sst_entry *head,
                        stoa_sst_member *out) {
     const stoa_stripe_layout *layout = table->stored;
     const size_t columns = (size_t)layout->schema->root.child_count;
@@ -235,19 +271,13 @@ static bool read_entry(const stoa_sst *table, stoa_byte_reader *reader, const st
                                 .schema = table->is_older ? &table->schema : NULL,
                                 .bytes = table->bytes + head->offset,
                                 .parts = (const stoa_stripe_part *)(const void *)parts,
+                                .decompression = table->decompression.codec == STOA_COMPRESSION_NONE
+                                                     ? NULL
+                                                     : &table->decompression,
                                 .row_count = head->row_count,
                                 .prefix = out->first_key,
                                 .prefix_size = head->prefix_size};
-    /* Segments follow each other; what is between them is verified to be zero. */
-    size_t end = 0;
-    for (size_t i = 0; i < segments; i++) {
-        const stoa_stripe_part *part = &out->stripe.parts[i];
-        if (part->offset != end || part->size > head->size - end) {
-            return false;
-        }
-        end = stoa_sst_aligned(end + part->size);
-    }
-    return end == head->size;
+    return check_parts(table, out->stripe.parts, head->size);
 }
 
 static stoa_status allocate_members(stoa_sst *table, stoa_error *err) {
@@ -500,6 +530,9 @@ stoa_status stoa_sst_open(const stoa_context *context, stoa_file *file,
 void stoa_sst_close(stoa_sst *table) {
     if (table == NULL) {
         return;
+    }
+    for (int64_t i = 0; stoa_sst_memory_bytes(table) > 0 && i < table->summary.stripe_count; i++) {
+        stoa_stripe_slots_release(&table->members[i].stripe);
     }
     stoa_range_set_release(&table->ranges);
     if (table->is_older) {

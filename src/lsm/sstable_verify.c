@@ -107,13 +107,11 @@ static stoa_status verify_padding(const stoa_stripe *stripe, stoa_error *err) {
     return STOA_OK;
 }
 
-static stoa_status verify_stripe(const stoa_sst *table, const stoa_sst_member *member,
-                                 stoa_error *err) {
-    stoa_stripe stored = member->stripe; /* with all columns of the file, read or not */
-    const stoa_stripe *stripe = &stored;
+static stoa_status verify_rows(const stoa_sst *table, const stoa_sst_member *member,
+                               stoa_error *err) {
+    const stoa_stripe *stripe = &member->stripe;
     const stoa_stripe_selection all = {NULL, 0, stripe->row_count};
     stoa_keys keys;
-    stored.schema = NULL;
     STOA_TRY(verify_padding(stripe, err));
     stoa_keys_init(&keys, table->context.pool);
     const stoa_status status = verify_keys(table, member, &keys, err);
@@ -127,6 +125,26 @@ static stoa_status verify_stripe(const stoa_sst *table, const stoa_sst_member *m
         }
     }
     return STOA_OK;
+}
+
+/* With all columns of the file, read or not. Compressed segments are opened in slots of their own, so that
+ * not all of the file stays in memory. */
+static stoa_status verify_stripe(const stoa_sst *table, const stoa_sst_member *member,
+                                 stoa_error *err) {
+    const size_t slots_size = (size_t)table->stored->segment_count * sizeof(stoa_stripe_slot);
+    stoa_sst_member stored = *member;
+    void *slots = NULL;
+    stored.stripe.schema = NULL;
+    if (stored.stripe.decompression == NULL) {
+        return verify_rows(table, &stored, err);
+    }
+    STOA_TRY(stoa_pool_allocate(table->context.pool, slots_size, &slots, err));
+    memset(slots, 0, slots_size);
+    stored.stripe.slots = slots;
+    const stoa_status status = verify_rows(table, &stored, err);
+    stoa_stripe_slots_release(&stored.stripe);
+    stoa_pool_free(table->context.pool, slots, slots_size);
+    return status;
 }
 
 static stoa_status verify_sections(const stoa_sst *table, stoa_error *err) {

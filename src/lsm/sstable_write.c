@@ -11,7 +11,8 @@ struct stoa_sst_writer {
     stoa_context context;
     stoa_file *file;
     const stoa_stripe_layout *layout;
-    int32_t filter_bits; /* 0: no filter */
+    int32_t filter_bits;    /* 0: no filter */
+    stoa_compression codec; /* of the stripes so far */
     stoa_buffer directory;
     stoa_buffer ranges;
     stoa_buffer hashes;
@@ -208,6 +209,7 @@ stoa_status stoa_sst_stripe_encode(stoa_stripe_encoder *encoder, const stoa_stri
                         &entry.first_key_size, err));
     STOA_TRY(append_key(layout->key, rows->keys, rows->first_key + rows->count - 1, &out->entry,
                         &entry.last_key_size, err));
+    out->codec = stoa_stripe_encoder_codec(encoder);
     entry.size = (uint32_t)out->bytes.size;
     memcpy(out->entry.data, &entry, sizeof entry);
     return pad(&out->entry, err);
@@ -277,7 +279,9 @@ static stoa_status add_hashes(stoa_sst_writer *writer, const stoa_buffer *hashes
 stoa_status stoa_sst_writer_add(stoa_sst_writer *writer, const stoa_sst_stripe *stripe,
                                 stoa_error *err) {
     stoa_sst_entry entry;
+    STOA_ASSERT(writer->summary.stripe_count == 0 || stripe->codec == writer->codec);
     STOA_TRY(stoa_cancel_check(writer->context.cancel, err));
+    writer->codec = stripe->codec;
     memcpy(&entry, stripe->entry.data, sizeof entry);
     entry.offset = writer->offset;
     if (writer->filter_bits > 0) {
@@ -323,6 +327,14 @@ stoa_status stoa_sst_writer_add_range(stoa_sst_writer *writer, const stoa_key_ra
 
 /* ---- Ends ------------------------------------------------------------------------------------ */
 
+static stoa_sst_codec_number codec_number(stoa_compression codec) {
+    switch (codec) {
+    case STOA_COMPRESSION_LZ4_RAW: return STOA_SST_CODEC_LZ4;
+    case STOA_COMPRESSION_ZSTD: return STOA_SST_CODEC_ZSTD;
+    default: STOA_ASSERT(codec == STOA_COMPRESSION_NONE); return STOA_SST_CODEC_NONE;
+    }
+}
+
 static stoa_status make_about(const stoa_sst_writer *writer, stoa_buffer *out, stoa_error *err) {
     const stoa_stripe_layout *layout = writer->layout;
     const stoa_key_format *key = layout->key;
@@ -336,6 +348,7 @@ static stoa_status make_about(const stoa_sst_writer *writer, stoa_buffer *out, s
         .segment_count = (uint32_t)layout->segment_count,
         .column_count = (uint32_t)layout->schema->root.child_count,
         .key_count = (uint32_t)key->part_count,
+        .codec = codec_number(writer->codec),
     };
     STOA_TRY(stoa_buffer_append(out, &about, sizeof about, err));
     STOA_TRY(stoa_schema_to_json(layout->schema, out, err));

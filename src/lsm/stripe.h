@@ -5,11 +5,15 @@
 #ifndef STOA_LSM_STRIPE_H
 #define STOA_LSM_STRIPE_H
 
+#include "codec/compress.h"
 #include "lsm/key.h"
 #include "lsm/segment.h"
 #include "mem/arena.h"
 
-enum { STOA_STRIPE_ROWS = 8192 };
+enum {
+    STOA_STRIPE_ROWS = 8192,
+    STOA_STRIPE_RAW_BYTES_MAX = 64 << 20 /* of a segment that stands compressed */
+};
 
 typedef enum stoa_operation {
     STOA_OPERATION_PUT,
@@ -63,18 +67,23 @@ typedef struct stoa_stripe_rows {
 
 /* One segment of an encoded stripe. */
 typedef struct stoa_stripe_part {
-    uint32_t offset; /* in the stripe, a multiple of 8 */
-    uint32_t size;
-    uint32_t crc; /* CRC-32C */
+    uint32_t offset;   /* in the stripe, a multiple of 8 */
+    uint32_t size;     /* there */
+    uint32_t raw_size; /* of the segment, where it stands compressed; 0: it stands as it is */
+    uint32_t crc;      /* CRC-32C of what stands there */
 } stoa_stripe_part;
 
 /* Working memory of encoding. */
 typedef struct stoa_stripe_encoder stoa_stripe_encoder;
 
+/// With a codec, segments of columns are compressed where that saves an eighth and more of their bytes;
+/// keys, sequence numbers and operations never are: a search reads them.
 STOA_MUST_USE stoa_status stoa_stripe_encoder_create(stoa_pool *pool,
                                                      const stoa_stripe_layout *layout,
+                                                     stoa_compression codec,
                                                      stoa_stripe_encoder **out, stoa_error *err);
 void stoa_stripe_encoder_close(stoa_stripe_encoder *encoder);
+stoa_compression stoa_stripe_encoder_codec(const stoa_stripe_encoder *encoder);
 
 /// Appends a stripe to `out` (whose size is a multiple of 8) and fills `parts`, one a segment. Keys
 /// that are no numbers are stored without the `*out_prefix` bytes that all of them begin with.

@@ -4,30 +4,41 @@
 #include "base/hash.h"
 #include "lsm/stripe.h"
 
-enum { ALIGNMENT = 8 };
+enum {
+    ALIGNMENT = 8,
+    SAVED_DIVISOR = 8,         /* of a segment's bytes, so much has to be saved */
+    COMPRESSED_BYTES_MIN = 128 /* smaller segments are not worth an allocation when they are read */
+};
 
 struct stoa_stripe_encoder {
     stoa_pool *pool;
     const stoa_stripe_layout *layout;
     stoa_segment_writer *writer;
-    stoa_buffer scratch; /* values or bits */
-    stoa_buffer offsets; /* int32_t */
-    stoa_buffer *out;    /* of the stripe that is made */
-    size_t begin;        /* of it in `out` */
+    stoa_codec *codec;      /* NULL: nothing is compressed */
+    stoa_buffer compressed; /* a segment */
+    stoa_buffer scratch;    /* values or bits */
+    stoa_buffer offsets;    /* int32_t */
+    stoa_buffer *out;       /* of the stripe that is made */
+    size_t begin;           /* of it in `out` */
     stoa_stripe_part *parts;
 };
 
 stoa_status stoa_stripe_encoder_create(stoa_pool *pool, const stoa_stripe_layout *layout,
-                                       stoa_stripe_encoder **out, stoa_error *err) {
+                                       stoa_compression codec, stoa_stripe_encoder **out,
+                                       stoa_error *err) {
     void *memory = NULL;
     STOA_TRY(stoa_pool_allocate(pool, sizeof(stoa_stripe_encoder), &memory, err));
     stoa_stripe_encoder *encoder = memory;
     *encoder = (stoa_stripe_encoder){.pool = pool, .layout = layout};
     stoa_buffer_init(&encoder->scratch, pool);
     stoa_buffer_init(&encoder->offsets, pool);
-    const stoa_status status = stoa_segment_writer_create(pool, &encoder->writer, err);
+    stoa_buffer_init(&encoder->compressed, pool);
+    stoa_status status = stoa_segment_writer_create(pool, &encoder->writer, err);
+    if (status == STOA_OK && codec != STOA_COMPRESSION_NONE) {
+        status = stoa_codec_create(pool, codec, 0, &encoder->codec, err);
+    }
     if (status != STOA_OK) {
-        stoa_pool_free(pool, encoder, sizeof *encoder);
+        stoa_stripe_encoder_close(encoder);
         return status;
     }
     *out = encoder;
@@ -40,8 +51,35 @@ void stoa_stripe_encoder_close(stoa_stripe_encoder *encoder) {
     }
     stoa_buffer_release(&encoder->scratch);
     stoa_buffer_release(&encoder->offsets);
+    stoa_buffer_release(&encoder->compressed);
+    stoa_codec_close(encoder->codec);
     stoa_segment_writer_close(encoder->writer);
     stoa_pool_free(encoder->pool, encoder, sizeof *encoder);
+}
+
+stoa_compression stoa_stripe_encoder_codec(const stoa_stripe_encoder *encoder) {
+    return encoder->codec == NULL ? STOA_COMPRESSION_NONE : stoa_codec_compression(encoder->codec);
+}
+
+/* Puts the compressed form in the place of the segment that begins at `at` of the output and ends it, where
+ * that is worth its while: `*out_raw_size` is the segment's size then, else 0. */
+static stoa_status compress_segment(stoa_stripe_encoder *encoder, int32_t number, size_t at,
+                                    uint32_t *out_raw_size, stoa_error *err) {
+    stoa_buffer *out = encoder->out, *compressed = &encoder->compressed;
+    const size_t size = out->size - at;
+    *out_raw_size = 0;
+    if (encoder->codec == NULL || number < STOA_STRIPE_FIRST_VALUE || size < COMPRESSED_BYTES_MIN ||
+        size > STOA_STRIPE_RAW_BYTES_MAX) {
+        return STOA_OK;
+    }
+    stoa_buffer_clear(compressed);
+    STOA_TRY(stoa_codec_compress(encoder->codec, out->data + at, size, compressed, err));
+    if (compressed->size <= size - size / SAVED_DIVISOR) {
+        memcpy(out->data + at, compressed->data, compressed->size);
+        out->size = at + compressed->size;
+        *out_raw_size = (uint32_t)size;
+    }
+    return STOA_OK;
 }
 
 static stoa_status add_segment(stoa_stripe_encoder *encoder, int32_t number, stoa_segment_type type,
@@ -49,13 +87,15 @@ static stoa_status add_segment(stoa_stripe_encoder *encoder, int32_t number, sto
                                stoa_error *err) {
     stoa_buffer *out = encoder->out;
     const size_t at = out->size;
+    uint32_t raw_size;
     STOA_TRY(stoa_segment_write(encoder->writer, type, data, offsets, count, out, err));
+    STOA_TRY(compress_segment(encoder, number, at, &raw_size, err));
     const size_t size = out->size - at;
     if (out->size - encoder->begin > UINT32_MAX - ALIGNMENT) {
         return stoa_fail(err, STOA_LIMIT, "more than 4 GiB in one stripe of rows");
     }
     encoder->parts[number] = (stoa_stripe_part){(uint32_t)(at - encoder->begin), (uint32_t)size,
-                                                stoa_crc32c(0, out->data + at, size)};
+                                                raw_size, stoa_crc32c(0, out->data + at, size)};
     const uint64_t zero = 0;
     return stoa_buffer_append(out, &zero, (ALIGNMENT - size % ALIGNMENT) % ALIGNMENT, err);
 }

@@ -7,20 +7,55 @@
 
 /* ---- Segments -------------------------------------------------------------------------------- */
 
-static stoa_status open_segment(const stoa_stripe *stripe, int32_t number, uint32_t count,
-                                stoa_segment *out, stoa_error *err) {
+static stoa_status decompress(const stoa_stripe *stripe, const stoa_stripe_part *part, void **out,
+                              stoa_error *err) {
+    stoa_pool *pool = stripe->decompression->pool;
+    stoa_codec *codec = NULL;
+    STOA_TRY(stoa_pool_allocate(pool, part->raw_size, out, err));
+    stoa_status status = stoa_codec_create(pool, stripe->decompression->codec, 0, &codec, err);
+    if (status == STOA_OK) {
+        status = stoa_codec_decompress(codec, stripe->bytes + part->offset, part->size, *out,
+                                       part->raw_size, err);
+        stoa_codec_close(codec);
+    }
+    if (status != STOA_OK) {
+        stoa_pool_free(pool, *out, part->raw_size);
+        *out = NULL;
+    }
+    return status;
+}
+
+static void free_raw(const stoa_stripe *stripe, int32_t number, void *raw) {
+    if (raw != NULL) {
+        stoa_pool_free(stripe->decompression->pool, raw, stripe->parts[number].raw_size);
+    }
+}
+
+/* `*out_raw` is the caller's. */
+static stoa_status open_checked(const stoa_stripe *stripe, int32_t number, uint32_t count,
+                                stoa_segment *out, void **out_raw, stoa_error *err) {
     const stoa_stripe_part *part = &stripe->parts[number];
+    const stoa_segment_type type = stoa_stripe_segment_type(stripe->layout, number);
     const uint8_t *bytes = stripe->bytes + part->offset;
     const uint32_t crc = stoa_crc32c(0, bytes, part->size);
     if (crc != part->crc) {
         return stoa_fail(err, STOA_CORRUPT,
-                         "segment %" PRId32 ": expected the checksum %08" PRIx32
-                         " but found %08" PRIx32,
-                         number, part->crc, crc);
+                         "expected the checksum %08" PRIx32 " but found %08" PRIx32, part->crc,
+                         crc);
     }
-    const stoa_status status = stoa_segment_open(stoa_stripe_segment_type(stripe->layout, number),
-                                                 bytes, part->size, count, out, err);
+    if (part->raw_size == 0) {
+        return stoa_segment_open(type, bytes, part->size, count, out, err);
+    }
+    STOA_TRY(decompress(stripe, part, out_raw, err));
+    return stoa_segment_open(type, *out_raw, part->raw_size, count, out, err);
+}
+
+static stoa_status open_segment(const stoa_stripe *stripe, int32_t number, uint32_t count,
+                                stoa_segment *out, void **out_raw, stoa_error *err) {
+    *out_raw = NULL;
+    const stoa_status status = open_checked(stripe, number, count, out, out_raw, err);
     if (status != STOA_OK) {
+        free_raw(stripe, number, *out_raw);
         stoa_wrap(err, "segment %" PRId32, number);
     }
     return status;
@@ -34,16 +69,36 @@ stoa_status stoa_stripe_segment(const stoa_stripe *stripe, int32_t number, uint3
         return STOA_OK;
     }
     stoa_segment segment;
+    void *raw;
     uint8_t expected = 0;
-    STOA_TRY(open_segment(stripe, number, count, &segment, err));
+    STOA_TRY(open_segment(stripe, number, count, &segment, &raw, err));
     if (atomic_compare_exchange_strong(&slot->state, &expected, 1)) {
         slot->segment = segment;
+        slot->raw = raw;
+        if (raw != NULL) {
+            atomic_fetch_add_explicit(&stripe->decompression->bytes, stripe->parts[number].raw_size,
+                                      memory_order_relaxed);
+        }
         atomic_store_explicit(&slot->state, 2, memory_order_release);
+    } else {
+        free_raw(stripe, number, raw);
     }
     /* Another thread is copying the same few words. */
     while (atomic_load_explicit(&slot->state, memory_order_acquire) != 2) {
     }
     return STOA_OK;
+}
+
+void stoa_stripe_slots_release(const stoa_stripe *stripe) {
+    for (int32_t i = 0; stripe->decompression != NULL && i < stripe->layout->segment_count; i++) {
+        stoa_stripe_slot *slot = &stripe->slots[i];
+        if (slot->raw != NULL) {
+            atomic_fetch_sub_explicit(&stripe->decompression->bytes, stripe->parts[i].raw_size,
+                                      memory_order_relaxed);
+        }
+        free_raw(stripe, i, slot->raw);
+        *slot = (stoa_stripe_slot){0};
+    }
 }
 
 /* ---- Keys ------------------------------------------------------------------------------------ */

@@ -12,7 +12,15 @@
 typedef struct stoa_stripe_slot {
     _Atomic uint8_t state; /* 0: not opened, 1: being stored, 2: there */
     stoa_segment segment;
+    void *raw; /* its bytes where they stand compressed in the file, else NULL */
 } stoa_stripe_slot;
+
+/* What the compressed segments of a file are opened with. */
+typedef struct stoa_stripe_decompression {
+    stoa_pool *pool;
+    stoa_compression codec;
+    _Atomic uint64_t bytes; /* that slots hold */
+} stoa_stripe_decompression;
 
 /* A stripe where it lies. `parts` and `slots` are one a segment of the layout; the parts lie within
  * `bytes`. Columns are those of the table: of the layout, or of the schema's `table` where that is another
@@ -23,6 +31,7 @@ typedef struct stoa_stripe {
     const uint8_t *bytes;
     const stoa_stripe_part *parts;
     stoa_stripe_slot *slots;
+    stoa_stripe_decompression *decompression; /* NULL: no part has a raw size */
     uint32_t row_count;
     const uint8_t *prefix; /* of keys that are no numbers */
     uint32_t prefix_size;
@@ -45,9 +54,10 @@ static inline const stoa_stripe_node *stoa_stripe_source(const stoa_stripe *stri
     return found < 0 ? NULL : &stripe->layout->nodes[found];
 }
 
-/// Segment `number` with `count` values.
+/// Segment `number` with `count` values. One that stands compressed is decompressed at its first use, into
+/// memory that its slot holds.
 ///
-/// Errors   STOA_CORRUPT  its checksum, or what it holds
+/// Errors   STOA_CORRUPT  its checksum, or what it holds; of compressed ones STOA_LIMIT, STOA_NO_MEMORY
 /// Threads  Safe from any.
 STOA_MUST_USE stoa_status stoa_stripe_segment(const stoa_stripe *stripe, int32_t number,
                                               uint32_t count, const stoa_segment **out,
@@ -60,6 +70,9 @@ static inline bool stoa_stripe_segment_if_open(const stoa_stripe *stripe, int32_
     *out = &slot->segment;
     return atomic_load_explicit(&slot->state, memory_order_acquire) == 2;
 }
+
+/// Frees what the slots of a stripe hold; nobody reads it any more.
+void stoa_stripe_slots_release(const stoa_stripe *stripe);
 
 /// The first row whose key is not less than `number` (keys that are numbers) or `key`; row_count when
 /// there is none.

@@ -104,7 +104,9 @@ static void make_stripe(struct world *world, int round) {
                                    &world->batch,
                                    0,
                                    count};
-    assert_ok(stoa_stripe_encoder_create(world->pool, &world->layout, &encoder, &err), err);
+    assert_ok(stoa_stripe_encoder_create(world->pool, &world->layout, STOA_COMPRESSION_NONE,
+                                         &encoder, &err),
+              err);
     assert_ok(stoa_stripe_encode(encoder, &rows, &world->bytes, world->parts,
                                  &world->stripe.prefix_size, &err),
               err);

@@ -159,7 +159,9 @@ static void encode(struct world *world, int64_t count) {
     view.numbers = numbers;
     const stoa_stripe_rows rows = {&view, 0, numbers, operations, &world->batch, 0, count};
     stoa_buffer_clear(&world->bytes);
-    assert_ok(stoa_stripe_encoder_create(world->pool, &world->old_layout, &encoder, &err), err);
+    assert_ok(stoa_stripe_encoder_create(world->pool, &world->old_layout, STOA_COMPRESSION_NONE,
+                                         &encoder, &err),
+              err);
     assert_ok(stoa_stripe_encode(encoder, &rows, &world->bytes, world->parts,
                                  &world->stripe.prefix_size, &err),
               err);

@@ -189,7 +189,8 @@ static inline stoa_status history_write(struct history *history, const char *uri
     STOA_CHECK(stoa_keys_append(&history->definition->key, &batch, 0, count, &keys, err));
     STOA_CHECK(stoa_vfs_open(world->registry, uri, STOA_OPEN_REPLACE, &context, &file, err));
     STOA_CHECK(stoa_sst_writer_create(&context, file, layout, -1, &writer, err));
-    STOA_CHECK(stoa_stripe_encoder_create(world->pool, layout, &encoder, err));
+    STOA_CHECK(
+        stoa_stripe_encoder_create(world->pool, layout, STOA_COMPRESSION_NONE, &encoder, err));
     for (int64_t first = 0; first < count; first += stripe_rows) {
         const stoa_keys_view view = stoa_keys_view_of(&keys);
         const int64_t left = count - first;

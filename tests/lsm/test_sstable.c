@@ -50,7 +50,9 @@ static void write_table(struct table *table, int32_t row_count, const stoa_key_r
     assert_ok(stoa_vfs_open(table->world.registry, URI, STOA_OPEN_REPLACE, &context, &file, &err),
               err);
     assert_ok(stoa_sst_writer_create(&context, file, &table->format.layout, 0, &writer, &err), err);
-    assert_ok(stoa_stripe_encoder_create(context.pool, &table->format.layout, &encoder, &err), err);
+    assert_ok(stoa_stripe_encoder_create(context.pool, &table->format.layout, STOA_COMPRESSION_NONE,
+                                         &encoder, &err),
+              err);
     stoa_sst_stripe_init(&stripe, context.pool);
     for (int32_t first = 0; first < row_count; first += STRIPE_ROWS) {
         write_stripe(&table->format, encoder, first, &stripe);
@@ -351,7 +353,9 @@ static void write_older(support_world *world) {
     const stoa_keys_view view = stoa_keys_view_of(&keys);
     const stoa_stripe_rows rows = {&view, 0, sequences, operations, &batch, 0, 10};
     stoa_sst_stripe_init(&stripe, world->pool);
-    assert_ok(stoa_stripe_encoder_create(world->pool, &format.layout, &encoder, &err), err);
+    assert_ok(stoa_stripe_encoder_create(world->pool, &format.layout, STOA_COMPRESSION_NONE,
+                                         &encoder, &err),
+              err);
     assert_ok(stoa_vfs_open(world->registry, URI, STOA_OPEN_REPLACE, &context, &file, &err), err);
     assert_ok(stoa_sst_writer_create(&context, file, &format.layout, 0, &writer, &err), err);
     assert_ok(stoa_sst_stripe_encode(encoder, &format.layout, &rows, &stripe, &err), err);

@@ -17,17 +17,31 @@ struct golden {
     const char *schema;
     stoa_key_column key[2];
     int32_t key_count;
+    stoa_compression codec;
 };
 static const struct golden GOLDENS[] = {
     {"tests/lsm/golden/sstable/number.sst",
      "k int not null, a long, b string, c double, d decimal(25, 3), e boolean, f uuid not null, "
      "g list<int>, h struct<x: int8, y: timestamp> not null, i unknown",
      {{1, false}},
-     1},
+     1,
+     STOA_COMPRESSION_NONE},
     {"tests/lsm/golden/sstable/text.sst",
      "k string not null, l int not null, a float, b map<string, long>, c fixed[3]",
      {{1, false}, {2, true}},
-     2},
+     2,
+     STOA_COMPRESSION_NONE},
+    {"tests/lsm/golden/sstable/number-zstd.sst",
+     "k int not null, a long, b string, c double, d decimal(25, 3), e boolean, f uuid not null, "
+     "g list<int>, h struct<x: int8, y: timestamp> not null, i unknown",
+     {{1, false}},
+     1,
+     STOA_COMPRESSION_ZSTD},
+    {"tests/lsm/golden/sstable/text-lz4.sst",
+     "k string not null, l int not null, a float, b map<string, long>, c fixed[3]",
+     {{1, false}, {2, true}},
+     2,
+     STOA_COMPRESSION_LZ4_RAW},
 };
 enum { GOLDEN_COUNT = sizeof GOLDENS / sizeof *GOLDENS };
 
@@ -187,7 +201,9 @@ static void write_golden(const struct golden *golden) {
                             &err),
               err);
     assert_ok(stoa_sst_writer_create(&context, file, &table.layout, 0, &writer, &err), err);
-    assert_ok(stoa_stripe_encoder_create(context.pool, &table.layout, &encoder, &err), err);
+    assert_ok(stoa_stripe_encoder_create(context.pool, &table.layout, golden->codec, &encoder,
+                                         &err),
+              err);
     stoa_sst_stripe_init(&stripe, context.pool);
     for (int64_t first = 0; first < ROWS; first += STRIPE_ROWS) {
         const int64_t count = ROWS - first < STRIPE_ROWS ? ROWS - first : STRIPE_ROWS;
@@ -266,6 +282,7 @@ static void golden_tables_are_read(void **state) {
                   err);
         assert_ok(stoa_sst_open(&context, file, &table.layout, &sst, &err), err);
         assert_ok(stoa_sst_verify(sst, &err), err);
+        assert_int_equal(stoa_sst_codec(sst), GOLDENS[i].codec);
         const stoa_sst_summary *summary = stoa_sst_summary_of(sst);
         assert_int_equal(summary->row_count, ROWS);
         assert_int_equal(summary->range_count, RANGES);
@@ -273,6 +290,7 @@ static void golden_tables_are_read(void **state) {
             check_stripe(&table, stoa_sst_stripe_at(sst, s), s * STRIPE_ROWS);
         }
         check_versions(&table, sst);
+        assert_int_equal(stoa_sst_memory_bytes(sst) > 0, GOLDENS[i].codec != STOA_COMPRESSION_NONE);
         const stoa_range_set *ranges = stoa_sst_ranges(sst);
         const uint8_t key[] = {0x80, 0, 0, 9};
         assert_int_equal(stoa_range_set_cover(ranges, key, 4, 100), 41);

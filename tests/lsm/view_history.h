@@ -231,7 +231,7 @@ static inline void history_write(support_random *random, const struct history_ro
     history_batch(rows, &batch);
     stoa_keys_init(&keys, pool);
     assert_ok(stoa_keys_append(layout->key, &batch, 0, batch.length, &keys, &err), err);
-    assert_ok(stoa_stripe_encoder_create(pool, layout, &encoder, &err), err);
+    assert_ok(stoa_stripe_encoder_create(pool, layout, STOA_COMPRESSION_NONE, &encoder, &err), err);
     stoa_sst_stripe_init(&stripe, pool);
     const stoa_keys_view view = stoa_keys_view_of(&keys);
     for (int64_t first = 0; first < rows->count;) {
