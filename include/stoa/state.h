@@ -88,7 +88,8 @@ typedef struct stoa_state_table_options {
     int64_t ttl_ms;
     stoa_compaction_style compaction;
     uint64_t fifo_bytes;
-    const char *codec;   /* of the last level: "none" (default), "lz4", "zstd" */
+    const char *codec; /* of the last level: "none" (default), "lz4", "zstd"; not with FIFO. What is
+                            read of a compressed file stays decompressed in memory until the file goes */
     int32_t filter_bits; /* of the bloom filter, for each key; 0: 10; -1: no filter */
 } stoa_state_table_options;
 

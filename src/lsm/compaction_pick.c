@@ -42,6 +42,7 @@ void stoa_compaction_policy_init(stoa_compaction_policy *policy, const stoa_defi
     *policy = (stoa_compaction_policy){
         .style = definition->compaction,
         .fifo_bytes = definition->fifo_bytes,
+        .has_codec = strcmp(definition->codec, "none") != 0,
         .level0_files = LEVEL0_FILES,
         .level0_slow = LEVEL0_SLOW,
         .level0_stop = LEVEL0_STOP,

@@ -33,6 +33,7 @@ typedef enum stoa_compaction_kind {
 typedef struct stoa_compaction_policy {
     stoa_compaction_style style;
     uint64_t fifo_bytes;     /* 0: any */
+    bool has_codec;          /* of the last level: files get there by a merge, not by a move */
     int32_t level0_files;    /* from so many on they are merged, later where that
                                 level 1 is large; tiered: runs */
     int32_t level0_slow;     /* … writers are slowed down */

@@ -1,8 +1,9 @@
 /* Leveled: the neediest level first.
  *
- * Level 0. Files that overlap none of the level, nor of level 1, move there. Otherwise those that
- * overlap each other, directly or through others, are merged together, and with what they overlap in
- * level 1. While a file is being merged, newer ones that overlap it wait.
+ * Level 0. Files that overlap none of the level, nor of level 1, move there, unless they are to be
+ * compressed there. Otherwise those that overlap each other, directly or through others, are merged
+ * together, and with what they overlap in level 1. While a file is being merged, newer ones that overlap
+ * it wait.
  *
  * Levels below. The file goes that costs the least: bytes that it overlaps on the next level for each
  * of its own, where files full of deletions count for more. It takes its neighbours with it as long as
@@ -42,6 +43,12 @@ static void choose_file(stoa_pick *pick, const stoa_table_file *file) {
     }
 }
 
+/* Whether a file would stand on the last level as it is, without the codec that it has there. */
+static bool lacks_codec(const stoa_pick *pick, const stoa_table_file *file, int32_t level) {
+    return pick->policy->has_codec && stoa_version_is_last_level(pick->version, level) &&
+           stoa_sst_codec(file->sst) == STOA_COMPRESSION_NONE;
+}
+
 /* Small files are merged all the same: moved they would stay as many as they are. */
 static bool pick_level0_moves(stoa_pick *pick) {
     const stoa_level *levels = pick->version->levels;
@@ -57,7 +64,7 @@ static bool pick_level0_moves(stoa_pick *pick) {
         const stoa_pick_span below = stoa_pick_span_of(&levels[1], file, file);
         if (end - begin == 1 && !stoa_pick_is_busy(file) && below.begin == below.end &&
             file->info.bytes >= pick->policy->file_bytes / MOVE_DIVISOR &&
-            stoa_pick_is_free(pick, 1, file, file)) {
+            !lacks_codec(pick, file, 1) && stoa_pick_is_free(pick, 1, file, file)) {
             choose_file(pick, file);
         }
     }
@@ -181,7 +188,7 @@ static void choose_down(stoa_pick *pick, int32_t level, int64_t index) {
     const stoa_table_file *file = levels[level].files[index];
     const stoa_pick_span below = stoa_pick_span_of(&levels[level + 1], file, file);
     pick->output_level = level + 1;
-    if (below.begin == below.end) {
+    if (below.begin == below.end && !lacks_codec(pick, file, level + 1)) {
         pick->kind = STOA_COMPACTION_MOVE;
         stoa_pick_choose(pick, level, index);
         return;

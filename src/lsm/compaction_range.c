@@ -148,6 +148,17 @@ static stoa_status add_deleted(stoa_compaction_range *range, stoa_error *err) {
 
 /* ---- Work ------------------------------------------------------------------------------------ */
 
+/* Of what is written to the last level that has files. In level 0 are runs that others are older than. */
+static stoa_status find_codec(const stoa_compaction_job *job, stoa_compression *out,
+                              stoa_error *err) {
+    const stoa_compaction *compaction = job->compaction;
+    *out = STOA_COMPRESSION_NONE;
+    return compaction->output_level > 0 &&
+                   stoa_version_is_last_level(compaction->version, compaction->output_level)
+               ? stoa_compression_parse(job->definition->codec, out, err)
+               : STOA_OK;
+}
+
 static stoa_status begin(stoa_compaction_range *range, stoa_error *err) {
     stoa_compaction_job *job = range->job;
     const stoa_compaction *compaction = job->compaction;
@@ -164,6 +175,7 @@ static stoa_status begin(stoa_compaction_range *range, stoa_error *err) {
         .new_file = options->new_file,
         .new_file_user = options->new_file_user,
     };
+    STOA_TRY(find_codec(job, &output.codec, err));
     output.context.cancel = range->cancel;
     output.context.sched = range->is_alone ? options->context.sched : NULL;
     stoa_selection_init(&range->selection, job);

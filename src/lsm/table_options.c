@@ -169,6 +169,12 @@ stoa_status stoa_definition_set_storage(struct stoa_definition_maker *maker,
                              "codec: expected none, lz4 or zstd but found '%.60s'", codec);
         }
     }
+    if (compaction == STOA_COMPACTION_FIFO && number > 0) {
+        return stoa_fail(maker->err, STOA_UNSUPPORTED,
+                         "codec '%s': with fifo compaction no file is ever written anew, and what "
+                         "is written first is not compressed",
+                         codec);
+    }
     if (filter_bits < -1 || filter_bits > STOA_FILTER_BITS_MAX) {
         return stoa_fail(maker->err, STOA_INVALID,
                          "filter bits: expected -1 to %d but found %" PRId32, STOA_FILTER_BITS_MAX,

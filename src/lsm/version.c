@@ -376,6 +376,14 @@ stoa_table_file *stoa_version_find_file(const stoa_version *version, uint64_t nu
     return NULL;
 }
 
+bool stoa_version_is_last_level(const stoa_version *version, int32_t level) {
+    int64_t below = 0;
+    for (int32_t i = level + 1; i < STOA_LEVELS; i++) {
+        below += version->levels[i].count;
+    }
+    return below == 0;
+}
+
 int64_t stoa_level_find(const stoa_level *level, const uint8_t *key, size_t size) {
     const uint64_t prefix = stoa_key_prefix(key, size);
     int64_t from = 0;

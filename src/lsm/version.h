@@ -80,6 +80,9 @@ STOA_MUST_USE stoa_status stoa_version_apply(const stoa_version *base, const uin
 /// The file of this number, borrowed; NULL: none, or no version.
 stoa_table_file *stoa_version_find_file(const stoa_version *version, uint64_t number);
 
+/// Whether no level below this one has files.
+bool stoa_version_is_last_level(const stoa_version *version, int32_t level);
+
 /// In a level below 0, the first file whose last key is not less than `key`; count when there is none.
 int64_t stoa_level_find(const stoa_level *level, const uint8_t *key, size_t size);
 

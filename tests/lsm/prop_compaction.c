@@ -18,8 +18,11 @@ struct world {
     bool has_merges;
 };
 
+static const char *const CODECS[] = {"none", "lz4", "zstd"};
+
 /* What runs of all rounds have done. */
 static stoa_compaction_figures sums;
+static int64_t compressed_files;
 
 /* ---- Worlds ---------------------------------------------------------------------------------- */
 
@@ -95,6 +98,7 @@ static void open_world(struct world *world, support_random *random, int round) {
     assert_ok(compaction_table_open(&world->base, support_random_bool(random), round % 4 == 2,
                                     &world->table, &err),
               err);
+    world->table.definition->codec = CODECS[round % 5 % 3];
     logged_make(random, 20 + (int64_t)support_random_below(random, LOG_MAX), world->has_merges,
                 NOW_MS, &world->log);
     make_files(world);
@@ -194,6 +198,25 @@ static stoa_compaction_options options_of(const struct world *world) {
     };
 }
 
+/* Rows that come to the last level have its codec there; elsewhere none is used. */
+static void check_codec(const struct world *world, const stoa_compaction *compaction,
+                        const stoa_compaction_result *result) {
+    const bool is_last = stoa_version_is_last_level(world->version, compaction->output_level);
+    stoa_compression codec;
+    stoa_error err;
+    assert_ok(stoa_compression_parse(world->table.definition->codec, &codec, &err), err);
+    for (int64_t i = 0; i < result->file_count; i++) {
+        const stoa_table_file *file = result->files[i];
+        const bool is_compressed = is_last && compaction->output_level > 0 &&
+                                   file->info.row_count > 0;
+        if (is_compressed || compaction->kind == STOA_COMPACTION_MERGE) {
+            assert_int_equal(stoa_sst_codec(file->sst),
+                             is_compressed ? codec : STOA_COMPRESSION_NONE);
+        }
+        compressed_files += is_compressed && codec != STOA_COMPRESSION_NONE;
+    }
+}
+
 static void apply(struct world *world, const stoa_compaction *compaction,
                   const stoa_compaction_result *result) {
     uint64_t removed[COMPACTION_FILES_MAX];
@@ -244,6 +267,9 @@ static bool compact(struct world *world, stoa_compaction *compaction,
     assert_ok(stoa_compaction_run(compaction, options, &result, &err), err);
     if (compaction->kind == STOA_COMPACTION_MERGE) {
         check_figures(&result);
+    }
+    if (compaction->kind != STOA_COMPACTION_DROP) {
+        check_codec(world, compaction, &result);
     }
     apply(world, compaction, &result);
     stoa_compaction_result_release(&result);
@@ -320,7 +346,7 @@ static void every_snapshot_sees_what_it_saw(void **state) {
         check_round(&random, round);
     }
     assert_true(sums.superseded > 0 && sums.folded > 0 && sums.deletions > 0 && sums.expired > 0);
-    assert_true(sums.range_count > 0);
+    assert_true(sums.range_count > 0 && compressed_files > 0);
 }
 
 /* Histories that were answered wrong once: a row without its sequence number under a range of deletions

@@ -309,7 +309,8 @@ static void settle(struct world *world) {
 }
 
 static void open_world(struct world *world, support_random *random, int round) {
-    const stoa_definition definition = {.compaction = (stoa_compaction_style)(round % 3),
+    const stoa_definition definition = {.codec = "none",
+                                        .compaction = (stoa_compaction_style)(round % 3),
                                         .fifo_bytes = 2000};
     stoa_error err;
     *world = (struct world){.random = random, .pool = support_pool_open()};

@@ -16,7 +16,8 @@ struct store_test {
     stoa_sched *sched;
     stoa_fs_registry *file_systems;
     const char *directory;
-    const char *boot; /* names the machine's run; NULL: the real one */
+    const char *boot;  /* names the machine's run; NULL: the real one */
+    const char *codec; /* of the table; NULL: none */
     stoa_state_options settings;
     stoa_store *store;
     stoa_state *totals; /* "user long not null, total long, name string" by user */
@@ -50,7 +51,9 @@ static inline void store_test_open(struct store_test *test) {
     assert_ok(store_test_open_as(test, false, &err), err);
     if (stoa_store_open_table(test->store, TOTALS, &test->totals, &err) == STOA_NOT_FOUND) {
         const stoa_schema *schema = NULL;
-        const stoa_state_table_options options = {.key = "user", .merge = "total add"};
+        const stoa_state_table_options options = {.key = "user",
+                                                  .merge = "total add",
+                                                  .codec = test->codec};
         assert_ok(stoa_schema_parse(test->pool, "user long not null, total long, name string",
                                     &schema, &err),
                   err);

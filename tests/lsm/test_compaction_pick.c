@@ -47,7 +47,7 @@ static stoa_table_file *parse_file(stoa_pool *pool, const char *text, uint64_t n
 }
 
 static void table_open(struct table *table, stoa_compaction_style style, const char *files) {
-    const stoa_definition definition = {.compaction = style, .fifo_bytes = 35};
+    const stoa_definition definition = {.compaction = style, .fifo_bytes = 35, .codec = "none"};
     stoa_table_file *added[32];
     stoa_version *empty;
     int64_t count = 0;

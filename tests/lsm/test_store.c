@@ -1,6 +1,9 @@
 /* A store as a whole: what is written is read, also after it was flushed, compacted and opened anew. */
+#include <stdio.h>
+
 #include "arrow/array.h"
 #include "arrow/builder.h"
+#include "lsm/store_internal.h"
 #include "store_support.h"
 
 static stoa_pool *pool;
@@ -339,6 +342,80 @@ static void test_a_filter_leaves_rows_out(void **state) {
     store_test_end(&test);
 }
 
+/* Files of the table with their codec; `*out_bytes` is what they hold of decompressed segments. */
+static int64_t count_files(const struct store_test *test, stoa_compression codec,
+                           uint64_t *out_bytes) {
+    stoa_state_view *view = stoa_state_acquire(test->totals);
+    int64_t count = 0;
+    *out_bytes = 0;
+    for (int32_t level = 0; level < STOA_LEVELS; level++) {
+        const stoa_level *files = &view->version->levels[level];
+        for (int64_t i = 0; i < files->count; i++) {
+            count += stoa_sst_codec(files->files[i]->sst) == codec;
+            *out_bytes += stoa_sst_memory_bytes(files->files[i]->sst);
+        }
+    }
+    stoa_state_view_release(view);
+    return count;
+}
+
+static void check_users(struct store_test *test, int64_t count) {
+    stoa_error err;
+    int64_t counted;
+    assert_ok(stoa_state_count(test->totals, &(stoa_state_scan_options){0}, &counted, &err), err);
+    assert_int_equal(counted, count);
+    for (int64_t i = 0; i < count; i++) {
+        assert_int_equal(total_of(test, i), i % 3 == 0 ? i + 1 : i);
+    }
+}
+
+/* Flushes compress nothing; what is compacted to the last level is compressed, and read like the rest. */
+static void check_codec(const char *name, stoa_compression codec) {
+    enum { USERS = 3000 };
+    struct store_test test;
+    stoa_error err;
+    uint64_t held;
+    store_test_begin(&test, pool);
+    test.settings.no_background = true;
+    test.codec = name;
+    store_test_open(&test);
+    for (int64_t i = 0; i < USERS; i++) {
+        char text[64];
+        (void)snprintf(text, sizeof text, "user number %" PRId64 " of some, by their name", i);
+        put(&test, i, i, text);
+    }
+    flush(&test);
+    for (int64_t i = 0; i < USERS; i += 3) {
+        add(&test, i, 1);
+    }
+    flush(&test);
+    check_users(&test, USERS);
+    assert_int_equal(count_files(&test, STOA_COMPRESSION_NONE, &held), 2);
+    assert_int_equal(held, 0);
+    assert_ok(stoa_state_compact(test.totals, NULL, 0, NULL, 0, NULL, &err), err);
+    assert_int_equal(count_files(&test, codec, &held), 1);
+    assert_int_equal(held, 0);
+    check_users(&test, USERS);
+    (void)count_files(&test, codec, &held);
+    assert_true(held > 0);
+    reopen(&test);
+    assert_int_equal(count_files(&test, codec, &held), 1);
+    assert_int_equal(held, 0);
+    check_users(&test, USERS);
+    put(&test, 1, 1, "one again");
+    flush(&test);
+    assert_ok(stoa_state_compact(test.totals, NULL, 0, NULL, 0, NULL, &err), err);
+    assert_int_equal(count_files(&test, codec, &held), 1);
+    check_users(&test, USERS);
+    store_test_end(&test);
+}
+
+static void test_the_last_level_is_compressed(void **state) {
+    (void)state;
+    check_codec("lz4", STOA_COMPRESSION_LZ4_RAW);
+    check_codec("zstd", STOA_COMPRESSION_ZSTD);
+}
+
 static int setup(void **state) {
     (void)state;
     stoa_error err;
@@ -364,6 +441,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_many_keys_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_extremes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_filter_leaves_rows_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_the_last_level_is_compressed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_dropped_table_is_gone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

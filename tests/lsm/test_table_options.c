@@ -39,7 +39,7 @@ static void every_option_is_kept(void **state) {
                  "bits Min, raw append, price last",
         .ttl_column = "last, seen",
         .ttl_ms = 86400000,
-        .compaction = STOA_COMPACTION_FIFO,
+        .compaction = STOA_COMPACTION_TIERED,
         .fifo_bytes = 1 << 30,
         .codec = "zstd",
         .filter_bits = -1,
@@ -69,7 +69,7 @@ static void every_option_is_kept(void **state) {
     assert_int_equal(definition->operators[column_of(&world, "price")], STOA_MERGE_LAST);
     assert_int_equal(definition->ttl_column, column_of(&world, "last, seen"));
     assert_int_equal(definition->ttl_ms, 86400000);
-    assert_int_equal(definition->compaction, STOA_COMPACTION_FIFO);
+    assert_int_equal(definition->compaction, STOA_COMPACTION_TIERED);
     assert_int_equal(definition->fifo_bytes, 1 << 30);
     assert_string_equal(definition->codec, "zstd");
     assert_int_equal(definition->filter_bits, -1);
@@ -140,6 +140,10 @@ static void wrong_options_are_refused_by_name(void **state) {
         {{.key = "user", .compaction = (stoa_compaction_style)3}, STOA_INVALID, "but found 3", 0},
         {{.key = "user", .compaction = STOA_COMPACTION_FIFO}, STOA_INVALID, "bytes but found 0", 0},
         {{.key = "user", .codec = "snappy"}, STOA_INVALID, "but found 'snappy'", 0},
+        {{.key = "user", .compaction = STOA_COMPACTION_FIFO, .fifo_bytes = 1, .codec = "lz4"},
+         STOA_UNSUPPORTED,
+         "codec 'lz4': with fifo compaction",
+         0},
         {{.key = "user", .filter_bits = -2}, STOA_INVALID, "expected -1 to 64 but found -2", 0},
         {{.key = "user", .filter_bits = 65}, STOA_INVALID, "expected -1 to 64 but found 65", 0},
     };
