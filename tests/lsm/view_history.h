@@ -219,6 +219,9 @@ static inline void history_write(support_random *random, const struct history_ro
     const stoa_stripe_layout *layout = &rows->history->definition->layout;
     struct ArrowArray batch;
     stoa_keys keys;
+    static const stoa_compression codecs[] = {STOA_COMPRESSION_NONE, STOA_COMPRESSION_LZ4_RAW,
+                                              STOA_COMPRESSION_ZSTD};
+    const stoa_compression codec = codecs[support_random_below(random, 3)];
     stoa_stripe_encoder *encoder;
     stoa_sst_stripe stripe;
     stoa_error err;
@@ -231,7 +234,7 @@ static inline void history_write(support_random *random, const struct history_ro
     history_batch(rows, &batch);
     stoa_keys_init(&keys, pool);
     assert_ok(stoa_keys_append(layout->key, &batch, 0, batch.length, &keys, &err), err);
-    assert_ok(stoa_stripe_encoder_create(pool, layout, STOA_COMPRESSION_NONE, &encoder, &err), err);
+    assert_ok(stoa_stripe_encoder_create(pool, layout, codec, &encoder, &err), err);
     stoa_sst_stripe_init(&stripe, pool);
     const stoa_keys_view view = stoa_keys_view_of(&keys);
     for (int64_t first = 0; first < rows->count;) {
