@@ -53,7 +53,8 @@ static void swap_item(struct store_frozen *item) {
 
 /* With commit_lock. Views are made from the present ones and published under the store's lock, so that
  * no change of files comes between. */
-stoa_status stoa_store_freeze(stoa_store *store, uint64_t log_segment, stoa_error *err) {
+stoa_status stoa_store_freeze(stoa_store *store, uint64_t log_segment, uint64_t last_sequence,
+                              stoa_error *err) {
     void *memory = NULL;
     stoa_store_generation *generation = NULL;
     pthread_mutex_lock(&store->lock);
@@ -61,7 +62,9 @@ stoa_status stoa_store_freeze(stoa_store *store, uint64_t log_segment, stoa_erro
     const int32_t table_count = store->table_count;
     STOA_CHECK(stoa_pool_allocate(store->pool, generation_bytes(table_count), &memory, err));
     generation = memory;
-    *generation = (stoa_store_generation){.capacity = table_count, .log_segment = log_segment};
+    *generation = (stoa_store_generation){.capacity = table_count,
+                                          .log_segment = log_segment,
+                                          .last_sequence = last_sequence};
     for (int32_t i = 0; i < table_count; i++) {
         if (store->tables[i]->has_rows) {
             STOA_CHECK(prepare_item(generation, store->tables[i], err));
@@ -70,7 +73,6 @@ stoa_status stoa_store_freeze(stoa_store *store, uint64_t log_segment, stoa_erro
     for (int64_t i = 0; i < generation->count; i++) {
         swap_item(&generation->items[i]);
     }
-    generation->last_sequence = atomic_load_explicit(&store->last_sequence, memory_order_relaxed);
     *(store->youngest == NULL ? &store->oldest : &store->youngest->next) = generation;
     store->youngest = generation;
     store->generation_count++;
@@ -265,7 +267,8 @@ static stoa_status wait_for_flush(stoa_store *store, int32_t count, stoa_error *
 static stoa_status freeze_now(stoa_store *store, stoa_error *err) {
     uint64_t segment = 0;
     STOA_TRY(stoa_wal_rotate(store->wal, &segment, err));
-    STOA_TRY(stoa_store_freeze(store, segment, err));
+    const uint64_t last = atomic_load_explicit(&store->last_sequence, memory_order_relaxed);
+    STOA_TRY(stoa_store_freeze(store, segment, last, err));
     start_flush(store);
     return STOA_OK;
 }

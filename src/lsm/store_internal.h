@@ -253,10 +253,10 @@ STOA_MUST_USE stoa_status stoa_state_pause(stoa_state *state, size_t bytes, stoa
 
 /* ---- From memory to files --------------------------------------------------------------------- */
 
-/// Freezes the memtables that hold something, all together. With commit_lock. `log_segment` as
-/// stoa_store_generation.
+/// Freezes the memtables that hold something, all together. With commit_lock. `log_segment` and
+/// `last_sequence` as stoa_store_generation.
 STOA_MUST_USE stoa_status stoa_store_freeze(stoa_store *store, uint64_t log_segment,
-                                            stoa_error *err);
+                                            uint64_t last_sequence, stoa_error *err);
 /// Writes the oldest generation. By who has claimed it, or while the log is replayed.
 STOA_MUST_USE stoa_status stoa_store_flush_oldest(stoa_store *store, stoa_error *err);
 /// It is in files, or given up.

@@ -6,6 +6,7 @@
 struct recovery {
     stoa_store *store;
     uint64_t flushed_sequence; /* commits up to it are in files */
+    uint64_t last_sequence;    /* that was brought back; the store may have given out later ones */
 };
 
 static stoa_status recover_rows(stoa_state *state, const stoa_commit_part *part, stoa_error *err) {
@@ -41,6 +42,7 @@ static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_e
                                                          : recover_rows(state, part, err);
     stoa_store_count_active(state);
     stoa_state_release(state);
+    recovery->last_sequence = last;
     if (status == STOA_OK &&
         last > atomic_load_explicit(&store->last_sequence, memory_order_relaxed)) {
         atomic_store_explicit(&store->last_sequence, last, memory_order_release);
@@ -56,7 +58,7 @@ static stoa_status recover_commit(void *user, stoa_wal_position end, const uint8
     STOA_TRY(stoa_commit_read(payload, size, recover_part, recovery, err));
     if (!store->read_only && store->memtable_bytes >= store->settings.memtable_bytes) {
         /* The segment is still needed: it may hold more. What is in files is known by its number. */
-        STOA_TRY(stoa_store_freeze(store, 0, err));
+        STOA_TRY(stoa_store_freeze(store, 0, recovery->last_sequence, err));
         STOA_TRY(stoa_store_flush_oldest(store, err));
     }
     return STOA_OK;
