@@ -22,6 +22,7 @@ enum { STOA_STATE_LEVELS = 7 };
 typedef enum stoa_stall {
     STOA_STALL_MEMTABLES, /* frozen ones wait for being flushed */
     STOA_STALL_FILES,     /* files of level 0 wait for compaction */
+    STOA_STALL_ALTER,     /* the table's columns are changed */
     STOA_STALL_COUNT
 } stoa_stall;
 
@@ -39,7 +40,7 @@ typedef enum stoa_compaction_reason {
     STOA_COMPACTION_REASON_COUNT
 } stoa_compaction_reason;
 
-/// "memtables", "files"
+/// "memtables", "files", "alter"
 STOA_API const char *stoa_stall_name(stoa_stall stall);
 /// "level 0 files", "space", …
 STOA_API const char *stoa_compaction_reason_name(stoa_compaction_reason reason);

@@ -17,7 +17,7 @@ uint8_t *stoa_commit_head_write(uint8_t *out, uint64_t first_sequence, uint32_t 
 }
 
 uint8_t *stoa_commit_part_write(uint8_t *out, const stoa_commit_part *part) {
-    stoa_store_u32(out, part->kind);
+    stoa_store_u32(out, part->kind | part->schema_id << 8);
     stoa_store_u32(out + 4, part->count);
     stoa_store_u64(out + 8, (uint64_t)part->table_id);
     stoa_store_u64(out + 16, part->size);
@@ -86,12 +86,13 @@ stoa_status stoa_commit_read(const uint8_t *payload, size_t size, stoa_commit_fu
         }
         const uint32_t kind = stoa_load_u32(bytes);
         stoa_commit_part part = {.kind = (uint8_t)kind,
+                                 .schema_id = kind >> 8,
                                  .count = stoa_load_u32(bytes + 4),
                                  .table_id = stoa_load_i64(bytes + 8),
                                  .first_sequence = sequence,
                                  .size = (size_t)stoa_load_u64(bytes + 16)};
         part.bytes = stoa_byte_reader_take(&reader, part.size);
-        if (part.bytes == NULL || kind > STOA_COMMIT_RANGE || part.count == 0 ||
+        if (part.bytes == NULL || part.kind > STOA_COMMIT_RANGE || part.count == 0 ||
             UINT64_MAX - sequence < part.count) {
             return corrupt(err, at, "a part with numbers that cannot be");
         }

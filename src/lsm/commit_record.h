@@ -9,11 +9,13 @@ enum { STOA_COMMIT_HEAD_BYTES = 16, STOA_COMMIT_PART_BYTES = 24 };
 
 /* What a part holds: rows (a stoa_operation), or a range of deleted keys. */
 enum { STOA_COMMIT_RANGE = 3 };
+enum { STOA_COMMIT_SCHEMAS = 1 << 24 }; /* ids of schemas are told apart modulo so many */
 
 /* One operation of a commit. Its rows have consecutive sequence numbers, a range has one. */
 typedef struct stoa_commit_part {
     uint8_t kind;
-    uint32_t count; /* of rows; 1 for a range */
+    uint32_t schema_id; /* of the schema that the rows lie by, its last 24 bits */
+    uint32_t count;     /* of rows; 1 for a range */
     int64_t table_id;
     uint64_t first_sequence;
     const uint8_t *bytes;

@@ -18,7 +18,7 @@ static stoa_durability durability_of(const stoa_store *store, stoa_durability as
 }
 
 static stoa_status check_write(const stoa_store *store, const stoa_write *write, stoa_error *err) {
-    const stoa_state *state = write->state;
+    stoa_state *state = write->state;
     if (state->store != store) {
         return stoa_fail(err, STOA_INVALID, "a table of another database");
     }
@@ -29,7 +29,7 @@ static stoa_status check_write(const stoa_store *store, const stoa_write *write,
         return stoa_fail(err, STOA_CONFLICT,
                          "the table's schema was changed since the write was prepared");
     }
-    return STOA_OK;
+    return state->is_unsure ? stoa_state_make_sure(state, err) : STOA_OK;
 }
 
 /* Whether the rows that a batch was made of are still the newest. */
@@ -82,6 +82,7 @@ static uint8_t *log_write(const stoa_write *write, uint8_t *out) {
     const stoa_commit_part part = {.kind = write->kind == STOA_WRITE_RANGE
                                                ? STOA_COMMIT_RANGE
                                                : (uint8_t)write->operation,
+                                   .schema_id = stoa_store_schema_id(write->definition),
                                    .count = (uint32_t)write->row_count,
                                    .table_id = write->state->id,
                                    .size = write->log_bytes};
@@ -222,6 +223,9 @@ static stoa_status commit(stoa_store *store, stoa_write *writes, int64_t count,
     STOA_TRY(measure_batches(writes, count, logs, err));
     for (int64_t i = 0; i < count; i++) {
         STOA_TRY(stoa_state_pause(writes[i].state, ROW_BYTES + writes[i].log_bytes, err));
+        if (atomic_load_explicit(&writes[i].state->is_altering, memory_order_relaxed)) {
+            stoa_state_wait_altered(writes[i].state);
+        }
     }
     for (int64_t i = 0; i < count; i++) {
         if (atomic_load_explicit(&writes[i].state->is_loading, memory_order_acquire)) {

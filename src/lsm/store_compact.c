@@ -31,8 +31,10 @@ static uint64_t oldest_snapshot(const stoa_store *store) {
 
 /* ---- One compaction -------------------------------------------------------------------------- */
 
+/* `definition` is what the result was made by. */
 static stoa_status apply(stoa_state *state, const stoa_compaction *compaction,
-                         const stoa_compaction_result *result, stoa_error *err) {
+                         const stoa_definition *definition, const stoa_compaction_result *result,
+                         stoa_error *err) {
     stoa_store *store = state->store;
     stoa_file_placement *placements = NULL;
     const int64_t count = compaction->file_count + result->file_count;
@@ -50,12 +52,14 @@ static stoa_status apply(stoa_state *state, const stoa_compaction *compaction,
     const stoa_store_change change = {.removed = placements,
                                       .removed_count = compaction->file_count,
                                       .added = placements + compaction->file_count,
-                                      .added_count = result->file_count};
+                                      .added_count = result->file_count,
+                                      .written_by = definition};
     stoa_status status = stoa_store_change_files(store, &change, err);
     stoa_pool_free(store->pool, placements, (size_t)count * sizeof *placements);
     return status;
 }
 
+/* STOA_CONFLICT: the table was altered meanwhile, and nothing has changed. */
 static stoa_status run(stoa_state *state, const stoa_compaction *compaction,
                        const stoa_context *context, stoa_error *err) {
     stoa_store *store = state->store;
@@ -81,7 +85,12 @@ static stoa_status run(stoa_state *state, const stoa_compaction *compaction,
     pthread_mutex_unlock(&store->lock);
     stoa_status status = stoa_compaction_run(compaction, &options, &result, err);
     if (status == STOA_OK) {
-        status = apply(state, compaction, &result, err);
+        status = apply(state, compaction, view->definition, &result, err);
+    }
+    if (status == STOA_CONFLICT && compaction->kind == STOA_COMPACTION_MERGE) {
+        for (int64_t i = 0; i < result.file_count; i++) {
+            atomic_store_explicit(&result.files[i]->is_obsolete, true, memory_order_relaxed);
+        }
     }
     if (status == STOA_OK) {
         stoa_store_count_compaction(store, compaction, &result.figures);
@@ -153,10 +162,10 @@ static stoa_status compact_one(stoa_store *store, const stoa_context *context, b
         return STOA_OK;
     }
     *out_any = true;
-    stoa_status status = run(state, compaction, context, err);
+    const stoa_status status = run(state, compaction, context, err);
     end(state, compaction);
     stoa_state_release(state);
-    return status;
+    return status == STOA_CONFLICT ? STOA_OK : status; /* it is still due */
 }
 
 static stoa_status compact_task(void *user, stoa_error *err) {
@@ -272,7 +281,10 @@ stoa_status stoa_store_compact_range(stoa_state *state, const stoa_key_range *ra
         if (compaction != NULL) {
             status = run(state, compaction, context, err);
             end(state, compaction);
-            return status;
+            if (status != STOA_CONFLICT) {
+                return status;
+            }
+            continue; /* again, with the schema that there is now */
         }
         if (!must_wait) {
             return STOA_OK;

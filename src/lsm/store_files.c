@@ -154,6 +154,22 @@ static stoa_status list_edit(struct edition *edition, stoa_error *err) {
     return STOA_OK;
 }
 
+/* The files as they are afterwards; `edition` has the lists of the table's. */
+static stoa_status make_version(const struct edition *edition, const stoa_state *state,
+                                const stoa_state_view *now, int64_t removed_count,
+                                int64_t added_count, stoa_version **out, stoa_error *err) {
+    const stoa_store_change *change = edition->change;
+    if (change->altered == state) {
+        return stoa_store_reopen_version(edition->store, now->version, change->definition,
+                                         change->reopened, out, err);
+    }
+    if (added_count > 0 && change->written_by != NULL && change->written_by != now->definition) {
+        return stoa_fail(err, STOA_CONFLICT, "the table's schema was changed meanwhile");
+    }
+    return stoa_version_apply(now->version, edition->removed, removed_count, edition->added,
+                              added_count, out, err);
+}
+
 /* The version that a table has afterwards. Under manifest_lock nobody else changes versions. */
 static stoa_status prepare_effect(struct edition *edition, stoa_state *state, stoa_error *err) {
     const stoa_store_change *change = edition->change;
@@ -174,12 +190,17 @@ static stoa_status prepare_effect(struct edition *edition, stoa_state *state, st
         return STOA_OK;
     }
     stoa_state_view *now = stoa_state_acquire(state);
-    stoa_status status = stoa_version_apply(now->version, edition->removed, removed_count,
-                                            edition->added, added_count, &effect.version, err);
+    stoa_status status = make_version(edition, state, now, removed_count, added_count,
+                                      &effect.version, err);
     if (status == STOA_OK) {
         status = stoa_state_view_create(edition->store->pool,
                                         definition != NULL ? definition : now->definition,
                                         effect.version, &effect.view, err);
+    }
+    if (status == STOA_OK &&
+        definition != NULL) { /* its memtable is empty, and of the old layout */
+        effect.flushed = state->active;
+        stoa_state_view_add(effect.view, change->memtable);
     }
     stoa_state_view_release(now);
     if (status != STOA_OK) {

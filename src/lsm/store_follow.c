@@ -55,8 +55,10 @@ static stoa_status renew_table(stoa_state *state, const stoa_manifest_table *tab
     stoa_state_view *now = stoa_state_acquire(state);
     stoa_status status = STOA_OK;
     STOA_CHECK(renew_definition(state, table, &definition, err));
-    STOA_CHECK(
-        stoa_store_load_version(state->store, state->id, definition, now->version, &version, err));
+    /* Files are open by a definition: another one opens them anew. */
+    STOA_CHECK(stoa_store_load_version(state->store, state->id, definition,
+                                       definition == now->definition ? now->version : NULL,
+                                       &version, err));
     STOA_CHECK(stoa_memtable_create(state->pool, &definition->layout, &memtable, err));
     STOA_CHECK(stoa_state_view_create(state->store->pool, definition, version, &out->view, err));
     stoa_state_view_add(out->view, memtable);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "base/latency.h"
+#include "lsm/commit_record.h"
 #include "lsm/compaction.h"
 #include "lsm/get.h"
 #include "lsm/manifest.h"
@@ -35,10 +36,14 @@ struct stoa_state {
     stoa_definition **definitions; /* all it ever had, so that handles may borrow their schemas */
     int32_t definition_count;
 
-    atomic_bool is_loading; /* a bulk load is being committed: writers wait; set under the store's lock */
-    atomic_bool is_dropped; /* writes are refused */
-    bool is_gone;           /* guarded by manifest_lock: the manifest has forgotten it */
-    atomic_int pace;        /* stoa_compaction_pace */
+    bool is_unsure; /* it was altered, but not known whether durably: see store_alter.c */
+
+    atomic_bool
+        is_loading; /* a bulk load is being committed: writers wait; set under the store's lock */
+    atomic_bool is_dropped;  /* writes are refused */
+    atomic_bool is_altering; /* … wait a while */
+    bool is_gone;            /* guarded by manifest_lock: the manifest has forgotten it */
+    atomic_int pace;         /* stoa_compaction_pace */
 
     /* Guarded by the store's lock. */
     stoa_compaction_filter filter;
@@ -184,8 +189,13 @@ typedef struct stoa_store_change {
     const stoa_manifest_table *table;     /* made, or altered */
     int64_t dropped_id;                   /* 0: none */
     stoa_state *dropped;                  /* the same */
-    stoa_state *altered;                  /* gets the definition */
+    const stoa_definition *written_by; /* the table's when `added` was made; NULL: its present one.
+                                             When it has another by now: STOA_CONFLICT */
+    stoa_state *altered;               /* gets the definition; with commit_lock */
     stoa_definition *definition;
+    stoa_memtable *memtable; /* takes the place of the altered table's, which is empty */
+    const stoa_version
+        *reopened; /* most of the altered table's files as the definition reads them */
 } stoa_store_change;
 
 /// Makes a change of files durable, then visible. Files that are in no version any more are removed when
@@ -193,6 +203,11 @@ typedef struct stoa_store_change {
 /// has: files that were to be added stay there until the store is opened anew.
 STOA_MUST_USE stoa_status stoa_store_change_files(stoa_store *store,
                                                   const stoa_store_change *change, stoa_error *err);
+
+/// What the log's parts say of the definition that their rows lie by.
+static inline uint32_t stoa_store_schema_id(const stoa_definition *definition) {
+    return (uint32_t)definition->schema->schema_id % STOA_COMMIT_SCHEMAS;
+}
 
 /* ---- Commits --------------------------------------------------------------------------------- */
 
@@ -205,7 +220,8 @@ typedef struct stoa_write {
     const stoa_definition *definition; /* that it was prepared with */
     struct ArrowArray batch;           /* canonical; moved into the memtable */
     stoa_keys keys;
-    uint64_t unchanged_since; /* of a batch: nobody may have changed its keys since this number; 0: any */
+    uint64_t
+        unchanged_since; /* of a batch: nobody may have changed its keys since this number; 0: any */
     const stoa_cell *cells;
     stoa_key_range range;
     /* Filled by the commit. */
@@ -251,6 +267,11 @@ STOA_MUST_USE stoa_status stoa_store_sync_later(stoa_store *store, stoa_error *e
 /// Holds a writer of so many bytes up as long as there are too many files of level 0. Without locks.
 STOA_MUST_USE stoa_status stoa_state_pause(stoa_state *state, size_t bytes, stoa_error *err);
 
+/// Holds a writer up while the table is altered, not for long. Without locks.
+void stoa_state_wait_altered(stoa_state *state);
+/// After an alteration that failed on the disk: makes sure that it is not there. With commit_lock.
+STOA_MUST_USE stoa_status stoa_state_make_sure(stoa_state *state, stoa_error *err);
+
 /* ---- From memory to files --------------------------------------------------------------------- */
 
 /// Freezes the memtables that hold something, all together. With commit_lock. `log_segment` and
@@ -290,6 +311,12 @@ STOA_MUST_USE stoa_status stoa_store_load_version(stoa_store *store, int64_t id,
                                                   const stoa_definition *definition,
                                                   const stoa_version *before, stoa_version **out,
                                                   stoa_error *err);
+/// The same files, opened to be read by another definition. Those that `before` (nullable) has are taken
+/// from there.
+STOA_MUST_USE stoa_status stoa_store_reopen_version(stoa_store *store, const stoa_version *version,
+                                                    const stoa_definition *definition,
+                                                    const stoa_version *before, stoa_version **out,
+                                                    stoa_error *err);
 STOA_MUST_USE stoa_status stoa_store_load_table(stoa_store *store, const stoa_manifest_table *table,
                                                 stoa_error *err);
 /// Keeps a definition as long as the table; takes the reference on STOA_OK. With commit_lock.

@@ -1,4 +1,6 @@
 /* Bringing back what the log holds: commits that are not in files yet go into memtables again. */
+#include <inttypes.h>
+
 #include "lsm/commit_record.h"
 #include "lsm/rows_codec.h"
 #include "lsm/store_internal.h"
@@ -38,8 +40,17 @@ static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_e
     if (state == NULL) {
         return STOA_OK; /* dropped since */
     }
-    stoa_status status = part->kind == STOA_COMMIT_RANGE ? recover_range(state, part, err)
-                                                         : recover_rows(state, part, err);
+    stoa_status status = STOA_OK;
+    const uint32_t schema_id = stoa_store_schema_id(state->definition);
+    if (part->schema_id != schema_id) { /* a reader's manifest may be older than the log */
+        status = stoa_fail(err, STOA_CORRUPT,
+                           "table %" PRId64 ": expected rows of schema %" PRIu32
+                           " but found some of schema %" PRIu32,
+                           part->table_id, schema_id, part->schema_id);
+    } else {
+        status = part->kind == STOA_COMMIT_RANGE ? recover_range(state, part, err)
+                                                 : recover_rows(state, part, err);
+    }
     stoa_store_count_active(state);
     stoa_state_release(state);
     recovery->last_sequence = last;

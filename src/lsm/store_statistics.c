@@ -4,7 +4,12 @@
 _Static_assert((int)STOA_STATE_LEVELS == (int)STOA_LEVELS, "the public number of levels is ours");
 
 const char *stoa_stall_name(stoa_stall stall) {
-    return stall == STOA_STALL_MEMTABLES ? "memtables" : "files";
+    static const char *const names[STOA_STALL_COUNT] = {
+        [STOA_STALL_MEMTABLES] = "memtables",
+        [STOA_STALL_FILES] = "files",
+        [STOA_STALL_ALTER] = "alter",
+    };
+    return names[stall];
 }
 
 /* ---- A table --------------------------------------------------------------------------------- */

@@ -35,6 +35,9 @@ static stoa_status create_state(stoa_store *store, int64_t id, stoa_definition *
 
 done:
     if (state != NULL) {
+        stoa_pool_free(pool, state->definitions,
+                       state->definitions == NULL ? 0 : sizeof *state->definitions);
+        state->definitions = NULL; /* none are counted yet */
         stoa_state_release(state);
     } else {
         stoa_pool_close(pool);
@@ -133,6 +136,47 @@ done:
     }
     stoa_version_release(empty);
     stoa_pool_free(store->pool, files, (size_t)manifest->file_count * sizeof(stoa_table_file *));
+    return status;
+}
+
+static int64_t count_files(const stoa_version *version) {
+    int64_t count = 0;
+    for (int level = 0; level < STOA_LEVELS; level++) {
+        count += version->levels[level].count;
+    }
+    return count;
+}
+
+stoa_status stoa_store_reopen_version(stoa_store *store, const stoa_version *version,
+                                      const stoa_definition *definition, const stoa_version *before,
+                                      stoa_version **out, stoa_error *err) {
+    const int64_t capacity = count_files(version);
+    stoa_table_file **files = NULL;
+    stoa_version *empty = NULL;
+    int64_t count = 0;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_pool_allocate_array(store->pool, (size_t)capacity, sizeof(stoa_table_file *),
+                                        (void **)&files, err));
+    for (int level = 0; level < STOA_LEVELS; level++) {
+        for (int64_t i = 0; i < version->levels[level].count; i++, count++) {
+            const stoa_table_file_info *info = &version->levels[level].files[i]->info;
+            files[count] = stoa_version_find_file(before, info->number);
+            if (files[count] == NULL) {
+                STOA_CHECK(open_file(store, definition, info, &files[count], err));
+            } else {
+                stoa_table_file_retain(files[count])->info.level = level;
+            }
+        }
+    }
+    STOA_CHECK(stoa_version_create(store->pool, &empty, err));
+    STOA_CHECK(stoa_version_apply(empty, NULL, 0, files, count, out, err));
+
+done:
+    for (int64_t i = 0; i < count; i++) {
+        stoa_table_file_release(files[i]);
+    }
+    stoa_version_release(empty);
+    stoa_pool_free(store->pool, files, (size_t)capacity * sizeof(stoa_table_file *));
     return status;
 }
 

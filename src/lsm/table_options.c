@@ -355,6 +355,57 @@ stoa_status stoa_definition_create(stoa_pool *pool, const stoa_schema *schema,
     return stoa_definition_end(&maker, read_options(&maker, options), out);
 }
 
+/* -- another schema --------------------------------------------------------------------------- */
+
+static int32_t column_of_id(const stoa_schema *schema, int32_t id) {
+    for (int32_t i = 0; i < schema->root.child_count; i++) {
+        if (schema->root.children[i].id == id) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static stoa_status copy_options(struct stoa_definition_maker *maker,
+                                const stoa_definition *definition) {
+    const stoa_schema *schema = maker->definition->schema;
+    const stoa_field *columns = definition->schema->root.children;
+    stoa_key_column key[STOA_KEY_PARTS_MAX];
+    for (int32_t i = 0; i < definition->key.part_count; i++) {
+        const stoa_key_part *part = &definition->key.parts[i];
+        key[i] = (stoa_key_column){part->field->id, part->descending};
+    }
+    STOA_TRY(stoa_definition_set_key(maker, key, definition->key.part_count));
+    for (int32_t i = 0; i < definition->schema->root.child_count; i++) {
+        const int32_t column = column_of_id(schema, columns[i].id);
+        if (column >= 0 && definition->operators[i] != STOA_MERGE_LAST) {
+            STOA_TRY(stoa_definition_set_operator(maker, column, definition->operators[i],
+                                                  definition->programs[i]));
+        }
+    }
+    if (definition->ttl_column >= 0) {
+        const stoa_field *field = &columns[definition->ttl_column];
+        const int32_t column = column_of_id(schema, field->id);
+        if (column < 0) {
+            return stoa_fail(maker->err, STOA_INVALID,
+                             "column '%.100s' is what the time to live is counted from",
+                             field->name);
+        }
+        STOA_TRY(stoa_definition_set_ttl(maker, column, definition->ttl_ms));
+    }
+    return stoa_definition_set_storage(maker, definition->compaction, definition->fifo_bytes,
+                                       definition->codec, definition->filter_bits);
+}
+
+stoa_status stoa_definition_alter(stoa_pool *pool, const stoa_definition *definition,
+                                  const stoa_schema *schema, stoa_definition **out,
+                                  stoa_error *err) {
+    struct stoa_definition_maker maker;
+    *out = NULL;
+    STOA_TRY(stoa_definition_begin(&maker, pool, schema, err));
+    return stoa_definition_end(&maker, copy_options(&maker, definition), out);
+}
+
 /* -- owners ----------------------------------------------------------------------------------- */
 
 stoa_definition *stoa_definition_retain(stoa_definition *definition) {

@@ -46,6 +46,14 @@ enum { STOA_FILTER_BITS_DEFAULT = 10, STOA_FILTER_BITS_MAX = 64 };
 STOA_MUST_USE stoa_status stoa_definition_create(stoa_pool *pool, const stoa_schema *schema,
                                                  const stoa_state_table_options *options,
                                                  stoa_definition **out, stoa_error *err);
+/// The definition of the same table with another schema: its key, operators, time to live and storage, of
+/// columns that are told by their ids. Those that are gone lose their operators.
+///
+/// Errors   STOA_INVALID      a column of the key or of the time to live is gone, or cannot be that
+///          STOA_UNSUPPORTED  an operator that a column's new type does not have
+STOA_MUST_USE stoa_status stoa_definition_alter(stoa_pool *pool, const stoa_definition *definition,
+                                                const stoa_schema *schema, stoa_definition **out,
+                                                stoa_error *err);
 stoa_definition *stoa_definition_retain(stoa_definition *definition);
 /// NULL is allowed.
 void stoa_definition_release(stoa_definition *definition);
