@@ -2,6 +2,7 @@
  * acknowledged is lost, and nobody waits for ever. */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "store_support.h"
