@@ -83,8 +83,9 @@ typedef struct stoa_state_table_statistics {
     int32_t memtable_count; /* the one that takes the writes, and those that wait for being files */
     int64_t memtable_row_count;
     uint64_t memtable_bytes;
-    int64_t run_count;  /* sorted runs of files, which a scan merges */
-    uint64_t due_bytes; /* that compactions have yet to read */
+    uint64_t decompressed_bytes; /* that files with a codec hold of what was read of them */
+    int64_t run_count;           /* sorted runs of files, which a scan merges */
+    uint64_t due_bytes;          /* that compactions have yet to read */
     double
         read_amplification; /* places that a get may have to look at: runs and memtables with rows */
     double

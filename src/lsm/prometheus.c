@@ -78,6 +78,9 @@ static double memtable_rows(const stoa_state_table_statistics *table) {
 static double memtable_bytes(const stoa_state_table_statistics *table) {
     return (double)table->memtable_bytes;
 }
+static double decompressed_bytes(const stoa_state_table_statistics *table) {
+    return (double)table->decompressed_bytes;
+}
 static double runs(const stoa_state_table_statistics *table) {
     return (double)table->run_count;
 }
@@ -95,6 +98,7 @@ static const struct table_metric table_metrics[] = {
     {"memtables", "Memtables, frozen ones included.", memtables},
     {"memtable_rows", "Rows in memtables.", memtable_rows},
     {"memtable_bytes", "Memory of memtables.", memtable_bytes},
+    {"decompressed_bytes", "Memory of what was read of compressed files.", decompressed_bytes},
     {"sorted_runs", "Sorted runs of files.", runs},
     {"compaction_due_bytes", "Bytes that compactions have yet to read.", due_bytes},
     {"read_amplification", "Places that a get may have to look at.", read_amplification},

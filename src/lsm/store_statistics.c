@@ -14,19 +14,21 @@ const char *stoa_stall_name(stoa_stall stall) {
 
 /* ---- A table --------------------------------------------------------------------------------- */
 
-static void count_level(const stoa_level *level, stoa_state_level *out) {
+static void count_level(const stoa_level *level, stoa_state_level *out,
+                        uint64_t *decompressed_bytes) {
     out->file_count = level->count;
     out->bytes = level->bytes;
     for (int64_t i = 0; i < level->count; i++) {
         out->row_count += level->files[i]->info.row_count;
         out->delete_count += level->files[i]->info.delete_count;
+        *decompressed_bytes += stoa_sst_memory_bytes(level->files[i]->sst);
     }
 }
 
 static void count_files(const stoa_version *version, stoa_state_table_statistics *out) {
     uint64_t last_bytes = 0;
     for (int i = 0; i < STOA_LEVELS; i++) {
-        count_level(&version->levels[i], &out->levels[i]);
+        count_level(&version->levels[i], &out->levels[i], &out->decompressed_bytes);
         out->file_count += out->levels[i].file_count;
         out->row_count += out->levels[i].row_count;
         out->bytes += out->levels[i].bytes;

@@ -1,6 +1,8 @@
 /* A store as a whole: what is written is read, also after it was flushed, compacted and opened anew. */
 #include <stdio.h>
 
+#include <stoa/state_maintenance.h>
+
 #include "arrow/array.h"
 #include "arrow/builder.h"
 #include "lsm/store_internal.h"
@@ -375,6 +377,7 @@ static void check_codec(const char *name, stoa_compression codec) {
     struct store_test test;
     stoa_error err;
     uint64_t held;
+    stoa_state_table_statistics statistics;
     store_test_begin(&test, pool);
     test.settings.no_background = true;
     test.codec = name;
@@ -398,6 +401,8 @@ static void check_codec(const char *name, stoa_compression codec) {
     check_users(&test, USERS);
     (void)count_files(&test, codec, &held);
     assert_true(held > 0);
+    stoa_state_table_statistics_get(test.totals, &statistics);
+    assert_int_equal(statistics.decompressed_bytes, held);
     reopen(&test);
     assert_int_equal(count_files(&test, codec, &held), 1);
     assert_int_equal(held, 0);
