@@ -6,13 +6,14 @@ MAKEFLAGS += --no-print-directory
 JOBS    ?= $(shell nproc 2>/dev/null || echo 2)
 PREFIX  ?= /usr/local
 SECONDS ?= 60
+MINUTES ?= 10
 WERROR  ?= $(if $(CI),ON,OFF)
 export JOBS
 
 CONFIGURE = cmake --preset release -DSTOA_WERROR=$(WERROR)
 BUILD     = cmake --build build -j $(JOBS)
 
-.PHONY: all demo check check-fast bench judge fuzz coverage tidy setup install package format \
+.PHONY: all demo check check-fast bench judge fuzz soak coverage tidy setup install package format \
         docs clean help
 
 all: ## release build: build/stoa, build/libstoa.so, build/libstoa.a
@@ -49,6 +50,12 @@ judge: ## outside judges and corpora, each with its score [ONLY=name]
 fuzz: ## libFuzzer on every parser of outside bytes [ONLY=name] [SECONDS=60]
 	@tools/setup.sh base tools
 	@tools/fuzz.sh $(SECONDS) $(ONLY)
+
+soak: ## the state store against its model, power loss and kill -9 [MINUTES=10]
+	@tools/setup.sh base
+	@$(CONFIGURE) --log-level=WARNING >/dev/null
+	@$(BUILD) --target prop_lsm_store crash_lsm_store crash_lsm_store_kill
+	@tools/soak.sh $(MINUTES)
 
 coverage: ## which lines the tests run, as build-coverage/coverage.html
 	@tools/setup.sh test tools
