@@ -167,7 +167,10 @@ static stoa_status open_parts(stoa_store *store, const stoa_store_options *optio
         STOA_TRY(stoa_vfs_list(store->file_systems, store->directory, &store->context, remove_stray,
                                store, err));
     }
-    return stoa_store_recover(store, err);
+    uint64_t last_sequence = 0;
+    STOA_TRY(stoa_store_recover(store, &last_sequence, err));
+    stoa_store_raise_sequence(store, last_sequence);
+    return STOA_OK;
 }
 
 static stoa_status open_once(const stoa_store_options *options, stoa_store **out, stoa_error *err) {

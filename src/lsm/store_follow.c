@@ -126,6 +126,7 @@ static stoa_status renew(stoa_store *store, stoa_error *err) {
     stoa_state **tables = NULL;
     struct renewal *renewals = NULL;
     int64_t table_count = 0, count = 0;
+    uint64_t last_sequence = 0;
     stoa_wal *wal = store->wal;
     STOA_TRY(stoa_store_list(store, &tables, &table_count, err));
     stoa_status status = STOA_OK;
@@ -140,14 +141,10 @@ static stoa_status renew(stoa_store *store, stoa_error *err) {
     }
     STOA_CHECK(renew_list(store, tables, table_count, err));
     store->wal = NULL;
-    STOA_CHECK(stoa_store_recover(store, err));
+    STOA_CHECK(stoa_store_recover(store, &last_sequence, err));
     stoa_wal_close(wal);
     publish_renewals(store, renewals, count);
-    if (manifest->last_sequence >
-        atomic_load_explicit(&store->last_sequence, memory_order_relaxed)) {
-        /* Of files of bulk loads, which no log has. */
-        atomic_store_explicit(&store->last_sequence, manifest->last_sequence, memory_order_release);
-    }
+    stoa_store_raise_sequence(store, last_sequence);
 
 done:
     if (status != STOA_OK) {

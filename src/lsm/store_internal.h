@@ -325,8 +325,11 @@ STOA_MUST_USE stoa_status stoa_state_add_definition(stoa_state *state, stoa_defi
 /// Takes a table out of the list; the reference becomes the caller's. With the store's lock.
 void stoa_store_take_out(stoa_store *store, const stoa_state *state);
 STOA_MUST_USE stoa_status stoa_store_load_tables(stoa_store *store, stoa_error *err);
-/// Brings back what the log holds and the files do not.
-STOA_MUST_USE stoa_status stoa_store_recover(stoa_store *store, stoa_error *err);
+/// Brings back what the log holds and the files do not. It is seen when the sequence number that this
+/// gives is raised to: after the views that have it are published.
+STOA_MUST_USE stoa_status stoa_store_recover(stoa_store *store, uint64_t *out_last_sequence,
+                                             stoa_error *err);
+void stoa_store_raise_sequence(stoa_store *store, uint64_t sequence);
 /// The same for what was added since, to a log that is only read.
 STOA_MUST_USE stoa_status stoa_store_recover_more(stoa_store *store, stoa_error *err);
 

@@ -36,6 +36,7 @@ static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_e
     if (last <= recovery->flushed_sequence) {
         return STOA_OK;
     }
+    recovery->last_sequence = last;
     stoa_state *state = stoa_store_find(store, part->table_id);
     if (state == NULL) {
         return STOA_OK; /* dropped since */
@@ -53,12 +54,14 @@ static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_e
     }
     stoa_store_count_active(state);
     stoa_state_release(state);
-    recovery->last_sequence = last;
-    if (status == STOA_OK &&
-        last > atomic_load_explicit(&store->last_sequence, memory_order_relaxed)) {
-        atomic_store_explicit(&store->last_sequence, last, memory_order_release);
-    }
     return status;
+}
+
+void stoa_store_raise_sequence(stoa_store *store, uint64_t sequence) {
+    if (sequence > atomic_load_explicit(&store->last_sequence, memory_order_relaxed)) {
+        /* Pairs with stoa_state_sequence: who sees the number sees the rows. */
+        atomic_store_explicit(&store->last_sequence, sequence, memory_order_release);
+    }
 }
 
 static stoa_status recover_commit(void *user, stoa_wal_position end, const uint8_t *payload,
@@ -69,26 +72,37 @@ static stoa_status recover_commit(void *user, stoa_wal_position end, const uint8
     STOA_TRY(stoa_commit_read(payload, size, recover_part, recovery, err));
     if (!store->read_only && store->memtable_bytes >= store->settings.memtable_bytes) {
         /* The segment is still needed: it may hold more. What is in files is known by its number. */
+        stoa_store_raise_sequence(store, recovery->last_sequence);
         STOA_TRY(stoa_store_freeze(store, 0, recovery->last_sequence, err));
         STOA_TRY(stoa_store_flush_oldest(store, err));
     }
     return STOA_OK;
 }
 
-stoa_status stoa_store_recover(stoa_store *store, stoa_error *err) {
+stoa_status stoa_store_recover(stoa_store *store, uint64_t *out_last_sequence, stoa_error *err) {
     const stoa_manifest_state *state = stoa_manifest_state_of(store->manifest);
-    struct recovery recovery = {.store = store, .flushed_sequence = state->flushed_sequence};
+    struct recovery recovery = {.store = store,
+                                .flushed_sequence = state->flushed_sequence,
+                                .last_sequence = state->flushed_sequence};
     const stoa_wal_options options = {.context = store->context,
                                       .file_systems = store->file_systems,
                                       .directory = store->directory,
                                       .segment_bytes = store->settings.log_segment_bytes,
                                       .boot = store->boot,
                                       .read_only = store->read_only};
-    return stoa_wal_open(&options, state->log_segment, recover_commit, &recovery, &store->wal, err);
+    STOA_TRY(
+        stoa_wal_open(&options, state->log_segment, recover_commit, &recovery, &store->wal, err));
+    /* Bulk loads, and rows without a log that were flushed, are known by the manifest's number only. */
+    const uint64_t last = stoa_manifest_state_of(store->manifest)->last_sequence;
+    *out_last_sequence = last > recovery.last_sequence ? last : recovery.last_sequence;
+    return STOA_OK;
 }
 
+/* All that was read becomes visible at once: a commit has several parts. */
 stoa_status stoa_store_recover_more(stoa_store *store, stoa_error *err) {
     const stoa_manifest_state *state = stoa_manifest_state_of(store->manifest);
     struct recovery recovery = {.store = store, .flushed_sequence = state->flushed_sequence};
-    return stoa_wal_follow(store->wal, recover_commit, &recovery, err);
+    STOA_TRY(stoa_wal_follow(store->wal, recover_commit, &recovery, err));
+    stoa_store_raise_sequence(store, recovery.last_sequence);
+    return STOA_OK;
 }
