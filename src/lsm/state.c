@@ -35,7 +35,15 @@ void stoa_state_set_filter(stoa_state *state, stoa_compaction_filter filter, voi
     pthread_mutex_unlock(&state->store->lock);
 }
 
+/* Who reads only must not merge files either: the numbers of new ones are the writer's. */
+static stoa_status check_writable(const stoa_store *store, stoa_error *err) {
+    return store->read_only
+               ? stoa_fail(err, STOA_INVALID, "the database was opened to be read only")
+               : STOA_OK;
+}
+
 stoa_status stoa_state_sync(stoa_state *state, stoa_error *err) {
+    STOA_TRY(check_writable(state->store, err));
     stoa_wal *wal = state->store->wal;
     return stoa_wal_sync(wal, stoa_wal_end(wal), err);
 }
@@ -45,6 +53,7 @@ stoa_status stoa_state_flush(stoa_state *state, stoa_error *err) {
 }
 
 stoa_status stoa_state_settle(stoa_state *state, stoa_error *err) {
+    STOA_TRY(check_writable(state->store, err));
     return stoa_store_settle(state->store, &state->store->context, err);
 }
 

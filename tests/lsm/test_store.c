@@ -204,6 +204,9 @@ static void test_readers_follow(void **state) {
     const stoa_cell row[] = {{.i = 1}, {.i = 10}, {.bytes = "one", .size = 3}};
     assert_int_equal(stoa_state_put(reader.totals, row, STOA_DURABILITY_DEFAULT, &err),
                      STOA_INVALID);
+    assert_int_equal(stoa_state_flush(reader.totals, &err), STOA_INVALID);
+    assert_int_equal(stoa_state_settle(reader.totals, &err), STOA_INVALID);
+    assert_int_equal(stoa_state_sync(reader.totals, &err), STOA_INVALID);
     store_test_close(&reader);
     store_test_end(&test);
 }
