@@ -117,6 +117,9 @@ static stoa_status list_edit(struct edition *edition, stoa_error *err) {
                                        (void **)&added, err));
     STOA_TRY(stoa_arena_allocate_array(arena, (size_t)change->added_count, sizeof *edition->levels,
                                        (void **)&edition->levels, err));
+    for (int64_t i = 0; i < change->added_count; i++) {
+        edition->levels[i] = change->added[i].file->info.level;
+    }
     STOA_TRY(stoa_arena_allocate_array(arena, (size_t)change->removed_count,
                                        sizeof *edition->removed, (void **)&edition->removed, err));
     STOA_TRY(stoa_arena_allocate_array(arena, (size_t)change->added_count,
@@ -131,7 +134,6 @@ static stoa_status list_edit(struct edition *edition, stoa_error *err) {
     }
     for (int64_t i = 0; i < change->added_count; i++) {
         const stoa_file_placement *placement = &change->added[i];
-        edition->levels[i] = placement->file->info.level;
         if (placement->state->is_gone) { /* dropped while the file was written */
             atomic_store_explicit(&placement->file->is_obsolete, true, memory_order_relaxed);
             continue;

@@ -20,13 +20,13 @@ static stoa_status create_state(stoa_store *store, int64_t id, stoa_definition *
     state->id = id;
     state->pool = pool;
     pthread_mutex_init(&state->view_lock, NULL);
-    STOA_CHECK(stoa_pool_allocate_array(pool, 1, sizeof *state->definitions,
-                                        (void **)&state->definitions, err));
     STOA_CHECK(stoa_memtable_create(pool, &definition->layout, &state->active, err));
     state->active_bytes = stoa_memtable_bytes(state->active);
     STOA_CHECK(stoa_state_view_create(store->pool, definition, version, &view, err));
     stoa_state_view_add(view, state->active);
     atomic_init(&state->view, view);
+    STOA_CHECK(stoa_pool_allocate_array(pool, 1, sizeof *state->definitions,
+                                        (void **)&state->definitions, err));
     state->definitions[0] = definition;
     state->definition_count = 1;
     state->definition = definition;
@@ -45,7 +45,7 @@ done:
     return status;
 }
 
-/* Takes the store's reference. With the store's lock, or before the store is shared. */
+/* Takes the store's reference. With the store's lock. */
 static stoa_status add_table(stoa_store *store, stoa_state *state, stoa_error *err) {
     if (store->table_count == store->table_capacity) {
         const int32_t capacity = store->table_capacity == 0 ? 8 : 2 * store->table_capacity;
@@ -190,9 +190,13 @@ stoa_status stoa_store_load_table(stoa_store *store, const stoa_manifest_table *
     STOA_CHECK(stoa_store_load_version(store, table->id, definition, NULL, &version, err));
     STOA_CHECK(create_state(store, table->id, definition, version, &state, err));
     definition = NULL;
-    STOA_CHECK(add_table(store, state, err));
-    stoa_state_measure(state);
-    state = NULL;
+    pthread_mutex_lock(&store->lock); /* who follows loads tables while others look for theirs */
+    status = add_table(store, state, err);
+    if (status == STOA_OK) {
+        stoa_state_measure(state);
+        state = NULL;
+    }
+    pthread_mutex_unlock(&store->lock);
 
 done:
     stoa_state_release(state);
