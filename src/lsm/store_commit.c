@@ -233,11 +233,15 @@ static stoa_status commit(stoa_store *store, stoa_write *writes, int64_t count,
         }
     }
     pthread_mutex_lock(&store->commit_lock);
-    stoa_status status = stoa_store_make_room(store, err);
+    bool has_frozen;
+    stoa_status status = stoa_store_make_room(store, &has_frozen, err);
     if (status == STOA_OK) {
         status = commit_locked(store, writes, count, check, user, logs, &position, err);
     }
     pthread_mutex_unlock(&store->commit_lock);
+    if (has_frozen) {
+        stoa_store_start_flush(store);
+    }
     STOA_TRY(status);
     if (out_position != NULL) {
         *out_position = position;

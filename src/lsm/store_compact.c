@@ -83,7 +83,10 @@ static stoa_status run(stoa_state *state, const stoa_compaction *compaction,
     options.filter = state->filter;
     options.filter_user = state->filter_user;
     pthread_mutex_unlock(&store->lock);
+    stoa_store_worker worker;
+    stoa_store_worker_enter(store, &worker);
     stoa_status status = stoa_compaction_run(compaction, &options, &result, err);
+    stoa_store_worker_leave(store, &worker);
     if (status == STOA_OK) {
         status = apply(state, compaction, view->definition, &result, err);
     }
@@ -228,6 +231,9 @@ stoa_status stoa_state_pause(stoa_state *state, size_t bytes, stoa_error *err) {
     stoa_store *store = state->store;
     const int pace = atomic_load_explicit(&state->pace, memory_order_relaxed);
     if (pace == STOA_COMPACTION_FREE || store->settings.no_background) {
+        return STOA_OK;
+    }
+    if (stoa_store_works_here(store)) {
         return STOA_OK;
     }
     const int64_t begun_ns = stoa_clock_monotonic_ns();

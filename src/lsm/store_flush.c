@@ -169,10 +169,12 @@ stoa_status stoa_store_flush_oldest(stoa_store *store, stoa_error *err) {
         return STOA_OK;
     }
     struct flush flush = {0};
+    stoa_store_worker worker;
     const int64_t capacity = generation->count;
     const uint64_t log_segment = generation->log_segment;
     const int64_t begun_ns = stoa_clock_monotonic_ns();
     stoa_status status = STOA_OK;
+    stoa_store_worker_enter(store, &worker);
     STOA_CHECK(write_generation(store, generation, &flush, err));
     const stoa_store_change change = {.added = flush.placements,
                                       .added_count = flush.count,
@@ -188,6 +190,7 @@ stoa_status stoa_store_flush_oldest(stoa_store *store, stoa_error *err) {
     }
 
 done:
+    stoa_store_worker_leave(store, &worker);
     release_flush(store, &flush, capacity);
     return status;
 }
@@ -231,7 +234,7 @@ static stoa_status flush_task(void *user, stoa_error *err) {
     return STOA_OK;
 }
 
-static void start_flush(stoa_store *store) {
+void stoa_store_start_flush(stoa_store *store) {
     if (!store->settings.no_background) {
         stoa_group_spawn(&store->flushes, flush_task, store);
     }
@@ -268,9 +271,7 @@ static stoa_status freeze_now(stoa_store *store, stoa_error *err) {
     uint64_t segment = 0;
     STOA_TRY(stoa_wal_rotate(store->wal, &segment, err));
     const uint64_t last = atomic_load_explicit(&store->last_sequence, memory_order_relaxed);
-    STOA_TRY(stoa_store_freeze(store, segment, last, err));
-    start_flush(store);
-    return STOA_OK;
+    return stoa_store_freeze(store, segment, last, err);
 }
 
 static int32_t generation_count(stoa_store *store) {
@@ -284,6 +285,9 @@ static int32_t generation_count(stoa_store *store) {
  * those may commit. */
 static stoa_status freeze_when_possible(stoa_store *store, stoa_error *err) {
     while (generation_count(store) >= FROZEN_MAX) {
+        if (stoa_store_works_here(store)) {
+            return STOA_OK; /* the memtables grow beyond their size */
+        }
         const int64_t begun_ns = stoa_clock_monotonic_ns();
         pthread_mutex_unlock(&store->commit_lock);
         const stoa_status status = wait_for_flush(store, FROZEN_MAX - 1, err);
@@ -294,11 +298,14 @@ static stoa_status freeze_when_possible(stoa_store *store, stoa_error *err) {
     return store->memtable_bytes > 0 ? freeze_now(store, err) : STOA_OK; /* somebody else did */
 }
 
-stoa_status stoa_store_make_room(stoa_store *store, stoa_error *err) {
+stoa_status stoa_store_make_room(stoa_store *store, bool *out_frozen, stoa_error *err) {
+    *out_frozen = false;
     if (store->memtable_bytes < store->settings.memtable_bytes) {
         return STOA_OK;
     }
-    return freeze_when_possible(store, err);
+    STOA_TRY(freeze_when_possible(store, err));
+    *out_frozen = true;
+    return STOA_OK;
 }
 
 stoa_status stoa_store_wait_flushed(stoa_store *store, stoa_error *err) {

@@ -84,6 +84,12 @@ typedef struct stoa_store_counts {
     } stalls[STOA_STALL_COUNT];
 } stoa_store_counts;
 
+/* A thread that writes files, on its stack. */
+typedef struct stoa_store_worker {
+    pthread_t thread;
+    struct stoa_store_worker *next;
+} stoa_store_worker;
+
 struct stoa_store {
     stoa_context context;
     stoa_pool *pool;
@@ -123,6 +129,7 @@ struct stoa_store {
     int32_t generation_count;
     bool is_flushing;
     bool is_closing;
+    stoa_store_worker *workers;
     stoa_state_snapshot snapshots; /* the ring's head */
     atomic_bool has_syncer;
     pthread_t syncer; /* syncs the log every so often */
@@ -256,8 +263,10 @@ STOA_MUST_USE stoa_status stoa_state_key_range(const stoa_definition *definition
                                                const stoa_cell *to, int32_t to_count,
                                                stoa_buffer *bytes, stoa_key_range *out,
                                                stoa_error *err);
-/// With commit_lock, which is given up while it waits: freezes full memtables.
-STOA_MUST_USE stoa_status stoa_store_make_room(stoa_store *store, stoa_error *err);
+/// With commit_lock, which is given up while it waits: freezes full memtables. `*out_frozen`: the caller
+/// starts a flush when it has given the lock back.
+STOA_MUST_USE stoa_status stoa_store_make_room(stoa_store *store, bool *out_frozen,
+                                               stoa_error *err);
 /// Waits until no bulk load of the table is being committed. Without locks.
 void stoa_state_wait_loaded(stoa_state *state);
 /// Something was put into the table's active memtable. With commit_lock.
@@ -280,6 +289,15 @@ STOA_MUST_USE stoa_status stoa_store_freeze(stoa_store *store, uint64_t log_segm
                                             uint64_t last_sequence, stoa_error *err);
 /// Writes the oldest generation. By who has claimed it, or while the log is replayed.
 STOA_MUST_USE stoa_status stoa_store_flush_oldest(stoa_store *store, stoa_error *err);
+/// Around all that writes files.
+void stoa_store_worker_enter(stoa_store *store, stoa_store_worker *worker);
+void stoa_store_worker_leave(stoa_store *store, const stoa_store_worker *worker);
+/// Whether this thread is writing files: then it has come here from a task that it runs while it waits,
+/// and may not wait for files.
+bool stoa_store_works_here(stoa_store *store);
+/// Has a task write what is frozen. Without locks: where there is no room for the task, it runs at once,
+/// and while it waits it runs others, which may commit.
+void stoa_store_start_flush(stoa_store *store);
 /// It is in files, or given up.
 void stoa_store_forget_oldest(stoa_store *store);
 /// Freezes what is in memory and waits until it is in files.
