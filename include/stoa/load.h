@@ -181,14 +181,15 @@ STOA_API STOA_MUST_USE stoa_status stoa_file_scan(stoa_database *database, const
 
 /// How to look into a Parquet file.
 typedef struct stoa_inspect_options {
-    bool with_pages;  /* also every page, whose checksum is compared */
+    bool with_pages;  /* also every page, whose checksum is compared; of files of state tables every
+                         stripe or record */
     bool as_text;     /* lines for people, not JSON; an Arrow file is JSON here too */
     const char *keys; /* a file with the keys of encrypted ones, a line each: "footer HEX", "column PATH
                          HEX", "id TEXT HEX" (of a key's metadata), "aad-prefix TEXT"; NULL: none */
 } stoa_inspect_options;
 
-/// What a file holds (Parquet, Arrow), as one JSON text unless asked for otherwise. `options` is
-/// nullable. Encrypted columns without a key are described as far as they can be.
+/// What a file holds (Parquet, Arrow, the files of state tables), as one JSON text unless asked for
+/// otherwise. `options` is nullable. Encrypted columns without a key are described as far as they can be.
 ///
 /// Errors   STOA_UNSUPPORTED  a text file
 ///          STOA_CORRUPT      what the file says of itself does not hold, or keys do not open it

@@ -206,14 +206,15 @@ const stoa_cli_verb stoa_cli_verbs[] = {
      .positionals = "FILE…",
      .positionals_min = 1,
      .positionals_max = STOA_CLI_POSITIONALS_MAX,
-     .summary = "show what a Parquet or Arrow file holds",
+     .summary = "show what a Parquet or Arrow file, or one of state tables, holds",
      .description = "Of a Parquet file: its schema, and for each row group and column encodings, sizes, "
                     "counts, bounds and indexes. It is text on a terminal and JSON into a pipe; Arrow "
-                    "files are always JSON.",
+                    "files and those of state tables (MANIFEST-…, .log, .sst) are always JSON.",
      .examples = "stoa inspect flights-3m.parquet\n"
                  "stoa inspect --pages --text flights-3m.parquet | less",
      .options = {{"--pages", 0, NULL,
-                  "also every page of a Parquet file: place, sizes, rows, encoding, checksum, bounds"},
+                  "also every page of a Parquet file: place, sizes, rows, encoding, checksum, bounds; every "
+                  "stripe of an .sst and record of a .log"},
                  KEYS_OPTION,
                  {"--text", 0, NULL, "text, also into a pipe"},
                  {"--json", 0, NULL, "JSON, also on a terminal"}},

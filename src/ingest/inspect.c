@@ -4,6 +4,7 @@
 #include "arrow/ipc.h"
 #include "arrow/text.h"
 #include "ingest/detect.h"
+#include "lsm/describe.h"
 #include "parquet/verify.h"
 #include "table/table.h"
 #include "vfs/vfs.h"
@@ -27,6 +28,19 @@ done:
     return status;
 }
 
+/* Files of a store are found by their names, and never packed. */
+static stoa_status is_of_store(const stoa_context *context, stoa_fs_registry *registry,
+                               const char *path, bool *out, stoa_error *err) {
+    uint8_t magic[STOA_STORE_MAGIC_BYTES];
+    size_t size = 0;
+    stoa_file *file = NULL;
+    STOA_TRY(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &file, err));
+    stoa_status status = stoa_file_read_some(file, 0, magic, sizeof magic, &size, err);
+    *out = status == STOA_OK && stoa_store_file_recognise(magic, size);
+    stoa_file_close(file);
+    return status;
+}
+
 stoa_status stoa_file_inspect(stoa_database *database, const char *path,
                               const stoa_inspect_options *options, stoa_text *out,
                               stoa_error *err) {
@@ -38,13 +52,20 @@ stoa_status stoa_file_inspect(stoa_database *database, const char *path,
     stoa_file *file = NULL;
     const char *view = NULL;
     stoa_status status = STOA_OK;
-    STOA_TRY(stoa_ingest_detect(registry, path, NULL, context, &kind, err));
+    bool of_store = false;
+    options = options == NULL ? &defaults : options;
     stoa_buffer_clear(&out->buffer);
+    STOA_TRY(is_of_store(context, registry, path, &of_store, err));
+    if (of_store) {
+        STOA_TRY(stoa_store_file_describe(context, registry, path, options->with_pages,
+                                          &out->buffer, err));
+        return stoa_buffer_text(&out->buffer, &view, err);
+    }
+    STOA_TRY(stoa_ingest_detect(registry, path, NULL, context, &kind, err));
     STOA_CHECK(stoa_vfs_open(registry, path, STOA_OPEN_READ, context, &packed, err));
     STOA_CHECK(stoa_compressed_open(context, packed, &kind.packing, &file, err));
     if (kind.format == STOA_FORMAT_PARQUET) {
-        STOA_CHECK(describe_parquet(context, registry, file,
-                                    options == NULL ? &defaults : options, &out->buffer, err));
+        STOA_CHECK(describe_parquet(context, registry, file, options, &out->buffer, err));
     } else if (kind.format == STOA_FORMAT_ARROW_FILE || kind.format == STOA_FORMAT_ARROW_STREAM) {
         STOA_CHECK(stoa_ipc_describe(context, file, &out->buffer, err));
     } else {

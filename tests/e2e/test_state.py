@@ -156,6 +156,34 @@ def test_time_to_live(db):
     fails(1, "get", db, "t", "1", says="no such key")
 
 
+def test_files_of_the_store_are_inspected(db):
+    totals(db)
+    ok("compact", db, "t")
+    ok("put", db, "t", "eve", "2024-03-01", "1", "NULL")
+    ok("put", db, "t", "eve", "2024-03-02", "2", "NULL")
+    store = db / "state"
+    manifest = json.loads(ok("inspect", next(store.glob("MANIFEST-*"))))
+    assert manifest["format"] == "manifest" and not manifest["torn"]
+    assert len(manifest["tables"]) == 1 and "day" in json.dumps(manifest["tables"][0]["definition"])
+    assert [f["rows"] for f in manifest["files"]] == [2]
+    table = next(store.glob("*.sst"))
+    about = json.loads(ok("inspect", table, "--pages"))
+    assert (about["format"], about["rows"], about["bytes"]) == ("sstable", 2, table.stat().st_size)
+    assert [s["rows"] for s in about["stripes"]] == [2]
+    assert about["stripes"][0]["first_key"] == manifest["files"][0]["first_key"]
+    assert bytes.fromhex(about["stripes"][0]["first_key"]).startswith(b"ada")
+    logs = [json.loads(ok("inspect", p, "--pages")) for p in store.glob("*.log")]
+    assert sum(log["record_count"] for log in logs) >= 2
+    assert all(len(log.get("records", [])) == log["record_count"] for log in logs)
+    other = write("other.sst", table.read_bytes())
+    fails(1, "inspect", other, says="NUMBER.sst")
+    whole = table.read_bytes()
+    for place in (len(whole) - 1, len(whole) - 20):
+        table.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1:])
+        fails(4, "inspect", table, says=table.name)
+    table.write_bytes(whole)
+
+
 def test_wrong_words(db):
     totals(db)
     fails(1, "put", db, "t", "ada", says=["4 values", "user, day, total, note"])
