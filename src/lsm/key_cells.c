@@ -96,9 +96,10 @@ static stoa_status read_part(const stoa_key_part *part, stoa_byte_reader *key, s
 stoa_status stoa_key_cells(const stoa_key_format *format, const uint8_t *key, size_t size,
                            const int32_t *columns, int32_t count, stoa_cell *out,
                            stoa_cell_storage *storage, stoa_buffer *bytes, stoa_error *err) {
-    stoa_byte_reader reader = stoa_byte_reader_of(key, size);
+    /* The key of an empty text may be no bytes at no address, which a reader takes for an end. */
+    stoa_byte_reader reader = stoa_byte_reader_of(size == 0 ? (const uint8_t *)"" : key, size);
     /* A column asked for twice has its bytes once; a part nobody asks for has them too. */
-    STOA_TRY(stoa_buffer_reserve(bytes, format->is_number ? 0 : size, err));
+    STOA_TRY(stoa_buffer_reserve(bytes, format->is_number ? 0 : size + 1, err));
     for (int32_t p = 0; p < format->part_count; p++) {
         stoa_cell cell;
         stoa_cell_storage number;

@@ -3,6 +3,8 @@
 
 #include "arrow/array.h"
 #include "base/bits.h"
+#include "lsm/cell.h"
+#include "lsm/key_cells.h"
 #include "rows.h"
 #include "view_history.h"
 
@@ -219,6 +221,31 @@ static void faults_are_told(void **state) {
     history_close(&history);
 }
 
+/* The key of an empty text is no bytes, which a buffer that was never filled has at no address. */
+static void empty_keys_have_cells(void **state) {
+    const stoa_state_table_options options = {.key = "k"};
+    const int32_t columns[] = {0};
+    const stoa_schema *schema;
+    stoa_definition *definition;
+    stoa_cell cell = {.is_null = true};
+    stoa_cell_storage storage;
+    stoa_buffer bytes;
+    stoa_error err;
+    stoa_pool *pool = support_pool_open();
+    (void)state;
+    stoa_buffer_init(&bytes, pool);
+    assert_ok(stoa_schema_parse(pool, "k string not null, v int", &schema, &err), err);
+    assert_ok(stoa_definition_create(pool, schema, &options, &definition, &err), err);
+    assert_ok(stoa_key_cells(&definition->key, NULL, 0, columns, 1, &cell, &storage, &bytes, &err),
+              err);
+    assert_false(cell.is_null);
+    assert_int_equal(cell.size, 0);
+    stoa_buffer_release(&bytes);
+    stoa_definition_release(definition);
+    stoa_schema_close(schema);
+    support_pool_close(pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_have_no_nested_columns),
@@ -226,6 +253,7 @@ int main(void) {
         cmocka_unit_test(rows_keep_what_they_point_to),
         cmocka_unit_test(many_keys_have_nested_columns),
         cmocka_unit_test(faults_are_told),
+        cmocka_unit_test(empty_keys_have_cells),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
