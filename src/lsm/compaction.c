@@ -15,7 +15,9 @@ enum {
     MOMENT_NS = 1000 * 1000,
     RANGES_A_THREAD = 2,
     RANGES_MAX = 256,
-    RANGE_DIVISOR = 4 /* a range has at least this part of a file's bytes */
+    RANGE_DIVISOR = 4,       /* a range has at least this part of a file's bytes */
+    STRIPE_BYTES = 32 << 20, /* that a stripe of rows of average size has at most */
+    STRIPE_ROWS_DIVISOR = 16 /* a column of a stripe was too large: so many times fewer rows */
 };
 
 struct run;
@@ -221,12 +223,14 @@ static stoa_status check_inputs(const stoa_compaction *compaction, stoa_error *e
     return STOA_OK;
 }
 
-static stoa_status merge(const stoa_compaction *compaction, const stoa_compaction_options *options,
-                         stoa_compaction_result *out, stoa_error *err) {
+static stoa_status merge_by(const stoa_compaction *compaction,
+                            const stoa_compaction_options *options, int64_t stripe_rows,
+                            stoa_compaction_result *out, stoa_error *err) {
     struct run run = {.job = {.compaction = compaction,
                               .options = options,
                               .definition = options->definition,
-                              .pool = options->context.pool}};
+                              .pool = options->context.pool,
+                              .stripe_rows = stripe_rows}};
     stoa_status status = STOA_OK;
     STOA_ASSERT(options->snapshot_count > 0);
     const int64_t begin = stoa_clock_monotonic_ns();
@@ -238,6 +242,32 @@ static stoa_status merge(const stoa_compaction *compaction, const stoa_compactio
 
 done:
     release(&run, status == STOA_OK);
+    return status;
+}
+
+/* Large rows make small stripes, which are gathered and encoded whole. */
+static int64_t choose_stripe_rows(const stoa_compaction *compaction) {
+    int64_t rows = 0;
+    for (int64_t i = 0; i < compaction->file_count; i++) {
+        rows += compaction->files[i]->info.row_count;
+    }
+    if (rows == 0) {
+        return STOA_STRIPE_ROWS;
+    }
+    const int64_t most = STRIPE_BYTES / (int64_t)(compaction->bytes / (uint64_t)rows + 1);
+    return most < 1 ? 1 : most < STOA_STRIPE_ROWS ? most : STOA_STRIPE_ROWS;
+}
+
+/* What is larger than the average, or was packed well, may still make more than 2 GiB of a column. One
+ * row never does. */
+static stoa_status merge(const stoa_compaction *compaction, const stoa_compaction_options *options,
+                         stoa_compaction_result *out, stoa_error *err) {
+    int64_t rows = choose_stripe_rows(compaction);
+    stoa_status status = merge_by(compaction, options, rows, out, err);
+    while (status == STOA_LIMIT && rows > 1) {
+        rows = rows > STRIPE_ROWS_DIVISOR ? rows / STRIPE_ROWS_DIVISOR : 1;
+        status = merge_by(compaction, options, rows, out, err);
+    }
     return status;
 }
 

@@ -1,4 +1,4 @@
-/* Rows that stay become stripes: a source of the output for every STOA_STRIPE_ROWS of them. Which rows a
+/* Rows that stay become stripes: a source of the output for every job->stripe_rows of them. Which rows a
  * source has is listed where the merge runs; its columns are gathered where the stripe is encoded,
  * perhaps by another thread and later.
  *
@@ -388,7 +388,8 @@ static stoa_status send(stoa_stripe_feed *feed, stoa_error *err) {
 /* A source that has room. */
 static stoa_status make_room(stoa_stripe_feed *feed, const stoa_selection *selection,
                              stoa_error *err) {
-    if (feed->source != NULL && stoa_gather_row_count(feed->source->gather) == STOA_STRIPE_ROWS) {
+    if (feed->source != NULL &&
+        stoa_gather_row_count(feed->source->gather) == feed->job->stripe_rows) {
         STOA_TRY(send(feed, err));
     }
     if (feed->source == NULL) {
@@ -407,7 +408,7 @@ static stoa_status add_window_rows(stoa_stripe_feed *feed, const stoa_selection 
         STOA_TRY(make_room(feed, selection, err));
         struct source *source = feed->source;
         const int64_t rows = stoa_gather_row_count(source->gather);
-        const uint32_t room = (uint32_t)(STOA_STRIPE_ROWS - rows);
+        const uint32_t room = (uint32_t)(feed->job->stripe_rows - rows);
         const uint32_t count = kept->count - done < room ? kept->count - done : room;
         if (reads_versions) { /* here, as the window is of several sources */
             const uint64_t *sequences;

@@ -194,7 +194,13 @@ stoa_status stoa_compaction_fold(stoa_selection *selection, stoa_folded *out, st
     operands.groups = memory;
     STOA_CHECK(stoa_arena_allocate(&arena, count, &memory, err));
     operands.has_base = memory;
-    STOA_CHECK(collect(selection, &operands, err));
+    status = collect(selection, &operands, err);
+    if (status == STOA_LIMIT) { /* more than one batch can hold: the folds wait for their reader */
+        selection->has_unfolded = true;
+        status = STOA_OK;
+        goto done;
+    }
+    STOA_CHECK(status);
     STOA_CHECK(fold_all(selection, &operands, &out->batch, err));
     STOA_CHECK(describe(selection, out, err));
 

@@ -14,6 +14,7 @@ typedef struct stoa_compaction_job {
     const stoa_definition *definition;
     stoa_pool *pool;
     stoa_range_set deleted; /* ranges of all inputs */
+    int64_t stripe_rows;    /* of a stripe that is written, at most */
     struct ArrowSchema schema;
     /* Rows; see stoa_compaction_figures. */
     _Atomic int64_t read, written, superseded, folded, deletions, expired, filtered;

@@ -218,7 +218,7 @@ static stoa_status finish(stoa_compaction_range *range, stoa_error *err) {
 static stoa_status work_block(stoa_compaction_range *range, stoa_error *err) {
     stoa_merge_block block;
     STOA_TRY(stoa_cancel_check(range->cancel, err));
-    STOA_TRY(stoa_merge_next(range->merge, STOA_STRIPE_ROWS, &block, err));
+    STOA_TRY(stoa_merge_next(range->merge, range->job->stripe_rows, &block, err));
     if (block.row_count == 0) {
         return finish(range, err);
     }

@@ -424,6 +424,45 @@ static void test_the_last_level_is_compressed(void **state) {
     check_codec("zstd", STOA_COMPRESSION_ZSTD);
 }
 
+static int64_t count_stripes(const struct store_test *test) {
+    stoa_state_view *view = stoa_state_acquire(test->totals);
+    int64_t count = 0;
+    for (int32_t level = 0; level < STOA_LEVELS; level++) {
+        const stoa_level *files = &view->version->levels[level];
+        for (int64_t i = 0; i < files->count; i++) {
+            count += stoa_sst_summary_of(files->files[i]->sst)->stripe_count;
+        }
+    }
+    stoa_state_view_release(view);
+    return count;
+}
+
+/* A column of a stripe has at most 2 GiB, which 8192 rows would soon exceed. */
+static void test_large_rows_make_small_stripes(void **state) {
+    enum { USERS = 96, NAME_BYTES = 512 << 10 };
+    static char name[NAME_BYTES + 1];
+    struct store_test test;
+    stoa_error err;
+    (void)state;
+    memset(name, 'n', NAME_BYTES);
+    store_test_begin(&test, pool);
+    test.settings.no_background = true;
+    store_test_open(&test);
+    for (int64_t i = 0; i < USERS; i++) {
+        name[0] = (char)(' ' + i); /* no dictionary */
+        put(&test, i, i, name);
+    }
+    flush(&test);
+    put(&test, 0, 1, name);
+    flush(&test);
+    assert_ok(stoa_state_compact(test.totals, NULL, 0, NULL, 0, NULL, &err), err);
+    assert_in_range(count_stripes(&test), 2, 4);
+    for (int64_t i = 0; i < USERS; i++) {
+        assert_int_equal(total_of(&test, i), i == 0 ? 1 : i);
+    }
+    store_test_end(&test);
+}
+
 static int setup(void **state) {
     (void)state;
     stoa_error err;
@@ -450,6 +489,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_extremes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_filter_leaves_rows_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_last_level_is_compressed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_large_rows_make_small_stripes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_dropped_table_is_gone, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
