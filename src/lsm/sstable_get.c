@@ -101,7 +101,7 @@ static stoa_status is_visible(const stoa_sst *table, const stoa_sst_position *po
 
 /* The stripe that may have the key; -1: none. */
 static int64_t stripe_of(stoa_sst *table, const stoa_sst_key *key) {
-    if (!stoa_sst_may_contain(table, key->hash)) {
+    if (!table->has_even_keys && !stoa_sst_may_contain(table, key->hash)) {
         return -1;
     }
     const int64_t stripe = stoa_sst_find_stripe(table, key->bytes, key->size, key->number);
@@ -111,7 +111,7 @@ static int64_t stripe_of(stoa_sst *table, const stoa_sst_key *key) {
 void stoa_sst_look_ahead(stoa_sst *table, const stoa_sst_key *key, int step, stoa_sst_hint *hint) {
     if (step == 0) {
         *hint = (stoa_sst_hint){.table = table};
-        if (table->filter.blocks != NULL) {
+        if (table->filter.blocks != NULL && !table->has_even_keys) {
             __builtin_prefetch(stoa_bloom_block(&table->filter, key->hash));
         }
         return;

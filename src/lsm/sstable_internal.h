@@ -38,6 +38,7 @@ struct stoa_sst {
     stoa_stripe_decompression decompression;
     /* Of the last key of each stripe, searched first: the number, or 8 bytes behind the common ones. */
     uint64_t *last_numbers;
+    bool has_even_keys; /* numbers of which each is as much above the one before */
     size_t common_size; /* bytes that all keys begin with, of those that are no numbers */
     uint64_t
         *samples; /* of keys that are no numbers, STOA_SST_SAMPLES a stripe: see sstable_search.c */

@@ -390,6 +390,30 @@ static stoa_status map_zones(stoa_sst *table, stoa_error *err) {
     return STOA_OK;
 }
 
+static uint64_t number_of(const uint8_t *key, uint32_t size) {
+    return stoa_key_get_number(key, (int32_t)size);
+}
+
+/* Whether all keys seem to lie on one line, by the first and the last of each stripe. Then searching for
+ * one reads no more than asking the filter does, and the filter is not asked. */
+static bool are_even(const stoa_sst *table) {
+    uint64_t step = 0;
+    for (int64_t i = 0; i < table->summary.stripe_count; i++) {
+        const stoa_sst_member *member = &table->members[i];
+        const uint64_t first = number_of(member->first_key, member->first_key_size);
+        const uint64_t way = table->last_numbers[i] - first;
+        const uint64_t steps = member->stripe.row_count - 1;
+        if (i == 0) {
+            step = steps == 0 ? 1 : way / steps;
+        }
+        if (step == 0 || way % step != 0 || way / step != steps ||
+            (i > 0 && first - table->last_numbers[i - 1] != step)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What the first and the last key have in common, all between them have. */
 static void index_last_keys(stoa_sst *table) {
     const int64_t count = table->summary.stripe_count;
@@ -405,11 +429,11 @@ static void index_last_keys(stoa_sst *table) {
     for (int64_t i = 0; i < count; i++) {
         const stoa_sst_member *member = &table->members[i];
         table->last_numbers[i] = is_number
-                                     ? stoa_key_get_number(member->last_key,
-                                                           (int32_t)member->last_key_size)
+                                     ? number_of(member->last_key, member->last_key_size)
                                      : stoa_key_prefix(member->last_key + table->common_size,
                                                        member->last_key_size - table->common_size);
     }
+    table->has_even_keys = is_number && are_even(table);
 }
 
 /* ---- Ranges and the filter ------------------------------------------------------------------- */
