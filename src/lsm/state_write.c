@@ -65,29 +65,52 @@ stoa_status stoa_state_key_schema(const stoa_state *state, stoa_pool *pool, cons
                       err);
 }
 
-static stoa_status conform_keys(stoa_pool *pool, const stoa_definition *definition,
+/* Takes `batch`; its columns in the order of the key. */
+static stoa_status project_keys(stoa_pool *pool, const stoa_definition *definition,
                                 const struct ArrowSchema *arrow, struct ArrowArray *batch,
                                 struct ArrowArray *out, stoa_error *err) {
     const stoa_schema *schema = NULL;
-    struct ArrowArray keys = {.release = NULL};
     stoa_status status = key_schema(pool, definition, &schema, err);
     if (status != STOA_OK) {
         stoa_arrow_array_release(batch);
         return status;
     }
-    status = stoa_batch_conform(pool, schema, arrow, batch, &keys, err);
+    status = stoa_batch_conform(pool, schema, arrow, batch, out, err);
     stoa_schema_close(schema);
-    STOA_TRY(status);
+    return status;
+}
+
+static stoa_status conform_keys(stoa_pool *pool, const stoa_definition *definition,
+                                const struct ArrowSchema *arrow, struct ArrowArray *batch,
+                                struct ArrowArray *out, stoa_error *err) {
+    struct ArrowArray keys = {.release = NULL};
+    STOA_TRY(project_keys(pool, definition, arrow, batch, &keys, err));
     return widen_keys(pool, definition, &keys, out, err);
 }
 
 stoa_status stoa_state_keys_of(stoa_state *state, const stoa_definition *definition,
                                const struct ArrowSchema *schema, struct ArrowArray *batch,
                                stoa_keys *out, stoa_error *err) {
-    struct ArrowArray wide = {.release = NULL};
-    STOA_TRY(conform_keys(state->pool, definition, schema, batch, &wide, err));
-    const stoa_status status = stoa_keys_append(&definition->key, &wide, 0, wide.length, out, err);
-    stoa_arrow_array_release(&wide);
+    const size_t count = (size_t)definition->schema->root.child_count;
+    struct ArrowArray keys = {.release = NULL};
+    void *memory = NULL;
+    stoa_status status = project_keys(state->pool, definition, schema, batch, &keys, err);
+    STOA_CHECK(status);
+    STOA_CHECK(
+        stoa_pool_allocate_array(state->pool, count, sizeof(struct ArrowArray *), &memory, err));
+    /* As if all columns were there: nobody looks at the others. */
+    struct ArrowArray **columns = memory;
+    for (int32_t i = 0; i < definition->key.part_count; i++) {
+        columns[definition->key.parts[i].column] = keys.children[i];
+    }
+    struct ArrowArray wide = keys;
+    wide.children = columns;
+    wide.n_children = (int64_t)count;
+    STOA_CHECK(stoa_keys_append(&definition->key, &wide, 0, wide.length, out, err));
+
+done:
+    stoa_pool_free(state->pool, memory, count * sizeof(struct ArrowArray *));
+    stoa_arrow_array_release(&keys);
     return status;
 }
 
