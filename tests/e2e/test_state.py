@@ -184,6 +184,18 @@ def test_files_of_the_store_are_inspected(db):
     table.write_bytes(whole)
 
 
+def test_statistics(db):
+    totals(db)
+    ok("compact", db, "t")
+    ok("put", db, "t", "eve", "2024-03-01", "1", "NULL")
+    levels = list(csv.DictReader(io.StringIO(ok("stats", db))))
+    assert levels[0]["level"] == "memory" and levels[0]["rows"] == "1", levels
+    assert [(v["table"], v["files"], v["rows"], v["deletions"]) for v in levels[1:]] == \
+        [("t", "1", "2", "0")]
+    assert "\nstoa_state_" in ok("stats", db, "--prometheus")
+    fails(2, "stats", db, "--prometheus", "--format", "csv", says="--prometheus")
+
+
 def test_wrong_words(db):
     totals(db)
     fails(1, "put", db, "t", "ada", says=["4 values", "user, day, total, note"])
