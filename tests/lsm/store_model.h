@@ -24,7 +24,7 @@ struct model_store {
     const char *boot;
     stoa_state_options settings;
     const struct model_keys *keys;
-    int64_t now_ms;
+    _Atomic int64_t now_ms; /* compactions look at it too */
     stoa_store *store;
     stoa_state *tables[MODEL_TABLES];
     int64_t ids[MODEL_TABLES];
