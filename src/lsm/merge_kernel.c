@@ -33,10 +33,13 @@ static inline uint64_t key_of(const stoa_merge_state *state, const stoa_keys_vie
         return keys->numbers[row];
     }
     const struct bytes key = bytes_at(keys, row);
-    if (key.size - state->common >= sizeof(uint64_t)) {
+    if (key.size >= state->common + sizeof(uint64_t)) {
         return __builtin_bswap64(stoa_load_u64(key.data + state->common));
     }
-    return stoa_key_prefix(key.data + state->common, key.size - state->common);
+    /* A file whose keys are in no order may have one that is shorter than what they should share. */
+    return key.size > state->common
+               ? stoa_key_prefix(key.data + state->common, key.size - state->common)
+               : 0;
 }
 
 /* Of rows whose `key` is the same. */

@@ -1,5 +1,6 @@
 /* Questions to a run that no window is read for: whether a range has rows, and which key stands so many
  * rows before its end, from which scans backward find where to begin. */
+#include "base/bytes.h"
 #include "lsm/run_internal.h"
 
 /* The key of one row, in place of what `out` held. */
@@ -117,7 +118,14 @@ static stoa_status back_in_files(stoa_run_cursor *cursor, const stoa_key_range *
                                                                   : cursor->position;
     *out_found = first_file < cursor->run.file_count && step_back(cursor, rows, &file, &at) &&
                  is_at_or_behind(file, &at, first_file, &first);
-    return *out_found ? key_in_file(cursor, file, &at, key, err) : STOA_OK;
+    if (!*out_found) {
+        return STOA_OK;
+    }
+    STOA_TRY(key_in_file(cursor, file, &at, key, err));
+    /* So that every part is smaller than the one before, whatever a file has for an order. */
+    *out_found = range->to_end ||
+                 stoa_bytes_compare(key->data, key->size, range->to, range->to_size) < 0;
+    return STOA_OK;
 }
 
 stoa_status stoa_run_cursor_back(stoa_run_cursor *cursor, const stoa_key_range *range, int64_t rows,

@@ -307,8 +307,13 @@ stoa_status stoa_store_drop_table(stoa_store *store, int64_t id, stoa_error *err
     STOA_TRY(stoa_store_open_table(store, id, &state, err));
     /* Writes end before it is gone; a flush or compaction of its files ends without it. */
     pthread_mutex_lock(&store->commit_lock);
-    atomic_store_explicit(&state->is_dropped, true, memory_order_release);
+    const bool is_dropped = atomic_exchange_explicit(&state->is_dropped, true,
+                                                     memory_order_acq_rel);
     pthread_mutex_unlock(&store->commit_lock);
+    if (is_dropped) { /* by somebody else, at this moment */
+        stoa_state_release(state);
+        return stoa_fail(err, STOA_NOT_FOUND, "the table was dropped");
+    }
     const stoa_store_change change = {.dropped_id = id, .dropped = state};
     stoa_status status = stoa_store_change_files(store, &change, err);
     if (status != STOA_OK) {

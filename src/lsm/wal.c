@@ -67,6 +67,12 @@ static stoa_status make_ready(stoa_wal *log, uint64_t bytes, bool prefault, stoa
     stoa_status status = stoa_wal_segment_make(log, number,
                                                bytes > wanted ? round_up(bytes) : wanted, spare,
                                                prefault, &made, err);
+    if (status != STOA_OK && spare != NULL && spare->number == number) {
+        /* It has the name that will be asked for again. */
+        STOA_IGNORE(stoa_wal_remove(log, number, NULL));
+        stoa_wal_segment_close(log, spare);
+        spare = NULL;
+    }
     (void)pthread_mutex_lock(&log->segments_lock);
     log->is_preparing = false;
     if (status == STOA_OK) {
