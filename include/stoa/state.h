@@ -238,7 +238,8 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_sync(stoa_state *state, stoa_error
 /* ---- Snapshots ------------------------------------------------------------------------------- */
 
 /// What the state tables of a database hold at one moment. Until it is closed compactions keep what
-/// it sees.
+/// it sees; those of another process, beside which this one only reads, do not know of it: such a
+/// snapshot is good until this process next takes up what was written.
 typedef struct stoa_state_snapshot stoa_state_snapshot;
 STOA_API STOA_MUST_USE stoa_status stoa_state_snapshot_create(stoa_state *state,
                                                               stoa_state_snapshot **out,
