@@ -139,10 +139,13 @@ typedef enum stoa_fs_feature {
 ///
 /// `open` of a directory is STOA_INVALID (STOA_EXISTS for STOA_OPEN_CREATE). `make_directory` makes
 /// one level; STOA_EXISTS when something is there. `remove` takes a file or an empty directory
-/// (STOA_INVALID when it is not empty). `rename` replaces the target atomically. `sync_directory`
-/// makes creations, renames and removals in the directory durable. `lock` makes the file when it is
-/// missing and takes an exclusive lock that ends with its handle or with the process; STOA_LOCKED
-/// when somebody else has it. `list` calls in no certain order.
+/// (STOA_INVALID when it is not empty). `rename` replaces the target atomically. `link` gives a file
+/// a second name, which must be free (STOA_EXISTS): both are the same content until one is removed or
+/// replaced; the file's version may change. STOA_INVALID for a directory, STOA_UNSUPPORTED where the
+/// two names are on different disks or the disk cannot: a copy is then the way. `sync_directory`
+/// makes creations, renames, links and removals in the directory durable. `lock` makes the file when
+/// it is missing and takes an exclusive lock that ends with its handle or with the process;
+/// STOA_LOCKED when somebody else has it. `list` calls in no certain order.
 ///
 /// Threads  All from several threads at once, `close` alone.
 typedef struct stoa_fs_operations {
@@ -158,6 +161,8 @@ typedef struct stoa_fs_operations {
                           stoa_error *err);
     stoa_status (*rename)(void *state, const char *from, const char *to,
                           const stoa_context *context, stoa_error *err);
+    stoa_status (*link)(void *state, const char *from, const char *to, const stoa_context *context,
+                        stoa_error *err);
     stoa_status (*sync_directory)(void *state, const char *path, const stoa_context *context,
                                   stoa_error *err);
     stoa_status (*lock)(void *state, const char *path, const stoa_context *context, stoa_file **out,

@@ -467,6 +467,12 @@ static stoa_status fs_rename(void *state, const char *from, const char *to,
     return inner->operations->rename(inner->state, from, to, context, err);
 }
 
+static stoa_status fs_link(void *state, const char *from, const char *to,
+                           const stoa_context *context, stoa_error *err) {
+    const stoa_fs *inner = &((struct cached_fs *)state)->inner;
+    return inner->operations->link(inner->state, from, to, context, err);
+}
+
 static stoa_status fs_sync_directory(void *state, const char *path, const stoa_context *context,
                                      stoa_error *err) {
     const stoa_fs *inner = &((struct cached_fs *)state)->inner;
@@ -516,6 +522,7 @@ stoa_status stoa_fs_cached_create(stoa_pool *pool, stoa_fs inner, const char *na
         .make_directory = behind->make_directory == NULL ? NULL : fs_make_directory,
         .remove = behind->remove == NULL ? NULL : fs_remove,
         .rename = behind->rename == NULL ? NULL : fs_rename,
+        .link = behind->link == NULL ? NULL : fs_link,
         .sync_directory = behind->sync_directory == NULL ? NULL : fs_sync_directory,
         .lock = behind->lock == NULL ? NULL : fs_lock,
         .put_if = behind->put_if == NULL ? NULL : fs_put_if,

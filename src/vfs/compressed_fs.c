@@ -145,6 +145,12 @@ static stoa_status fs_rename(void *state, const char *from, const char *to,
     return inner->operations->rename(inner->state, from, to, context, err);
 }
 
+static stoa_status fs_link(void *state, const char *from, const char *to,
+                           const stoa_context *context, stoa_error *err) {
+    const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
+    return inner->operations->link(inner->state, from, to, context, err);
+}
+
 static stoa_status fs_sync_directory(void *state, const char *path, const stoa_context *context,
                                      stoa_error *err) {
     const stoa_fs *inner = &((struct compressed_fs *)state)->inner;
@@ -197,6 +203,7 @@ static stoa_fs_operations offered(const stoa_fs_operations *inner) {
         .make_directory = inner->make_directory == NULL ? NULL : fs_make_directory,
         .remove = inner->remove == NULL ? NULL : fs_remove,
         .rename = inner->rename == NULL ? NULL : fs_rename,
+        .link = inner->link == NULL ? NULL : fs_link,
         .sync_directory = inner->sync_directory == NULL ? NULL : fs_sync_directory,
         .lock = inner->lock == NULL ? NULL : fs_lock,
         .put_if = inner->put_if == NULL ? NULL : fs_put_if,

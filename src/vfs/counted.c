@@ -267,6 +267,15 @@ static stoa_status fs_rename(void *state, const char *from, const char *to,
     return count(counted, STOA_COUNTED_RENAME, start, 0, status);
 }
 
+static stoa_status fs_link(void *state, const char *from, const char *to,
+                           const stoa_context *context, stoa_error *err) {
+    stoa_counted *counted = state;
+    int64_t start = stoa_clock_monotonic_ns();
+    stoa_status status = counted->inner.operations->link(counted->inner.state, from, to, context,
+                                                         err);
+    return count(counted, STOA_COUNTED_LINK, start, 0, status);
+}
+
 static stoa_status fs_sync_directory(void *state, const char *path, const stoa_context *context,
                                      stoa_error *err) {
     stoa_counted *counted = state;
@@ -310,6 +319,7 @@ stoa_status stoa_fs_counted_create(stoa_pool *pool, stoa_fs inner, stoa_fs *out,
         .make_directory = behind->make_directory == NULL ? NULL : fs_make_directory,
         .remove = behind->remove == NULL ? NULL : fs_remove,
         .rename = behind->rename == NULL ? NULL : fs_rename,
+        .link = behind->link == NULL ? NULL : fs_link,
         .sync_directory = behind->sync_directory == NULL ? NULL : fs_sync_directory,
         .lock = behind->lock == NULL ? NULL : fs_lock,
         .put_if = behind->put_if == NULL ? NULL : fs_put_if,
@@ -348,9 +358,8 @@ void stoa_counted_reset(stoa_counted *counted) {
 
 stoa_status stoa_counted_print(const stoa_counted *counted, stoa_buffer *out, stoa_error *err) {
     static const char *const names[STOA_COUNTED_CALL_COUNT] = {
-        "open",           "stat", "list",     "make directory", "remove", "rename",
-        "sync directory", "lock", "put",      "size",           "read",   "map",
-        "write",          "sync", "truncate",
+        "open", "stat", "list", "make directory", "remove", "rename", "link", "sync directory",
+        "lock", "put",  "size", "read",           "map",    "write",  "sync", "truncate",
     };
     for (size_t call = 0; call < STOA_COUNTED_CALL_COUNT; call++) {
         stoa_counted_figures figures;

@@ -33,8 +33,9 @@ struct fault_file {
 };
 
 static const char *const call_names[STOA_FAULT_CALL_COUNT] = {
-    "any",  "open",   "stat", "list", "make directory", "remove", "rename",   "sync directory",
-    "lock", "put if", "size", "read", "write",          "sync",   "truncate",
+    "any",    "open",  "stat",           "list",     "make directory", "remove",
+    "rename", "link",  "sync directory", "lock",     "put if",         "size",
+    "read",   "write", "sync",           "truncate",
 };
 
 /* With the lock held. */
@@ -304,6 +305,14 @@ static stoa_status fs_rename(void *state, const char *from, const char *to,
     return fault->inner.operations->rename(fault->inner.state, from, to, context, err);
 }
 
+static stoa_status fs_link(void *state, const char *from, const char *to,
+                           const stoa_context *context, stoa_error *err) {
+    stoa_fault *fault = state;
+    STOA_TRY(pass(fault, STOA_FAULT_LINK, context->cancel, err));
+    STOA_TRY(offers(fault->inner.operations->link != NULL, err));
+    return fault->inner.operations->link(fault->inner.state, from, to, context, err);
+}
+
 static stoa_status fs_sync_directory(void *state, const char *path, const stoa_context *context,
                                      stoa_error *err) {
     stoa_fault *fault = state;
@@ -355,6 +364,7 @@ stoa_status stoa_fs_fault_create(stoa_pool *pool, stoa_fs inner, stoa_fs *out,
         .make_directory = fs_make_directory,
         .remove = fs_remove,
         .rename = fs_rename,
+        .link = fs_link,
         .sync_directory = fs_sync_directory,
         .lock = fs_lock,
         .put_if = fs_put_if,

@@ -132,6 +132,29 @@ static stoa_status local_rename(void *state, const char *from, const char *to,
     return stoa_fail_system(err, number);
 }
 
+/* What a symbolic link points to gets the name. Where the disk has no hard links, or this file may
+ * have no more of them, a copy is the way. */
+static stoa_status local_link(void *state, const char *from, const char *to,
+                              const stoa_context *context, stoa_error *err) {
+    (void)context;
+    (void)state;
+    struct stat source;
+    if (linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0) {
+        return STOA_OK;
+    }
+    const int number = errno;
+    if (number == EPERM && stat(from, &source) == 0 && S_ISDIR(source.st_mode)) {
+        return stoa_fail(err, STOA_INVALID, "a directory has one name only");
+    }
+    if (number == EXDEV) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "the two are on different disks");
+    }
+    if (number == EPERM || number == EMLINK || number == EOPNOTSUPP || number == ENOSYS) {
+        return stoa_fail(err, STOA_UNSUPPORTED, "the disk makes no second name for this file");
+    }
+    return stoa_fail_system(err, number);
+}
+
 static stoa_status local_sync_directory(void *state, const char *path, const stoa_context *context,
                                         stoa_error *err) {
     (void)context;
@@ -163,6 +186,7 @@ stoa_fs stoa_fs_local(void) {
         .make_directory = local_make_directory,
         .remove = local_remove,
         .rename = local_rename,
+        .link = local_link,
         .sync_directory = local_sync_directory,
         .lock = stoa_local_lock,
     };

@@ -273,6 +273,30 @@ static stoa_status memory_rename(void *state, const char *from, const char *to,
     return status;
 }
 
+static stoa_status link_locked(struct memory_fs *fs, const char *from_path, const char *to_path,
+                               stoa_error *err) {
+    struct memory_place from, to;
+    STOA_TRY(resolve_existing(fs, from_path, &from, err));
+    STOA_TRY(stoa_memory_resolve(fs, to_path, &to, err));
+    if (from.node->is_directory) {
+        return stoa_fail(err, STOA_INVALID, "a directory has one name only");
+    }
+    if (to.node != NULL) {
+        return stoa_fail(err, STOA_EXISTS, "it exists");
+    }
+    return to.wants_directory ? not_found(err) : link_node(fs, &to, from.node, err);
+}
+
+static stoa_status memory_link(void *state, const char *from, const char *to,
+                               const stoa_context *context, stoa_error *err) {
+    (void)context;
+    struct memory_fs *fs = state;
+    (void)pthread_mutex_lock(&fs->lock);
+    stoa_status status = link_locked(fs, from, to, err);
+    (void)pthread_mutex_unlock(&fs->lock);
+    return status;
+}
+
 static stoa_status memory_sync_directory(void *state, const char *path, const stoa_context *context,
                                          stoa_error *err) {
     (void)context;
@@ -384,6 +408,7 @@ static const stoa_fs_operations operations = {
     .make_directory = memory_make_directory,
     .remove = memory_remove,
     .rename = memory_rename,
+    .link = memory_link,
     .sync_directory = memory_sync_directory,
     .lock = stoa_memory_lock,
     .put_if = memory_put_if,

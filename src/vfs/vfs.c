@@ -244,27 +244,45 @@ stoa_status stoa_vfs_sync_directory(stoa_fs_registry *registry, const char *uri,
     return run_path_operation(registry, uri, context, SYNC_DIRECTORY, err);
 }
 
-stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from, const char *to,
-                            const stoa_context *context, stoa_error *err) {
+/* The operations that take two paths. */
+enum pair_operation { RENAME, LINK };
+
+static stoa_status run_pair_operation(stoa_fs_registry *registry, const char *from, const char *to,
+                                      const stoa_context *context, enum pair_operation operation,
+                                      stoa_error *err) {
+    static const char *const verbs[] = {"rename", "link"};
     struct place source, target;
     stoa_status status = STOA_OK;
     STOA_TRY(find(registry, from, context, &source, err));
     STOA_TRY(find(registry, to, context, &target, err));
+    const stoa_fs_operations *operations = source.fs->operations;
+    stoa_status (*function)(void *, const char *, const char *, const stoa_context *,
+                            stoa_error *) = operation == RENAME ? operations->rename
+                                                                : operations->link;
     if (source.fs != target.fs) {
         status = stoa_fail(err, STOA_UNSUPPORTED, "the two are in different file systems");
-    } else if (source.fs->operations->rename == NULL) {
+    } else if (function == NULL) {
         status = stoa_fail(err, STOA_UNSUPPORTED, "its file system does not offer it");
     } else {
-        status = source.fs->operations->rename(source.fs->state, source.path, target.path,
-                                               &source.context, err);
+        status = function(source.fs->state, source.path, target.path, &source.context, err);
         tell_tree_changed(registry, &source);
         tell_tree_changed(registry, &target);
     }
     if (status != STOA_OK) {
-        stoa_wrap(err, "cannot rename '%s' to '%s'", from, to);
+        stoa_wrap(err, "cannot %s '%s' to '%s'", verbs[operation], from, to);
         stoa_error_set_file(err, from, -1);
     }
     return status;
+}
+
+stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from, const char *to,
+                            const stoa_context *context, stoa_error *err) {
+    return run_pair_operation(registry, from, to, context, RENAME, err);
+}
+
+stoa_status stoa_vfs_link(stoa_fs_registry *registry, const char *from, const char *to,
+                          const stoa_context *context, stoa_error *err) {
+    return run_pair_operation(registry, from, to, context, LINK, err);
 }
 
 stoa_status stoa_vfs_put_if(stoa_fs_registry *registry, const char *uri,

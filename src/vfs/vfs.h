@@ -54,6 +54,14 @@ STOA_MUST_USE stoa_status stoa_vfs_remove_tree(stoa_fs_registry *registry, const
 STOA_MUST_USE stoa_status stoa_vfs_rename(stoa_fs_registry *registry, const char *from,
                                           const char *to, const stoa_context *context,
                                           stoa_error *err);
+/// Gives a file a second name. As a new file's, it is durable when its directory is synced.
+///
+/// Errors   STOA_EXISTS       something has the name `to`
+///          STOA_INVALID      `from` is a directory
+///          STOA_UNSUPPORTED  the file system has no links, or not between these two; a copy does it
+STOA_MUST_USE stoa_status stoa_vfs_link(stoa_fs_registry *registry, const char *from,
+                                        const char *to, const stoa_context *context,
+                                        stoa_error *err);
 STOA_MUST_USE stoa_status stoa_vfs_sync_directory(stoa_fs_registry *registry, const char *uri,
                                                   const stoa_context *context, stoa_error *err);
 /// Puts `size` bytes as the whole of a file in one step, durably, if its version is `expected` ("":

@@ -162,6 +162,58 @@ static void renaming_replaces_the_target(void **state) {
     contract_assert_named(world, "x");
 }
 
+static stoa_status link_names(contract_world *world, const char *from, const char *to) {
+    return stoa_vfs_link(world->registry, contract_at(world, from), contract_at(world, to), NULL,
+                         &world->err);
+}
+
+static void a_link_is_a_second_name_of_the_content(void **state) {
+    contract_world *world = *state;
+    contract_put_text(world, "a", "one");
+    contract_put_text(world, "c", "other");
+    assert_ok(link_names(world, "a", "b"), world->err);
+    contract_assert_holds(world, "b", "one");
+    stoa_file *file = contract_open(world, "a", STOA_OPEN_APPEND);
+    assert_ok(stoa_file_write(file, " and two", 8, &world->err), world->err);
+    contract_finish(world, file);
+    contract_assert_holds(world, "b", "one and two");
+    assert_ok(stoa_vfs_remove(world->registry, contract_at(world, "a"), NULL, &world->err),
+              world->err);
+    assert_false(contract_exists(world, "a"));
+    contract_assert_holds(world, "b", "one and two");
+    assert_fails(link_names(world, "b", "c"), STOA_EXISTS, "cannot link", world->err);
+    contract_assert_named(world, "b");
+    contract_assert_named(world, "c");
+    contract_assert_holds(world, "c", "other");
+    assert_fails(link_names(world, "b", "b"), STOA_EXISTS, NULL, world->err);
+    assert_fails(link_names(world, "no", "x"), STOA_NOT_FOUND, "cannot link", world->err);
+    assert_fails(link_names(world, "b", "no/x"), STOA_NOT_FOUND, NULL, world->err);
+    assert_false(contract_exists(world, "x"));
+}
+
+static void names_that_are_linked_are_replaced_apart(void **state) {
+    contract_world *world = *state;
+    contract_put_text(world, "a", "old");
+    contract_put_text(world, "new", "new");
+    assert_ok(link_names(world, "a", "b"), world->err);
+    assert_ok(stoa_vfs_rename(world->registry, contract_at(world, "new"), contract_at(world, "a"),
+                              NULL, &world->err),
+              world->err);
+    contract_assert_holds(world, "a", "new");
+    contract_assert_holds(world, "b", "old");
+}
+
+static void directories_are_not_linked(void **state) {
+    contract_world *world = *state;
+    contract_make_directories(world, "d");
+    contract_put_text(world, "f", "text");
+    assert_fails(link_names(world, "d", "e"), STOA_INVALID, "directory", world->err);
+    assert_fails(link_names(world, "f", "d"), STOA_EXISTS, NULL, world->err);
+    assert_false(contract_exists(world, "e"));
+    assert_ok(link_names(world, "f", "d/f"), world->err);
+    contract_assert_holds(world, "d/f", "text");
+}
+
 static void a_lock_excludes_until_it_is_closed(void **state) {
     contract_world *world = *state;
     stoa_file *lock = NULL, *second = NULL;
@@ -406,6 +458,10 @@ static void what_is_lacking_says_so_and_harms_nothing(void **state) {
         assert_lacking(world, CONTRACT_LACKS_RENAME,
                        stoa_vfs_rename(registry, uri, contract_at(world, "g"), NULL, err));
     }
+    if (contract_lacks(world, CONTRACT_LACKS_LINK)) {
+        assert_lacking(world, CONTRACT_LACKS_LINK,
+                       stoa_vfs_link(registry, uri, contract_at(world, "g"), NULL, err));
+    }
     if (contract_lacks(world, CONTRACT_LACKS_REMOVE)) {
         assert_lacking(world, CONTRACT_LACKS_REMOVE, stoa_vfs_remove(registry, uri, NULL, err));
     }
@@ -440,6 +496,12 @@ const contract_test contract_writing_tests[] = {
                   .needs = CONTRACT_LACKS_WRITE | CONTRACT_LACKS_LIST),
     CONTRACT_TEST(removing_takes_one_file, .needs = CONTRACT_LACKS_REMOVE),
     CONTRACT_TEST(renaming_replaces_the_target, .needs = CONTRACT_LACKS_RENAME),
+    CONTRACT_TEST(a_link_is_a_second_name_of_the_content,
+                  .needs = CONTRACT_LACKS_LINK | CONTRACT_LACKS_APPEND),
+    CONTRACT_TEST(names_that_are_linked_are_replaced_apart,
+                  .needs = CONTRACT_LACKS_LINK | CONTRACT_LACKS_RENAME),
+    CONTRACT_TEST(directories_are_not_linked,
+                  .needs = CONTRACT_LACKS_LINK | CONTRACT_LACKS_DIRECTORIES),
     CONTRACT_TEST(a_lock_excludes_until_it_is_closed, .needs = CONTRACT_LACKS_LOCK),
     CONTRACT_TEST(a_put_happens_only_over_the_version_expected, .needs = CONTRACT_LACKS_PUT_IF),
     CONTRACT_TEST(counters_kept_by_puts_lose_nothing, .needs = CONTRACT_LACKS_PUT_IF,

@@ -196,6 +196,22 @@ static void removed_names_come_back_and_renames_are_undone(void **state) {
     assert_true(holds("test:/c", "c"));
 }
 
+static void a_linked_name_needs_its_directory_synced(void **state) {
+    (void)state;
+    assert_ok(stoa_vfs_replace(world.registry, "test:/a", NULL, "a", 1, &err), err);
+    assert_ok(stoa_vfs_make_directories(world.registry, "test:/d", NULL, &err), err);
+    assert_ok(stoa_vfs_link(world.registry, "test:/a", "test:/d/b", NULL, &err), err);
+    support_world_crash(&world, STOA_CRASH_DROP, 0);
+    assert_false(is_there("test:/d/b"));
+    assert_ok(stoa_vfs_link(world.registry, "test:/a", "test:/d/b", NULL, &err), err);
+    assert_ok(stoa_vfs_sync_directory(world.registry, "test:/d", NULL, &err), err);
+    assert_ok(stoa_vfs_remove(world.registry, "test:/a", NULL, &err), err);
+    sync_root();
+    support_world_crash(&world, STOA_CRASH_DROP, 0);
+    assert_false(is_there("test:/a"));
+    assert_true(holds("test:/d/b", "a"));
+}
+
 static void syncing_one_directory_leaves_the_others(void **state) {
     (void)state;
     assert_ok(stoa_vfs_make_directories(world.registry, "test:/d", NULL, &err), err);
@@ -365,6 +381,7 @@ int main(void) {
         TEST(a_sync_of_a_mapped_file_covers_what_was_stored_before),
         TEST(a_crash_that_keeps_keeps_all),
         TEST(removed_names_come_back_and_renames_are_undone),
+        TEST(a_linked_name_needs_its_directory_synced),
         TEST(syncing_one_directory_leaves_the_others),
         TEST(a_directory_made_without_its_parent_synced_is_lost_with_its_files),
         TEST(handles_and_locks_die_with_the_machine),

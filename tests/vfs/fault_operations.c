@@ -78,6 +78,7 @@ static stoa_status use_memory(support_world *world, void *user, stoa_error *err)
     STOA_CHECK(stoa_fs_registry_create(world->pool, &registry, err));
     STOA_CHECK(stoa_vfs_make_directories(registry, "memory:/a", NULL, err));
     STOA_CHECK(stoa_vfs_replace(registry, "memory:/a/f", NULL, "text", 4, err));
+    STOA_CHECK(stoa_vfs_link(registry, "memory:/a/f", "memory:/a/h", NULL, err));
     STOA_CHECK(stoa_vfs_rename(registry, "memory:/a/f", "memory:/g", NULL, err));
     STOA_CHECK(stoa_vfs_remove_tree(registry, "memory:/a", NULL, err));
 

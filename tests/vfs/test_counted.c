@@ -48,6 +48,10 @@ static void calls_bytes_and_failures_are_counted_by_kind(void **state) {
     assert_int_equal(figures_of(STOA_COUNTED_SYNC).calls, 1);
     assert_int_equal(figures_of(STOA_COUNTED_RENAME).calls, 1);
     assert_int_equal(figures_of(STOA_COUNTED_SYNC_DIRECTORY).calls, 1);
+    assert_ok(stoa_vfs_link(registry, "test:/f", "test:/g", NULL, &err), err);
+    assert_fails(stoa_vfs_link(registry, "test:/f", "test:/g", NULL, &err), STOA_EXISTS, NULL, err);
+    assert_int_equal(figures_of(STOA_COUNTED_LINK).calls, 2);
+    assert_int_equal(figures_of(STOA_COUNTED_LINK).errors, 1);
     assert_ok(stoa_vfs_open(registry, "test:/f", STOA_OPEN_READ, NULL, &file, &err), err);
     assert_ok(stoa_file_read(file, 1, buffer, 3, &err), err);
     assert_fails(stoa_file_read(file, 4, buffer, 3, &err), STOA_CORRUPT, NULL, err);

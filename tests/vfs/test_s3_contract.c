@@ -29,7 +29,7 @@ int main(void) {
          .close = close_s3,
          .features = STOA_FS_WHOLE_WRITES | STOA_FS_NO_DIRECTORIES | STOA_FS_REMOTE,
          .lacks = CONTRACT_LACKS_APPEND | CONTRACT_LACKS_UPDATE | CONTRACT_LACKS_TRUNCATE |
-                  CONTRACT_LACKS_LOCK | CONTRACT_LACKS_MAP,
+                  CONTRACT_LACKS_LINK | CONTRACT_LACKS_LOCK | CONTRACT_LACKS_MAP,
          .ways = CONTRACT_NAMES_ARE_UTF8 | CONTRACT_OPEN_FILES_CHANGE,
          .name_bytes_max = -1},
     };

@@ -160,6 +160,8 @@ static void renames_stay_within_a_file_system(void **state) {
     stoa_pool *pool = support_pool_open();
     stoa_fs_registry *registry = NULL;
     assert_ok(stoa_fs_registry_create(pool, &registry, &err), err);
+    assert_fails(stoa_vfs_link(registry, "memory:/a", "/b", NULL, &err), STOA_UNSUPPORTED,
+                 "different file systems", err);
     assert_fails(stoa_vfs_rename(registry, "memory:/a", "/b", NULL, &err), STOA_UNSUPPORTED,
                  "different file systems", err);
     stoa_fs_registry_close(registry);
