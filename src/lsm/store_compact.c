@@ -220,6 +220,7 @@ static stoa_status compact_or_wait(stoa_store *store, const stoa_context *contex
 
 stoa_status stoa_store_settle(stoa_store *store, const stoa_context *context, stoa_error *err) {
     bool idle = false;
+    STOA_TRY(stoa_store_check_may_wait(store, err));
     while (!idle) {
         STOA_TRY(stoa_store_wait_flushed(store, err));
         STOA_TRY(compact_or_wait(store, context, &idle, err));

@@ -316,6 +316,7 @@ stoa_status stoa_store_flush(stoa_store *store, stoa_error *err) {
     if (store->read_only) {
         return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
     }
+    STOA_TRY(stoa_store_check_may_wait(store, err));
     pthread_mutex_lock(&store->commit_lock);
     stoa_status status = store->memtable_bytes > 0 ? freeze_when_possible(store, err) : STOA_OK;
     pthread_mutex_unlock(&store->commit_lock);

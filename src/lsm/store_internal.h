@@ -295,6 +295,8 @@ void stoa_store_worker_leave(stoa_store *store, const stoa_store_worker *worker)
 /// Whether this thread is writing files: then it has come here from a task that it runs while it waits,
 /// and may not wait for files.
 bool stoa_store_works_here(stoa_store *store);
+/// Errors   STOA_CONFLICT  it does: who waited for files would wait for itself
+STOA_MUST_USE stoa_status stoa_store_check_may_wait(stoa_store *store, stoa_error *err);
 /// Has a task write what is frozen. Without locks: where there is no room for the task, it runs at once,
 /// and while it waits it runs others, which may commit.
 void stoa_store_start_flush(stoa_store *store);

@@ -31,3 +31,11 @@ bool stoa_store_works_here(stoa_store *store) {
     pthread_mutex_unlock(&store->lock);
     return found;
 }
+
+stoa_status stoa_store_check_may_wait(stoa_store *store, stoa_error *err) {
+    return !stoa_store_works_here(store)
+               ? STOA_OK
+               : stoa_fail(err, STOA_CONFLICT,
+                           "this thread is writing files of the state tables, and came here from a "
+                           "task that it ran meanwhile: it cannot wait for them");
+}
