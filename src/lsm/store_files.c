@@ -39,7 +39,7 @@ stoa_state_view *stoa_state_acquire(stoa_state *state) {
     return view;
 }
 
-void stoa_state_publish(stoa_state *state, stoa_state_view *view) {
+void stoa_state_show_view(stoa_state *state, stoa_state_view *view) {
     pthread_mutex_lock(&state->view_lock);
     stoa_state_view *before = atomic_load_explicit(&state->view, memory_order_relaxed);
     atomic_store_explicit(&state->view, view,
@@ -243,7 +243,7 @@ static void publish_effect(struct effect *effect) {
             stoa_state_view_add(effect->view, before->memtables[i]);
         }
     }
-    stoa_state_publish(effect->state, effect->view);
+    stoa_state_show_view(effect->state, effect->view);
     effect->view = NULL;
 }
 

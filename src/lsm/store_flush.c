@@ -47,7 +47,7 @@ static void swap_item(struct store_frozen *item) {
         item->memtable); /* an empty one counts nothing */
     item->state->has_rows = false;
     item->memtable = full;
-    stoa_state_publish(item->state, item->view);
+    stoa_state_show_view(item->state, item->view);
     item->view = NULL;
 }
 

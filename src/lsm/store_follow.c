@@ -78,7 +78,7 @@ done:
 static void publish_renewals(stoa_store *store, struct renewal *renewals, int64_t count) {
     pthread_mutex_lock(&store->lock);
     for (int64_t i = 0; i < count; i++) {
-        stoa_state_publish(renewals[i].state, renewals[i].view);
+        stoa_state_show_view(renewals[i].state, renewals[i].view);
         renewals[i].view = NULL;
     }
     pthread_mutex_unlock(&store->lock);

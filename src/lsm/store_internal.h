@@ -171,7 +171,7 @@ STOA_MUST_USE stoa_status stoa_store_list(stoa_store *store, stoa_state ***out, 
 void stoa_store_list_release(stoa_store *store, stoa_state **tables, int64_t count);
 
 /// Puts a view in place of the table's; takes the reference. Under the store's lock.
-void stoa_state_publish(stoa_state *state, stoa_state_view *view);
+void stoa_state_show_view(stoa_state *state, stoa_state_view *view);
 /// A number for a new file.
 uint64_t stoa_store_new_file(stoa_store *store);
 
