@@ -139,6 +139,23 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_create(stoa_database *database, co
 STOA_API STOA_MUST_USE stoa_status stoa_state_open(stoa_database *database, const char *table,
                                                    stoa_state **out, stoa_error *err);
 
+/// Writes what a state table holds at one moment as a new snapshot of a table of the kind parquet, for
+/// those who read files: made when it is missing, overwritten otherwise, its columns too. Rows come in the
+/// order of their keys, and a few batches of them are in memory at a time. All or nothing: the target is
+/// as it was until the call returns, and after an error. Another process may write the state tables
+/// meanwhile. `context` (its token and progress are used) and `out_rows` are nullable.
+///
+/// Errors   STOA_NOT_FOUND  no such table
+///          STOA_INVALID    a table of another kind; a column that the target is partitioned by is not one
+///                          of the state table's; a database opened read-only
+///          STOA_UNSUPPORTED  a new target in a database in memory
+///          STOA_CONFLICT, STOA_EXISTS  somebody else wrote, or made, the target meanwhile
+///          STOA_CANCELLED, STOA_CORRUPT, STOA_IO, STOA_LIMIT, STOA_NO_MEMORY
+STOA_API STOA_MUST_USE stoa_status stoa_state_publish(stoa_database *database, const char *table,
+                                                      const char *target,
+                                                      const stoa_context *context,
+                                                      int64_t *out_rows, stoa_error *err);
+
 /* ---- Writing -----------------------------------------------------------------------------------
  *
  * Every write is visible when the call returns, and survives what its durability says. On error

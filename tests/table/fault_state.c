@@ -134,6 +134,34 @@ static void check(support_world *world, void *user, stoa_status status) {
     stage_close(&stage);
 }
 
+/* What the first table holds becomes a table of Parquet files. */
+static stoa_status publish_scenario(support_world *world, void *user, stoa_error *err) {
+    const struct scene *scene = user;
+    table_world stage;
+    stoa_status status = stage_open(world, scene, false, &stage, err);
+    STOA_CHECK(status);
+    STOA_CHECK(stoa_state_publish(stage.db, "a", "p", NULL, NULL, err));
+
+done:
+    stage_close(&stage);
+    return status;
+}
+
+static void check_published(support_world *world, void *user, stoa_status status) {
+    const struct scene *scene = user;
+    table_world stage;
+    stoa_error err = STOA_ERROR_NONE;
+    ok(stage_open(world, scene, false, &stage, &err));
+    const bool made = stoa_table_exists(stage.db, NULL, "p");
+    assert_true(made || status != STOA_OK);
+    if (made) {
+        table_assert_range(&stage, NULL, "p", 0, 10);
+    }
+    ok(stoa_database_verify(stage.db, NULL, NULL, NULL, NULL, NULL, NULL, &err));
+    ok(stoa_state_publish(stage.db, "a", "p", NULL, NULL, &err));
+    stage_close(&stage);
+}
+
 static void set_scene(struct scene *scene) {
     support_temp_directory(scene->path);
     size_t size = strlen(scene->path);
@@ -145,6 +173,7 @@ static void every_file_call_may_fail(void **state) {
     struct scene scene = {.crash = false};
     set_scene(&scene);
     assert_true(support_fail_each_call(prepare, scenario, check, &scene) > 20);
+    assert_true(support_fail_each_call(prepare, publish_scenario, check_published, &scene) > 10);
 }
 
 static void what_was_committed_survives_a_crash(void **state) {
@@ -152,6 +181,8 @@ static void what_was_committed_survives_a_crash(void **state) {
     struct scene scene = {.crash = true};
     set_scene(&scene);
     assert_true(support_crash_at_each_call(prepare, scenario, check, 1, &scene) > 20);
+    assert_true(support_crash_at_each_call(prepare, publish_scenario, check_published, 1, &scene) >
+                10);
 }
 
 int main(void) {
