@@ -160,6 +160,7 @@ int stoa_cli_get(const stoa_cli_arguments *arguments);
 int stoa_cli_delete(const stoa_cli_arguments *arguments);
 int stoa_cli_scan(const stoa_cli_arguments *arguments);
 int stoa_cli_compact(const stoa_cli_arguments *arguments);
+int stoa_cli_publish(const stoa_cli_arguments *arguments);
 int stoa_cli_stats(const stoa_cli_arguments *arguments);
 
 /* listing.c: rows that the command makes itself (tables, files), as a stream like any other. */

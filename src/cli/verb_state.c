@@ -1,4 +1,4 @@
-/* The verbs of state tables: put, get, delete, scan, compact.
+/* The verbs of state tables: put, get, delete, scan, compact, publish.
  *
  * Words become cells by the types of their columns: a row in the order of the schema, a key in the order
  * of its columns. Verbs that look open the database to be read, so they work beside a writer. */
@@ -421,7 +421,7 @@ int stoa_cli_scan(const stoa_cli_arguments *arguments) {
     return work_end(&work, status, &err);
 }
 
-/* ---- delete, compact ------------------------------------------------------------------------- */
+/* ---- delete, compact, publish ---------------------------------------------------------------- */
 
 static stoa_status delete_key(const struct work *work, stoa_durability durability,
                               stoa_error *err) {
@@ -488,4 +488,33 @@ int stoa_cli_compact(const stoa_cli_arguments *arguments) {
     }
     range_release(&range);
     return work_end(&work, status, &err);
+}
+
+int stoa_cli_publish(const stoa_cli_arguments *arguments) {
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_cli_session session;
+    int64_t rows = 0;
+    const char *target = arguments->positionals[2];
+    const bool quiet = stoa_cli_value(arguments, "--quiet") != NULL;
+    stoa_status status = stoa_cli_session_open(arguments->positionals[0], STOA_CLI_WRITE, &session,
+                                               &err);
+    if (status == STOA_OK) {
+        stoa_cli_progress *progress = stoa_cli_progress_start("publishing", !quiet);
+        stoa_context context = session.context;
+        context.progress = progress == NULL ? NULL : stoa_cli_progress_update;
+        context.progress_user = progress;
+        status = stoa_state_publish(session.database, arguments->positionals[1], target, &context,
+                                    &rows, &err);
+        stoa_cli_progress_end(progress);
+    }
+    stoa_cli_session_close(&session);
+    if (status != STOA_OK) {
+        return stoa_cli_fail("publish", status, &err);
+    }
+    if (!quiet) {
+        char text[32];
+        (void)fprintf(stderr, "published %s row%s as %s\n", stoa_count_text(rows, text),
+                      rows == 1 ? "" : "s", target);
+    }
+    return STOA_EXIT_OK;
 }

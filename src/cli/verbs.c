@@ -291,6 +291,17 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  "stoa compact app.stoa visits --from ada --to bob",
      .options = {FROM_OPTION, TO_OPTION, QUIET_OPTION},
      .run = stoa_cli_compact},
+    {.name = "publish",
+     .positionals = "DB TABLE TARGET",
+     .positionals_min = 3,
+     .positionals_max = 3,
+     .summary = "write a state table as a new snapshot of a Parquet table",
+     .description = "TARGET is made when it is missing; otherwise its rows and columns are replaced, all "
+                    "or nothing. Another process may write TABLE meanwhile: what it holds at one moment "
+                    "is published.",
+     .examples = "stoa publish app.stoa totals totals_published",
+     .options = {QUIET_OPTION},
+     .run = stoa_cli_publish},
     {.name = "stats",
      .positionals = "DB",
      .positionals_min = 1,

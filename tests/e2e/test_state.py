@@ -12,7 +12,7 @@ import time
 
 import command
 import oracle
-from command import fails, ok, write
+from command import fails, ok, run, write
 
 SEED = int(os.environ.get("STOA_TEST_SEED", time.time_ns() % 2**32))
 
@@ -132,6 +132,20 @@ def test_ranges(db):
     assert "right" in ok("verify", db)
 
 
+def test_publish(db):
+    totals(db)
+    assert run("publish", db, "t", "p") == (0, "", "published 2 rows as p\n")
+    ok("put", db, "t", "ada", "2024-01-01", "5", "NULL", "--merge")
+    assert ok("sql", db, "select * from p order by 1") == \
+        "user,day,total,note\nada,2024-01-01,3,x\nbob,2024-01-02,4,\n"
+    assert run("publish", db, "t", "p", "--quiet") == (0, "", "")
+    assert ok("sql", db, "select total from p order by user") == "total\n8\n4\n"
+    assert len(ok("history", db, "p", "--format", "csv").splitlines()) == 3
+    fails(1, "publish", db, "p", "t", says=["'p'", "not 'state'"])
+    fails(1, "publish", db, "none", "p", says="none")
+    fails(2, "publish", db, "t")
+
+
 def test_upsert_and_what_has_no_key(db):
     totals(db)
     more = write("more.csv", "user,day,total,note\nada,2024-01-01,9,y\neve,2024-01-01,1,\n")
@@ -228,6 +242,8 @@ def test_beside_a_writer_others_read(db):
     fails(1, "compact", db, "t", says=me)
     assert [r[0] for r in scanned(db)] == ["ada", "bob"]
     assert ok("get", db, "t", "bob", "2024-01-02", "--columns", "total") == "total\n4\n"
+    ok("publish", db, "t", "p", "--quiet")
+    assert ok("sql", db, "select user, total from p order by 1") == "user,total\nada,3\nbob,4\n"
     library.stoa_state_close(table)
     library.stoa_database_close(database)
     ok("put", db, "t", "z", "2024-01-01", "1", "NULL")
