@@ -143,6 +143,27 @@ STOA_API void stoa_state_statistics_get(stoa_state *state, stoa_state_statistics
 STOA_API STOA_MUST_USE stoa_status stoa_state_prometheus(stoa_state *state, stoa_text *out,
                                                          stoa_error *err);
 
+/* ---- Checkpoints ----------------------------------------------------------------------------- */
+
+/// All state tables of the database at one moment, as their files in a new directory: every commit that
+/// had returned before the call is in it, and of later ones those up to some number. What is in memory is
+/// written into files, which are then linked; where the file system has no links, or on another one, they
+/// are copied. Nothing that happens to one of the two concerns the other. Writers go on meanwhile.
+/// `directory` is a URI, and appears whole and durable, or not at all: it is made under a name that
+/// begins with ".stoa-tmp-", which a crash may leave behind. The directory above is made when missing.
+/// The copy can take the place of a database's directory of state tables. The context's token is used;
+/// NULL: none.
+///
+/// Errors   STOA_EXISTS       there is something of that name
+///          STOA_INVALID      the database is open to be read only
+///          STOA_UNSUPPORTED  a file system that has no directories
+///          STOA_CONFLICT     bulk loads follow each other too closely
+///          STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY, STOA_LIMIT; nothing is there, or, if its name could
+///                            not be synced, the whole
+STOA_API STOA_MUST_USE stoa_status stoa_state_checkpoint(stoa_state *state, const char *directory,
+                                                         const stoa_context *context,
+                                                         stoa_error *err);
+
 #ifdef __cplusplus
 }
 #endif

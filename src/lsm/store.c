@@ -162,6 +162,7 @@ static stoa_status open_parts(stoa_store *store, const stoa_store_options *optio
             stoa_vfs_make_directories(store->file_systems, store->directory, &store->context, err));
     }
     STOA_TRY(stoa_manifest_open(&manifest, &store->manifest, err));
+    store->loaded_sequence = stoa_manifest_state_of(store->manifest)->last_sequence;
     STOA_TRY(stoa_store_load_tables(store, err));
     if (!store->read_only) {
         STOA_TRY(stoa_vfs_list(store->file_systems, store->directory, &store->context, remove_stray,

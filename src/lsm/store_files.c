@@ -310,6 +310,9 @@ stoa_status stoa_store_change_files(stoa_store *store, const stoa_store_change *
                                      : atomic_load_explicit(&store->last_sequence,
                                                             memory_order_acquire);
     STOA_CHECK(stoa_manifest_append(store->manifest, &edition.edit, err));
+    if (change->last_sequence != 0) {
+        store->loaded_sequence = change->last_sequence;
+    }
     publish(&edition);
 
 done:

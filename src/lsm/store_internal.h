@@ -113,6 +113,7 @@ struct stoa_store {
     pthread_mutex_t manifest_lock;
     stoa_manifest *manifest;
     _Atomic uint64_t next_file;
+    uint64_t loaded_sequence; /* of the last bulk load, or of what the store was opened with */
 
     atomic_bool is_preparing;    /* the log, by a task */
     _Atomic uint64_t slow_bytes; /* written while writers were slowed down */
