@@ -1,9 +1,9 @@
 """State tables from the command: rows by key, as words, lines and files, with readers beside."""
 import csv
-import ctypes
 import io
 import json
 import os
+import pathlib
 import random
 import signal
 import subprocess
@@ -232,21 +232,27 @@ def test_wrong_words(db):
 
 def test_beside_a_writer_others_read(db):
     totals(db)
-    library = ctypes.CDLL(os.path.join(os.environ["STOA_BUILD_DIR"], "libstoa.so"))
-    database, table = ctypes.c_void_p(), ctypes.c_void_p()
-    assert library.stoa_database_open(str(db).encode(), None, ctypes.byref(database), None) == 0
-    assert library.stoa_state_open(database, b"t", ctypes.byref(table), None) == 0
-    me = str(os.getpid())
+    writer = subprocess.Popen([os.environ["STOA_BIN"], "shell", str(db)], stdin=subprocess.PIPE,
+                              stdout=subprocess.DEVNULL, text=True)
+    writer.stdin.write("insert into t values ('y', '2024-01-01', 1, null);\n")
+    writer.stdin.flush()
+    me = str(writer.pid)
+    lock = pathlib.Path(db) / "state" / "LOCK"
+    until = time.monotonic() + 30
+    while me not in lock.read_text() and time.monotonic() < until:
+        time.sleep(0.01)
     fails(1, "put", db, "t", "z", "2024-01-01", "1", "NULL", says=me)
     fails(1, "delete", db, "t", "ada", "2024-01-01", says=me)
     fails(1, "compact", db, "t", says=me)
-    assert [r[0] for r in scanned(db)] == ["ada", "bob"]
+    assert [r[0] for r in scanned(db)] == ["ada", "bob", "y"]
     assert ok("get", db, "t", "bob", "2024-01-02", "--columns", "total") == "total\n4\n"
     ok("publish", db, "t", "p", "--quiet")
-    assert ok("sql", db, "select user, total from p order by 1") == "user,total\nada,3\nbob,4\n"
-    library.stoa_state_close(table)
-    library.stoa_database_close(database)
+    published = ok("sql", db, "select user, total from p order by 1")
+    assert published == "user,total\nada,3\nbob,4\ny,1\n"
+    writer.communicate(timeout=30)
+    assert writer.returncode == 0
     ok("put", db, "t", "z", "2024-01-01", "1", "NULL")
+    assert [r[0] for r in scanned(db)] == ["ada", "bob", "y", "z"]
 
 
 def test_killed_puts_lose_nothing_that_was_acknowledged(db):
