@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "lsm/merge_operator.h"
 #include "lsm/table_options_internal.h"
 #include "schema/constant.h"
 #include "schema/scanner.h"
@@ -82,28 +83,6 @@ stoa_status stoa_definition_set_key(struct stoa_definition_maker *maker,
                                    &definition->key, maker->err);
 }
 
-static bool has_order(const stoa_type *type) {
-    return !stoa_type_is_nested(type->kind) && type->kind != STOA_TYPE_UNKNOWN &&
-           type->kind != STOA_TYPE_INTERVAL;
-}
-
-static bool applies(stoa_merge_operator merge_operator, const stoa_type *type) {
-    const stoa_type_kind kind = type->kind;
-    switch (merge_operator) {
-    case STOA_MERGE_LAST: return true;
-    case STOA_MERGE_ADD:
-        return stoa_type_is_signed_integer(kind) || stoa_type_is_unsigned_integer(kind) ||
-               kind == STOA_TYPE_FLOAT || kind == STOA_TYPE_DOUBLE || kind == STOA_TYPE_DECIMAL;
-    case STOA_MERGE_MIN:
-    case STOA_MERGE_MAX:
-    case STOA_MERGE_PROGRAM: return has_order(type);
-    case STOA_MERGE_APPEND:
-        return kind == STOA_TYPE_STRING || kind == STOA_TYPE_BINARY || kind == STOA_TYPE_LIST;
-    case STOA_MERGE_UNION: return kind == STOA_TYPE_LIST && has_order(&type->children[0].type);
-    }
-    return false;
-}
-
 stoa_status stoa_definition_set_operator(struct stoa_definition_maker *maker, int32_t column,
                                          stoa_merge_operator merge_operator, const char *program) {
     stoa_definition *definition = maker->definition;
@@ -115,7 +94,7 @@ stoa_status stoa_definition_set_operator(struct stoa_definition_maker *maker, in
         return stoa_fail(maker->err, STOA_INVALID,
                          "column '%.100s' is of the key, which never changes", field->name);
     }
-    if (!applies(merge_operator, &field->type)) {
+    if (!stoa_merge_operator_takes(merge_operator, &field->type)) {
         return stoa_fail(maker->err, STOA_UNSUPPORTED,
                          "column '%.100s' of type %s has no operator '%s'", field->name,
                          stoa_type_describe(&field->type).text, operator_names[merge_operator]);
