@@ -86,11 +86,10 @@ static stoa_status look_at_ends(stoa_state *state, stoa_state_scan_options optio
     return look_at_rows(state, &options, extremes, err);
 }
 
-static stoa_status look(stoa_state *state, const stoa_state_view *view, int32_t column,
+static stoa_status look(stoa_state *state, stoa_state_view *view, int32_t column,
                         const stoa_state_scan_options *options, struct extremes *extremes,
                         stoa_error *err) {
-    const stoa_view_reading reading = stoa_state_reading(state, (stoa_state_view *)(uintptr_t)view,
-                                                         options->snapshot);
+    const stoa_view_reading reading = stoa_state_reading(state, view, options->snapshot);
     int64_t count = 0;
     bool known = false;
     if (view->definition->key.parts[0].column == column) {

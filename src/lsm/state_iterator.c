@@ -66,14 +66,6 @@ static stoa_key_range range_of(const stoa_state_iterator *iterator) {
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-static stoa_view_reading reading_of(const stoa_state *state, stoa_state_view *view,
-                                    const stoa_state_snapshot *snapshot) {
-    return (stoa_view_reading){.view = view,
-                               .programs = state->store->programs,
-                               .snapshot = stoa_state_sequence(state, snapshot),
-                               .now_ms = stoa_store_now_ms(state->store)};
-}
-
 /* What lsm/scan.h is asked for. Columns and predicate lie in the arena. */
 static stoa_status translate(const stoa_state_view *view, const stoa_context *context,
                              const stoa_state_scan_options *options, stoa_arena *arena,
@@ -142,7 +134,7 @@ stoa_status stoa_state_iterator_create(stoa_state *state, const stoa_state_scan_
                                        stoa_state_iterator **out, stoa_error *err) {
     /* The view first: it has all that the number promises. */
     stoa_state_view *view = stoa_state_acquire(state);
-    const stoa_view_reading reading = reading_of(state, view, options->snapshot);
+    const stoa_view_reading reading = stoa_state_reading(state, view, options->snapshot);
     const stoa_context context = context_of(state, options);
     const stoa_status status = stoa_view_scan_iterator(&reading, &context, options, out, err);
     stoa_state_view_release(view);
@@ -214,7 +206,7 @@ stoa_status stoa_state_iterator_next(stoa_state_iterator *iterator, int64_t max_
 stoa_status stoa_state_count(stoa_state *state, const stoa_state_scan_options *options,
                              int64_t *out, stoa_error *err) {
     stoa_state_view *view = stoa_state_acquire(state);
-    const stoa_view_reading reading = reading_of(state, view, options->snapshot);
+    const stoa_view_reading reading = stoa_state_reading(state, view, options->snapshot);
     const stoa_context context = context_of(state, options);
     stoa_view_scan_options translated;
     stoa_state_iterator bounds = {.view = view};
