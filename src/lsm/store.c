@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -56,26 +57,54 @@ static void fill_settings(stoa_store *store) {
 
 /* ---- What is left behind ----------------------------------------------------------------------- */
 
-/* Files that no version names: of flushes and compactions that a crash cut off. */
+/* The files that versions name, by number. */
+struct named {
+    stoa_store *store;
+    uint64_t *numbers; /* in growing order */
+    int64_t count;
+};
+
+static int compare_numbers(const void *left, const void *right) {
+    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+    return (a > b) - (a < b);
+}
+
 static stoa_status remove_stray(void *user, const char *name, const stoa_file_info *info,
                                 stoa_error *err) {
-    stoa_store *store = user;
-    const stoa_manifest_state *manifest = stoa_manifest_state_of(store->manifest);
+    const struct named *named = user;
+    stoa_store *store = named->store;
     uint64_t number = 0;
     char rest[8] = "", *uri = NULL;
     if (info->is_directory || strlen(name) != 20 || strcmp(name + 16, ".sst") != 0 ||
         sscanf(name, "%16" SCNx64 "%7s", &number, rest) != 2) {
         return STOA_OK;
     }
-    for (int64_t i = 0; i < manifest->file_count; i++) {
-        if (manifest->files[i].info.number == number) {
-            return STOA_OK;
-        }
+    if (named->count > 0 && bsearch(&number, named->numbers, (size_t)named->count,
+                                    sizeof *named->numbers, compare_numbers) != NULL) {
+        return STOA_OK;
     }
     STOA_TRY(stoa_store_file_uri(store, number, &uri, err));
     STOA_IGNORE(stoa_vfs_remove(store->file_systems, uri, &store->context, NULL));
     stoa_pool_free_string(store->pool, uri);
     return STOA_OK;
+}
+
+/* Files that no version names: of flushes and compactions that a crash cut off. */
+static stoa_status remove_strays(stoa_store *store, stoa_error *err) {
+    const stoa_manifest_state *manifest = stoa_manifest_state_of(store->manifest);
+    struct named named = {.store = store, .count = manifest->file_count};
+    STOA_TRY(stoa_pool_allocate_array(store->pool, (size_t)named.count, sizeof *named.numbers,
+                                      (void **)&named.numbers, err));
+    for (int64_t i = 0; i < named.count; i++) {
+        named.numbers[i] = manifest->files[i].info.number;
+    }
+    if (named.count > 0) {
+        qsort(named.numbers, (size_t)named.count, sizeof *named.numbers, compare_numbers);
+    }
+    const stoa_status status = stoa_vfs_list(store->file_systems, store->directory, &store->context,
+                                             remove_stray, &named, err);
+    stoa_pool_free(store->pool, named.numbers, (size_t)named.count * sizeof *named.numbers);
+    return status;
 }
 
 /* ---- Syncing every so often -------------------------------------------------------------------- */
@@ -165,8 +194,7 @@ static stoa_status open_parts(stoa_store *store, const stoa_store_options *optio
     store->loaded_sequence = stoa_manifest_state_of(store->manifest)->last_sequence;
     STOA_TRY(stoa_store_load_tables(store, err));
     if (!store->read_only) {
-        STOA_TRY(stoa_vfs_list(store->file_systems, store->directory, &store->context, remove_stray,
-                               store, err));
+        STOA_TRY(remove_strays(store, err));
     }
     uint64_t last_sequence = 0;
     STOA_TRY(stoa_store_recover(store, &last_sequence, err));
