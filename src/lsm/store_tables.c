@@ -104,38 +104,67 @@ done:
     return status;
 }
 
+/* A version in the making: files that it will have, a reference each. */
+struct loading {
+    stoa_store *store;
+    const stoa_definition *definition;
+    const stoa_version *before; /* whose open files are taken; NULL: none */
+    stoa_table_file **files;
+    int64_t count;
+};
+
+static stoa_status begin_loading(struct loading *loading, int64_t capacity, stoa_error *err) {
+    return stoa_pool_allocate_array(loading->store->pool, (size_t)capacity,
+                                    sizeof(stoa_table_file *), (void **)&loading->files, err);
+}
+
+static stoa_status take_file(struct loading *loading, const stoa_table_file_info *info,
+                             int32_t level, stoa_error *err) {
+    stoa_table_file *file = stoa_version_find_file(loading->before, info->number);
+    if (file == NULL) {
+        STOA_TRY(open_file(loading->store, loading->definition, info, &file, err));
+    } else {
+        stoa_table_file_retain(file)->info.level = level;
+    }
+    loading->files[loading->count++] = file;
+    return STOA_OK;
+}
+
+static stoa_status make_version(const struct loading *loading, stoa_version **out,
+                                stoa_error *err) {
+    stoa_version *empty = NULL;
+    STOA_TRY(stoa_version_create(loading->store->pool, &empty, err));
+    const stoa_status status = stoa_version_apply(empty, NULL, 0, loading->files, loading->count,
+                                                  out, err);
+    stoa_version_release(empty);
+    return status;
+}
+
+static void end_loading(struct loading *loading, int64_t capacity) {
+    for (int64_t i = 0; i < loading->count; i++) {
+        stoa_table_file_release(loading->files[i]);
+    }
+    stoa_pool_free(loading->store->pool, loading->files,
+                   (size_t)capacity * sizeof(stoa_table_file *));
+}
+
 stoa_status stoa_store_load_version(stoa_store *store, int64_t id,
                                     const stoa_definition *definition, const stoa_version *before,
                                     stoa_version **out, stoa_error *err) {
     const stoa_manifest_state *manifest = stoa_manifest_state_of(store->manifest);
-    stoa_table_file **files = NULL;
-    stoa_version *empty = NULL;
-    int64_t count = 0;
+    struct loading loading = {.store = store, .definition = definition, .before = before};
+    STOA_TRY(begin_loading(&loading, manifest->file_count, err));
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_pool_allocate_array(store->pool, (size_t)manifest->file_count,
-                                        sizeof(stoa_table_file *), (void **)&files, err));
     for (int64_t i = 0; i < manifest->file_count; i++) {
         const stoa_manifest_file *file = &manifest->files[i];
-        if (file->table_id != id) {
-            continue;
+        if (file->table_id == id) {
+            STOA_CHECK(take_file(&loading, &file->info, file->info.level, err));
         }
-        files[count] = stoa_version_find_file(before, file->info.number);
-        if (files[count] == NULL) {
-            STOA_CHECK(open_file(store, definition, &file->info, &files[count], err));
-        } else {
-            stoa_table_file_retain(files[count])->info.level = file->info.level;
-        }
-        count++;
     }
-    STOA_CHECK(stoa_version_create(store->pool, &empty, err));
-    STOA_CHECK(stoa_version_apply(empty, NULL, 0, files, count, out, err));
+    STOA_CHECK(make_version(&loading, out, err));
 
 done:
-    for (int64_t i = 0; i < count; i++) {
-        stoa_table_file_release(files[i]);
-    }
-    stoa_version_release(empty);
-    stoa_pool_free(store->pool, files, (size_t)manifest->file_count * sizeof(stoa_table_file *));
+    end_loading(&loading, manifest->file_count);
     return status;
 }
 
@@ -151,32 +180,18 @@ stoa_status stoa_store_reopen_version(stoa_store *store, const stoa_version *ver
                                       const stoa_definition *definition, const stoa_version *before,
                                       stoa_version **out, stoa_error *err) {
     const int64_t capacity = count_files(version);
-    stoa_table_file **files = NULL;
-    stoa_version *empty = NULL;
-    int64_t count = 0;
+    struct loading loading = {.store = store, .definition = definition, .before = before};
+    STOA_TRY(begin_loading(&loading, capacity, err));
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_pool_allocate_array(store->pool, (size_t)capacity, sizeof(stoa_table_file *),
-                                        (void **)&files, err));
     for (int level = 0; level < STOA_LEVELS; level++) {
-        for (int64_t i = 0; i < version->levels[level].count; i++, count++) {
-            const stoa_table_file_info *info = &version->levels[level].files[i]->info;
-            files[count] = stoa_version_find_file(before, info->number);
-            if (files[count] == NULL) {
-                STOA_CHECK(open_file(store, definition, info, &files[count], err));
-            } else {
-                stoa_table_file_retain(files[count])->info.level = level;
-            }
+        for (int64_t i = 0; i < version->levels[level].count; i++) {
+            STOA_CHECK(take_file(&loading, &version->levels[level].files[i]->info, level, err));
         }
     }
-    STOA_CHECK(stoa_version_create(store->pool, &empty, err));
-    STOA_CHECK(stoa_version_apply(empty, NULL, 0, files, count, out, err));
+    STOA_CHECK(make_version(&loading, out, err));
 
 done:
-    for (int64_t i = 0; i < count; i++) {
-        stoa_table_file_release(files[i]);
-    }
-    stoa_version_release(empty);
-    stoa_pool_free(store->pool, files, (size_t)capacity * sizeof(stoa_table_file *));
+    end_loading(&loading, capacity);
     return status;
 }
 
