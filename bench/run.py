@@ -10,8 +10,9 @@ build/bench/bench_<name>_<source> runs in turn. What they print is gathered:
     rival  <name> <version>
 
 and appended, with commit, date, machine and compiler, to bench/results/<name>.json. The run ends
-with a table of all ratios. What a question needs installed it says in two optional files:
-`packages.txt` (Debian) and `requirements.txt` (Python, installed into build/venv-bench-<name>).
+with a table of all ratios. What a question needs installed it says in optional files:
+`packages.txt` (Debian) and `requirements.txt` (Python, installed into build/venv-bench-<name>); with
+FULL=1 its `needs.sh` builds what no package has into the folder build/deps/bench-<name>.
 Set for run.sh: STOA_BENCH_DIR (the programs), STOA_BENCH_DATA (a folder that is kept),
 STOA_PYTHON, STOA_BIN; FULL=1 asks for the sizes that the documents quote."""
 import datetime
@@ -98,6 +99,8 @@ def build():
         if (BENCH / name / "requirements.txt").exists():
             subprocess.run([ROOT / "tools/setup.sh", "venv", f"venv-bench-{name}",
                             BENCH / name / "requirements.txt"], check=True)
+        if os.environ.get("FULL") == "1" and (BENCH / name / "needs.sh").exists():
+            subprocess.run([BENCH / name / "needs.sh", BUILD / "deps" / f"bench-{name}"], check=True)
     subprocess.run(["cmake", "--preset", "release", "-DSTOA_BENCH=ON", "--log-level=STATUS"],
                    cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", "build", "-j", os.environ.get("JOBS", "2"),

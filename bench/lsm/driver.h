@@ -1,131 +1,44 @@
 /* What every engine is asked, with the same rows in the same order. A program defines the functions
  * below for its engine and then includes this; it is run as
  *
- *     PROGRAM QUESTION ROWS FOLDER
+ *     PROGRAM orders|kv QUESTION ROWS FOLDER
  *
- * and prints a line "NAME VALUE" for each figure, which run.py puts beside the others'.
- *
- * Rows are the orders of bench/support, 62 bytes each: a key of 8 bytes and 54 bytes of columns. Keys are
- * even, so that there are keys in between that are missing. */
+ * and prints a line "NAME VALUE" for each figure, which run.py puts beside the others'. */
 #ifndef STOA_BENCH_LSM_DRIVER_H
 #define STOA_BENCH_LSM_DRIVER_H
 
 #include <dirent.h>
 #include <pthread.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "measure.h"
-#include "orders.h"
+#include "rows.h"
 
-struct __attribute__((packed)) order {
-    uint64_t id;
-    uint64_t customer, product;
-    uint32_t quantity;
-    double unit_price, total;
-    uint8_t status, payment;
-    int64_t time_ms;
-    uint64_t address;
-};
-_Static_assert(sizeof(struct order) == 62, "a key of 8 bytes and 54 of columns");
-
-/* Of all columns of a row, with its key as a number. */
-#define DRIVER_SUM(row, key)                                                                       \
-    ((key) + (double)(row).customer + (double)(row).product + (row).quantity + (row).unit_price +  \
-     (row).total + (row).status + (row).payment + (double)(row).time_ms + (double)(row).address)
-
-/* ---- What an engine defines ------------------------------------------------------------------- */
+/* ---- What an engine defines; rows and keys are bytes as rows.h says ---------------------------- */
 
 static void engine_open(const char *folder);
 static void engine_close(void);
-/// Logged; synced only when asked to.
-static void engine_put(const struct order *row, bool sync);
-/// One write of rows[order[0 … count)].
-static void engine_put_many(const struct order *rows, const uint32_t *order, int64_t count);
+/// Logged; synced only when asked to. Called by several threads.
+static void engine_put(const char *row, bool sync);
+/// One write of the rows order[0 … count).
+static void engine_put_many(const uint32_t *order, int64_t count);
 /// Returns when nothing is left to be flushed or compacted: the seconds that it waited after that to be
 /// sure, which do not count.
 static double engine_settle(void);
 static void engine_compact(void);
-static bool engine_get_total(uint64_t id, double *out);
-static bool engine_get_row(uint64_t id, struct order *out);
-static void engine_get_64(const uint64_t *ids, double *totals);
+static bool engine_get_total(const char *key, double *out);
+static bool engine_get_row(const char *key, char *out_row);
+static void engine_get_64(const char (*keys)[ROWS_MAX_KEY], double *totals);
 /// The sum of the totals of the 100 rows from a key on.
-static double engine_seek_100(uint64_t id);
-/// The sum of the totals of rows whose status is 4.
+static double engine_seek_100(const char *key);
+/// The sum of the totals of orders whose status is 4.
 static double engine_filter(void);
 /// A sum over all columns of all rows.
 static double engine_scan(void);
 
-/* ---- Rows -------------------------------------------------------------------------------------- */
-
-static struct order *driver_rows;
-static int64_t driver_count;
 static const char *driver_folder;
 static volatile double driver_sink; /* so that nothing is left out */
-
-static void *driver_take(size_t size) {
-    void *memory = malloc(size);
-    if (memory == NULL) {
-        (void)fputs("no memory for the rows\n", stderr);
-        exit(1);
-    }
-    return memory;
-}
-
-static void driver_make_rows(void) {
-    struct ArrowArrayStream stream;
-    struct ArrowArray batch;
-    driver_rows = driver_take((size_t)driver_count * sizeof *driver_rows);
-    orders_stream(driver_count, 65536, &stream);
-    for (int64_t at = 0; stream.get_next(&stream, &batch) == 0 && batch.release != NULL;) {
-        const void *data[10];
-        for (int c = 0; c < 10; c++) {
-            data[c] = batch.children[c]->buffers[1];
-        }
-        for (int64_t i = 0; i < batch.length; i++, at++) {
-            driver_rows[at] = (struct order){
-                .id = 2 * ((const uint64_t *)data[0])[i],
-                .customer = ((const uint64_t *)data[1])[i],
-                .product = ((const uint64_t *)data[2])[i],
-                .quantity = ((const uint32_t *)data[3])[i],
-                .unit_price = ((const double *)data[4])[i],
-                .total = ((const double *)data[5])[i],
-                .status = ((const uint8_t *)data[6])[i],
-                .payment = ((const uint8_t *)data[7])[i],
-                .time_ms = ((const int64_t *)data[8])[i],
-                .address = ((const uint64_t *)data[9])[i],
-            };
-        }
-        batch.release(&batch);
-    }
-    stream.release(&stream);
-}
-
-static uint64_t driver_state = 42;
-static uint64_t driver_random(void) {
-    driver_state ^= driver_state << 13;
-    driver_state ^= driver_state >> 7;
-    driver_state ^= driver_state << 17;
-    return driver_state;
-}
-
-/* The same random order for everybody. */
-static uint32_t *driver_permutation(void) {
-    uint32_t *order = driver_take((size_t)driver_count * sizeof *order);
-    for (int64_t i = 0; i < driver_count; i++) {
-        order[i] = (uint32_t)i;
-    }
-    for (int64_t i = driver_count - 1; i > 0; i--) {
-        const int64_t j = (int64_t)(driver_random() % (uint64_t)(i + 1));
-        const uint32_t kept = order[i];
-        order[i] = order[j];
-        order[j] = kept;
-    }
-    return order;
-}
 
 static void driver_print(const char *name, double value) {
     printf("%s %.6g\n", name, value);
@@ -155,34 +68,45 @@ static double driver_folder_bytes(const char *folder) {
     return bytes;
 }
 
-/* ---- Questions --------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------------------- */
 
 enum { BATCH = 1000, GETS = 400000, SEEKS = 50000, SYNC_MS = 2000, ROUNDS = 3 };
 
-static void ask_ingest(void) {
-    uint32_t *order = driver_permutation();
+static void driver_load(const uint32_t *order) {
+    for (int64_t i = 0; i < rows_count; i += BATCH) {
+        engine_put_many(order + i, rows_count - i < BATCH ? rows_count - i : BATCH);
+    }
+}
+
+static void ask_ingest(const char *name) {
+    uint32_t *order = rows_permutation();
+    (void)name;
     engine_open(driver_folder);
     const double begun = measure_now();
-    for (int64_t i = 0; i < driver_count; i += BATCH) {
-        engine_put_many(driver_rows, order + i,
-                        driver_count - i < BATCH ? driver_count - i : BATCH);
-    }
+    driver_load(order);
     const double written = measure_now();
     const double idle = engine_settle();
-    driver_print("ingest.random", (measure_now() - begun - idle) / (double)driver_count * 1e9);
-    driver_print("ingest.written", (written - begun) / (double)driver_count * 1e9);
+    driver_print("ingest.random", (measure_now() - begun - idle) / (double)rows_count * 1e9);
+    driver_print("ingest.written", (written - begun) / (double)rows_count * 1e9);
     engine_close();
 }
 
-static void ask_put(bool random, const char *name) {
-    uint32_t *order = random ? driver_permutation() : NULL;
+static void time_puts(const char *name, const uint32_t *order) {
     engine_open(driver_folder);
     const double begun = measure_now();
-    for (int64_t i = 0; i < driver_count; i++) {
-        engine_put(&driver_rows[random ? order[i] : i], false);
+    for (int64_t i = 0; i < rows_count; i++) {
+        engine_put(rows_at(order != NULL ? order[i] : i), false);
     }
-    driver_print(name, (measure_now() - begun) / (double)driver_count * 1e9);
+    driver_print(name, (measure_now() - begun) / (double)rows_count * 1e9);
     engine_close();
+}
+
+static void ask_put_seq(const char *name) {
+    time_puts(name, NULL);
+}
+
+static void ask_put_random(const char *name) {
+    time_puts(name, rows_permutation());
 }
 
 static _Atomic int64_t sync_next;
@@ -191,12 +115,12 @@ static double sync_until;
 static void *sync_writer(void *user) {
     (void)user;
     while (measure_now() < sync_until) {
-        engine_put(&driver_rows[sync_next++ % driver_count], true);
+        engine_put(rows_at(sync_next++ % rows_count), true);
     }
     return NULL;
 }
 
-static void ask_sync(int writers, const char *name) {
+static void time_syncs(const char *name, int writers) {
     pthread_t threads[64];
     engine_open(driver_folder);
     const double begun = measure_now();
@@ -211,31 +135,43 @@ static void ask_sync(int writers, const char *name) {
     engine_close();
 }
 
+static void ask_sync_1(const char *name) {
+    time_syncs(name, 1);
+}
+
+static void ask_sync_16(const char *name) {
+    time_syncs(name, 16);
+}
+
 /* Every put by itself, as fast as they go, while files are written and compacted. */
-static void ask_latency(void) {
-    uint32_t *order = driver_permutation();
-    double *took = driver_take((size_t)driver_count * sizeof *took);
+static void ask_latency(const char *name) {
+    uint32_t *order = rows_permutation();
+    double *took = rows_take((size_t)rows_count * sizeof *took);
+    (void)name;
     engine_open(driver_folder);
-    for (int64_t i = 0; i < driver_count; i++) {
+    for (int64_t i = 0; i < rows_count; i++) {
         const double begun = measure_now();
-        engine_put(&driver_rows[order[i]], false);
+        engine_put(rows_at(order[i]), false);
         took[i] = measure_now() - begun;
     }
-    qsort(took, (size_t)driver_count, sizeof *took, measure_compare);
-    driver_print("put.p50", took[driver_count / 2] * 1e6);
-    driver_print("put.p99", took[driver_count / 100 * 99] * 1e6);
-    driver_print("put.p999", took[driver_count / 1000 * 999] * 1e6);
-    driver_print("put.max", took[driver_count - 1] * 1e6);
+    qsort(took, (size_t)rows_count, sizeof *took, measure_compare);
+    driver_print("put.p50", took[rows_count / 2] * 1e6);
+    driver_print("put.p99", took[rows_count / 100 * 99] * 1e6);
+    driver_print("put.p999", took[rows_count / 1000 * 999] * 1e6);
+    driver_print("put.max", took[rows_count - 1] * 1e6);
     engine_close();
 }
 
+/* ---- Reading ----------------------------------------------------------------------------------- */
+
 /* Keys of rows at random, drawn before the clock starts: finding them among the rows would be a miss of
  * the cache for each question, as long as some answers take. */
-static uint64_t driver_ids[GETS];
+static char driver_keys[GETS][ROWS_MAX_KEY];
 
-static void draw_ids(void) {
+static void draw_keys(void) {
     for (int i = 0; i < GETS; i++) {
-        driver_ids[i] = driver_rows[driver_random() % (uint64_t)driver_count].id;
+        memcpy(driver_keys[i], rows_at((int64_t)(rows_random() % (uint64_t)rows_count)),
+               rows_key_size);
     }
 }
 
@@ -250,7 +186,7 @@ static double time_get_total(void) {
     double sum = 0, total = 0;
     const double begun = measure_now();
     for (int i = 0; i < GETS; i++) {
-        must(engine_get_total(driver_ids[i], &total));
+        must(engine_get_total(driver_keys[i], &total));
         sum += total;
     }
     driver_sink = sum;
@@ -259,11 +195,11 @@ static double time_get_total(void) {
 
 static double time_get_row(void) {
     double sum = 0;
-    struct order row;
+    char row[ROWS_MAX_SIZE];
     const double begun = measure_now();
     for (int i = 0; i < GETS; i++) {
-        must(engine_get_row(driver_ids[i], &row));
-        sum += row.total + (double)row.customer + (double)row.address + row.status;
+        must(engine_get_row(driver_keys[i], row));
+        sum += rows_total(row + rows_key_size) + row[rows_size - 1];
     }
     driver_sink = sum;
     return (measure_now() - begun) / GETS * 1e9;
@@ -273,7 +209,7 @@ static double time_get_64(void) {
     double sum = 0, totals[64];
     const double begun = measure_now();
     for (int i = 0; i < GETS; i += 64) {
-        engine_get_64(driver_ids + i, totals);
+        engine_get_64(&driver_keys[i], totals);
         for (int k = 0; k < 64; k++) {
             sum += totals[k];
         }
@@ -285,9 +221,12 @@ static double time_get_64(void) {
 static double time_missing(void) {
     double total = 0;
     int64_t found = 0;
+    for (int i = 0; i < GETS; i++) {
+        driver_keys[i][rows_key_size - 1] |= 1;
+    }
     const double begun = measure_now();
     for (int i = 0; i < GETS; i++) {
-        found += engine_get_total(driver_ids[i] + 1, &total);
+        found += engine_get_total(driver_keys[i], &total);
     }
     must(found == 0);
     return (measure_now() - begun) / GETS * 1e9;
@@ -297,7 +236,7 @@ static double time_seek(void) {
     double sum = 0;
     const double begun = measure_now();
     for (int i = 0; i < SEEKS; i++) {
-        sum += engine_seek_100(driver_ids[i]);
+        sum += engine_seek_100(driver_keys[i]);
     }
     driver_sink = sum;
     return (measure_now() - begun) / SEEKS * 1e6;
@@ -306,18 +245,7 @@ static double time_seek(void) {
 static double time_whole(double (*scan)(void)) {
     const double begun = measure_now();
     driver_sink = scan();
-    return (measure_now() - begun) / (double)driver_count * 1e9;
-}
-
-static void print_median(const char *name, double (*once)(void)) {
-    double values[ROUNDS];
-    draw_ids();
-    (void)once(); /* warm */
-    for (int i = 0; i < ROUNDS; i++) {
-        draw_ids();
-        values[i] = once();
-    }
-    driver_print(name, measure_median(values, ROUNDS));
+    return (measure_now() - begun) / (double)rows_count * 1e9;
 }
 
 static double time_filter(void) {
@@ -327,93 +255,108 @@ static double time_scan(void) {
     return time_whole(engine_scan);
 }
 
+static void print_median(const char *name, double (*once)(void)) {
+    double values[ROUNDS];
+    draw_keys();
+    (void)once(); /* warm */
+    for (int i = 0; i < ROUNDS; i++) {
+        draw_keys();
+        values[i] = once();
+    }
+    driver_print(name, measure_median(values, ROUNDS));
+}
+
+/* Of gets one by one: the clock is in it. */
+static void print_get_percentiles(void) {
+    static double took[GETS];
+    double total = 0;
+    draw_keys();
+    for (int i = 0; i < GETS; i++) {
+        const double begun = measure_now();
+        must(engine_get_total(driver_keys[i], &total));
+        took[i] = measure_now() - begun;
+    }
+    qsort(took, GETS, sizeof *took, measure_compare);
+    driver_print("get.p50", took[GETS / 2] * 1e9);
+    driver_print("get.p99", took[GETS / 100 * 99] * 1e9);
+}
+
 /* After a load in random order: a full compaction, and reads of what was opened anew. */
-static void ask_reads(void) {
-    uint32_t *order = driver_permutation();
+static void ask_reads(const char *name) {
+    uint32_t *order = rows_permutation();
+    (void)name;
     engine_open(driver_folder);
-    for (int64_t i = 0; i < driver_count; i += BATCH) {
-        engine_put_many(driver_rows, order + i,
-                        driver_count - i < BATCH ? driver_count - i : BATCH);
-    }
+    driver_load(order);
     (void)engine_settle();
-    /* Every row again, so that there is something to merge. */
-    for (int64_t i = 0; i < driver_count; i += BATCH) {
-        engine_put_many(driver_rows, order + i,
-                        driver_count - i < BATCH ? driver_count - i : BATCH);
-    }
+    driver_load(order); /* every row again, so that there is something to merge */
     double begun = measure_now();
     engine_compact();
     const double idle = engine_settle();
-    driver_print("compact", (measure_now() - begun - idle) / (double)driver_count * 1e9);
+    driver_print("compact", (measure_now() - begun - idle) / (double)rows_count * 1e9);
     engine_close();
     driver_print("size", driver_folder_bytes(driver_folder));
     begun = measure_now();
     engine_open(driver_folder);
     driver_print("open", (measure_now() - begun) * 1e3);
     print_median("get.hot", time_get_total);
+    print_get_percentiles();
     print_median("get.all", time_get_row);
     print_median("multiget.64", time_get_64);
     print_median("get.missing", time_missing);
     print_median("seek.100", time_seek);
-    print_median("scan.filter", time_filter);
-    driver_print("check.filter", engine_filter());
+    if (!rows_are_pairs) {
+        print_median("scan.filter", time_filter);
+        driver_print("check.filter", engine_filter());
+    }
     print_median("scan.all", time_scan);
     driver_print("check.all", engine_scan());
     engine_close();
 }
 
-/* A process that ends without closing anything, and the time until what it wrote is there again. */
-static void ask_crash(void) {
-    uint32_t *order = driver_permutation();
+/* ---- A process that ends without closing anything ---------------------------------------------- */
+
+static void ask_crash(const char *name) {
+    uint32_t *order = rows_permutation();
+    (void)name;
     engine_open(driver_folder);
-    for (int64_t i = 0; i < driver_count; i += BATCH) {
-        engine_put_many(driver_rows, order + i,
-                        driver_count - i < BATCH ? driver_count - i : BATCH);
-    }
+    driver_load(order);
     _exit(0);
 }
 
-static void ask_reopen(void) {
+/* The time until what it wrote is there again. */
+static void ask_reopen(const char *name) {
     double total = 0;
     const double begun = measure_now();
     engine_open(driver_folder);
-    must(engine_get_total(driver_rows[driver_count - 1].id, &total));
-    driver_print("reopen", (measure_now() - begun) * 1e3);
+    must(engine_get_total(rows_at(rows_count - 1), &total));
+    driver_print(name, (measure_now() - begun) * 1e3);
     engine_close();
 }
 
+static const struct {
+    const char *name;
+    void (*ask)(const char *name);
+} driver_questions[] = {
+    {"ingest", ask_ingest},      {"put.seq", ask_put_seq},      {"put.random", ask_put_random},
+    {"put.sync.1w", ask_sync_1}, {"put.sync.16w", ask_sync_16}, {"latency", ask_latency},
+    {"reads", ask_reads},        {"crash", ask_crash},          {"reopen", ask_reopen},
+};
+
 int main(int argc, char **argv) {
-    if (argc != 4) {
-        (void)fprintf(stderr, "usage: %s QUESTION ROWS FOLDER\n", argv[0]);
+    if (argc != 5) {
+        (void)fprintf(stderr, "usage: %s orders|kv QUESTION ROWS FOLDER\n", argv[0]);
         return 2;
     }
-    const char *question = argv[1];
-    driver_count = strtoll(argv[2], NULL, 10);
-    driver_folder = argv[3];
-    driver_make_rows();
-    if (strcmp(question, "ingest") == 0) {
-        ask_ingest();
-    } else if (strcmp(question, "put.seq") == 0) {
-        ask_put(false, question);
-    } else if (strcmp(question, "put.random") == 0) {
-        ask_put(true, question);
-    } else if (strcmp(question, "put.sync.1w") == 0) {
-        ask_sync(1, question);
-    } else if (strcmp(question, "put.sync.16w") == 0) {
-        ask_sync(16, question);
-    } else if (strcmp(question, "latency") == 0) {
-        ask_latency();
-    } else if (strcmp(question, "reads") == 0) {
-        ask_reads();
-    } else if (strcmp(question, "crash") == 0) {
-        ask_crash();
-    } else if (strcmp(question, "reopen") == 0) {
-        ask_reopen();
-    } else {
-        (void)fprintf(stderr, "there is no question '%s'\n", question);
-        return 2;
+    driver_folder = argv[4];
+    for (size_t i = 0; i < sizeof driver_questions / sizeof *driver_questions; i++) {
+        if (strcmp(argv[2], driver_questions[i].name) == 0) {
+            rows_make(strcmp(argv[1], "kv") == 0, strtoll(argv[3], NULL, 10));
+            driver_questions[i].ask(argv[2]);
+            return 0;
+        }
     }
-    return 0;
+    (void)fprintf(stderr, "there is no question '%s'\n", argv[2]);
+    return 2;
 }
 
 #endif

@@ -1,11 +1,11 @@
 /* link: leveldb */
-/* The driver's questions to LevelDB: keys big-endian, a write buffer as large as our memtable, a bloom
+/* The driver's questions to LevelDB: a write buffer as large as our memtable, a bloom
  * filter of 10 bits a key, a block cache that holds everything, snappy as it comes. */
 #include <leveldb/c.h>
 
 #include "driver.h"
 
-enum { WRITE_BUFFER = 64 << 20, FILTER_BITS = 10, VALUE = sizeof(struct order) - 8 };
+enum { WRITE_BUFFER = 64 << 20, FILTER_BITS = 10 };
 static const size_t cache_bytes = (size_t)1 << 30;
 
 static leveldb_t *db;
@@ -51,28 +51,19 @@ static void engine_close(void) {
     leveldb_cache_destroy(cache);
 }
 
-static void key_of(uint64_t id, char key[8]) {
-    const uint64_t swapped = __builtin_bswap64(id);
-    memcpy(key, &swapped, 8);
-}
-
-static const char *value_of(const struct order *row) {
-    return (const char *)row + 8;
-}
-
-static void engine_put(const struct order *row, bool sync) {
-    char key[8], *error = NULL;
-    key_of(row->id, key);
-    leveldb_put(db, sync ? synced : writes, key, 8, value_of(row), VALUE, &error);
+static void engine_put(const char *row, bool sync) {
+    char *error = NULL;
+    leveldb_put(db, sync ? synced : writes, row, rows_key_size, row + rows_key_size,
+                rows_value_size, &error);
     check(error);
 }
 
-static void engine_put_many(const struct order *rows, const uint32_t *order, int64_t count) {
+static void engine_put_many(const uint32_t *order, int64_t count) {
     leveldb_writebatch_t *batch = leveldb_writebatch_create();
-    char key[8], *error = NULL;
+    char *error = NULL;
     for (int64_t i = 0; i < count; i++) {
-        key_of(rows[order[i]].id, key);
-        leveldb_writebatch_put(batch, key, 8, value_of(&rows[order[i]]), VALUE);
+        const char *row = rows_at(order[i]);
+        leveldb_writebatch_put(batch, row, rows_key_size, row + rows_key_size, rows_value_size);
     }
     leveldb_write(db, writes, batch, &error);
     check(error);
@@ -100,50 +91,46 @@ static void engine_compact(void) {
     leveldb_compact_range(db, NULL, 0, NULL, 0);
 }
 
-static bool engine_get_row(uint64_t id, struct order *out) {
-    char key[8], *error = NULL;
+/* NULL: there is none. */
+static char *get(const char *key) {
+    char *error = NULL;
     size_t size = 0;
-    key_of(id, key);
-    char *value = leveldb_get(db, reads, key, 8, &size, &error);
+    char *value = leveldb_get(db, reads, key, rows_key_size, &size, &error);
     check(error);
-    if (value == NULL) {
-        return false;
+    return value;
+}
+
+static bool engine_get_row(const char *key, char *out_row) {
+    char *value = get(key);
+    if (value != NULL) {
+        memcpy(out_row, key, rows_key_size);
+        memcpy(out_row + rows_key_size, value, rows_value_size);
     }
-    out->id = id;
-    memcpy((char *)out + 8, value, VALUE);
     leveldb_free(value);
-    return true;
+    return value != NULL;
 }
 
-static bool engine_get_total(uint64_t id, double *out) {
-    struct order row;
-    const bool found = engine_get_row(id, &row);
-    *out = found ? row.total : 0;
-    return found;
+static bool engine_get_total(const char *key, double *out) {
+    char *value = get(key);
+    *out = value != NULL ? rows_total(value) : 0;
+    leveldb_free(value);
+    return value != NULL;
 }
 
-static void engine_get_64(const uint64_t *ids, double *totals) {
+static void engine_get_64(const char (*keys)[ROWS_MAX_KEY], double *totals) {
     for (int i = 0; i < 64; i++) {
-        (void)engine_get_total(ids[i], &totals[i]);
+        (void)engine_get_total(keys[i], &totals[i]);
     }
-}
-
-static void row_at(leveldb_iterator_t *iterator, struct order *out) {
-    size_t size = 0;
-    memcpy((char *)out + 8, leveldb_iter_value(iterator, &size), VALUE);
 }
 
 static leveldb_iterator_t *seeker;
-static double engine_seek_100(uint64_t id) {
-    char key[8];
+static double engine_seek_100(const char *key) {
     double sum = 0;
-    struct order row;
+    size_t size = 0;
     seeker = seeker != NULL ? seeker : leveldb_create_iterator(db, reads);
-    key_of(id, key);
-    leveldb_iter_seek(seeker, key, 8);
+    leveldb_iter_seek(seeker, key, rows_key_size);
     for (int i = 0; i < 100 && leveldb_iter_valid(seeker); i++) {
-        row_at(seeker, &row);
-        sum += row.total;
+        sum += rows_total(leveldb_iter_value(seeker, &size));
         leveldb_iter_next(seeker);
     }
     return sum;
@@ -152,7 +139,6 @@ static double engine_seek_100(uint64_t id) {
 static double over_all(bool filters) {
     leveldb_iterator_t *iterator = leveldb_create_iterator(db, reads);
     double sum = 0;
-    struct order row;
     size_t size = 0;
     if (seeker != NULL) {
         leveldb_iter_destroy(seeker);
@@ -160,13 +146,8 @@ static double over_all(bool filters) {
     }
     for (leveldb_iter_seek_to_first(iterator); leveldb_iter_valid(iterator);
          leveldb_iter_next(iterator)) {
-        row_at(iterator, &row);
-        if (filters) {
-            sum += row.status == 4 ? row.total : 0;
-        } else {
-            memcpy(&row.id, leveldb_iter_key(iterator, &size), 8);
-            sum += DRIVER_SUM(row, (double)__builtin_bswap64(row.id));
-        }
+        const char *value = leveldb_iter_value(iterator, &size);
+        sum += filters ? rows_filter(value) : rows_sum(leveldb_iter_key(iterator, &size), value);
     }
     leveldb_iter_destroy(iterator);
     return sum;

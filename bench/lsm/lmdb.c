@@ -1,11 +1,10 @@
 /* link: lmdb */
-/* The driver's questions to LMDB: keys as its integers, a writable map without syncs, and a sync where
- * one is asked for. */
+/* The driver's questions to LMDB: the orders' keys as its integers, a writable map without syncs, and a
+ * sync where one is asked for. */
 #include <lmdb.h>
 
 #include "driver.h"
 
-enum { VALUE = sizeof(struct order) - 8 };
 static const size_t map_bytes = (size_t)8 << 30;
 
 static MDB_env *env;
@@ -28,7 +27,7 @@ static void engine_open(const char *folder) {
     check(mdb_env_set_mapsize(env, map_bytes));
     check(mdb_env_open(env, folder, MDB_NOSYNC | MDB_WRITEMAP | MDB_NORDAHEAD, 0666));
     check(mdb_txn_begin(env, NULL, 0, &txn));
-    check(mdb_dbi_open(txn, NULL, MDB_INTEGERKEY | MDB_CREATE, &dbi));
+    check(mdb_dbi_open(txn, NULL, MDB_CREATE | (rows_are_pairs ? 0 : MDB_INTEGERKEY), &dbi));
     check(mdb_txn_commit(txn));
 }
 
@@ -50,13 +49,24 @@ static void engine_close(void) {
     mdb_env_close(env);
 }
 
-static void put(MDB_txn *txn, const struct order *row) {
-    uint64_t id = row->id;
-    MDB_val key = {8, &id}, value = {VALUE, (char *)(uintptr_t)row + 8};
+/* A key as LMDB has it, in `storage` where that is not as the rows have it. */
+static MDB_val key_of(const char *key, uint64_t *storage) {
+    if (rows_are_pairs) {
+        return (MDB_val){rows_key_size, (void *)(uintptr_t)key};
+    }
+    memcpy(storage, key, sizeof *storage);
+    *storage = __builtin_bswap64(*storage);
+    return (MDB_val){sizeof *storage, storage};
+}
+
+static void put(MDB_txn *txn, const char *row) {
+    uint64_t id = 0;
+    MDB_val key = key_of(row, &id);
+    MDB_val value = {rows_value_size, (void *)((uintptr_t)row + rows_key_size)};
     check(mdb_put(txn, dbi, &key, &value, 0));
 }
 
-static void engine_put(const struct order *row, bool sync) {
+static void engine_put(const char *row, bool sync) {
     MDB_txn *txn = NULL;
     (void)pthread_mutex_lock(&write_lock);
     check(mdb_txn_begin(env, NULL, 0, &txn));
@@ -68,11 +78,11 @@ static void engine_put(const struct order *row, bool sync) {
     (void)pthread_mutex_unlock(&write_lock);
 }
 
-static void engine_put_many(const struct order *rows, const uint32_t *order, int64_t count) {
+static void engine_put_many(const uint32_t *order, int64_t count) {
     MDB_txn *txn = NULL;
     check(mdb_txn_begin(env, NULL, 0, &txn));
     for (int64_t i = 0; i < count; i++) {
-        put(txn, &rows[order[i]]);
+        put(txn, rows_at(order[i]));
     }
     check(mdb_txn_commit(txn));
 }
@@ -83,41 +93,42 @@ static double engine_settle(void) {
 
 static void engine_compact(void) {}
 
-static bool engine_get_row(uint64_t id, struct order *out) {
-    MDB_val key = {8, &id}, value;
+/* NULL: there is none. */
+static const char *get(const char *key) {
+    uint64_t id = 0;
+    MDB_val found = key_of(key, &id), value;
     (void)cursor_now();
-    if (mdb_get(reader, dbi, &key, &value) != 0) {
-        return false;
-    }
-    out->id = id;
-    memcpy((char *)out + 8, value.mv_data, VALUE);
-    return true;
+    return mdb_get(reader, dbi, &found, &value) == 0 ? value.mv_data : NULL;
 }
 
-static bool engine_get_total(uint64_t id, double *out) {
-    MDB_val key = {8, &id}, value;
-    (void)cursor_now();
-    if (mdb_get(reader, dbi, &key, &value) != 0) {
-        return false;
+static bool engine_get_row(const char *key, char *out_row) {
+    const char *value = get(key);
+    if (value != NULL) {
+        memcpy(out_row, key, rows_key_size);
+        memcpy(out_row + rows_key_size, value, rows_value_size);
     }
-    memcpy(out, (const char *)value.mv_data + offsetof(struct order, total) - 8, 8);
-    return true;
+    return value != NULL;
 }
 
-static void engine_get_64(const uint64_t *ids, double *totals) {
+static bool engine_get_total(const char *key, double *out) {
+    const char *value = get(key);
+    *out = value != NULL ? rows_total(value) : 0;
+    return value != NULL;
+}
+
+static void engine_get_64(const char (*keys)[ROWS_MAX_KEY], double *totals) {
     for (int i = 0; i < 64; i++) {
-        (void)engine_get_total(ids[i], &totals[i]);
+        (void)engine_get_total(keys[i], &totals[i]);
     }
 }
 
-static double engine_seek_100(uint64_t id) {
-    MDB_val key = {8, &id}, value;
-    struct order row;
+static double engine_seek_100(const char *from) {
+    uint64_t id = 0;
+    MDB_val key = key_of(from, &id), value;
     double sum = 0;
     int code = mdb_cursor_get(cursor_now(), &key, &value, MDB_SET_RANGE);
     for (int i = 0; i < 100 && code == 0; i++) {
-        memcpy((char *)&row + 8, value.mv_data, VALUE);
-        sum += row.total;
+        sum += rows_total(value.mv_data);
         code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
     return sum;
@@ -125,17 +136,12 @@ static double engine_seek_100(uint64_t id) {
 
 static double over_all(bool filters) {
     MDB_val key, value;
-    struct order row;
     double sum = 0;
     for (int code = mdb_cursor_get(cursor_now(), &key, &value, MDB_FIRST); code == 0;
          code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-        memcpy((char *)&row + 8, value.mv_data, VALUE);
-        if (filters) {
-            sum += row.status == 4 ? row.total : 0;
-        } else {
-            memcpy(&row.id, key.mv_data, 8);
-            sum += DRIVER_SUM(row, (double)row.id);
-        }
+        uint64_t id = 0;
+        sum += filters ? rows_filter(value.mv_data)
+                       : rows_sum(key_of(key.mv_data, &id).mv_data, value.mv_data);
     }
     return sum;
 }
