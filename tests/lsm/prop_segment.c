@@ -327,13 +327,16 @@ static void values_come_back(void **state) {
 static void kernels_agree(void **state) {
     enum { COUNT = 3 * STOA_FRAME_ROWS + STOA_FRAME_GROUP };
     static const int widths[] = {1, 2, 4, 8, 16};
+    static const double divisors[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
     support_random random = support_random_open("lsm.prop_segment kernels");
     uint8_t packed[COUNT / 8 * 64 + 8], fast[COUNT * 16], plain[COUNT * 16];
     int64_t bases[COUNT / STOA_FRAME_ROWS + 1];
     (void)state;
     for (int bits = 0; bits <= 64; bits++) {
         support_random_bytes(&random, packed, sizeof packed);
-        support_random_bytes(&random, (uint8_t *)bases, sizeof bases);
+        for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
+            bases[i] = (int64_t)support_random_u64(&random) >> support_random_below(&random, 64);
+        }
         const bool is_line = support_random_bool(&random);
         const bool is_divided = support_random_bool(&random);
         const stoa_frames frames = {
@@ -343,7 +346,7 @@ static void kernels_agree(void **state) {
             .row_mask = is_line ? SIZE_MAX : STOA_FRAME_ROWS - 1,
             .bits = bits,
             .correction = is_divided ? (int)support_random_below(&random, 9) : 0,
-            .divisor = is_divided ? 100 : 0,
+            .divisor = is_divided ? divisors[support_random_below(&random, 10)] : 0,
         };
         const size_t first = 8 * support_random_below(&random, COUNT / 8);
         const size_t count = COUNT - first;
