@@ -11,7 +11,7 @@
 #include "lsm/run_internal.h"
 #include "lsm/segment_format.h"
 
-enum { ALIGNMENT = 64, ROWS_MIN = 128, BUFFERS = 3 };
+enum { ALIGNMENT = 64, ROWS_MIN = 128, BUFFERS = 3, NUMBERS = 1024 };
 
 /* A column: a leaf of the layout, or a part of a key that is a number. */
 struct column {
@@ -50,7 +50,7 @@ struct stoa_flat {
     struct column *columns;
     struct segments *segments;
     struct block *block;
-    uint64_t numbers[STOA_FLAT_ROWS_MAX];
+    uint64_t numbers[NUMBERS];
 };
 
 /* ---- Blocks ---------------------------------------------------------------------------------- */
@@ -91,10 +91,17 @@ static size_t add_room(size_t *bytes, size_t size) {
     return at;
 }
 
+/* One line more than the values need, so that columns of as many bytes as a way of the cache has do not all
+ * begin in the same set. */
+static size_t value_bytes(const struct column *column, int64_t rows) {
+    const size_t bytes = column->width == 0 ? stoa_bitmap_bytes(rows) : (size_t)rows * column->width;
+    return bytes + ALIGNMENT;
+}
+
 /* Column counts and capacities are small: nothing here can overflow. */
 static stoa_status create_block(const stoa_flat *flat, int64_t capacity, struct block **out,
                                 stoa_error *err) {
-    const size_t count = (size_t)flat->column_count, rows = (size_t)capacity;
+    const size_t count = (size_t)flat->column_count;
     size_t bytes = 0;
     void *memory = NULL;
     (void)add_room(&bytes, sizeof(struct block));
@@ -107,7 +114,7 @@ static stoa_status create_block(const stoa_flat *flat, int64_t capacity, struct 
     size_t places = bytes;
     for (size_t i = 0; i < count; i++) {
         (void)add_room(&bytes, stoa_bitmap_bytes(capacity));
-        (void)add_room(&bytes, (rows + 1) * (flat->columns[i].width + 1));
+        (void)add_room(&bytes, value_bytes(&flat->columns[i], capacity));
     }
     STOA_TRY(stoa_pool_allocate(flat->pool, bytes, &memory, err));
     uint8_t *base = memory;
@@ -129,7 +136,7 @@ static stoa_status create_block(const stoa_flat *flat, int64_t capacity, struct 
     for (size_t i = 0; i < count; i++) {
         block->pointers[i] = &block->columns[i];
         block->validity[i] = base + add_room(&places, stoa_bitmap_bytes(capacity));
-        block->values[i] = base + add_room(&places, (rows + 1) * (flat->columns[i].width + 1));
+        block->values[i] = base + add_room(&places, value_bytes(&flat->columns[i], capacity));
         stoa_buffer_init(&block->texts[2 * i], flat->pool);
         stoa_buffer_init(&block->texts[2 * i + 1], flat->pool);
     }
@@ -275,22 +282,34 @@ static stoa_status open_segments(stoa_flat *flat, const stoa_stripe *stripe, sto
     return STOA_OK;
 }
 
-static void read_part(stoa_flat *flat, const struct column *column, const uint64_t *keys,
-                      int64_t count, uint8_t *out) {
+/* The part of up to NUMBERS keys, as numbers: where it is the whole key they stand there as they are. */
+static const uint64_t *cut_part(stoa_flat *flat, const struct column *column, const uint64_t *keys,
+                                int64_t count) {
     const stoa_key_part *part = column->part;
     const uint64_t mask = stoa_key_mask(part->size), inverted = part->descending ? mask : 0;
+    if (flat->layout->key->part_count == 1 && !part->descending) {
+        return keys;
+    }
     for (int64_t i = 0; i < count; i++) {
         flat->numbers[i] = (keys[i] >> column->shift & mask) ^ inverted;
     }
-    stoa_key_values(&part->field->type, flat->numbers, count, out);
+    return flat->numbers;
 }
 
-static stoa_status check_part(const stoa_flat *flat, const struct column *column, int64_t count,
-                              stoa_error *err) {
-    return stoa_key_numbers_valid(&column->part->field->type, flat->numbers, count)
-               ? STOA_OK
-               : stoa_fail(err, STOA_CORRUPT, "column '%s': a key that holds no value of its type",
-                           column->part->field->name);
+static stoa_status read_part(stoa_flat *flat, const struct column *column, const uint64_t *keys,
+                             int64_t count, uint8_t *out, stoa_error *err) {
+    const stoa_type *type = &column->part->field->type;
+    for (int64_t first = 0; first < count; first += NUMBERS) {
+        const int64_t rows = count - first < NUMBERS ? count - first : NUMBERS;
+        const uint64_t *numbers = cut_part(flat, column, keys + first, rows);
+        if (!stoa_key_numbers_valid(type, numbers, rows)) {
+            return stoa_fail(err, STOA_CORRUPT, "column '%s': a key that holds no value of its type",
+                             column->part->field->name);
+        }
+        stoa_key_values(type, numbers, rows, out);
+        out += column->width == 0 ? stoa_bitmap_bytes(rows) : (size_t)rows * column->width;
+    }
+    return STOA_OK;
 }
 
 static stoa_status read_texts(const stoa_segment *segment, uint32_t first, int64_t count,
@@ -333,8 +352,7 @@ static stoa_status read_column(stoa_flat *flat, int32_t index, const stoa_run_wi
     }
     if (column->part != NULL) {
         values[(count - 1) / 8] = 0;
-        read_part(flat, column, window->keys.numbers + first, count, values);
-        return check_part(flat, column, count, err);
+        return read_part(flat, column, window->keys.numbers + first, count, values, err);
     }
     if (column->is_text) {
         return read_texts(segments->values, row, count, &block->texts[2 * index], buffers, err);

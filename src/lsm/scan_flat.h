@@ -1,11 +1,11 @@
-/* Batches of few rows at little cost, for scans that seek again and again. All columns of a batch lie in
- * one block of memory, which the scan fills again when whoever had the batch has released it. */
+/* Batches of rows that follow each other in a stripe, at little cost. All columns of a batch lie in one
+ * block of memory, which the scan fills again when whoever had the batch has released it. */
 #ifndef STOA_LSM_SCAN_FLAT_H
 #define STOA_LSM_SCAN_FLAT_H
 
 #include "lsm/run.h"
 
-enum { STOA_FLAT_ROWS_MAX = 1024 };
+enum { STOA_FLAT_ROWS_MAX = STOA_STRIPE_ROWS };
 
 typedef struct stoa_flat stoa_flat;
 
