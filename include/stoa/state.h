@@ -163,7 +163,8 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_publish(stoa_database *database, c
  * more writes until it is opened anew).
  *
  * Errors   STOA_INVALID      a value that does not fit its column (named), a null in the key or in a
- *                            required column, a table that was dropped, a database opened read-only
+ *                            required column, a database opened read-only
+ *          STOA_NOT_FOUND    the table was dropped
  *          STOA_UNSUPPORTED  a row of cells for a table with nested columns
  *          STOA_LIMIT        a key of more than 64 KiB, one write of more than 1 GiB, or no memory left
  *                            in the pool
