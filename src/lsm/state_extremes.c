@@ -20,11 +20,16 @@ static void widen(struct extremes *extremes, uint64_t lower, uint64_t upper) {
     extremes->is_found = true;
 }
 
-/* False where a zone says too little. */
-static bool look_at_zones(const stoa_state_view *view, int32_t column, struct extremes *extremes) {
+/* False where a zone says too little. Files that are newer than the reader do not count. */
+static bool look_at_zones(const stoa_view_reading *reading, int32_t column,
+                          struct extremes *extremes) {
     for (int level = 0; level < STOA_LEVELS; level++) {
-        for (int64_t i = 0; i < view->version->levels[level].count; i++) {
-            const stoa_sst *table = view->version->levels[level].files[i]->sst;
+        const stoa_level *files = &reading->view->version->levels[level];
+        for (int64_t i = 0; i < files->count; i++) {
+            const stoa_sst *table = files->files[i]->sst;
+            if (files->files[i]->info.sequence_min > reading->snapshot) {
+                continue;
+            }
             for (int64_t j = 0; j < stoa_sst_summary_of(table)->stripe_count; j++) {
                 const stoa_zone *zone = stoa_sst_zone(table, j, column);
                 if (zone == NULL) {
@@ -96,7 +101,7 @@ static stoa_status look(stoa_state *state, stoa_state_view *view, int32_t column
         return look_at_ends(state, *options, extremes, err);
     }
     STOA_TRY(stoa_view_scan_count_known(&reading, state->pool, &known, &count, err));
-    if (known && look_at_zones(view, column, extremes)) {
+    if (known && look_at_zones(&reading, column, extremes)) {
         return STOA_OK;
     }
     *extremes = (struct extremes){.type = extremes->type};

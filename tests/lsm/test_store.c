@@ -318,6 +318,35 @@ static void test_extremes(void **state) {
     store_test_end(&test);
 }
 
+/* Files that are newer than a snapshot say nothing of what it sees. */
+static void test_extremes_of_a_snapshot(void **state) {
+    (void)state;
+    struct store_test test;
+    stoa_state_snapshot *snapshots[2];
+    stoa_cell lower, upper;
+    bool found = true;
+    stoa_error err;
+    store_test_begin(&test, pool);
+    test.settings.no_background = true;
+    store_test_open(&test);
+    for (int i = 0; i < 2; i++) {
+        assert_ok(stoa_state_snapshot_create(test.totals, &snapshots[i], &err), err);
+        put(&test, i, 100 + i, "somebody");
+        flush(&test);
+    }
+    assert_ok(stoa_state_extremes(test.totals, "total", snapshots[0], &lower, &upper, &found, &err),
+              err);
+    assert_false(found);
+    assert_ok(stoa_state_extremes(test.totals, "total", snapshots[1], &lower, &upper, &found, &err),
+              err);
+    assert_true(found);
+    assert_int_equal(lower.i, 100);
+    assert_int_equal(upper.i, 100);
+    stoa_state_snapshot_close(snapshots[0]);
+    stoa_state_snapshot_close(snapshots[1]);
+    store_test_end(&test);
+}
+
 static void drop_odd(void *user, const struct ArrowArray *rows, uint8_t *keep) {
     const int64_t *users = rows->children[0]->buffers[1];
     (void)user;
@@ -487,6 +516,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_readers_follow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_keys_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_extremes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_extremes_of_a_snapshot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_filter_leaves_rows_out, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_last_level_is_compressed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_large_rows_make_small_stripes, setup, teardown),
