@@ -250,6 +250,33 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_batch_commit_async(stoa_state_batc
 /// Gives up what was not committed. NULL is allowed.
 STOA_API void stoa_state_batch_close(stoa_state_batch *batch);
 
+/// What the rows of an ingest are.
+typedef enum stoa_state_ingest_mode {
+    STOA_STATE_INGEST_PUT = 0, /* rows: of equal keys the last one counts */
+    STOA_STATE_INGEST_MERGE,   /* operands of the columns' merge operators, with the key */
+    STOA_STATE_INGEST_DELETE   /* keys: the columns of the key, by name */
+} stoa_state_ingest_mode;
+
+/// Many rows at once, beside the log: they are sorted in memory, a memtable at a time, and written as
+/// files, which become part of the table by one commit at the end. The table is as it was until then,
+/// and after an error; when the call returns, the rows survive the machine. Memory is that of a memtable
+/// twice over, whatever comes. Rows that come in the order of the key are not sorted again, and large
+/// files of such rows are not merged later. What is in memory of all state tables is written into files
+/// before the commit. `rows` are batches as stoa_state_put_batch takes them. `context` (its token and
+/// progress are used) and `out_rows` are nullable. Files are ingested by stoa_load.
+///
+/// Errors   as those of writes, and the stream's own
+///          STOA_INVALID      operands of a key that cannot be folded: a sum that does not fit
+///          STOA_UNSUPPORTED  an operator of a program that is not registered
+///          STOA_CONFLICT     the table was dropped, or its columns changed, meanwhile
+///          STOA_CANCELLED, STOA_NO_MEMORY
+/// Owns     Takes `rows`, also on error.
+STOA_API STOA_MUST_USE stoa_status stoa_state_ingest(stoa_state *state,
+                                                     struct ArrowArrayStream *rows,
+                                                     stoa_state_ingest_mode mode,
+                                                     const stoa_context *context,
+                                                     int64_t *out_rows, stoa_error *err);
+
 /// Makes all that was written so far survive the machine.
 STOA_API STOA_MUST_USE stoa_status stoa_state_sync(stoa_state *state, stoa_error *err);
 

@@ -3,6 +3,7 @@
 #include "lsm/bulk.h"
 
 #include "arrow/array.h"
+#include "lsm/bulk_fold.h"
 #include "lsm/flush.h"
 #include "lsm/store_internal.h"
 
@@ -10,6 +11,7 @@ struct stoa_bulk {
     stoa_store *store;
     stoa_pool *pool;
     stoa_definition *definition;
+    stoa_operation operation;
     stoa_memtable *memtable; /* NULL: nothing in memory */
     uint64_t row_count;      /* put into it so far */
     stoa_table_file **files;
@@ -18,14 +20,15 @@ struct stoa_bulk {
     bool keeps_files; /* they belong to the table, or perhaps do */
 };
 
-stoa_status stoa_bulk_create(stoa_store *store, stoa_definition *definition, stoa_bulk **out,
-                             stoa_error *err) {
+stoa_status stoa_bulk_create(stoa_store *store, stoa_definition *definition,
+                             stoa_operation operation, stoa_bulk **out, stoa_error *err) {
     stoa_bulk *bulk = NULL;
     *out = NULL;
     STOA_TRY(stoa_pool_allocate_array(store->pool, 1, sizeof *bulk, (void **)&bulk, err));
     bulk->store = store;
     bulk->pool = store->pool;
     bulk->definition = stoa_definition_retain(definition);
+    bulk->operation = operation;
     *out = bulk;
     return STOA_OK;
 }
@@ -85,12 +88,26 @@ static stoa_status reserve_file(stoa_bulk *bulk, stoa_error *err) {
     return STOA_OK;
 }
 
+/* All rows of a file will have one number, so that no key may have two. */
+static stoa_status fold(stoa_bulk *bulk, stoa_error *err) {
+    stoa_memtable *folded = NULL;
+    if (bulk->operation != STOA_OPERATION_MERGE) {
+        return STOA_OK; /* of others the older ones are left out */
+    }
+    STOA_TRY(stoa_bulk_fold(bulk->pool, bulk->definition, bulk->store->programs, bulk->memtable,
+                            &folded, err));
+    stoa_memtable_close(bulk->memtable);
+    bulk->memtable = folded;
+    return STOA_OK;
+}
+
 stoa_status stoa_bulk_finish(stoa_bulk *bulk, stoa_error *err) {
     stoa_table_file *file = NULL;
     if (bulk->memtable == NULL) {
         return STOA_OK;
     }
     STOA_TRY(reserve_file(bulk, err));
+    STOA_TRY(fold(bulk, err));
     STOA_TRY(write_memtable(bulk->store, bulk->definition, bulk->memtable, true, &file, err));
     if (file != NULL) {
         bulk->files[bulk->file_count++] = file;
@@ -112,7 +129,7 @@ stoa_status stoa_bulk_put(stoa_bulk *bulk, struct ArrowArray *batch, stoa_error 
             stoa_memtable_create(bulk->pool, &bulk->definition->layout, &bulk->memtable, err));
     }
     STOA_TRY(
-        stoa_memtable_append(bulk->memtable, batch, STOA_OPERATION_PUT, bulk->row_count + 1, err));
+        stoa_memtable_append(bulk->memtable, batch, bulk->operation, bulk->row_count + 1, err));
     bulk->row_count += rows;
     return stoa_memtable_bytes(bulk->memtable) < bulk->store->settings.memtable_bytes
                ? STOA_OK

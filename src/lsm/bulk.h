@@ -1,7 +1,7 @@
 /* Bulk loads: rows that become files as they come, beside the log, and part of their tables by one edit of
  * the manifest.
  *
- *     stoa_bulk_create(store, definition, &bulk, &err);
+ *     stoa_bulk_create(store, definition, STOA_OPERATION_PUT, &bulk, &err);
  *     stoa_bulk_put(bulk, &batch, &err);                 again and again
  *     stoa_bulk_finish(bulk, &err);
  *     stoa_bulk_commit(store, tables, table_count, &err);
@@ -15,19 +15,25 @@
 
 #include <stoa/arrow.h>
 
+#include "lsm/memtable.h"
 #include "lsm/store.h"
 
 typedef struct stoa_bulk stoa_bulk;
 
-/// A load into a table with this definition, of which it keeps a reference.
+/// A load into a table with this definition, of which it keeps a reference: of rows, of operands, or of
+/// deletions.
 ///
 /// Owns     The caller closes it, before the store.
 STOA_MUST_USE stoa_status stoa_bulk_create(stoa_store *store, struct stoa_definition *definition,
-                                           stoa_bulk **out, stoa_error *err);
-/// Rows in the canonical layout of the definition's schema. Of equal keys the last row counts. Takes
-/// `batch`, also on error.
+                                           stoa_operation operation, stoa_bulk **out,
+                                           stoa_error *err);
+/// Rows in the canonical layout of the definition's schema; of deletions only the columns of the key are
+/// looked at. Of equal keys the last row counts; operands of equal keys are folded. Takes `batch`, also
+/// on error.
 ///
-/// Errors   STOA_INVALID  a null in the key; STOA_IO, STOA_NO_MEMORY, STOA_LIMIT
+/// Errors   STOA_INVALID  a null in the key; operands whose sum does not fit
+///          STOA_UNSUPPORTED  an operator of a program that is not registered
+///          STOA_IO, STOA_NO_MEMORY, STOA_LIMIT
 /// Threads  One at a time for a load; any number of loads at once.
 STOA_MUST_USE stoa_status stoa_bulk_put(stoa_bulk *bulk, struct ArrowArray *batch, stoa_error *err);
 /// Writes what is left in memory. Its files are durable then.

@@ -3,7 +3,7 @@
  * that is how versions come out.
  *
  * The highest bits in which keys differ decide first: what is left to do then lies in the cache, and
- * of a million keys it is little. */
+ * of a million keys it is little. Rows that came in order are not sorted. */
 #include "lsm/memtable_sort.h"
 
 #include "lsm/key_bytes.h"
@@ -213,6 +213,36 @@ static void count_digits(struct rows *rows) {
     }
 }
 
+/* Whether each key is greater than the one before it, so that nothing is left to do: found out by the
+ * first two that are not. */
+static bool is_sorted(const struct rows *rows) {
+    const stoa_key_format *format = rows->table->layout->key;
+    const stoa_keys_view *before = NULL;
+    uint32_t first, end, last = 0; /* the row before, of `before` */
+    for (uint32_t number = rows->from.piece; number <= rows->to.piece; number++) {
+        const stoa_keys_view *keys = piece_rows(rows, number, &first, &end);
+        for (uint32_t row = first; row < end; row++) {
+            if (before != NULL && stoa_keys_compare(format, before, last, keys, row) >= 0) {
+                return false;
+            }
+            before = keys;
+            last = row;
+        }
+    }
+    return true;
+}
+
+static void list_rows(const struct rows *rows, stoa_memtable_item *out) {
+    uint32_t first, end;
+    for (uint32_t number = rows->from.piece; number <= rows->to.piece; number++) {
+        const stoa_keys_view *keys = piece_rows(rows, number, &first, &end);
+        for (uint32_t row = first; row < end; row++) {
+            *out++ = (stoa_memtable_item){first_bytes(rows->table, keys, row),
+                                          stoa_memtable_place(number, row)};
+        }
+    }
+}
+
 /* Newest first. */
 static void distribute_rows(struct rows *rows, stoa_memtable_item *out) {
     uint32_t first, end;
@@ -247,11 +277,18 @@ stoa_status stoa_memtable_sort(const stoa_memtable *table, stoa_memtable_cursor 
     if (rows.count > UINT32_MAX) {
         return stoa_fail(err, STOA_LIMIT, "expected at most 2^32 rows in memory");
     }
-    count_digits(&rows);
+    const bool in_order = is_sorted(&rows);
+    if (!in_order) {
+        count_digits(&rows);
+    }
     const size_t bytes = ((size_t)rows.count + rows.most) * sizeof(stoa_memtable_item);
     STOA_TRY(stoa_pool_allocate(table->pool, bytes, &memory, err));
     *out = (stoa_memtable_sorted){memory, rows.count, bytes};
-    sort_rows(&rows, out->items);
+    if (in_order) {
+        list_rows(&rows, out->items);
+    } else {
+        sort_rows(&rows, out->items);
+    }
     return STOA_OK;
 }
 

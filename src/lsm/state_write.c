@@ -114,6 +114,14 @@ done:
     return status;
 }
 
+stoa_status stoa_state_conform(stoa_state *state, const stoa_definition *definition,
+                               stoa_operation operation, const struct ArrowSchema *arrow,
+                               struct ArrowArray *batch, struct ArrowArray *out, stoa_error *err) {
+    return operation == STOA_OPERATION_DELETE
+               ? conform_keys(state->pool, definition, arrow, batch, out, err)
+               : stoa_batch_conform(state->pool, definition->schema, arrow, batch, out, err);
+}
+
 /* Takes `batch`. An empty one gives a write without rows, which is left out. */
 static stoa_status prepare_batch(stoa_state *state, stoa_operation operation,
                                  const struct ArrowSchema *arrow, struct ArrowArray *batch,
@@ -125,12 +133,7 @@ static stoa_status prepare_batch(stoa_state *state, stoa_operation operation,
                         .definition = definition};
     stoa_keys_init(&out->keys, state->pool);
     stoa_status status = STOA_OK;
-    if (operation == STOA_OPERATION_DELETE) {
-        STOA_CHECK(conform_keys(state->pool, definition, arrow, batch, &out->batch, err));
-    } else {
-        STOA_CHECK(
-            stoa_batch_conform(state->pool, definition->schema, arrow, batch, &out->batch, err));
-    }
+    STOA_CHECK(stoa_state_conform(state, definition, operation, arrow, batch, &out->batch, err));
     STOA_CHECK(
         stoa_keys_append(&definition->key, &out->batch, 0, out->batch.length, &out->keys, err));
 

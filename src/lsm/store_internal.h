@@ -252,6 +252,13 @@ STOA_MUST_USE stoa_status stoa_state_batch_commit_checked(stoa_state_batch *batc
                                                           stoa_durability durability,
                                                           stoa_wal_position *out_position,
                                                           stoa_error *err);
+/// The rows of a batch, in any layout that fits, as the definition has them; of deletions the columns of
+/// the key by name, the others null. Takes `batch`, also on error.
+STOA_MUST_USE stoa_status stoa_state_conform(stoa_state *state, const stoa_definition *definition,
+                                             stoa_operation operation,
+                                             const struct ArrowSchema *schema,
+                                             struct ArrowArray *batch, struct ArrowArray *out,
+                                             stoa_error *err);
 /// The keys of a batch of the key's columns, in any layout that fits. Takes `batch`, also on error.
 STOA_MUST_USE stoa_status stoa_state_keys_of(stoa_state *state, const stoa_definition *definition,
                                              const struct ArrowSchema *schema,

@@ -82,7 +82,7 @@ static stoa_status part_to_files(stoa_store *store, const stoa_state *state, sto
                          "that they become files: they would be two commits");
     }
     stoa_bulk *bulk = NULL;
-    STOA_TRY(stoa_bulk_create(store, stoa_state_definition(state), &bulk, err));
+    STOA_TRY(stoa_bulk_create(store, stoa_state_definition(state), STOA_OPERATION_PUT, &bulk, err));
     stoa_status status = STOA_OK;
     (void)pthread_mutex_lock(&part->slice_lock);
     status = stoa_arrow_slice(part->database->memory_pool, &part->batch, 0, part->row_count, &rows,
@@ -270,10 +270,10 @@ static stoa_status create_bulk(const stoa_sink *sink, stoa_store *store, stoa_bu
                                stoa_error *err) {
     stoa_state *state = NULL;
     if (sink->create) {
-        return stoa_bulk_create(store, sink->definition, out, err);
+        return stoa_bulk_create(store, sink->definition, STOA_OPERATION_PUT, out, err);
     }
     STOA_TRY(stoa_kind_state_open_table(store, sink->entry, &state, err));
-    stoa_status status = stoa_bulk_create(store, stoa_state_definition(state), out, err);
+    stoa_status status = stoa_bulk_create(store, stoa_state_definition(state), STOA_OPERATION_PUT, out, err);
     stoa_state_close(state);
     return status;
 }

@@ -49,7 +49,8 @@ static stoa_status load(struct world *world, int64_t user, stoa_error *err) {
     stoa_bulk *bulk = NULL;
     stoa_status status = STOA_OK;
     STOA_CHECK(
-        stoa_bulk_create(world->test.store, stoa_state_definition(world->loaded), &bulk, err));
+        stoa_bulk_create(world->test.store, stoa_state_definition(world->loaded),
+                         STOA_OPERATION_PUT, &bulk, err));
     STOA_CHECK(make_batch(world->test.pool, stoa_state_schema(world->loaded), user, &batch, err));
     STOA_CHECK(stoa_bulk_put(bulk, &batch, err));
     STOA_CHECK(stoa_bulk_finish(bulk, err));
