@@ -3,43 +3,12 @@
  * Input: physical type, type length, definition level (a byte each), one byte unused, then the rows of
  * the row group (4 bytes), the bytes of the offset index and of the column index (2 each); the offset
  * index, the column index, and the bloom filter up to the end. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/bytes.h"
+#include "bytes_file.h"
 #include "parquet/bloom_filter.h"
 #include "parquet/page_index.h"
 
 enum { HEAD_BYTES = 12, CHUNK_BYTES = 1 << 20 };
-
-struct input {
-    const uint8_t *bytes;
-    size_t size;
-};
-
-static stoa_status input_size(void *state, uint64_t *out, stoa_error *err) {
-    (void)err;
-    *out = ((const struct input *)state)->size;
-    return STOA_OK;
-}
-
-static stoa_status input_read(void *state, uint64_t offset, void *buffer, size_t size,
-                              size_t *out_size, stoa_error *err) {
-    (void)err;
-    const struct input *input = state;
-    const size_t left = offset < input->size ? input->size - (size_t)offset : 0;
-    *out_size = size < left ? size : left;
-    if (*out_size > 0) {
-        memcpy(buffer, input->bytes + offset, *out_size);
-    }
-    return STOA_OK;
-}
-
-static void expect(bool holds) {
-    if (!holds) {
-        abort();
-    }
-}
 
 static void check_index(const stoa_page_index *index, const stoa_parquet_element *element,
                         int64_t row_count) {
@@ -48,12 +17,12 @@ static void check_index(const stoa_page_index *index, const stoa_parquet_element
     int64_t row = 0;
     for (int32_t i = 0; index->locations != NULL && i < index->page_count; i++) {
         const stoa_page_location *page = &index->locations[i];
-        expect(page->offset >= end && page->first_row >= row && page->first_row <= row_count);
-        expect(i > 0 || page->first_row == 0);
+        require(page->offset >= end && page->first_row >= row && page->first_row <= row_count);
+        require(i > 0 || page->first_row == 0);
         end = page->offset + page->bytes;
         row = page->first_row;
     }
-    expect(end <= STOA_PARQUET_MAGIC_BYTES + CHUNK_BYTES);
+    require(end <= STOA_PARQUET_MAGIC_BYTES + CHUNK_BYTES);
     for (int32_t i = 0; index->all_null != NULL && i < index->page_count; i++) {
         const stoa_page_bound *bounds[] = {&index->min[i], &index->max[i]};
         for (int j = 0; j < 2 && !index->all_null[i]; j++) {
@@ -61,8 +30,8 @@ static void check_index(const stoa_page_index *index, const stoa_parquet_element
             for (size_t k = 0; k < bounds[j]->size; k++) {
                 sum += bounds[j]->bytes[k];
             }
-            expect(sum <= 255 * bounds[j]->size);
-            expect(width == 0 || bounds[j]->size <= width);
+            require(sum <= 255 * bounds[j]->size);
+            require(width == 0 || bounds[j]->size <= width);
         }
     }
 }
@@ -83,13 +52,12 @@ static void read_all(stoa_file *file, const stoa_parquet_footer *footer, stoa_po
         for (int i = 0; i < 64; i++) {
             found += stoa_bloom_may_contain(&filter, stoa_random_next(&state));
         }
-        expect(found <= 64);
+        require(found <= 64);
     }
     stoa_arena_release(&arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const stoa_file_operations operations = {.size = input_size, .read_at = input_read};
     if (size < HEAD_BYTES || stoa_parquet_physical_name(data[0]) == NULL) {
         return 0;
     }
@@ -97,12 +65,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const int64_t column_index = stoa_load_u16(data + 10);
     const stoa_parquet_element element = {.physical = data[0], .type_length = data[1]};
     const stoa_parquet_leaf leaf = {.name = "x", .definition_max = data[2] & 1};
-    const stoa_parquet_column column = {
-        .offset = STOA_PARQUET_MAGIC_BYTES,
-        .compressed_bytes = CHUNK_BYTES,
-        .offset_index = {HEAD_BYTES, offset_index},
-        .column_index = {HEAD_BYTES + offset_index, column_index},
-        .bloom = {HEAD_BYTES + offset_index + column_index, -1}};
+    const stoa_parquet_column column = {.offset = STOA_PARQUET_MAGIC_BYTES,
+                                        .compressed_bytes = CHUNK_BYTES,
+                                        .offset_index = {HEAD_BYTES, offset_index},
+                                        .column_index = {HEAD_BYTES + offset_index, column_index},
+                                        .bloom = {HEAD_BYTES + offset_index + column_index, -1}};
     const stoa_parquet_group group = {.columns = &column, .row_count = stoa_load_u32(data + 4)};
     const stoa_parquet_footer footer = {.footer_offset = size,
                                         .elements = &element,
@@ -111,14 +78,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                         .leaf_count = 1,
                                         .groups = &group,
                                         .group_count = 1};
-    struct input input = {data, size};
+    struct bytes_file input = {data, size};
     stoa_error err = STOA_ERROR_NONE;
     stoa_pool *pool = NULL;
-    expect(stoa_pool_create((size_t)64 << 20, NULL, &pool, &err) == STOA_OK);
+    require(stoa_pool_create((size_t)64 << 20, NULL, &pool, &err) == STOA_OK);
     char name[] = "input";
-    stoa_file file = {.operations = &operations, .state = &input, .pool = pool, .uri = name};
+    stoa_file file = {.operations = &bytes_file_operations,
+                      .state = &input,
+                      .pool = pool,
+                      .uri = name};
     read_all(&file, &footer, pool);
-    expect(stoa_pool_used(pool) == 0);
+    require(stoa_pool_used(pool) == 0);
     stoa_pool_close(pool);
     return 0;
 }

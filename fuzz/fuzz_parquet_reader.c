@@ -1,34 +1,9 @@
 /* The whole reader, with keys for encrypted files, over any bytes at all: what it lets through is an
  * array that holds together, but for texts that are no UTF-8 and decimals of too many digits, which it
  * leaves to validation. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "arrow/array.h"
+#include "bytes_file.h"
 #include "parquet/read_top.h"
-
-struct input {
-    const uint8_t *bytes;
-    size_t size;
-};
-
-static stoa_status input_size(void *state, uint64_t *out, stoa_error *err) {
-    (void)err;
-    *out = ((const struct input *)state)->size;
-    return STOA_OK;
-}
-
-static stoa_status input_read(void *state, uint64_t offset, void *buffer, size_t size,
-                              size_t *out_size, stoa_error *err) {
-    (void)err;
-    const struct input *input = state;
-    const size_t left = offset < input->size ? input->size - (size_t)offset : 0;
-    *out_size = size < left ? size : left;
-    if (*out_size > 0) {
-        memcpy(buffer, input->bytes + offset, *out_size);
-    }
-    return STOA_OK;
-}
 
 /* Checksums would keep damage from the decoders. Rows are bounded: a few bytes stand for many. */
 static void consume(struct ArrowArrayStream *stream) {
@@ -94,7 +69,8 @@ static void read_by(const stoa_parquet_reader *reader, const stoa_field *field) 
     const stoa_parquet_row_order order = {.field_id = field->id, .descending = true};
     struct ArrowArrayStream stream = {0};
     read_all(reader, &options);
-    if (compares && stoa_parquet_reader_top(reader, &options, &order, 7, &stream, NULL) == STOA_OK) {
+    if (compares &&
+        stoa_parquet_reader_top(reader, &options, &order, 7, &stream, NULL) == STOA_OK) {
         consume(&stream);
     }
     stoa_arrow_stream_release(&stream);
@@ -107,8 +83,7 @@ static const stoa_parquet_named_key ids[] = {{"kf", {"0123456789012345", 16}},
 static const stoa_parquet_keys keys = {.ids = ids, .id_count = 3};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const stoa_file_operations operations = {.size = input_size, .read_at = input_read};
-    struct input input = {data, size};
+    struct bytes_file input = {data, size};
     stoa_error err = STOA_ERROR_NONE;
     stoa_pool *pool = NULL;
     if (stoa_pool_create((size_t)64 << 20, NULL, &pool, &err) != STOA_OK) {
@@ -116,7 +91,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     const stoa_context context = {.pool = pool};
     char name[] = "input";
-    stoa_file file = {.operations = &operations, .state = &input, .pool = pool, .uri = name};
+    stoa_file file = {.operations = &bytes_file_operations,
+                      .state = &input,
+                      .pool = pool,
+                      .uri = name};
     stoa_parquet_reader *reader = NULL;
     const stoa_parquet_open_options options = {.int96_unit = STOA_TYPE_MILLISECONDS, .keys = &keys};
     if (stoa_parquet_reader_open(&context, &file, &options, &reader, &err) == STOA_OK) {

@@ -2,10 +2,8 @@
  *
  * Input: a byte that says which schema the file is opened with (bit 0) and whether its checksums are made
  * right first (bit 1), so that what is behind them is reached; the file. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/hash.h"
+#include "bytes_file.h"
 #include "lsm/sstable_format.h"
 
 enum { POOL_BYTES = 64 << 20, KEYS_MAX = 64 };
@@ -18,59 +16,25 @@ static const char *const SCHEMAS[] = {
     "k string not null, l int not null, a float, b map<string, long>, c fixed[3]",
 };
 
-struct input {
-    uint8_t *bytes;
-    size_t size;
-};
-
-static void require(bool condition) {
-    if (!condition) {
-        abort();
-    }
-}
-
-static stoa_status input_size(void *state, uint64_t *out, stoa_error *err) {
-    (void)err;
-    *out = ((const struct input *)state)->size;
-    return STOA_OK;
-}
-
-static stoa_status input_read(void *state, uint64_t offset, void *buffer, size_t size,
-                              size_t *out_size, stoa_error *err) {
-    (void)err;
-    const struct input *input = state;
-    const size_t left = offset < input->size ? input->size - (size_t)offset : 0;
-    *out_size = size < left ? size : left;
-    if (*out_size > 0) {
-        memcpy(buffer, input->bytes + offset, *out_size);
-    }
-    return STOA_OK;
-}
-
-static void input_close(void *state) {
-    (void)state;
-}
-
 /* ---- Checksums ------------------------------------------------------------------------------- */
 
 /* Those of the segments of every stripe that the directory names. */
-static void mend_parts(struct input *input, const stoa_sst_section *section,
+static void mend_parts(uint8_t *bytes, size_t size, const stoa_sst_section *section,
                        const stoa_stripe_layout *layout) {
     const size_t zones = (size_t)layout->schema->root.child_count * sizeof(stoa_zone);
     const size_t parts = (size_t)layout->segment_count * sizeof(stoa_stripe_part);
     uint64_t at = section->offset;
     while (section->offset + section->size - at >= sizeof(stoa_sst_entry) + zones + parts) {
         stoa_sst_entry entry;
-        memcpy(&entry, input->bytes + at, sizeof entry);
+        memcpy(&entry, bytes + at, sizeof entry);
         for (int32_t i = 0; i < layout->segment_count; i++) {
-            uint8_t *place = input->bytes + at + sizeof entry + zones +
+            uint8_t *place = bytes + at + sizeof entry + zones +
                              (size_t)i * sizeof(stoa_stripe_part);
             stoa_stripe_part part;
             memcpy(&part, place, sizeof part);
             const uint64_t begin = entry.offset + part.offset;
-            if (entry.offset <= input->size && begin <= input->size &&
-                part.size <= input->size - begin) {
-                part.crc = stoa_crc32c(0, input->bytes + begin, part.size);
+            if (entry.offset <= size && begin <= size && part.size <= size - begin) {
+                part.crc = stoa_crc32c(0, bytes + begin, part.size);
                 memcpy(place, &part, sizeof part);
             }
         }
@@ -82,33 +46,33 @@ static void mend_parts(struct input *input, const stoa_sst_section *section,
     }
 }
 
-static void mend(struct input *input, const stoa_stripe_layout *layout) {
+static void mend(uint8_t *bytes, size_t size, const stoa_stripe_layout *layout) {
     stoa_sst_footer footer;
     stoa_sst_section section;
-    if (input->size < sizeof footer) {
+    if (size < sizeof footer) {
         return;
     }
-    const uint64_t end = input->size - sizeof footer;
-    memcpy(&footer, input->bytes + end, sizeof footer);
+    const uint64_t end = size - sizeof footer;
+    memcpy(&footer, bytes + end, sizeof footer);
     if (footer.sections_offset > end ||
         footer.section_count > (end - footer.sections_offset) / sizeof section) {
         return;
     }
     for (uint32_t i = 0; i < footer.section_count; i++) {
-        uint8_t *place = input->bytes + footer.sections_offset + i * sizeof section;
+        uint8_t *place = bytes + footer.sections_offset + i * sizeof section;
         memcpy(&section, place, sizeof section);
         if (section.offset <= end && section.size <= end - section.offset) {
             if (section.kind == STOA_SST_DIRECTORY) {
-                mend_parts(input, &section, layout);
+                mend_parts(bytes, size, &section, layout);
             }
-            section.crc = stoa_crc32c(0, input->bytes + section.offset, (size_t)section.size);
+            section.crc = stoa_crc32c(0, bytes + section.offset, (size_t)section.size);
             memcpy(place, &section, sizeof section);
         }
     }
-    footer.sections_crc = stoa_crc32c(0, input->bytes + footer.sections_offset,
+    footer.sections_crc = stoa_crc32c(0, bytes + footer.sections_offset,
                                       footer.section_count * sizeof section);
     footer.crc = stoa_crc32c(0, &footer, offsetof(stoa_sst_footer, crc));
-    memcpy(input->bytes + end, &footer, sizeof footer);
+    memcpy(bytes + end, &footer, sizeof footer);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -202,15 +166,12 @@ static void read_all(stoa_sst *table, const stoa_stripe_layout *layout, stoa_poo
     stoa_buffer_release(&last);
 }
 
-static void open_all(struct input *input, const stoa_stripe_layout *layout, stoa_pool *pool) {
-    static const stoa_file_operations operations = {.size = input_size,
-                                                    .read_at = input_read,
-                                                    .close = input_close};
+static void open_all(struct bytes_file *input, const stoa_stripe_layout *layout, stoa_pool *pool) {
     const stoa_context context = {.pool = pool};
     stoa_file *file;
     stoa_sst *table;
     stoa_error err = STOA_ERROR_NONE;
-    require(stoa_file_create(pool, "input", &operations, input, &file, &err) == STOA_OK);
+    require(stoa_file_create(pool, "input", &bytes_file_operations, input, &file, &err) == STOA_OK);
     if (stoa_sst_open(&context, file, layout, &table, &err) == STOA_OK) {
         read_all(table, layout, pool);
         stoa_sst_close(table);
@@ -236,10 +197,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     stoa_arena_init(&arena, pool);
     require(stoa_stripe_layout_init(&layout, &arena, schema, &key, NULL) == STOA_OK);
     require(stoa_pool_allocate(pool, size, &copy, NULL) == STOA_OK);
-    struct input input = {copy, size - 1};
+    struct bytes_file input = {copy, size - 1};
     memcpy(copy, data + 1, size - 1);
     if ((data[0] & 2) != 0) {
-        mend(&input, &layout);
+        mend(copy, size - 1, &layout);
     }
     open_all(&input, &layout, pool);
     stoa_pool_free(pool, copy, size);
