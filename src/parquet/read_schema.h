@@ -49,6 +49,14 @@ typedef struct stoa_read_node {
     const char *refusal; /* why the field cannot be read; NULL: it can */
 } stoa_read_node;
 
+/// The type of the values of a leaf, and how they become Arrow's. One with an annotation that is not known
+/// is what its values are stored as.
+///
+/// Errors   STOA_UNSUPPORTED  decimals of more than 38 digits, a fixed length of 0
+STOA_MUST_USE stoa_status stoa_read_schema_value(const stoa_parquet_element *element,
+                                                 stoa_type_unit int96_unit, stoa_type *type,
+                                                 stoa_read_node *node, stoa_error *err);
+
 /// The schema and the tree of all columns (`out->children`). Fields without a name, and those with one
 /// that a field before them has, are given others. Every field has an id: those of the file
 /// where all fields have one and none twice
