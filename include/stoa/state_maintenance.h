@@ -164,6 +164,40 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_checkpoint(stoa_state *state, cons
                                                          const stoa_context *context,
                                                          stoa_error *err);
 
+/* ---- Repair ---------------------------------------------------------------------------------- */
+
+typedef struct stoa_state_repair_options {
+    bool dry_run; /* only says what it would do; the database may be open to be read only */
+    /* Called for each damage: message, file (below the state tables' directory or with it), byte. NULL:
+     * none. */
+    stoa_damage_function function;
+    void *user;
+    stoa_context context; /* the token is used */
+} stoa_state_repair_options;
+
+/// What a repair found.
+typedef struct stoa_state_repair_result {
+    int64_t damage_count; /* 0: all is whole, and nothing was changed */
+} stoa_state_repair_result;
+
+/// Makes state tables that are damaged usable again, as far as their files are whole, and says what is
+/// lost. `stoa_database_verify` finds the same damage. Nobody else writes the tables meanwhile; those who
+/// read them go on with what they have, and see the repaired ones when they open them anew.
+/// All of it is done or nothing: after a crash or an error the tables are as damaged as they were.
+/// `options` may be NULL; `out` is filled on error too.
+///
+/// Errors   STOA_NOT_FOUND    the database has no state tables
+///          STOA_LOCKED       another process writes them, or this one does; the message names it
+///          STOA_CORRUPT      so much is lost that nothing can be saved
+///          STOA_INVALID      the database is open to be read only
+///          STOA_UNSUPPORTED  a newer version of a format, which is no damage; a database in an object
+///                            store
+///          STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY
+STOA_API STOA_MUST_USE stoa_status stoa_state_repair(stoa_database *database,
+                                                     const stoa_state_repair_options *options,
+                                                     stoa_state_repair_result *out,
+                                                     stoa_error *err);
+
 #ifdef __cplusplus
 }
 #endif

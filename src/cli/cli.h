@@ -155,6 +155,7 @@ int stoa_cli_drop(const stoa_cli_arguments *arguments);
 int stoa_cli_rename(const stoa_cli_arguments *arguments);
 int stoa_cli_expire(const stoa_cli_arguments *arguments);
 int stoa_cli_verify(const stoa_cli_arguments *arguments);
+int stoa_cli_repair(const stoa_cli_arguments *arguments);
 int stoa_cli_put(const stoa_cli_arguments *arguments);
 int stoa_cli_get(const stoa_cli_arguments *arguments);
 int stoa_cli_delete(const stoa_cli_arguments *arguments);

@@ -344,6 +344,19 @@ const stoa_cli_verb stoa_cli_verbs[] = {
      .summary = "read every byte and check every checksum",
      .examples = "stoa verify flights.stoa",
      .run = stoa_cli_verify},
+    {.name = "repair",
+     .positionals = "DB",
+     .positionals_min = 1,
+     .positionals_max = 1,
+     .summary = "make damaged state tables usable again, as far as their files are whole",
+     .description = "Says each damage, on standard error, and what is lost. Tables of other kinds are not "
+                    "looked at: they can be loaded anew. All is done or nothing; where nothing is damaged "
+                    "nothing is changed. No other process may write the state tables meanwhile. With "
+                    "--dry-run the exit code is 4 when something is damaged.",
+     .examples = "stoa repair app.stoa --dry-run\n"
+                 "stoa repair app.stoa",
+     .options = {{"--dry-run", 0, NULL, "only say what is damaged"}},
+     .run = stoa_cli_repair},
     {.name = "completion",
      .positionals = "SHELL",
      .positionals_min = 1,

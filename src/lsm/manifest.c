@@ -207,10 +207,17 @@ static stoa_status remove_strays(stoa_manifest *manifest, stoa_error *err) {
     return STOA_OK;
 }
 
+stoa_status stoa_manifest_lock(const stoa_manifest_place *place, stoa_file **out, stoa_error *err) {
+    char *uri = NULL;
+    STOA_TRY(stoa_vfs_join(place->context.pool, place->directory, "LOCK", &uri, err));
+    const stoa_status status = stoa_vfs_lock(place->file_systems, uri, &place->context, out, err);
+    stoa_pool_free_string(place->context.pool, uri);
+    return status;
+}
+
 static stoa_status open_to_write(stoa_manifest *manifest, const stoa_manifest_options *options,
                                  stoa_error *err) {
     const stoa_manifest_place *place = &manifest->place;
-    char *uri = NULL;
     uint64_t number;
     if (options->create) {
         STOA_TRY(
@@ -218,12 +225,8 @@ static stoa_status open_to_write(stoa_manifest *manifest, const stoa_manifest_op
     } else {
         STOA_TRY(stoa_manifest_current_read(place, &number, err));
     }
-    STOA_TRY(stoa_vfs_join(place->context.pool, place->directory, "LOCK", &uri, err));
-    stoa_status status = stoa_vfs_lock(place->file_systems, uri, &place->context, &manifest->lock,
-                                       err);
-    stoa_pool_free_string(place->context.pool, uri);
-    STOA_TRY(status);
-    status = stoa_manifest_current_read(place, &number, err);
+    STOA_TRY(stoa_manifest_lock(place, &manifest->lock, err));
+    stoa_status status = stoa_manifest_current_read(place, &number, err);
     if (status == STOA_NOT_FOUND && options->create) {
         stoa_error_clear(err);
         return create(manifest, err);

@@ -17,6 +17,14 @@ typedef struct stoa_manifest_place {
 STOA_MUST_USE stoa_status stoa_manifest_uri(const stoa_manifest_place *place, uint64_t number,
                                             char **out, stoa_error *err);
 
+/// The number of a manifest's name of so many bytes; false: it is no such name.
+bool stoa_manifest_parse_name(const char *name, size_t size, uint64_t *out);
+/// Takes the store's lock, for who writes.
+///
+/// Errors   STOA_LOCKED  another process has it; the message names it
+STOA_MUST_USE stoa_status stoa_manifest_lock(const stoa_manifest_place *place, stoa_file **out,
+                                             stoa_error *err);
+
 /// The number that `CURRENT` says.
 ///
 /// Errors   STOA_NOT_FOUND  there is no `CURRENT`; STOA_CORRUPT  it says something else

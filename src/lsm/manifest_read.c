@@ -42,10 +42,15 @@ static bool parse_digits(const char *digits, uint64_t *out) {
     return *out != 0 && *out <= INT64_MAX;
 }
 
+bool stoa_manifest_parse_name(const char *name, size_t size, uint64_t *out) {
+    return size == PREFIX_BYTES + DIGITS && memcmp(name, PREFIX, PREFIX_BYTES) == 0 &&
+           parse_digits(name + PREFIX_BYTES, out);
+}
+
 static stoa_status parse_current(const stoa_buffer *text, uint64_t *out, stoa_error *err) {
     const char *bytes = (const char *)text->data;
-    return text->size == PREFIX_BYTES + DIGITS + 1 && memcmp(bytes, PREFIX, PREFIX_BYTES) == 0 &&
-                   parse_digits(bytes + PREFIX_BYTES, out) && bytes[text->size - 1] == '\n'
+    return text->size > 0 && bytes[text->size - 1] == '\n' &&
+                   stoa_manifest_parse_name(bytes, text->size - 1, out)
                ? STOA_OK
                : stoa_fail(err, STOA_CORRUPT, "expected the name of a manifest and a line's end");
 }
@@ -57,6 +62,9 @@ stoa_status stoa_manifest_current_read(const stoa_manifest_place *place, uint64_
     STOA_TRY(stoa_vfs_join(place->context.pool, place->directory, "CURRENT", &uri, err));
     stoa_status status = stoa_vfs_read_all(place->file_systems, uri, &place->context,
                                            CURRENT_BYTES_MAX, place->context.pool, &text, err);
+    if (status == STOA_LIMIT) {
+        status = err == NULL ? STOA_CORRUPT : (err->status = STOA_CORRUPT);
+    }
     if (status == STOA_OK) {
         status = parse_current(&text, out, err);
         if (status != STOA_OK) {

@@ -72,7 +72,7 @@ void stoa_state_home_close(stoa_state_home *home) {
     stoa_pool_free(pool, home, sizeof *home);
 }
 
-/* ---- opening; all of these hold the lock ---- */
+/* ---- opening; all but the first two of these hold the lock ---- */
 
 static stoa_status check_place(const stoa_state_home *home, stoa_error *err) {
     const stoa_database *database = home->database;
@@ -83,6 +83,12 @@ static stoa_status check_place(const stoa_state_home *home, stoa_error *err) {
                      "as their log is mapped",
                      database->uri)
                : STOA_OK;
+}
+
+stoa_status stoa_state_home_directory(const stoa_database *database, const char **out,
+                                      stoa_error *err) {
+    *out = database->state_home->directory;
+    return check_place(database->state_home, err);
 }
 
 static stoa_status open_store(stoa_state_home *home, bool writes, const stoa_context *context,

@@ -31,6 +31,11 @@ STOA_MUST_USE stoa_status stoa_state_home_read(stoa_database *database, stoa_sto
 STOA_MUST_USE stoa_status stoa_state_home_read_anew(stoa_database *database,
                                                     const stoa_context *context, stoa_store **out,
                                                     stoa_error *err);
+/// The directory of the store, borrowed as long as the database is open. There may be no such directory.
+///
+/// Errors   STOA_UNSUPPORTED  the database lies in an object store
+STOA_MUST_USE stoa_status stoa_state_home_directory(const stoa_database *database,
+                                                    const char **out, stoa_error *err);
 /// How durable commits of sinks are: as configured, else as a commit of the catalog.
 stoa_durability stoa_state_home_durability(stoa_database *database);
 

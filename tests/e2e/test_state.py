@@ -132,6 +132,22 @@ def test_ranges(db):
     assert "right" in ok("verify", db)
 
 
+def test_repair(db):
+    ok("init", db)
+    fails(1, "repair", db, says="no state tables")
+    totals(db)
+    assert run("repair", db) == (0, "nothing is damaged\n", "")
+    os.remove(pathlib.Path(db) / "state" / "CURRENT")
+    fails(3, "scan", db, "t", says="CURRENT")
+    status, out, err = run("repair", db, "--dry-run")
+    assert (status, out) == (4, "1 damage found\n") and "CURRENT" in err
+    fails(3, "scan", db, "t", says="CURRENT")
+    status, out, err = run("repair", db)
+    assert (status, out) == (0, "1 damage repaired\n") and "CURRENT" in err
+    assert [r[0] for r in scanned(db)] == ["ada", "bob"]
+    assert run("repair", db, "--dry-run") == (0, "nothing is damaged\n", "")
+
+
 def test_publish(db):
     totals(db)
     assert run("publish", db, "t", "p") == (0, "", "published 2 rows as p\n")
