@@ -17,6 +17,7 @@ enum {
     SEGMENT_BYTES_FIRST = 1 << 20, /* of a new log; each that follows is twice as large */
     SEGMENT_BYTES_MIN = 4096,
     SEGMENT_UNIT = 4096,
+    SYNCS_FREE = 16, /* of a segment, before they count */
     BOOT_BYTES = 64
 };
 
@@ -52,21 +53,61 @@ void stoa_wal_plan_prepare(stoa_wal *log) {
                           memory_order_relaxed);
 }
 
+/* Whether the part of a segment before `offset` was synced more often than it has large pages: then a sync
+ * writes more than was stored, mostly. */
+static bool is_synced_often(const stoa_wal *log, const stoa_wal_segment *segment, uint64_t offset) {
+    const uint64_t syncs = atomic_load_explicit(&log->syncs, memory_order_relaxed);
+    return syncs - segment->syncs_before > SYNCS_FREE + offset / STOA_WAL_LARGE_PAGE;
+}
+
+/* As the last segment was used, so will the next one be; with the lock held. */
+static bool wants_large_pages(const stoa_wal *log) {
+    const stoa_wal_position end = stoa_wal_end(log);
+    return log->current == NULL ||
+           !is_synced_often(log, log->current,
+                            end.segment == log->current->number ? end.offset : 0);
+}
+
+/* One that lends itself to what is wanted; NULL: none. With the lock held. */
+static stoa_wal_segment *take_spare(stoa_wal *log, uint64_t bytes, bool large_pages) {
+    for (int32_t i = log->spare_count; i-- > 0 && bytes <= log->segment_bytes;) {
+        stoa_wal_segment *spare = log->spares[i];
+        if (large_pages || !spare->has_large_pages) {
+            log->spares[i] = log->spares[--log->spare_count];
+            return spare;
+        }
+    }
+    return NULL;
+}
+
+/* With the lock held: whether the segment was kept for later. */
+static bool keep_spare(stoa_wal *log, stoa_wal_segment *segment) {
+    if (segment->bytes != log->segment_bytes || log->spare_count == STOA_WAL_SPARES) {
+        return false;
+    }
+    segment->references = 1;
+    segment->next = NULL;
+    log->spares[log->spare_count++] = segment;
+    return true;
+}
+
 /* Makes the next segment, of at least `bytes` where that is not 0; with the lock held, which is given up
  * meanwhile. On error all is as it was. */
 static stoa_status make_ready(stoa_wal *log, uint64_t bytes, bool prefault, stoa_error *err) {
     const uint64_t number = log->next_number;
     const uint64_t wanted = next_bytes(log);
-    stoa_wal_segment *spare = NULL, *made = NULL;
-    if (bytes <= log->segment_bytes && log->spare_count > 0) {
-        spare = log->spares[--log->spare_count];
-    }
+    const bool large_pages = wants_large_pages(log);
+    stoa_wal_segment *spare = take_spare(log, bytes, large_pages), *made = NULL;
     log->is_preparing = true;
     stoa_wal_plan_prepare(log);
     (void)pthread_mutex_unlock(&log->segments_lock);
     stoa_status status = stoa_wal_segment_make(log, number,
                                                bytes > wanted ? round_up(bytes) : wanted, spare,
-                                               prefault, &made, err);
+                                               large_pages, &made, err);
+    if (status == STOA_OK && prefault) {
+        stoa_wal_segment_touch(made, 0, STOA_WAL_TOUCHED_BYTES);
+        made->touched = STOA_WAL_TOUCHED_BYTES;
+    }
     if (status != STOA_OK && spare != NULL && spare->number == number) {
         /* It has the name that will be asked for again. */
         STOA_IGNORE(stoa_wal_remove(log, number, NULL));
@@ -77,8 +118,8 @@ static stoa_status make_ready(stoa_wal *log, uint64_t bytes, bool prefault, stoa
     log->is_preparing = false;
     if (status == STOA_OK) {
         log->ready = made;
-    } else if (spare != NULL) {
-        log->spares[log->spare_count++] = spare;
+    } else if (spare != NULL && !keep_spare(log, spare)) {
+        stoa_wal_segment_close(log, spare); /* others came; whoever opens the log next has the file */
     }
     stoa_wal_plan_prepare(log);
     (void)pthread_cond_broadcast(&log->prepared);
@@ -123,17 +164,6 @@ static stoa_wal_segment *detach_released(stoa_wal *log) {
         log->segments_tail = &log->segments;
     }
     return first == rest ? NULL : first;
-}
-
-/* With the lock held: whether the segment was kept for later. */
-static bool keep_spare(stoa_wal *log, stoa_wal_segment *segment) {
-    if (segment->bytes != log->segment_bytes || log->spare_count == STOA_WAL_SPARES) {
-        return false;
-    }
-    segment->references = 1;
-    segment->next = NULL;
-    log->spares[log->spare_count++] = segment;
-    return true;
 }
 
 stoa_status stoa_wal_unreference(stoa_wal *log, stoa_wal_segment *segment, stoa_error *err) {
@@ -228,6 +258,7 @@ static stoa_status begin_segment(stoa_wal *log, uint64_t bytes, stoa_error *err)
     }
     end_segment(log);
     log->current = log->ready;
+    log->current->syncs_before = atomic_load_explicit(&log->syncs, memory_order_relaxed);
     log->ready = NULL;
     log->next_number = log->current->number + 1;
     *log->segments_tail = log->current;
@@ -257,6 +288,7 @@ stoa_status stoa_wal_reserve(stoa_wal *log, size_t size, uint8_t **out, stoa_err
     const uint64_t bytes = sizeof(stoa_wal_head) + stoa_wal_pad(size);
     /* There is always room for the head that ends the segment. */
     if (log->current == NULL || log->is_full ||
+        (log->current->has_large_pages && is_synced_often(log, log->current, log->offset)) ||
         log->offset + bytes + sizeof(stoa_wal_head) > log->current->bytes) {
         STOA_TRY(begin_segment(log, sizeof(stoa_wal_header) + bytes + sizeof(stoa_wal_head), err));
     }

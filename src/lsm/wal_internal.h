@@ -16,7 +16,8 @@
 enum {
     STOA_WAL_SYNCS = 2,
     STOA_WAL_SPARES = 4,
-    STOA_WAL_TOUCHED_BYTES = 8 << 20 /* pages are made ready so far ahead */
+    STOA_WAL_TOUCHED_BYTES = 8 << 20, /* pages are made ready so far ahead */
+    STOA_WAL_LARGE_PAGE = 2 << 20
 };
 
 /* A file of the log. `files` are handles to update it: each of the syncs that may be in flight has its
@@ -29,6 +30,8 @@ typedef struct stoa_wal_segment {
     stoa_file *files[STOA_WAL_SYNCS]; /* NULL: not needed yet; opened by who has that sync */
     uint8_t *map;                     /* through files[0]; NULL: not mapped */
     uint64_t touched;                 /* pages before it were made ready; under `segments_lock` */
+    uint64_t syncs_before;            /* of the log, when this became `current` */
+    bool has_large_pages;             /* a sync writes all of each that was stored into */
     uint64_t salt;
     uint32_t seed; /* the checksum of its header */
 } stoa_wal_segment;
@@ -96,9 +99,10 @@ static inline void stoa_wal_count(_Atomic uint64_t *counter, uint64_t more) {
 /* ---- wal_segment.c: files; none of these takes a lock, all may wait for the disk ------------------ */
 
 /// A segment that takes records: a spare one made new, or (`spare` NULL) a new file. Takes `spare` when
-/// it succeeds. The name is durable. `prefault`: stores into it will not wait for pages.
+/// it succeeds. The name is durable. A new one has large pages where they are wanted; a spare one has
+/// those that it had.
 STOA_MUST_USE stoa_status stoa_wal_segment_make(stoa_wal *log, uint64_t number, uint64_t bytes,
-                                                stoa_wal_segment *spare, bool prefault,
+                                                stoa_wal_segment *spare, bool large_pages,
                                                 stoa_wal_segment **out, stoa_error *err);
 /// Makes the pages of a part ready, so that stores into it do not wait.
 void stoa_wal_segment_touch(const stoa_wal_segment *segment, uint64_t from, uint64_t to);

@@ -246,6 +246,30 @@ static void a_new_log_begins_small(void **state) {
     assert_int_equal(bytes, 5 * 700000);
 }
 
+/* A sync writes whole large pages: who syncs often leaves the segment that has them. */
+static void syncs_end_a_segment_of_large_pages(void **state) {
+    uint64_t before = 0;
+    (void)state;
+    world.segment_bytes = 8 << 20;
+    wal_open(&world);
+    for (int i = 0; i < 2; i++) { /* the second in one of 2 MiB */
+        uint8_t *out;
+        assert_ok(stoa_wal_reserve(world.log, 700000, &out, &err), err);
+        memset(out, 1, 700000);
+        before = stoa_wal_commit(world.log).segment;
+    }
+    for (int i = 0; i < 10; i++) {
+        wal_append_many(&world, 1);
+        assert_ok(wal_sync(&world, &err), err);
+    }
+    assert_int_equal(stoa_wal_end(world.log).segment, before);
+    for (int i = 0; i < 100; i++) {
+        wal_append_many(&world, 1);
+        assert_ok(wal_sync(&world, &err), err);
+    }
+    assert_int_equal(stoa_wal_end(world.log).segment, before + 1);
+}
+
 static void without_writable_maps_there_is_no_log(void **state) {
     uint8_t *out;
     (void)state;
@@ -541,6 +565,7 @@ int main(void) {
         TEST(what_replaying_answers_ends_the_opening),
         TEST(released_segments_are_used_again),
         TEST(a_new_log_begins_small),
+        TEST(syncs_end_a_segment_of_large_pages),
         TEST(without_writable_maps_there_is_no_log),
         TEST(golden_segments_are_read),
         TEST(a_torn_tail_is_cut_with_a_warning),
