@@ -241,7 +241,8 @@ static inline stoa_status ledger_bulk(const struct ledger *ledger, stoa_state *s
                                       stoa_builder *builder, stoa_bulk **out, stoa_error *err) {
     struct ArrowArray batch;
     STOA_TRY(stoa_builder_finish(builder, &batch, err));
-    stoa_status status = stoa_bulk_create(ledger->store, stoa_state_definition(state), out, err);
+    stoa_status status = stoa_bulk_create(ledger->store, stoa_state_definition(state),
+                                          STOA_OPERATION_PUT, out, err);
     if (status != STOA_OK) {
         stoa_arrow_array_release(&batch);
         return status;
