@@ -54,9 +54,9 @@ extern const char stoa_catalog_layout[];
 /// What a catalog in an object store has besides, if it has it not yet.
 extern const char stoa_catalog_object_layout[];
 enum {
-    STOA_CATALOG_FORMAT = 2,        /* the newest that is understood */
-    STOA_CATALOG_FORMAT_OLDEST = 1, /* what new catalogs are */
-    STOA_CATALOG_PARTITIONS = 2,    /* has partitioned tables */
+    STOA_CATALOG_FORMAT = 2,                  /* the newest that is understood */
+    STOA_CATALOG_FORMAT_OLDEST = 1,           /* what new catalogs are */
+    STOA_CATALOG_PARTITIONS = 2,              /* has partitioned tables */
     STOA_CATALOG_APPLICATION_ID = 0x53746F61, /* "Stoa" */
     /* In stoa_file_column: field i of a file's partition is "field id" i above this. */
     STOA_CATALOG_PARTITION_ID = 1 << 30
@@ -137,6 +137,17 @@ STOA_MUST_USE stoa_status stoa_sqlite_text(sqlite3_stmt *statement, int index,
                                            const char **out_view, stoa_error *err);
 /// STOA_CORRUPT when column `index`, which compares a row with its checksum, is not 1.
 STOA_MUST_USE stoa_status stoa_sqlite_intact(sqlite3_stmt *statement, int index, stoa_error *err);
+
+/// STOA_CORRUPT for the name of a file that is not below `tables/`.
+STOA_MUST_USE stoa_status stoa_catalog_check_path(const char *path, stoa_error *err);
+/// The files of an entry's snapshot, compared with what it says of all of them. Under
+/// `read_lock`, in a read transaction.
+///
+/// Errors   STOA_CORRUPT, STOA_IO, STOA_NO_MEMORY
+/// Owns     `*parts` has what was read, also on error.
+STOA_MUST_USE stoa_status stoa_catalog_read_files(stoa_catalog *catalog, stoa_database *database,
+                                                  const stoa_entry *entry, stoa_part_vector *parts,
+                                                  stoa_error *err);
 
 /// Bounds of columns as the catalog keeps them: Iceberg's single-value serialization.
 STOA_MUST_USE stoa_status stoa_bound_write(const stoa_value *value, stoa_buffer *out,
