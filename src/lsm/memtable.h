@@ -98,6 +98,8 @@ STOA_MUST_USE stoa_status stoa_memtable_stage_range(stoa_memtable *table,
 
 /// What was staged is there for readers, in the order of staging.
 void stoa_memtable_publish(stoa_memtable *table);
+/// Whether it takes rows one by one: no column is nested.
+bool stoa_memtable_takes_rows(const stoa_memtable *table);
 /// What was staged is forgotten.
 void stoa_memtable_discard(stoa_memtable *table);
 

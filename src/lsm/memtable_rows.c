@@ -345,13 +345,17 @@ static void write_row(stoa_memtable *table, const stoa_cell *cells, stoa_operati
     write_columns(table, rows, row, cells, keys_only);
 }
 
+bool stoa_memtable_takes_rows(const stoa_memtable *table) {
+    return table->nested_column < 0;
+}
+
 stoa_status stoa_memtable_stage_row(stoa_memtable *table, const stoa_cell *cells,
                                     stoa_operation operation, uint64_t sequence, stoa_error *err) {
     const stoa_key_format *key = table->layout->key;
     const bool keys_only = operation == STOA_OPERATION_DELETE;
     const stoa_memtable_rows *rows = open_rows(table);
     bool fits = rows != NULL && rows->staged < rows->capacity;
-    if (table->nested_column >= 0) {
+    if (!stoa_memtable_takes_rows(table)) {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "column '%s': rows of nested columns come in batches",
                          table->rules[table->nested_column].field->name);

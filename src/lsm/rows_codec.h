@@ -48,5 +48,12 @@ uint8_t *stoa_row_write(const stoa_stripe_layout *layout, bool keys_only, const 
 STOA_MUST_USE stoa_status stoa_rows_read(const stoa_stripe_layout *layout, stoa_pool *pool,
                                          bool keys_only, int64_t count, const uint8_t *bytes,
                                          size_t size, struct ArrowArray *out, stoa_error *err);
+/// One row back to cells, as many and in the order that stoa_row_write takes them; what they point to
+/// lies in `bytes`. The layout has no nested columns.
+///
+/// Errors   STOA_CORRUPT  with `err->offset` in `bytes`
+STOA_MUST_USE stoa_status stoa_row_read(const stoa_stripe_layout *layout, bool keys_only,
+                                        const uint8_t *bytes, size_t size, stoa_cell *out,
+                                        stoa_error *err);
 
 #endif

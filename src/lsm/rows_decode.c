@@ -5,6 +5,7 @@
 #include "arrow/owner.h"
 #include "base/bits.h"
 #include "base/bytes.h"
+#include "lsm/cell.h"
 
 enum { LENGTH_BYTES = 4 };
 
@@ -59,21 +60,29 @@ static stoa_status take_bits(struct decoder *decoder, const char *what, int64_t 
     return STOA_OK;
 }
 
-static stoa_status read_validity(struct decoder *decoder, const stoa_field *field,
-                                 struct ArrowArray *out) {
-    const uint8_t *flag, *bits;
+/* NULL where none is null. */
+static stoa_status take_validity(struct decoder *decoder, const stoa_field *field, int64_t count,
+                                 const uint8_t **out) {
+    const uint8_t *flag;
+    *out = NULL;
     if (field->required) {
         return STOA_OK;
     }
     STOA_TRY(take(decoder, "a byte for nulls", 1, 1, &flag));
     if (*flag > 1) {
         decoder->reader.position--;
-        return fail_at(decoder, "0 or 1 for nulls", out->length);
+        return fail_at(decoder, "0 or 1 for nulls", count);
     }
-    if (*flag == 0) {
+    return *flag == 0 ? STOA_OK : take_bits(decoder, "validity", count, out);
+}
+
+static stoa_status read_validity(struct decoder *decoder, const stoa_field *field,
+                                 struct ArrowArray *out) {
+    const uint8_t *bits;
+    STOA_TRY(take_validity(decoder, field, out->length, &bits));
+    if (bits == NULL) {
         return STOA_OK;
     }
-    STOA_TRY(take_bits(decoder, "validity", out->length, &bits));
     out->null_count = out->length - stoa_bitmap_count(bits, 0, out->length);
     const size_t size = stoa_bitmap_bytes(out->length);
     return set_buffer(decoder, out, 0, bits, size, size);
@@ -212,15 +221,19 @@ static stoa_status fill_values(struct decoder *decoder, const stoa_field *field,
     return STOA_OK;
 }
 
+static stoa_status fail_column(const struct decoder *decoder, const stoa_stripe_layout *layout,
+                               int32_t column, stoa_status status) {
+    const char *name = layout->schema->root.children[column].name;
+    stoa_wrap(decoder->err, "column '%s'", name);
+    stoa_error_set_column(decoder->err, column, name);
+    return status;
+}
+
 static stoa_status read_column(struct decoder *decoder, const stoa_stripe_layout *layout,
                                int32_t column, int64_t count, struct ArrowArray *batch) {
     const stoa_field *field = &layout->schema->root.children[column];
-    stoa_status status = read_values(decoder, field, count, batch->children[column]);
-    if (status != STOA_OK) {
-        stoa_wrap(decoder->err, "column '%s'", field->name);
-        stoa_error_set_column(decoder->err, column, field->name);
-    }
-    return status;
+    const stoa_status status = read_values(decoder, field, count, batch->children[column]);
+    return status == STOA_OK ? status : fail_column(decoder, layout, column, status);
 }
 
 static stoa_status read_batch(struct decoder *decoder, const stoa_stripe_layout *layout,
@@ -258,4 +271,76 @@ stoa_status stoa_rows_read(const stoa_stripe_layout *layout, stoa_pool *pool, bo
         stoa_arrow_array_release(out);
     }
     return status;
+}
+
+/* ---- Rows of cells --------------------------------------------------------------------------- */
+
+static stoa_status take_bytes(struct decoder *decoder, const char *what, size_t size,
+                              stoa_cell *out) {
+    const uint8_t *bytes;
+    STOA_TRY(take(decoder, what, 1, size, &bytes));
+    out->bytes = bytes;
+    out->size = size;
+    return STOA_OK;
+}
+
+static stoa_status take_number(struct decoder *decoder, const stoa_type *type, stoa_cell *out) {
+    _Alignas(8) uint8_t number[8] = {0};
+    const void *buffers[] = {NULL, number};
+    const struct ArrowArray array = {.length = 1, .n_buffers = 2, .buffers = buffers};
+    const uint8_t *bytes;
+    size_t width = 1;
+    if (type->kind == STOA_TYPE_BOOLEAN) {
+        STOA_TRY(take_bits(decoder, "booleans", 1, &bytes));
+    } else {
+        width = (size_t)stoa_stripe_type(type).value_bytes;
+        STOA_TRY(take(decoder, "the values", 1, width, &bytes));
+    }
+    memcpy(number, bytes, width);
+    stoa_cell_from_array(type, &array, 0, out);
+    return STOA_OK;
+}
+
+static stoa_status take_cell(struct decoder *decoder, const stoa_type *type, stoa_cell *out) {
+    const uint8_t *length;
+    switch (type->kind) {
+    case STOA_TYPE_STRING:
+    case STOA_TYPE_BINARY:
+        STOA_TRY(take(decoder, "lengths", 1, LENGTH_BYTES, &length));
+        return take_bytes(decoder, "the bytes", stoa_load_u32(length), out);
+    case STOA_TYPE_DECIMAL:
+    case STOA_TYPE_FIXED:
+    case STOA_TYPE_UUID:
+    case STOA_TYPE_INTERVAL:
+        return take_bytes(decoder, "the values", (size_t)stoa_stripe_type(type).value_bytes, out);
+    default: return take_number(decoder, type, out);
+    }
+}
+
+static stoa_status read_cell(struct decoder *decoder, const stoa_field *field, stoa_cell *out) {
+    const uint8_t *bits;
+    *out = (stoa_cell){.is_null = true};
+    if (field->type.kind == STOA_TYPE_UNKNOWN) {
+        return STOA_OK;
+    }
+    STOA_TRY(take_validity(decoder, field, 1, &bits));
+    const bool is_null = bits != NULL && (bits[0] & 1) == 0;
+    STOA_TRY(take_cell(decoder, &field->type, out));
+    out->is_null = is_null;
+    return STOA_OK;
+}
+
+stoa_status stoa_row_read(const stoa_stripe_layout *layout, bool keys_only, const uint8_t *bytes,
+                          size_t size, stoa_cell *out, stoa_error *err) {
+    struct decoder decoder = {.reader = stoa_byte_reader_of(bytes, size), .err = err};
+    const stoa_type *root = &layout->schema->root;
+    const int32_t count = keys_only ? layout->key->part_count : root->child_count;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t column = keys_only ? layout->key->parts[i].column : i;
+        const stoa_status status = read_cell(&decoder, &root->children[column], &out[i]);
+        if (status != STOA_OK) {
+            return fail_column(&decoder, layout, column, status);
+        }
+    }
+    return stoa_byte_reader_left(&decoder.reader) == 0 ? STOA_OK : fail_at(&decoder, "the end", 1);
 }

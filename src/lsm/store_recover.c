@@ -9,7 +9,24 @@ struct recovery {
     stoa_store *store;
     uint64_t flushed_sequence; /* commits up to it are in files */
     uint64_t last_sequence;    /* that was brought back; the store may have given out later ones */
+    stoa_buffer cells;         /* of the row at hand */
 };
+
+/* A row that came alone is kept among others that did, not as a batch of its own. */
+static stoa_status recover_row(struct recovery *recovery, stoa_state *state,
+                               const stoa_commit_part *part, stoa_error *err) {
+    const stoa_stripe_layout *layout = &state->definition->layout;
+    const bool keys_only = part->kind == STOA_OPERATION_DELETE;
+    const size_t columns = (size_t)layout->schema->root.child_count;
+    stoa_buffer_clear(&recovery->cells);
+    STOA_TRY(stoa_buffer_reserve(&recovery->cells, columns * sizeof(stoa_cell), err));
+    stoa_cell *cells = (stoa_cell *)(void *)recovery->cells.data;
+    STOA_TRY(stoa_row_read(layout, keys_only, part->bytes, part->size, cells, err));
+    STOA_TRY(stoa_memtable_stage_row(state->active, cells, (stoa_operation)part->kind,
+                                     part->first_sequence, err));
+    stoa_memtable_publish(state->active);
+    return STOA_OK;
+}
 
 static stoa_status recover_rows(stoa_state *state, const stoa_commit_part *part, stoa_error *err) {
     const stoa_definition *definition = state->definition;
@@ -41,16 +58,22 @@ static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_e
     if (state == NULL) {
         return STOA_OK; /* dropped since */
     }
-    stoa_status status = STOA_OK;
     const uint32_t schema_id = stoa_store_schema_id(state->definition);
+    stoa_status status = STOA_INVALID;
     if (part->schema_id != schema_id) { /* a reader's manifest may be older than the log */
         status = stoa_fail(err, STOA_CORRUPT,
                            "table %" PRId64 ": expected rows of schema %" PRIu32
                            " but found some of schema %" PRIu32,
                            part->table_id, schema_id, part->schema_id);
+    } else if (part->kind == STOA_COMMIT_RANGE) {
+        status = recover_range(state, part, err);
     } else {
-        status = part->kind == STOA_COMMIT_RANGE ? recover_range(state, part, err)
-                                                 : recover_rows(state, part, err);
+        if (part->count == 1 && stoa_memtable_takes_rows(state->active)) {
+            status = recover_row(recovery, state, part, err);
+        }
+        if (status == STOA_INVALID) { /* batches are checked otherwise: this one had a single row */
+            status = recover_rows(state, part, err);
+        }
     }
     stoa_store_count_active(state);
     stoa_state_release(state);
@@ -90,8 +113,11 @@ stoa_status stoa_store_recover(stoa_store *store, uint64_t *out_last_sequence, s
                                       .segment_bytes = store->settings.log_segment_bytes,
                                       .boot = store->boot,
                                       .read_only = store->read_only};
-    STOA_TRY(
-        stoa_wal_open(&options, state->log_segment, recover_commit, &recovery, &store->wal, err));
+    stoa_buffer_init(&recovery.cells, store->pool);
+    const stoa_status status = stoa_wal_open(&options, state->log_segment, recover_commit,
+                                             &recovery, &store->wal, err);
+    stoa_buffer_release(&recovery.cells);
+    STOA_TRY(status);
     /* Bulk loads, and rows without a log that were flushed, are known by the manifest's number only. */
     const uint64_t last = stoa_manifest_state_of(store->manifest)->last_sequence;
     *out_last_sequence = last > recovery.last_sequence ? last : recovery.last_sequence;
@@ -102,7 +128,10 @@ stoa_status stoa_store_recover(stoa_store *store, uint64_t *out_last_sequence, s
 stoa_status stoa_store_recover_more(stoa_store *store, stoa_error *err) {
     const stoa_manifest_state *state = stoa_manifest_state_of(store->manifest);
     struct recovery recovery = {.store = store, .flushed_sequence = state->flushed_sequence};
-    STOA_TRY(stoa_wal_follow(store->wal, recover_commit, &recovery, err));
+    stoa_buffer_init(&recovery.cells, store->pool);
+    const stoa_status status = stoa_wal_follow(store->wal, recover_commit, &recovery, err);
+    stoa_buffer_release(&recovery.cells);
+    STOA_TRY(status);
     stoa_store_raise_sequence(store, recovery.last_sequence);
     return STOA_OK;
 }

@@ -189,6 +189,30 @@ static stoa_cell cell_at(const stoa_field *field, const struct ArrowArray *array
     return cell;
 }
 
+/* What is read is written the same; of less there is no row, and of other bytes none or another. */
+static void check_row_read(struct world *world, bool keys_only, const uint8_t *bytes, size_t size) {
+    stoa_cell cells[COLUMNS_MAX + 2];
+    stoa_error err;
+    assert_ok(stoa_row_read(&world->layout, keys_only, bytes, size, cells, &err), err);
+    assert_int_equal(stoa_row_size(&world->layout, keys_only, cells), size);
+    uint8_t *copy = rows_allocate(size);
+    assert_ptr_equal(stoa_row_write(&world->layout, keys_only, cells, copy), copy + size);
+    assert_memory_equal(copy, bytes, size);
+    for (size_t i = 0; i < size; i++) {
+        uint8_t *cut = rows_allocate(i); /* so that reading past its end is seen */
+        memcpy(cut, bytes, i);
+        assert_fails(stoa_row_read(&world->layout, keys_only, cut, i, cells, &err), STOA_CORRUPT,
+                     "expected", err);
+        free(cut);
+        copy[i] = (uint8_t)support_random_u64(&world->random);
+        const stoa_status status = stoa_row_read(&world->layout, keys_only, copy, size, cells,
+                                                 &err);
+        assert_true(status == STOA_OK || status == STOA_CORRUPT);
+        copy[i] = bytes[i];
+    }
+    free(copy);
+}
+
 static void a_row_of_cells_is_a_batch_of_one(void **state) {
     static struct world world;
     stoa_cell cells[COLUMNS_MAX + 2];
@@ -212,6 +236,7 @@ static void a_row_of_cells_is_a_batch_of_one(void **state) {
             uint8_t *found = rows_allocate(size);
             assert_ptr_equal(stoa_row_write(&world.layout, keys_only, cells, found), found + size);
             assert_memory_equal(found, bytes, size);
+            check_row_read(&world, keys_only, bytes, size);
             free(found);
             free(bytes);
         }

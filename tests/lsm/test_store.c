@@ -94,6 +94,25 @@ static void test_the_log_brings_rows_back(void **state) {
     store_test_end(&test);
 }
 
+/* Rows that came one by one are not kept as a batch each. */
+static void test_rows_of_the_log_take_no_more_room(void **state) {
+    (void)state;
+    enum { USERS = 5000 };
+    struct store_test test;
+    store_test_begin(&test, pool);
+    store_test_open(&test);
+    for (int64_t i = 0; i < USERS; i++) {
+        put(&test, i, i, "somebody");
+    }
+    const uint64_t used = stoa_pool_used(pool);
+    reopen(&test);
+    assert_true(stoa_pool_used(pool) < used + used / 4);
+    for (int64_t i = 0; i < USERS; i++) {
+        assert_int_equal(total_of(&test, i), i);
+    }
+    store_test_end(&test);
+}
+
 static void test_snapshots_stay_as_they_are(void **state) {
     (void)state;
     struct store_test test;
@@ -509,6 +528,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_rows_are_read_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_log_brings_rows_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rows_of_the_log_take_no_more_room, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshots_stay_as_they_are, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_batch_is_one_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_memtables_become_files, setup, teardown),
