@@ -21,6 +21,28 @@ int64_t stoa_bitmap_count(const uint8_t *bits, int64_t offset, int64_t count) {
     return set;
 }
 
+/* The first `count` bits from a byte on as the lowest of a word. */
+static uint64_t load_word(const uint8_t *bits, int64_t count) {
+    uint64_t word = 0;
+    if (count >= 64) {
+        memcpy(&word, bits, sizeof word);
+        return word;
+    }
+    memcpy(&word, bits, stoa_bitmap_bytes(count));
+    return word & ((UINT64_C(1) << count) - 1);
+}
+
+/* Without a branch that depends on the bits. */
+void stoa_bitmap_list(const uint8_t *bits, int64_t count, uint32_t first, uint32_t *out) {
+    for (int64_t at = 0; at < count; at += 64) {
+        uint64_t word = load_word(bits + at / 8, count - at);
+        for (uint32_t row = first + (uint32_t)at; word != 0; row++, word >>= 1) {
+            *out = row;
+            out += word & 1;
+        }
+    }
+}
+
 void stoa_bitmap_fill(uint8_t *bits, int64_t offset, int64_t count, bool value) {
     int64_t index = offset;
     int64_t end = offset + count;

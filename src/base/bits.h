@@ -30,6 +30,10 @@ static inline void stoa_bit_put(uint8_t *bits, int64_t index, bool value) {
 /// Number of set bits in [offset, offset + count).
 int64_t stoa_bitmap_count(const uint8_t *bits, int64_t offset, int64_t count);
 
+/// Lists which of the first `count` bits are set: `first` plus the place of each. `out` has room for one more
+/// than there are.
+void stoa_bitmap_list(const uint8_t *bits, int64_t count, uint32_t first, uint32_t *out);
+
 /// Sets bits [offset, offset + count) to `value`; bits outside keep theirs.
 void stoa_bitmap_fill(uint8_t *bits, int64_t offset, int64_t count, bool value);
 

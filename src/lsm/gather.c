@@ -277,33 +277,23 @@ stoa_status stoa_gather_finish_rows(stoa_gather *gather, stoa_error *err) {
     return STOA_OK;
 }
 
-/* The bits as the lowest of a word; `bits` has `count` of them. */
-static uint64_t load_bits(const uint8_t *bits, int64_t at, int64_t count) {
-    const size_t bytes = stoa_bitmap_bytes(count - at < 64 ? count - at : 64);
-    uint64_t word = 0;
-    memcpy(&word, bits + at / 8, bytes);
-    return count - at < 64 ? word & ((UINT64_C(1) << (count - at)) - 1) : word;
-}
-
 /* Of one window the rows that stay are listed without a branch that depends on them. */
 static stoa_status keep_of_window(stoa_gather *gather, const uint8_t *bits, stoa_error *err) {
     struct source *source = source_at(gather, 0);
-    const int64_t count = source->count;
-    if (!source->is_listed) {
-        stoa_buffer_clear(&source->rows);
-        STOA_TRY(stoa_buffer_reserve(&source->rows, (size_t)(count + 1) * sizeof(uint32_t), err));
-    }
-    uint32_t *rows = (uint32_t *)(void *)source->rows.data;
-    int64_t kept = 0;
-    for (int64_t at = 0; at < count; at += 64) {
-        const int64_t end = count - at < 64 ? count : at + 64;
-        uint64_t word = load_bits(bits, at, count);
-        for (int64_t i = at; word != 0 && i < end; i++, word >>= 1) {
-            rows[kept] = source->is_listed ? rows[i] : source->first + (uint32_t)i;
-            kept += (int64_t)(word & 1);
+    const int64_t count = source->count, kept = stoa_bitmap_count(bits, 0, count);
+    stoa_buffer *list = &source->rows;
+    if (source->is_listed) {
+        uint32_t *rows = (uint32_t *)(void *)list->data;
+        for (int64_t i = 0, at = 0; i < count; i++) {
+            rows[at] = rows[i];
+            at += stoa_bit_get(bits, i);
         }
+    } else {
+        stoa_buffer_clear(list);
+        STOA_TRY(stoa_buffer_reserve(list, (size_t)(kept + 1) * sizeof(uint32_t), err));
+        stoa_bitmap_list(bits, count, source->first, (uint32_t *)(void *)list->data);
     }
-    source->rows.size = (size_t)kept * sizeof *rows;
+    list->size = (size_t)kept * sizeof(uint32_t);
     source->is_listed = true;
     source->count = (uint32_t)kept;
     gather->row_count = kept;

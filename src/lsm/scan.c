@@ -6,7 +6,8 @@
 #include "lsm/scan_internal.h"
 #include "schema/schema.h"
 
-enum { PARTS_MAX = 64 }; /* batches that are put together into one */
+/* Batches that are put together into one; from so many rows on windows are asked for whole. */
+enum { PARTS_MAX = 64, WHOLE_ROWS_MIN = 64 };
 
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
@@ -198,6 +199,7 @@ stoa_status stoa_view_scan_seek(stoa_view_scan *scan, const stoa_key_range *rang
                                 stoa_error *err) {
     scan->is_sought = true;
     scan->is_at_end = false;
+    scan->ready_count = 0;
     stoa_view_scan_visible_reset(&scan->visible);
     stoa_gather_clear(scan->gather);
     drop_batches(scan);
@@ -218,24 +220,19 @@ stoa_status stoa_view_scan_seek(stoa_view_scan *scan, const stoa_key_range *rang
     return STOA_OK;
 }
 
-/* The columns of the rows that were gathered. */
-static stoa_status make_batch(stoa_view_scan *scan, struct ArrowArray *out, stoa_error *err) {
+bool stoa_view_scan_is_flat(const stoa_view_scan *scan, stoa_flat_rows *out) {
     const int64_t count = stoa_gather_row_count(scan->gather);
-    int64_t first;
-    const stoa_run_window *window = scan->flat == NULL || count > STOA_FLAT_ROWS_MAX
+    int64_t first = 0;
+    const stoa_run_window *window = scan->flat == NULL || count > STOA_STRIPE_ROWS
                                         ? NULL
                                         : stoa_gather_slice(scan->gather, &first);
-    return window != NULL && stoa_flat_takes(window)
-               ? stoa_flat_read(scan->flat, window, first, count, out, err)
-               : stoa_gather_batch(scan->gather, scan->pool, scan->options.columns,
-                                   scan->options.column_count, out, err);
+    *out = (stoa_flat_rows){.window = window, .first = first, .count = count, .chosen = count};
+    return window != NULL && stoa_flat_takes(window);
 }
 
-/* The columns of a block's rows; released where it has none that stay. */
-static stoa_status next_block(stoa_view_scan *scan, int64_t max_rows, struct ArrowArray *out,
-                              stoa_error *err) {
+/* The rows of the next block that stay; none is not the end. */
+static stoa_status next_rows(stoa_view_scan *scan, int64_t max_rows, stoa_error *err) {
     stoa_merge_block block;
-    *out = (struct ArrowArray){0};
     STOA_TRY(stoa_cancel_check(scan->context.cancel, err));
     stoa_gather_clear(scan->gather); /* first: it gives the windows back, to be filled again */
     STOA_TRY(stoa_merge_next(scan->merge, max_rows, &block, err));
@@ -244,43 +241,91 @@ static stoa_status next_block(stoa_view_scan *scan, int64_t max_rows, struct Arr
     STOA_TRY(stoa_view_scan_filter_rows(scan, err));
     scan->rows_merged += block.row_count;
     scan->is_at_end = block.row_count == 0;
-    return stoa_gather_row_count(scan->gather) == 0 ? STOA_OK : make_batch(scan, out, err);
+    scan->ready_count = scan->is_chosen ? scan->ready_count : stoa_gather_row_count(scan->gather);
+    return STOA_OK;
 }
 
-static stoa_status join(stoa_view_scan *scan, struct ArrowArray *parts, int64_t count,
-                        struct ArrowArray *out, stoa_error *err) {
+/* What becomes one batch. */
+struct parts {
+    struct ArrowArray arrays[PARTS_MAX];
+    int64_t count;
+    int64_t row_count; /* of all, and of what is not a part yet */
+};
+
+/* What was appended becomes a part. */
+static void end_part(stoa_view_scan *scan, struct parts *parts) {
+    if (scan->flat != NULL && stoa_flat_row_count(scan->flat) > 0) {
+        stoa_flat_finish(scan->flat, &parts->arrays[parts->count++]);
+    }
+}
+
+static stoa_status add_rows(stoa_view_scan *scan, struct parts *parts, stoa_error *err) {
+    stoa_flat_rows rows;
+    if (stoa_view_scan_is_flat(scan, &rows)) {
+        rows.bits = scan->is_chosen ? scan->bits.data : NULL;
+        rows.chosen = scan->ready_count;
+        return stoa_flat_append(scan->flat, &rows, err);
+    }
+    end_part(scan, parts);
+    STOA_TRY(stoa_gather_batch(scan->gather, scan->pool, scan->options.columns,
+                               scan->options.column_count, &parts->arrays[parts->count], err));
+    parts->count++;
+    return STOA_OK;
+}
+
+/* Blocks may be small where many versions are hidden or few rows pass. Windows are asked for whole, so that
+ * they end where stripes do; a block that is too much waits for the next batch. */
+static stoa_status gather_parts(stoa_view_scan *scan, int64_t max_rows, struct parts *parts,
+                                stoa_error *err) {
+    while (parts->row_count < (max_rows + 1) / 2 && parts->count + 2 < PARTS_MAX) {
+        const int64_t left = max_rows - parts->row_count;
+        if (scan->ready_count == 0 && scan->is_at_end) {
+            break;
+        }
+        if (scan->ready_count == 0) {
+            STOA_TRY(next_rows(scan, max_rows < WHOLE_ROWS_MIN ? left : max_rows, err));
+        }
+        if (parts->row_count > 0 && scan->ready_count > left) {
+            break;
+        }
+        if (scan->ready_count > 0) {
+            STOA_TRY(add_rows(scan, parts, err));
+            parts->row_count += scan->ready_count;
+            scan->ready_count = 0;
+        }
+    }
+    end_part(scan, parts);
+    return STOA_OK;
+}
+
+static stoa_status join(stoa_view_scan *scan, struct parts *parts, struct ArrowArray *out,
+                        stoa_error *err) {
     const struct ArrowArray *arrays[PARTS_MAX];
-    if (count == 1) {
-        *out = parts[0];
-        parts[0].release = NULL;
+    if (parts->count == 1) {
+        *out = parts->arrays[0];
+        parts->arrays[0].release = NULL;
         return STOA_OK;
     }
-    for (int64_t i = 0; i < count; i++) {
-        arrays[i] = &parts[i];
+    for (int64_t i = 0; i < parts->count; i++) {
+        arrays[i] = &parts->arrays[i];
     }
-    return stoa_arrow_concat(scan->pool, &scan->schema, arrays, count, out, err);
+    return stoa_arrow_concat(scan->pool, &scan->schema, arrays, parts->count, out, err);
 }
 
 stoa_status stoa_view_scan_next_ascending(stoa_view_scan *scan, int64_t max_rows,
                                           struct ArrowArray *out, stoa_error *err) {
-    struct ArrowArray parts[PARTS_MAX];
-    int64_t count = 0, rows = 0;
-    stoa_status status = STOA_OK;
+    struct parts parts;
+    parts.count = parts.row_count = 0;
     *out = (struct ArrowArray){0};
-    /* Blocks may be small where many versions are hidden or few rows pass. */
-    while (!scan->is_at_end && rows < (max_rows + 1) / 2 && count < PARTS_MAX) {
-        STOA_CHECK(next_block(scan, max_rows - rows, &parts[count], err));
-        if (parts[count].release != NULL) {
-            rows += parts[count++].length;
-        }
+    stoa_status status = gather_parts(scan, max_rows, &parts, err);
+    if (status == STOA_OK && parts.count > 0) {
+        status = join(scan, &parts, out, err);
     }
-    if (count > 0) {
-        STOA_CHECK(join(scan, parts, count, out, err));
+    if (status != STOA_OK && scan->flat != NULL) {
+        stoa_flat_drop(scan->flat);
     }
-
-done:
-    for (int64_t i = 0; i < count; i++) {
-        stoa_arrow_array_release(&parts[i]);
+    for (int64_t i = 0; i < parts.count; i++) {
+        stoa_arrow_array_release(&parts.arrays[i]);
     }
     return status;
 }

@@ -224,7 +224,9 @@ static stoa_status filter_columns(stoa_view_scan *scan, stoa_error *err) {
 
 stoa_status stoa_view_scan_filter_rows(stoa_view_scan *scan, stoa_error *err) {
     const int64_t count = stoa_gather_row_count(scan->gather);
+    stoa_flat_rows rows;
     bool is_applied;
+    scan->is_chosen = false;
     if (count == 0 || (scan->options.predicate == NULL && scan->definition->ttl_column < 0)) {
         return STOA_OK;
     }
@@ -233,7 +235,13 @@ stoa_status stoa_view_scan_filter_rows(stoa_view_scan *scan, stoa_error *err) {
     if (!is_applied) {
         STOA_TRY(filter_columns(scan, err));
     }
-    return stoa_bitmap_count(scan->bits.data, 0, count) == count
-               ? STOA_OK
-               : stoa_gather_keep(scan->gather, scan->bits.data, err);
+    scan->ready_count = stoa_bitmap_count(scan->bits.data, 0, count);
+    if (scan->ready_count == count) {
+        return STOA_OK;
+    }
+    scan->is_chosen = stoa_view_scan_is_flat(scan, &rows);
+    if (scan->is_chosen && count % 8 != 0) {
+        scan->bits.data[count / 8] &= (uint8_t)((1u << count % 8) - 1);
+    }
+    return scan->is_chosen ? STOA_OK : stoa_gather_keep(scan->gather, scan->bits.data, err);
 }

@@ -63,6 +63,8 @@ struct stoa_view_scan {
     struct ArrowArray *
         *tested_columns; /* one a column of the schema: NULL, or where it was gathered */
     stoa_buffer bits;
+    int64_t ready_count; /* rows of a block that wait in the gathering: */
+    bool is_chosen;      /* those of `bits`; false: all */
     stoa_buffer batches; /* struct ArrowArray that are ready, the last one is the next */
     bool is_sought;
     bool is_at_end;
@@ -89,8 +91,12 @@ stoa_status stoa_view_scan_visible_rows(stoa_view_scan *scan, const stoa_merge_b
 
 /// Finds out which columns the predicate looks at, and lets the runs' cursors skip stripes.
 stoa_status stoa_view_scan_filter_init(stoa_view_scan *scan, stoa_error *err);
-/// Takes the rows out of the scan's gathering whose time has come or that the predicate does not take.
+/// Takes the rows out of the scan's gathering whose time has come or that the predicate does not take; where
+/// they are read by bits they are left, and `is_chosen` is set.
 stoa_status stoa_view_scan_filter_rows(stoa_view_scan *scan, stoa_error *err);
+
+/// Whether the gathering's rows can be read by stoa_flat_append, and which these are; but for the bits.
+bool stoa_view_scan_is_flat(const stoa_view_scan *scan, stoa_flat_rows *out);
 
 /// Whether versions of a stripe's first or last key are in the stripes beside it.
 bool stoa_view_scan_stripe_shares_keys(const stoa_sst *table, int64_t stripe);

@@ -119,6 +119,11 @@ void stoa_segment_read(const stoa_segment *segment, uint32_t first, uint32_t cou
 /// The same for rows in any order; fastest where they grow.
 void stoa_segment_take(const stoa_segment *segment, const uint32_t *rows, int64_t count, void *out,
                        int64_t out_at);
+/// The rows of [first, first + count) whose bit is set (bit i: row first + i, those behind the last zero),
+/// where they are packed so that this is fast; false where they are not, and nothing was done. `out` has
+/// room for 8 values more.
+bool stoa_segment_choose(const stoa_segment *segment, uint32_t first, uint32_t count,
+                         const uint8_t *bits, void *out);
 /// Appends texts to `bytes` and their ends to `offsets`, which has at least one (the last end).
 /// `rows` NULL: [0, count) from `first`.
 ///

@@ -73,6 +73,22 @@ void stoa_frames_read_plain(const stoa_frames *frames, size_t first, size_t coun
     }
 }
 
+void stoa_frames_choose_plain(const stoa_frames *frames, size_t first, size_t count,
+                              const uint8_t *bits, int value_bytes, uint8_t *out) {
+    uint64_t numbers[STOA_FRAME_ROWS];
+    for (size_t row = first, end = first + count, rows; row < end; row += rows) {
+        size_t chosen = 0;
+        rows = rows_of_frame(row, end);
+        numbers_of_frame(frames, row, rows, numbers);
+        for (size_t i = 0; i < rows; i++) {
+            numbers[chosen] = numbers[i];
+            chosen += (size_t)(bits[(row - first + i) / 8] >> (row - first + i) % 8 & 1);
+        }
+        store_numbers(frames, numbers, chosen, value_bytes, out);
+        out += chosen * (size_t)value_bytes;
+    }
+}
+
 void stoa_frames_between_plain(const stoa_frames *frames, size_t first, size_t count, uint64_t low,
                                uint64_t span, uint8_t *out) {
     uint64_t numbers[STOA_FRAME_ROWS];
@@ -202,6 +218,53 @@ STOA_AVX512 static void read_avx512(const stoa_frames *frames, size_t first, siz
     }
 }
 
+/* Groups of eight of which none is chosen are not looked at. */
+STOA_AVX512 __attribute__((always_inline)) static inline void choose_eights(
+    const stoa_frames *all, size_t first, size_t count, const uint8_t *bits, int value_bytes,
+    bool is_divided, uint8_t *out) {
+    const stoa_frames local = *all, *frames = &local; /* which bytes that are written do not alias */
+    const struct lines line = lines_of(frames);
+    const struct scale scale = is_divided ? scale_of(frames) : (struct scale){.divisor = {0}};
+    const size_t width = (size_t)frames->bits;
+    const uint8_t *packed = frames->packed + first / 8 * width;
+    for (size_t row = first, end = first + count; row < end;) {
+        const size_t stop = row + rows_of_frame(row, end);
+        __m512i base = _mm512_add_epi64(_mm512_set1_epi64((long long)base_of(frames, row)),
+                                        line.lanes);
+        for (size_t at = 0; at < (stop - row) / 8 * width; at += 64) {
+            __builtin_prefetch(packed + AHEAD_BYTES + at);
+        }
+        for (; row < stop; row += 8) {
+            const __mmask8 chosen = *bits++;
+            if (chosen != 0) {
+                __m512i numbers = _mm512_add_epi64(stoa_cut_64(&line.cutter, packed), base);
+                if (is_divided) {
+                    numbers = doubles_of(&scale, numbers);
+                }
+                store_eight(_mm512_maskz_compress_epi64(chosen, numbers), value_bytes, out);
+                out += __builtin_popcount(chosen) * value_bytes;
+            }
+            base = _mm512_add_epi64(base, line.step);
+            packed += width;
+        }
+    }
+}
+
+STOA_AVX512 static void choose_avx512(const stoa_frames *frames, size_t first, size_t count,
+                                      const uint8_t *bits, int value_bytes, uint8_t *out) {
+    if (frames->divisor != 0) {
+        choose_eights(frames, first, count, bits, 8, true, out);
+        return;
+    }
+    switch (value_bytes) {
+    case 1: choose_eights(frames, first, count, bits, 1, false, out); break;
+    case 2: choose_eights(frames, first, count, bits, 2, false, out); break;
+    case 4: choose_eights(frames, first, count, bits, 4, false, out); break;
+    case 16: choose_eights(frames, first, count, bits, 16, false, out); break;
+    default: choose_eights(frames, first, count, bits, 8, false, out); break;
+    }
+}
+
 STOA_AVX512 static void between_avx512(const stoa_frames *frames, size_t first, size_t count,
                                        uint64_t low, uint64_t span, uint8_t *out) {
     const struct lines line = lines_of(frames);
@@ -235,6 +298,18 @@ void stoa_frames_read(const stoa_frames *frames, size_t first, size_t count, int
     }
 #endif
     stoa_frames_read_plain(frames, first, count, value_bytes, out);
+}
+
+void stoa_frames_choose(const stoa_frames *frames, size_t first, size_t count, const uint8_t *bits,
+                        int value_bytes, uint8_t *out) {
+    STOA_ASSERT(first % STOA_FRAME_GROUP == 0 && count % STOA_FRAME_GROUP == 0);
+#if defined(__x86_64__)
+    if (is_fast(frames)) {
+        choose_avx512(frames, first, count, bits, value_bytes, out);
+        return;
+    }
+#endif
+    stoa_frames_choose_plain(frames, first, count, bits, value_bytes, out);
 }
 
 void stoa_frames_between(const stoa_frames *frames, size_t first, size_t count, uint64_t low,

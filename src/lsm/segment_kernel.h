@@ -65,6 +65,11 @@ static inline double stoa_frames_double(const stoa_frames *frames, int64_t numbe
 void stoa_frames_read(const stoa_frames *frames, size_t first, size_t count, int value_bytes,
                       uint8_t *out);
 
+/// The same, but only those rows whose bit is set (bit i: row first + i). Up to 8 values behind the last are
+/// written.
+void stoa_frames_choose(const stoa_frames *frames, size_t first, size_t count, const uint8_t *bits,
+                        int value_bytes, uint8_t *out);
+
 /// Sets bit i of `out` (count / 8 bytes) where number first + i less `low` is at most `span`, unsigned:
 /// where it is between the two, in either order of numbers. `first` and `count` are multiples of 8.
 void stoa_frames_between(const stoa_frames *frames, size_t first, size_t count, uint64_t low,
@@ -92,6 +97,8 @@ void stoa_doubles_scale(const double *values, size_t count, double power, int64_
 /// The forms, for tests.
 void stoa_frames_read_plain(const stoa_frames *frames, size_t first, size_t count, int value_bytes,
                             uint8_t *out);
+void stoa_frames_choose_plain(const stoa_frames *frames, size_t first, size_t count,
+                              const uint8_t *bits, int value_bytes, uint8_t *out);
 void stoa_frames_between_plain(const stoa_frames *frames, size_t first, size_t count, uint64_t low,
                                uint64_t span, uint8_t *out);
 

@@ -287,6 +287,18 @@ void stoa_segment_take(const stoa_segment *segment, const uint32_t *rows, int64_
     }
 }
 
+bool stoa_segment_choose(const stoa_segment *segment, uint32_t first, uint32_t count,
+                         const uint8_t *bits, void *out) {
+    STOA_ASSERT(first <= segment->count && count <= segment->count - first);
+    if (!stoa_segment_is_frames(segment) || segment->entry_count > 0 ||
+        segment->type.values == STOA_SEGMENT_TEXTS || first % STOA_FRAME_GROUP != 0) {
+        return false;
+    }
+    stoa_frames_choose(&segment->frames, first, (count + 7) / 8 * 8, bits,
+                       segment->type.value_bytes, out);
+    return true;
+}
+
 /* ---- Texts ----------------------------------------------------------------------------------- */
 
 static stoa_status too_many_texts(stoa_error *err) {

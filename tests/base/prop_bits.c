@@ -45,6 +45,25 @@ static void counting(void **state) {
     }
 }
 
+static void listing(void **state) {
+    (void)state;
+    support_random random = support_random_open(__func__);
+    for (int round = 0; round < ROUNDS; round++) {
+        const int64_t count = support_random_between(&random, 0, BITS_MAX);
+        const uint32_t first = (uint32_t)support_random_below(&random, 1000);
+        uint8_t *bits = random_bits(&random, count);
+        uint32_t listed[BITS_MAX + 1];
+        int64_t at = 0;
+        stoa_bitmap_list(bits, count, first, listed);
+        for (int64_t i = 0; i < count; i++) {
+            if (slow_get(bits, i)) {
+                assert_int_equal(listed[at++], first + i);
+            }
+        }
+        free(bits);
+    }
+}
+
 static void filling(void **state) {
     (void)state;
     support_random random = support_random_open(__func__);
@@ -106,6 +125,7 @@ static void setting_one(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counting),
+        cmocka_unit_test(listing),
         cmocka_unit_test(filling),
         cmocka_unit_test(copying),
         cmocka_unit_test(setting_one),

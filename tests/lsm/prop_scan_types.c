@@ -228,10 +228,10 @@ done:
     return status;
 }
 
-static void memory_that_runs_out_is_said(void **state) {
+static void check_memory(const char *schema) {
     support_random random = support_random_open("lsm.prop_scan_types");
     const struct history_options options = {
-        .schema = "k string not null, a list<int>, b long",
+        .schema = schema,
         .table = {.key = "k", .merge = "b max"},
         .count = 160,
         .distinct = 60,
@@ -242,7 +242,6 @@ static void memory_that_runs_out_is_said(void **state) {
     struct history history;
     stoa_arena arena;
     stoa_error err;
-    (void)state;
     support_world_open(&world);
     history_open(&world, &random, &options, &history);
     stoa_arena_init(&arena, world.pool);
@@ -255,6 +254,12 @@ static void memory_that_runs_out_is_said(void **state) {
     stoa_arena_release(&arena);
     history_close(&history);
     support_world_close(&world);
+}
+
+static void memory_that_runs_out_is_said(void **state) {
+    (void)state;
+    check_memory("k string not null, a list<int>, b long");
+    check_memory("k int not null, a string, b long");
 }
 
 int main(void) {

@@ -240,6 +240,40 @@ static void check_many(struct world *world, const stoa_segment *segment, const u
     stoa_buffer_release(&offsets);
 }
 
+/* Rows chosen by their bits are those that are taken by their numbers. */
+static void check_chosen(struct world *world, const stoa_segment *segment, uint32_t first,
+                         uint32_t count) {
+    const size_t width = (size_t)world->type.value_bytes;
+    stoa_error err;
+    stoa_buffer bits, rows, chosen, taken;
+    stoa_buffer_init(&bits, world->pool);
+    stoa_buffer_init(&rows, world->pool);
+    stoa_buffer_init(&chosen, world->pool);
+    stoa_buffer_init(&taken, world->pool);
+    assert_ok(stoa_buffer_resize(&bits, stoa_bitmap_bytes(count) + 1, &err), err);
+    assert_ok(stoa_buffer_reserve(&rows, (count + 1) * sizeof(uint32_t), &err), err);
+    assert_ok(stoa_buffer_reserve(&chosen, (count + 8) * width + 1, &err), err);
+    assert_ok(stoa_buffer_reserve(&taken, count * width + 1, &err), err);
+    const uint64_t odds = support_random_below(&world->random, 9);
+    for (uint32_t i = 0; i < count; i++) {
+        stoa_bit_put(bits.data, i, support_random_below(&world->random, 8) < odds);
+    }
+    const size_t kept = (size_t)stoa_bitmap_count(bits.data, 0, count);
+    if (stoa_segment_choose(segment, first, count, bits.data, chosen.data)) {
+        uint32_t *list = (uint32_t *)(void *)rows.data;
+        stoa_bitmap_list(bits.data, count, first, list);
+        stoa_segment_take(segment, list, (int64_t)kept, taken.data, 0);
+        assert_memory_equal(chosen.data, taken.data, kept * width);
+    } else {
+        assert_true(segment->kind != STOA_SEGMENT_LINE || segment->entry_count > 0 || width == 0 ||
+                    first % 8 != 0);
+    }
+    stoa_buffer_release(&bits);
+    stoa_buffer_release(&rows);
+    stoa_buffer_release(&chosen);
+    stoa_buffer_release(&taken);
+}
+
 /* Searching finds what a walk over the numbers finds; only growing ones are searched. */
 static void check_search(struct world *world, const stoa_segment *segment) {
     const uint64_t *numbers = (const uint64_t *)(const void *)world->data.data;
@@ -272,6 +306,7 @@ static void check_ranges(struct world *world, const stoa_segment *segment) {
         const uint32_t count = (uint32_t)support_random_below(&world->random,
                                                               world->count - first + 1);
         check_many(world, segment, NULL, first, count);
+        check_chosen(world, segment, i % 2 == 0 ? first / 8 * 8 : first, count);
     }
     for (uint32_t i = 0; i < world->count; i++) {
         rows[i] = (uint32_t)support_random_below(&world->random, world->count);
@@ -329,7 +364,8 @@ static void kernels_agree(void **state) {
     static const int widths[] = {1, 2, 4, 8, 16};
     static const double divisors[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
     support_random random = support_random_open("lsm.prop_segment kernels");
-    uint8_t packed[COUNT / 8 * 64 + 8], fast[COUNT * 16], plain[COUNT * 16];
+    uint8_t packed[COUNT / 8 * 64 + 8], fast[(COUNT + 8) * 16],
+        plain[(COUNT + 8) * 16];
     int64_t bases[COUNT / STOA_FRAME_ROWS + 1];
     (void)state;
     for (int bits = 0; bits <= 64; bits++) {
@@ -364,6 +400,13 @@ static void kernels_agree(void **state) {
                 assert_memory_equal(plain + (row - first) * (size_t)width, &number, (size_t)width);
             }
         }
+        uint8_t chosen[COUNT / 8];
+        support_random_bytes(&random, chosen, sizeof chosen);
+        const int width = is_divided ? 8 : widths[support_random_below(&random, 5)];
+        const size_t kept = (size_t)stoa_bitmap_count(chosen, 0, (int64_t)count);
+        stoa_frames_choose(&frames, first, count, chosen, width, fast);
+        stoa_frames_choose_plain(&frames, first, count, chosen, width, plain);
+        assert_memory_equal(fast, plain, kept * (size_t)width);
         const uint64_t low = (uint64_t)stoa_frames_number(&frames, first);
         const uint64_t span = support_random_u64(&random) >> support_random_below(&random, 64);
         stoa_frames_between(&frames, first, count, low, span, fast);
