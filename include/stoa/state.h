@@ -139,6 +139,42 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_create(stoa_database *database, co
 STOA_API STOA_MUST_USE stoa_status stoa_state_open(stoa_database *database, const char *table,
                                                    stoa_state **out, stoa_error *err);
 
+/// What is done to a column. Those of the key are only renamed; the one that a time to live is counted
+/// from is not dropped.
+typedef enum stoa_state_alteration_kind {
+    STOA_STATE_ADD_COLUMN, /* `text`: "score double 'why'"; null in the rows there are, so never "not
+                                 null" (STOA_INVALID); merged by last */
+    STOA_STATE_DROP_COLUMN,   /* and what was in it */
+    STOA_STATE_RENAME_COLUMN, /* to `text` */
+    /* `text`: a type that has all values of the old one; between whole numbers and floats, or of decimals
+     * the precision (else STOA_UNSUPPORTED, as with a program's merge operator) */
+    STOA_STATE_SET_DATA_TYPE,
+    STOA_STATE_DROP_NOT_NULL
+} stoa_state_alteration_kind;
+
+typedef struct stoa_state_alteration {
+    stoa_state_alteration_kind kind;
+    const char *column; /* of all but ADD_COLUMN */
+    const char *text;
+} stoa_state_alteration;
+
+/// Changes a table's columns, one alteration after the other and all at once, without rewriting rows: files
+/// say what they were written by, and are read by the new columns. What is in memory is written into
+/// files before; writers wait meanwhile, at most some tenths of a second. Streams and iterators go on with
+/// the columns that they began with; what was prepared and not written before fails with STOA_CONFLICT.
+///
+/// Errors   STOA_NOT_FOUND    no such table
+///          STOA_INVALID      no alteration; a column that is not there, or is there already; what a key or
+///                            a time to live needs; a type that does not have all values; a table of
+///                            another kind; a database opened read-only
+///          STOA_UNSUPPORTED  as stoa_state_alteration_kind says
+///          STOA_CONFLICT     somebody else alters the table, or writes so much that its memory is never
+///                            empty
+///          STOA_LOCKED, STOA_CORRUPT, STOA_IO, STOA_LIMIT, STOA_NO_MEMORY; nothing has changed
+STOA_API STOA_MUST_USE stoa_status stoa_state_alter(stoa_database *database, const char *table,
+                                                    const stoa_state_alteration *alterations,
+                                                    int32_t count, stoa_error *err);
+
 /// Writes what a state table holds at one moment as a new snapshot of a table of the kind parquet, for
 /// those who read files: made when it is missing, overwritten otherwise, its columns too. Rows come in the
 /// order of their keys, and a few batches of them are in memory at a time. All or nothing: the target is

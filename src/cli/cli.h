@@ -153,6 +153,7 @@ int stoa_cli_cat(const stoa_cli_arguments *arguments);
 int stoa_cli_inspect(const stoa_cli_arguments *arguments);
 int stoa_cli_drop(const stoa_cli_arguments *arguments);
 int stoa_cli_rename(const stoa_cli_arguments *arguments);
+int stoa_cli_alter(const stoa_cli_arguments *arguments);
 int stoa_cli_expire(const stoa_cli_arguments *arguments);
 int stoa_cli_verify(const stoa_cli_arguments *arguments);
 int stoa_cli_repair(const stoa_cli_arguments *arguments);

@@ -329,6 +329,16 @@ const stoa_cli_verb stoa_cli_verbs[] = {
      .summary = "rename a table; no file is touched",
      .examples = "stoa rename flights.stoa flights flights_2001",
      .run = stoa_cli_rename},
+    {.name = "alter",
+     .positionals = "DB TABLE CHANGE…",
+     .positionals_min = 4,
+     .positionals_max = STOA_CLI_POSITIONALS_MAX,
+     .summary = "change the columns of a state table; no row is written anew",
+     .description = "CHANGE is add 'COL TYPE', drop COL, rename COL NEW, widen COL TYPE or nullable COL; "
+                    "several are made together, or none of them. Columns of the key are only renamed.",
+     .examples = "stoa alter app.stoa totals add 'score double'\n"
+                 "stoa alter app.stoa totals widen count long rename seen last_seen drop note",
+     .run = stoa_cli_alter},
     {.name = "expire",
      .positionals = "DB TABLE",
      .positionals_min = 2,

@@ -46,32 +46,10 @@ STOA_MUST_USE stoa_status stoa_store_open_table(stoa_store *store, int64_t id, s
                                                 stoa_error *err);
 STOA_MUST_USE stoa_status stoa_store_drop_table(stoa_store *store, int64_t id, stoa_error *err);
 
-/* What SQL's ALTER TABLE does to a column. Columns of the key are only renamed; the one that a time to
- * live is counted from is not dropped. */
-typedef enum stoa_state_alteration_kind {
-    STOA_STATE_ADD_COLUMN, /* `text`: "score double 'why'"; null in the rows there are, so never "not
-                                 null" (STOA_INVALID); merged by last */
-    STOA_STATE_DROP_COLUMN,   /* and what was in it */
-    STOA_STATE_RENAME_COLUMN, /* to `text` */
-    /* `text`: a type that has all values of the old one; between whole numbers and floats, or of decimals
-     * the precision (else STOA_UNSUPPORTED, as with a program's merge operator) */
-    STOA_STATE_SET_DATA_TYPE,
-    STOA_STATE_DROP_NOT_NULL
-} stoa_state_alteration_kind;
-
-typedef struct stoa_state_alteration {
-    stoa_state_alteration_kind kind;
-    const char *column; /* of all but ADD_COLUMN */
-    const char *text;
-} stoa_state_alteration;
-
-/// Changes a table's columns, one alteration after the other and all at once, without rewriting rows: files
-/// say what they were written by, and are read by the new columns. What is in memory is written into
-/// files before; writers wait meanwhile, at most some tenths of a second.
+/// As stoa_state_alter, for the store's part of it: one edit of the manifest.
 ///
-/// Errors   STOA_NOT_FOUND, STOA_INVALID, STOA_UNSUPPORTED  as stoa_state_alteration_kind says
-///          STOA_CONFLICT  somebody else alters the table, or writes so much that its memory is never empty
-///          STOA_CORRUPT, STOA_IO, STOA_LIMIT, STOA_NO_MEMORY; nothing has changed
+/// Errors   STOA_NOT_FOUND, STOA_INVALID, STOA_UNSUPPORTED, STOA_CONFLICT, STOA_CORRUPT, STOA_IO, STOA_LIMIT,
+///          STOA_NO_MEMORY; nothing has changed
 STOA_MUST_USE stoa_status stoa_store_alter_table(stoa_store *store, int64_t id,
                                                  const stoa_state_alteration *alterations,
                                                  int32_t count, stoa_error *err);

@@ -349,6 +349,12 @@ static struct shared_schema *shared_of(const stoa_schema *schema) {
     return (struct shared_schema *)(uintptr_t)schema;
 }
 
+bool stoa_schema_same(const stoa_schema *left, const stoa_schema *right) {
+    return left == right || (left->schema_id == right->schema_id &&
+                             left->field_id_max == right->field_id_max &&
+                             stoa_type_equal(&left->root, &right->root, true));
+}
+
 const stoa_schema *stoa_schema_retain(const stoa_schema *schema) {
     if (schema != NULL) {
         /* Relaxed: whoever retains has an owner's right already, so nothing can be freed under it. */

@@ -22,6 +22,9 @@ STOA_MUST_USE stoa_status stoa_schema_project(stoa_pool *pool, const stoa_schema
                                               const int32_t *columns, int32_t column_count,
                                               const stoa_schema **out, stoa_error *err);
 
+/// The same version of the same columns, ids too.
+bool stoa_schema_same(const stoa_schema *left, const stoa_schema *right);
+
 /// One field's Arrow twin.
 STOA_MUST_USE stoa_status stoa_field_to_arrow(stoa_pool *pool, const stoa_field *field,
                                               struct ArrowSchema *out, stoa_error *err);

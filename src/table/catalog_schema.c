@@ -104,8 +104,9 @@ const char *const stoa_sql_texts[STOA_SQL_COUNT] = {
         " stoa_checksum(id, ?2, ?3, kind, ?4, ?5, created_ms, ?6) WHERE id = ?1",
     [STOA_SQL_SCHEMA] = "SELECT json, checksum = stoa_checksum(table_id, schema_id, json)"
                         " FROM stoa_schema WHERE table_id = ?1 AND schema_id = ?2",
+    /* Replaces: a copy of state tables that is put back has versions that others were given after. */
     [STOA_SQL_SCHEMA_INSERT] =
-        "INSERT INTO stoa_schema VALUES(?1, ?2, ?3, stoa_checksum(?1, ?2, ?3))",
+        "INSERT OR REPLACE INTO stoa_schema VALUES(?1, ?2, ?3, stoa_checksum(?1, ?2, ?3))",
     [STOA_SQL_SNAPSHOT] = "SELECT " SNAPSHOT_FACTS ", " SNAPSHOT_CHECK ", expired_commit"
                           " FROM stoa_snapshot WHERE table_id = ?1 AND snapshot_id = ?2",
     [STOA_SQL_SNAPSHOTS] = "SELECT " SNAPSHOT_FACTS ", " SNAPSHOT_CHECK ", expired_commit"

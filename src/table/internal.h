@@ -158,6 +158,13 @@ STOA_MUST_USE stoa_status stoa_entry_for_new(stoa_database *database, const char
                                              stoa_partition_spec *spec, stoa_entry **out,
                                              stoa_error *err);
 
+/// Has the catalog, or the process, say that a table which keeps its columns by itself has these now.
+///
+/// Errors   STOA_CONFLICT   somebody else said so, or renamed it, at the same moment
+///          STOA_NOT_FOUND  no such table; as a commit of the catalog otherwise
+STOA_MUST_USE stoa_status stoa_table_follow_schema(stoa_database *database, const char *table,
+                                                   const stoa_schema *schema, stoa_error *err);
+
 /// What is kept of a new table beside its schema, of kinds that have an access method; others: NULL.
 ///
 /// Errors   STOA_INVALID  options that do not fit; none, where the kind needs a key

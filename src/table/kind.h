@@ -40,6 +40,10 @@ typedef struct stoa_access_method {
     /* Before anything of a table is changed that the catalog has too. */
     stoa_status (*check_writable)(stoa_database *database, stoa_error *err);
 
+    /* The columns that the table has by what it keeps itself, of which the catalog's are a copy: a
+     * reference. Within a transaction they are those of the moment that `pin` takes. */
+    stoa_status (*schema)(stoa_database *database, stoa_transaction *transaction,
+                          const stoa_entry *entry, const stoa_schema **out, stoa_error *err);
     /* The columns of a table's key, in its order, as a schema. The caller closes it. */
     stoa_status (*key_schema)(stoa_database *database, const stoa_entry *entry,
                               const stoa_schema **out, stoa_error *err);

@@ -1,5 +1,6 @@
-/* Tables of the kind state: records with a key, in the store of src/lsm. The catalog has their names and
- * schemas; what else is kept of them, their rows and files are the store's.
+/* Tables of the kind state: records with a key, in the store of src/lsm. The catalog has their names and a
+ * copy of their schemas; what is kept of them, their rows and files are the store's, and where it has
+ * other columns than the catalog says (a process ended between the two) those are the table's.
  *
  * A plan reads all tables at one moment, and a transaction's plans the same one. Its splits are ranges of
  * keys with about as many rows. kind_state_write.c has the way in. */
@@ -28,7 +29,6 @@ struct state_plan {
     stoa_store_pin *pin;
     stoa_view_reading reading;
     stoa_key_range *ranges; /* one a split */
-    int32_t *columns;       /* of the table's schema: where they are in the store's */
 };
 
 static stoa_status pin_store(stoa_database *database, stoa_store_pin **out, stoa_error *err) {
@@ -47,25 +47,30 @@ static stoa_status find_reading(const stoa_store_pin *pin, const stoa_entry *ent
     return status;
 }
 
-/* The store's columns may have changed since the catalog was read: they are matched by id. */
-static stoa_status match_columns(stoa_plan *plan, struct state_plan *kept, stoa_error *err) {
-    const stoa_type *root = &plan->entry->schema->root;
-    const stoa_type *stored = &kept->reading.view->definition->schema->root;
-    STOA_TRY(stoa_arena_allocate_array(&plan->arena, (size_t)root->child_count,
-                                       sizeof *kept->columns, (void **)&kept->columns, err));
-    for (int32_t i = 0; i < root->child_count; i++) {
-        int32_t at = 0;
-        while (at < stored->child_count && stored->children[at].id != root->children[i].id) {
-            at++;
-        }
-        if (at == stored->child_count ||
-            !stoa_type_equal(&stored->children[at].type, &root->children[i].type, false)) {
-            return stoa_fail(err, STOA_CONFLICT,
-                             "the columns of table '%s' were changed by somebody else",
-                             plan->entry->name);
-        }
-        kept->columns[i] = at;
+/* What a transaction reads of all state tables; without one, as it is now. The caller's. */
+static stoa_status pin_for(stoa_database *database, stoa_transaction *transaction,
+                           stoa_store_pin **out, stoa_error *err) {
+    if (transaction != NULL && transaction->state_pin != NULL) {
+        *out = stoa_store_pin_retain(transaction->state_pin);
+        return STOA_OK;
     }
+    STOA_TRY(pin_store(database, out, err));
+    if (transaction != NULL) {
+        transaction->state_pin = stoa_store_pin_retain(*out);
+    }
+    return STOA_OK;
+}
+
+/* The table as it is with the columns that the store has. */
+static stoa_status adopt_schema(stoa_entry **entry, const stoa_schema *stored, stoa_error *err) {
+    stoa_entry *old = *entry;
+    if (stoa_schema_same(old->schema, stored)) {
+        return STOA_OK;
+    }
+    const stoa_entry_facts facts = {old->id,       old->name, old->kind_name, stored,
+                                    old->snapshot, old->spec};
+    STOA_TRY(stoa_entry_create(old->pool, &facts, entry, err));
+    stoa_entry_release(old);
     return STOA_OK;
 }
 
@@ -73,17 +78,24 @@ static stoa_status state_pin(stoa_plan *plan, stoa_transaction *transaction, sto
     struct state_plan *kept = NULL;
     STOA_TRY(stoa_arena_allocate(&plan->arena, sizeof *kept, (void **)&kept, err));
     *kept = (struct state_plan){0};
-    if (transaction != NULL && transaction->state_pin != NULL) {
-        kept->pin = stoa_store_pin_retain(transaction->state_pin);
-    } else {
-        STOA_TRY(pin_store(plan->database, &kept->pin, err));
-        if (transaction != NULL) {
-            transaction->state_pin = stoa_store_pin_retain(kept->pin);
-        }
-    }
+    STOA_TRY(pin_for(plan->database, transaction, &kept->pin, err));
     plan->kept = kept;
     STOA_TRY(find_reading(kept->pin, plan->entry, &kept->reading, err));
-    return match_columns(plan, kept, err);
+    return adopt_schema(&plan->entry, kept->reading.view->definition->schema, err);
+}
+
+static stoa_status state_schema(stoa_database *database, stoa_transaction *transaction,
+                                const stoa_entry *entry, const stoa_schema **out,
+                                stoa_error *err) {
+    stoa_store_pin *pin = NULL;
+    stoa_view_reading reading;
+    STOA_TRY(pin_for(database, transaction, &pin, err));
+    const stoa_status status = find_reading(pin, entry, &reading, err);
+    if (status == STOA_OK) {
+        *out = stoa_schema_retain(reading.view->definition->schema);
+    }
+    stoa_store_pin_release(pin);
+    return status;
 }
 
 static void state_unpin(stoa_plan *plan) {
@@ -144,6 +156,37 @@ static stoa_status make_ranges(stoa_plan *plan, const stoa_key_range *whole, con
     return STOA_OK;
 }
 
+/* Whether its constants are of the columns' types. As deep as whoever made it let it be. */
+static bool predicate_fits(const stoa_predicate *predicate, const stoa_schema *schema) {
+    for (int32_t i = 0; i < predicate->child_count; i++) {
+        if (!predicate_fits(predicate->children[i], schema)) {
+            return false;
+        }
+    }
+    if (predicate->kind < STOA_PREDICATE_EQUAL) {
+        return true;
+    }
+    const stoa_field *field = stoa_schema_field(schema, predicate->field_id);
+    for (int32_t i = 0; field != NULL && i < predicate->value_count; i++) {
+        const stoa_type *type = &predicate->values[i].type;
+        if (!predicate->values[i].is_null &&
+            (type->kind != field->type.kind || type->unit != field->type.unit ||
+             type->scale != field->type.scale)) {
+            return false;
+        }
+    }
+    return field != NULL;
+}
+
+/* A predicate may have been made before the columns were changed. */
+static stoa_status check_predicate(const stoa_plan *plan, stoa_error *err) {
+    return plan->exact == NULL || predicate_fits(plan->exact, plan->entry->schema)
+               ? STOA_OK
+               : stoa_fail(err, STOA_CONFLICT,
+                           "the columns of table '%s' were changed by somebody else",
+                           plan->entry->name);
+}
+
 static stoa_status state_split(stoa_plan *plan, stoa_error *err) {
     struct state_plan *kept = plan->kept;
     const stoa_state_view *view = kept->reading.view;
@@ -156,6 +199,7 @@ static stoa_status state_split(stoa_plan *plan, stoa_error *err) {
     stoa_status status = STOA_OK;
     bool known = false;
     estimate(view, &plan->row_estimate, &bytes);
+    STOA_CHECK(check_predicate(plan, err));
     STOA_CHECK(
         stoa_key_range_of_predicate(&view->definition->key, plan->exact, &bounds, &range, err));
     const char *copy = NULL;
@@ -212,20 +256,12 @@ static stoa_status open_scan(const stoa_plan *plan, int32_t split, const int32_t
                              int32_t column_count, const stoa_context *context,
                              stoa_view_scan **out, stoa_error *err) {
     const struct state_plan *kept = plan->kept;
-    const int32_t count = columns != NULL ? column_count : plan->entry->schema->root.child_count;
     stoa_view_scan_options options = {.context = *context,
-                                      .column_count = count,
+                                      .columns = columns,
+                                      .column_count = column_count,
                                       .predicate = plan->exact};
-    int32_t *stored = NULL;
     options.context.progress = NULL;
-    STOA_TRY(stoa_pool_allocate_array(context->pool, (size_t)count + 1, sizeof *stored,
-                                      (void **)&stored, err));
-    for (int32_t i = 0; i < count; i++) {
-        stored[i] = kept->columns[columns != NULL ? columns[i] : i];
-    }
-    options.columns = stored;
     stoa_status status = stoa_view_scan_create(&kept->reading, &options, out, err);
-    stoa_pool_free(context->pool, stored, ((size_t)count + 1) * sizeof *stored);
     if (status == STOA_OK) {
         status = stoa_view_scan_seek(*out, &kept->ranges[split], err);
     }
@@ -275,7 +311,7 @@ static stoa_status state_key_schema(stoa_database *database, const stoa_entry *e
     stoa_state *state = NULL;
     *out = NULL;
     STOA_TRY(stoa_state_home_read(database, &store, err));
-    STOA_TRY(stoa_kind_state_open_table(store, entry, &state, err));
+    STOA_TRY(stoa_store_open_table(store, entry->id, &state, err));
     stoa_status status = stoa_state_key_schema(state, database->pool, out, err);
     stoa_state_close(state);
     return status;
@@ -397,6 +433,7 @@ static const stoa_access_method access_method = {
     .remove = stoa_kind_state_remove,
     .write = stoa_kind_state_write,
     .check_writable = stoa_kind_state_check_writable,
+    .schema = state_schema,
     .key_schema = state_key_schema,
     .describe = state_describe,
     .files = state_files,

@@ -4,7 +4,9 @@
 
 #include "table/internal.h"
 
-/// Errors   STOA_CONFLICT  it was dropped since the entry was read
+/// To be written, by rows of the entry's columns.
+///
+/// Errors   STOA_CONFLICT  it was dropped, or has other columns, since the entry was read
 STOA_MUST_USE stoa_status stoa_kind_state_open_table(stoa_store *store, const stoa_entry *entry,
                                                      stoa_state **out, stoa_error *err);
 

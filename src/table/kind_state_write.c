@@ -18,7 +18,14 @@ stoa_status stoa_kind_state_open_table(stoa_store *store, const stoa_entry *entr
         return stoa_fail(err, STOA_CONFLICT, "table '%s' was dropped by somebody else",
                          entry->name);
     }
-    return status;
+    STOA_TRY(status);
+    if (!stoa_schema_same(stoa_state_definition(*out)->schema, entry->schema)) {
+        stoa_state_close(*out);
+        *out = NULL;
+        return stoa_fail(err, STOA_CONFLICT,
+                         "the columns of table '%s' were changed by somebody else", entry->name);
+    }
+    return STOA_OK;
 }
 
 /* A part stays as it is: the batch is given a share of it. */

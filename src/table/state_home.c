@@ -115,28 +115,79 @@ static stoa_status open_store(stoa_state_home *home, bool writes, const stoa_con
     return STOA_OK;
 }
 
-/* Tables that no catalog names: of a process that ended between making one and naming it, or between
- * forgetting one and removing it. With the store's lock nobody else is about to. */
-struct stray {
+/* What processes left that ended between the store's part of a change and the catalog's: tables that no
+ * catalog names, and columns that it does not know of. With the store's lock nobody else is about to. */
+struct leftovers {
+    stoa_database *database;
     stoa_store *store;
     const stoa_view *view;
 };
 
-static stoa_status remove_stray(void *user, int64_t id, stoa_error *err) {
-    const struct stray *stray = user;
-    for (int64_t i = 0; i < stray->view->count; i++) {
-        if (stray->view->entries[i]->id == id) {
-            return STOA_OK;
+static stoa_entry *find_entry(const stoa_view *view, int64_t id) {
+    for (int64_t i = 0; i < view->count; i++) {
+        if (view->entries[i]->id == id) {
+            return view->entries[i];
         }
     }
-    return stoa_store_drop_table(stray->store, id, err);
+    return NULL;
 }
 
-static stoa_status remove_strays(stoa_state_home *home, stoa_store *store, stoa_error *err) {
+struct correction {
+    stoa_catalog *catalog;
+    stoa_change change;
+};
+
+static stoa_status write_correction(void *user, int64_t commit_id, bool *out_publish,
+                                    stoa_error *err) {
+    const struct correction *correction = user;
+    (void)out_publish;
+    return stoa_catalog_apply(correction->catalog, commit_id, &correction->change, err);
+}
+
+/* Best effort: plans go by the store's columns in any case. */
+static stoa_status correct_schema(stoa_database *database, stoa_entry *entry,
+                                  const stoa_schema *schema, stoa_error *err) {
+    stoa_error failure = STOA_ERROR_NONE;
+    struct correction correction = {database->catalog, {.base = entry}};
+    const stoa_entry_facts facts = {entry->id,       entry->name, entry->kind_name, schema,
+                                    entry->snapshot, entry->spec};
+    STOA_TRY(stoa_entry_create(database->pool, &facts, &correction.change.now, err));
+    if (stoa_catalog_change(database->catalog, write_correction, &correction, &failure) !=
+        STOA_OK) {
+        stoa_log(&database->logger, STOA_LOG_WARN, "table",
+                 "the catalog does not say yet which columns table '%s' has: %s", entry->name,
+                 failure.message);
+    }
+    stoa_entry_release(correction.change.now);
+    return STOA_OK;
+}
+
+static stoa_status follow_schema(const struct leftovers *leftovers, stoa_entry *entry,
+                                 stoa_error *err) {
+    stoa_state *state = NULL;
+    STOA_TRY(stoa_store_open_table(leftovers->store, entry->id, &state, err));
+    const stoa_schema *schema = stoa_state_schema(state);
+    stoa_status status = STOA_OK;
+    if (leftovers->database->catalog != NULL && schema->schema_id != entry->schema->schema_id) {
+        status = correct_schema(leftovers->database, entry, schema, err);
+    }
+    stoa_state_close(state);
+    return status;
+}
+
+static stoa_status settle_leftover(void *user, int64_t id, stoa_error *err) {
+    const struct leftovers *leftovers = user;
+    stoa_entry *entry = find_entry(leftovers->view, id);
+    return entry == NULL ? stoa_store_drop_table(leftovers->store, id, err)
+                         : follow_schema(leftovers, entry, err);
+}
+
+static stoa_status settle_leftovers(stoa_state_home *home, stoa_store *store, stoa_error *err) {
+    struct leftovers leftovers = {.database = home->database, .store = store};
     stoa_view *view = NULL;
     STOA_TRY(stoa_database_pin(home->database, &view, err));
-    struct stray stray = {store, view};
-    stoa_status status = stoa_store_each_table(store, remove_stray, &stray, err);
+    leftovers.view = view;
+    stoa_status status = stoa_store_each_table(store, settle_leftover, &leftovers, err);
     stoa_database_unpin(home->database, view);
     return status;
 }
@@ -146,7 +197,7 @@ static stoa_status open_to_write(stoa_state_home *home, stoa_error *err) {
     STOA_TRY(check_place(home, err));
     STOA_TRY(stoa_database_check_writable(home->database, err));
     STOA_TRY(open_store(home, true, &home->database->context, &store, err));
-    stoa_status status = remove_strays(home, store, err);
+    stoa_status status = settle_leftovers(home, store, err);
     if (status == STOA_OK && home->database->directory != NULL) {
         status = stoa_database_sync_folder(home->database, "", err); /* the name `state` */
     }
@@ -263,14 +314,18 @@ stoa_status stoa_state_register_merge(stoa_database *database, const char *name,
     return status;
 }
 
+stoa_status stoa_state_home_check_kind(const stoa_entry *entry, stoa_error *err) {
+    return entry->kind == &stoa_table_kind_state
+               ? STOA_OK
+               : stoa_fail(err, STOA_INVALID, "table '%s' is of kind '%s', not 'state'",
+                           entry->name, entry->kind_name);
+}
+
 static stoa_status open_handle(stoa_database *database, const stoa_entry *entry, stoa_state **out,
                                stoa_error *err) {
     stoa_store *store = NULL;
     stoa_status status = STOA_LOCKED;
-    if (entry->kind != &stoa_table_kind_state) {
-        return stoa_fail(err, STOA_INVALID, "table '%s' is of kind '%s', not 'state'", entry->name,
-                         entry->kind_name);
-    }
+    STOA_TRY(stoa_state_home_check_kind(entry, err));
     if (!database->read_only) {
         status = stoa_state_home_write(database, &store, err);
     }

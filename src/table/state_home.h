@@ -36,6 +36,8 @@ STOA_MUST_USE stoa_status stoa_state_home_read_anew(stoa_database *database,
 /// Errors   STOA_UNSUPPORTED  the database lies in an object store
 STOA_MUST_USE stoa_status stoa_state_home_directory(const stoa_database *database,
                                                     const char **out, stoa_error *err);
+/// Errors   STOA_INVALID  a table of another kind
+STOA_MUST_USE stoa_status stoa_state_home_check_kind(const stoa_entry *entry, stoa_error *err);
 /// How durable commits of sinks are: as configured, else as a commit of the catalog.
 stoa_durability stoa_state_home_durability(stoa_database *database);
 

@@ -125,12 +125,23 @@ static stoa_status look_begin(stoa_database *database, const char *table, struct
     return status;
 }
 
+/* A kind's own columns are newer than the catalog's copy of them, or the same; the copy is what there is
+ * where they cannot be read. */
+static const stoa_schema *schema_of(stoa_database *database, stoa_transaction *transaction,
+                                    const stoa_entry *entry) {
+    const stoa_schema *schema = NULL;
+    if (entry->kind != NULL && entry->kind->access != NULL) {
+        STOA_IGNORE(entry->kind->access->schema(database, transaction, entry, &schema, NULL));
+    }
+    return schema != NULL ? schema : stoa_schema_retain(entry->schema);
+}
+
 stoa_status stoa_table_schema(stoa_database *database, const char *table, const stoa_schema **out,
                               stoa_error *err) {
     struct look look;
     *out = NULL;
     STOA_TRY(look_begin(database, table, &look, err));
-    *out = stoa_schema_retain(look.entry->schema);
+    *out = schema_of(database, NULL, look.entry);
     look_end(&look);
     return STOA_OK;
 }
@@ -284,7 +295,8 @@ static stoa_status count_change(stoa_database *database, const stoa_change *chan
     return status;
 }
 
-static stoa_status answer(stoa_database *database, stoa_entry *entry, const stoa_change *change,
+static stoa_status answer(stoa_database *database, stoa_transaction *transaction,
+                          stoa_entry *entry, const stoa_change *change,
                           const stoa_schema **out_schema, uint32_t *out_capabilities,
                           stoa_table_info *out_info, stoa_error *err) {
     if (out_info != NULL) {
@@ -296,7 +308,7 @@ static stoa_status answer(stoa_database *database, stoa_entry *entry, const stoa
         }
     }
     if (out_schema != NULL) {
-        *out_schema = stoa_schema_retain(entry->schema);
+        *out_schema = schema_of(database, transaction, entry);
     }
     if (out_capabilities != NULL) {
         *out_capabilities = entry->kind == NULL ? 0 : entry->kind->capabilities;
@@ -312,7 +324,7 @@ stoa_status stoa_table_find(stoa_database *database, stoa_transaction *transacti
     if (transaction == NULL) {
         struct look look;
         STOA_TRY(look_begin(database, table, &look, err));
-        status = answer(database, look.entry, NULL, out_schema, out_capabilities, out_info, err);
+        status = answer(database, NULL, look.entry, NULL, out_schema, out_capabilities, out_info, err);
         look_end(&look);
         return status;
     }
@@ -321,7 +333,7 @@ stoa_status stoa_table_find(stoa_database *database, stoa_transaction *transacti
     (void)pthread_mutex_lock(&transaction->lock);
     status = stoa_transaction_lookup(transaction, table, &entry, &change, err);
     if (status == STOA_OK) {
-        status = answer(database, entry, change, out_schema, out_capabilities, out_info, err);
+        status = answer(database, transaction, entry, change, out_schema, out_capabilities, out_info, err);
     }
     (void)pthread_mutex_unlock(&transaction->lock);
     stoa_entry_release(entry);

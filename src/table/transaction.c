@@ -507,6 +507,29 @@ done:
     return status;
 }
 
+/* Of a table that keeps its columns by itself, which the catalog is to say too. */
+static stoa_status follow_step(stoa_transaction *transaction, const struct ddl *ddl,
+                               stoa_error *err) {
+    stoa_entry *entry = NULL;
+    stoa_change *change = NULL;
+    STOA_TRY(stoa_transaction_lookup(transaction, ddl->table, &entry, &change, err));
+    stoa_status status = STOA_OK;
+    if (entry->kind->access == NULL || stoa_schema_same(entry->schema, ddl->schema)) {
+        goto done;
+    }
+    STOA_CHECK(get_change(transaction, entry, &change, err));
+    STOA_CHECK(set_now(transaction, change, entry->name, ddl->schema, NULL, err));
+
+done:
+    stoa_entry_release(entry);
+    return status;
+}
+
+stoa_status stoa_table_follow_schema(stoa_database *database, const char *table,
+                                     const stoa_schema *schema, stoa_error *err) {
+    return run_ddl(NULL, follow_step, &(struct ddl){database, table, NULL, schema, NULL}, err);
+}
+
 stoa_status stoa_table_create_in(stoa_database *database, stoa_transaction *transaction,
                                  const char *table, const char *kind, const stoa_schema *schema,
                                  stoa_error *err) {

@@ -16,7 +16,7 @@ import oracle
 from command import fails, ok, rows, run, write
 
 VERBS = ("init load sql shell tables schema summary history files export cat inspect put get delete "
-         "scan compact publish stats drop rename expire verify completion manual").split()
+         "scan compact publish stats drop rename alter expire verify completion manual").split()
 
 
 def filled(db):

@@ -321,3 +321,19 @@ def test_results_go_where_they_are_asked_to(db):
 
 
 command.tests(globals())
+
+
+def test_alter(db):
+    totals(db)
+    ok("alter", db, "t", "add", "score double", "rename", "note", "remark")
+    assert ok("scan", db, "t", "--columns", "user,remark,score").splitlines() == \
+        ["user,remark,score", "ada,x,", "bob,,"]
+    assert ok("sql", db, "select remark, score from t where user = 'ada'") == "remark,score\nx,\n"
+    ok("sql", db, "insert into t values ('eve', '2024-03-01', 1, 'y', 0.5)")
+    ok("alter", db, "t", "drop", "remark")
+    assert ok("get", db, "t", "eve", "2024-03-01").splitlines()[0] == "user,day,total,score"
+    fails(1, "alter", db, "t", "add", "score double", says="score")
+    fails(1, "alter", db, "t", "drop", "user", says="key")
+    fails(2, "alter", db, "t", "drop", says="expected")
+    fails(2, "alter", db, "t", "put", "x", says="expected add, drop")
+    fails(2, "alter", db, "t", "rename", "x", says="COL NEW")
