@@ -168,7 +168,8 @@ typedef enum stoa_write_mode {
     STOA_APPEND = 0,
     STOA_OVERWRITE = 1, /* these rows instead of all that are there */
     STOA_CREATE = 2,    /* a new table with `schema`; STOA_EXISTS when there is one */
-    STOA_UPSERT = 3     /* each row instead of the one with its key; STOA_UNSUPPORTED where there is no key */
+    STOA_UPSERT = 3, /* each row instead of the one with its key; STOA_UNSUPPORTED where there is no key */
+    STOA_MERGE = 4   /* rows are operands of the columns' merge operators; as STOA_UPSERT otherwise */
 } stoa_write_mode;
 
 typedef struct stoa_sink_options {

@@ -69,10 +69,58 @@ static stoa_status ttl_option(const stoa_cli_arguments *arguments, stoa_state_ta
     return stoa_cli_age_parse("--ttl", blank + 1, &state->ttl_ms, err);
 }
 
+static stoa_status compaction_option(const stoa_cli_arguments *arguments,
+                                     stoa_compaction_style *out, stoa_error *err) {
+    static const char *const names[] = {
+        [STOA_COMPACTION_LEVELED] = "leveled",
+        [STOA_COMPACTION_TIERED] = "tiered",
+        [STOA_COMPACTION_FIFO] = "fifo",
+    };
+    const char *text = stoa_cli_value(arguments, "--compaction");
+    for (size_t i = 0; text != NULL && i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = (stoa_compaction_style)i;
+            return STOA_OK;
+        }
+    }
+    return text == NULL
+               ? STOA_OK
+               : stoa_fail(err, STOA_INVALID,
+                           "option '--compaction': expected leveled, tiered or fifo but found '%s'",
+                           text);
+}
+
+/* Of the table's files. */
+static stoa_status storage_options(const stoa_cli_arguments *arguments,
+                                   stoa_state_table_options *state, stoa_error *err) {
+    int64_t fifo_bytes = 0, filter_bits = -1;
+    stoa_status status = compaction_option(arguments, &state->compaction, err);
+    if (status == STOA_OK) {
+        status = stoa_cli_value_i64(arguments, "--fifo-bytes", 1, &fifo_bytes, err);
+    }
+    if (status == STOA_OK) {
+        status = stoa_cli_value_i64(arguments, "--filter-bits", 0, &filter_bits, err);
+    }
+    if (status != STOA_OK) {
+        return status;
+    }
+    if ((state->compaction == STOA_COMPACTION_FIFO) != (fifo_bytes > 0)) {
+        return stoa_fail(err, STOA_INVALID,
+                         "options '--compaction fifo' and '--fifo-bytes' go together");
+    }
+    state->fifo_bytes = (uint64_t)fifo_bytes;
+    state->filter_bits = filter_bits < 0           ? 0  /* the default */
+                         : filter_bits == 0        ? -1 /* none */
+                         : filter_bits > INT32_MAX ? INT32_MAX
+                                                   : (int32_t)filter_bits;
+    return STOA_OK;
+}
+
 static stoa_status state_options(const stoa_cli_arguments *arguments,
                                  stoa_state_table_options *state, char ttl_column[256],
                                  stoa_load_options *out, stoa_error *err) {
-    static const char *const own[] = {"--key", "--merge", "--ttl"};
+    static const char *const own[] = {"--key",        "--merge",      "--ttl",
+                                      "--compaction", "--fifo-bytes", "--filter-bits"};
     const bool is_state = out->kind != NULL && strcmp(out->kind, "state") == 0;
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
         if (!is_state && stoa_cli_value(arguments, own[i]) != NULL) {
@@ -89,9 +137,11 @@ static stoa_status state_options(const stoa_cli_arguments *arguments,
     state->codec = out->codec;
     out->codec = NULL;
     out->state = state;
-    return state->key == NULL ? stoa_fail(err, STOA_INVALID,
-                                          "a state table needs --key, such as 'user, ts desc'")
-                              : ttl_option(arguments, state, ttl_column, err);
+    if (state->key == NULL) {
+        return stoa_fail(err, STOA_INVALID, "a state table needs --key, such as 'user, ts desc'");
+    }
+    stoa_status status = storage_options(arguments, state, err);
+    return status == STOA_OK ? ttl_option(arguments, state, ttl_column, err) : status;
 }
 
 static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_options *out,
@@ -105,10 +155,12 @@ static stoa_status load_options(const stoa_cli_arguments *arguments, stoa_load_o
         out->mode = STOA_OVERWRITE;
     } else if (strcmp(mode, "upsert") == 0) {
         out->mode = STOA_UPSERT;
+    } else if (strcmp(mode, "merge") == 0) {
+        out->mode = STOA_MERGE;
     } else {
         return stoa_fail(err, STOA_INVALID,
-                         "option '--mode': expected create, append, overwrite or upsert but found "
-                         "'%s'",
+                         "option '--mode': expected create, append, overwrite, upsert or merge but "
+                         "found '%s'",
                          mode);
     }
     const char *on_error = stoa_cli_value(arguments, "--on-error");

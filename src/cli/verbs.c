@@ -49,9 +49,11 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  "stoa load x.stoa orders orders.csv --schema 'id long not null, total decimal(10, "
                  "2)'\n"
                  "stoa load x.stoa totals totals.csv --kind state --key user --merge 'total add'\n"
-                 "stoa load x.stoa totals more.csv --mode upsert",
+                 "stoa load x.stoa totals more.csv --mode upsert\n"
+                 "stoa load x.stoa totals changes.csv --mode merge",
      .options = {{"--mode", 0, "M",
-                  "create (default), append, overwrite, or upsert: rows replace those of their keys"},
+                  "create (default), append, overwrite, upsert: rows replace those of their keys, or "
+                  "merge: they change them by its operators"},
                  {"--kind", 0, "K", "parquet (default), memory, or state: rows with a key that change"},
                  {"--schema", 0, "SPEC", "columns and types: 'id long not null, tags list<string>'"},
                  {"--format", 0, "F",
@@ -67,6 +69,10 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  {"--merge", 0, "OPS",
                   "how put --merge changes its columns: 'total add, seen max' (default: last)"},
                  {"--ttl", 0, "COL AGE", "its rows are gone AGE after what COL says: 'seen 7d'"},
+                 {"--compaction", 0, "STYLE",
+                  "of its files: leveled (default), tiered, or fifo: the oldest go"},
+                 {"--fifo-bytes", 0, "N", "that it may have with --compaction fifo"},
+                 {"--filter-bits", 0, "N", "of its bloom filters, a key (default: 10); 0: none"},
                  {"--partition", 0, "FIELDS",
                   "folders and files by column or transform: 'status, month(ts), bucket(16, id)'"},
                  {"--codec", 0, "C", "zstd (default), snappy, lz4_raw, gzip, brotli or none"},

@@ -220,6 +220,7 @@ struct stoa_sink {
     bool replace;
     bool replace_schema;
     bool deletes; /* its rows are keys, whose rows go */
+    bool merges;  /* its rows are operands */
     bool expects; /* see stoa_sink_expect_unchanged */
     bool done;
     stoa_snapshot_operation operation;

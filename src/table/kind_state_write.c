@@ -38,8 +38,9 @@ static stoa_status add_part(stoa_state_batch *batch, stoa_state *state, stoa_par
                                           part->row_count, &rows, err);
     (void)pthread_mutex_unlock(&part->slice_lock);
     STOA_TRY(status);
-    return part->deletes ? stoa_state_batch_delete_rows(batch, state, schema, &rows, err)
-                         : stoa_state_batch_put_rows(batch, state, schema, &rows, err);
+    return part->deletes  ? stoa_state_batch_delete_rows(batch, state, schema, &rows, err)
+           : part->merges ? stoa_state_batch_merge_rows(batch, state, schema, &rows, err)
+                          : stoa_state_batch_put_rows(batch, state, schema, &rows, err);
 }
 
 static stoa_status add_parts(stoa_database *database, stoa_state_batch *batch, stoa_state *state,
@@ -79,6 +80,10 @@ static bool has_files(stoa_change *const *changes, int64_t count) {
     return false;
 }
 
+static stoa_operation operation_of(bool merges) {
+    return merges ? STOA_OPERATION_MERGE : STOA_OPERATION_PUT;
+}
+
 /* Rows of a part that lie in memory go into a load of their own. */
 static stoa_status part_to_files(stoa_store *store, const stoa_state *state, stoa_part *part,
                                  stoa_error *err) {
@@ -89,7 +94,8 @@ static stoa_status part_to_files(stoa_store *store, const stoa_state *state, sto
                          "that they become files: they would be two commits");
     }
     stoa_bulk *bulk = NULL;
-    STOA_TRY(stoa_bulk_create(store, stoa_state_definition(state), STOA_OPERATION_PUT, &bulk, err));
+    STOA_TRY(stoa_bulk_create(store, stoa_state_definition(state), operation_of(part->merges),
+                              &bulk, err));
     stoa_status status = STOA_OK;
     (void)pthread_mutex_lock(&part->slice_lock);
     status = stoa_arrow_slice(part->database->memory_pool, &part->batch, 0, part->row_count, &rows,
@@ -280,7 +286,8 @@ static stoa_status create_bulk(const stoa_sink *sink, stoa_store *store, stoa_bu
         return stoa_bulk_create(store, sink->definition, STOA_OPERATION_PUT, out, err);
     }
     STOA_TRY(stoa_kind_state_open_table(store, sink->entry, &state, err));
-    stoa_status status = stoa_bulk_create(store, stoa_state_definition(state), STOA_OPERATION_PUT, out, err);
+    stoa_status status = stoa_bulk_create(store, stoa_state_definition(state),
+                                          operation_of(sink->merges), out, err);
     stoa_state_close(state);
     return status;
 }

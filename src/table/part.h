@@ -36,6 +36,7 @@ typedef struct stoa_part {
     /* Of a table that is reached through an access method: rows have the columns of its key only, and
      * the rows with these keys go. */
     bool deletes;
+    bool merges; /* rows are operands of the columns' merge operators */
     struct stoa_bulk *bulk; /* its rows, where they are files already; NULL: in `batch` */
     bool expects;   /* the commit fails if somebody else has changed rows of these keys */
     int32_t writer; /* of its sink: rows of a later one count */

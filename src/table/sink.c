@@ -85,6 +85,7 @@ stoa_status stoa_sink_writer_finish(stoa_sink_writer *writer, stoa_error *err) {
     for (int64_t i = 0; i < made.count; i++) {
         made.items[i]->writer = writer->number;
         made.items[i]->deletes = sink->deletes;
+        made.items[i]->merges = sink->merges;
         made.items[i]->expects = sink->expects;
     }
     if (status == STOA_OK) {
@@ -260,6 +261,7 @@ static stoa_status check_mode(const stoa_entry *entry, stoa_write_mode mode, sto
     case STOA_OVERWRITE: return check_capability(entry, STOA_CAN_OVERWRITE, "overwriting", err);
     case STOA_UPSERT:
         return check_capability(entry, STOA_CAN_UPSERT, "writing by key ('upsert')", err);
+    case STOA_MERGE: return check_capability(entry, STOA_CAN_UPSERT, "merging by key", err);
     default: return check_capability(entry, STOA_CAN_APPEND, "appending", err);
     }
 }
@@ -326,6 +328,7 @@ static stoa_status aim(stoa_sink *sink, const char *table, const stoa_sink_optio
                        stoa_error *err) {
     sink->create = options->mode == STOA_CREATE;
     sink->replace = options->mode == STOA_OVERWRITE;
+    sink->merges = options->mode == STOA_MERGE;
     sink->operation = sink->replace ? STOA_SNAPSHOT_OVERWRITE : STOA_SNAPSHOT_APPEND;
     if (sink->create) {
         STOA_TRY(stoa_transaction_check_free(sink->transaction, table, err));

@@ -179,6 +179,31 @@ def test_upsert_and_what_has_no_key(db):
     fails(2, "load", db, "q", more, "--kind", "state", "--key", "user", "--ttl", "day", says="--ttl")
 
 
+def test_merge_and_how_files_are_kept(db):
+    totals(db)
+    more = write("more.csv", "user,day,total,note\nada,2024-01-01,9,y\neve,2024-01-01,1,\n"
+                 "eve,2024-01-01,2,\n")
+    ok("load", db, "t", more, "--mode", "merge")
+    assert [r[0] + r[2] for r in scanned(db)] == ["ada12", "bob4", "eve3"]
+    fails(2, "load", db, "t", more, "--mode", "fold", says=["merge", "fold"])
+    state = ("--kind", "state", "--key", "user", "--quiet")
+    ok("load", db, "f", more, *state, "--compaction", "fifo", "--fifo-bytes", "100000",
+       "--filter-bits", "0")
+    ok("load", db, "l", more, *state, "--compaction", "tiered", "--filter-bits", "16")
+    manifest = json.loads(ok("inspect", next((db / "state").glob("MANIFEST-*"))))
+    definitions = [t["definition"] for t in manifest["tables"]]
+    kept = sorted((d["compaction"]["style"], d["compaction"]["fifo-bytes"], d["filter-bits"])
+                  for d in definitions)
+    assert kept == [("fifo", 100000, -1), ("leveled", 0, 10), ("tiered", 0, 16)]
+    fails(2, "load", db, "g", more, *state, "--compaction", "fifo", says="--fifo-bytes")
+    fails(2, "load", db, "g", more, *state, "--fifo-bytes", "10", says="--compaction")
+    fails(2, "load", db, "g", more, *state, "--compaction", "none", says="leveled")
+    fails(1, "load", db, "g", more, *state, "--filter-bits", "99", says="filter bits")
+    fails(2, "load", db, "g", more, "--filter-bits", "9", says="--filter-bits")
+    ok("load", db, "p", more, "--quiet")
+    fails(1, "load", db, "p", more, "--mode", "merge", says=["merging", "'parquet'"])
+
+
 def test_time_to_live(db):
     path = write("ttl.csv", "id,seen\n1,2000-01-01 00:00:00\n2,2999-01-01 00:00:00\n")
     ok("load", db, "t", path, "--kind", "state", "--key", "id", "--ttl", "seen 7d")

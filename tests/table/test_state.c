@@ -360,6 +360,27 @@ static void many_rows_become_files(void **state) {
     table_assert_range(world, NULL, "t", 100000, 5000);
 }
 
+/* Nulls of operands change nothing; where no operator is named, the last value stays. */
+static void operands_are_merged_by_sinks(void **state) {
+    table_world *world = *state;
+    stoa_error err = STOA_ERROR_NONE;
+    small_memtables(world);
+    ok(stoa_state_create(world->db, "t", world->schema, &by_id, &err));
+    ok(load(world, NULL, "t", STOA_APPEND, 0, 1000, &err));
+    ok(load(world, NULL, "t", STOA_MERGE, 500, 600, &err)); /* through the log */
+    table_assert_range(world, NULL, "t", 0, 1100);
+    ok(load_in_batches(world, STOA_MERGE, 900, 60000, 1000, &err));
+    assert_true(file_count(world, "t") > 1);
+    table_assert_range(world, NULL, "t", 0, 60900);
+    table_world_reopen(world);
+    table_assert_range(world, NULL, "t", 0, 60900);
+    ok(stoa_database_verify(world->db, NULL, NULL, NULL, NULL, NULL, NULL, &err));
+    ok(table_load(world, NULL, "p", STOA_CREATE, 0, 10, &err));
+    stoa_sink *sink = NULL;
+    const stoa_sink_options options = {.mode = STOA_MERGE};
+    assert_int_equal(stoa_sink_open(world->db, "p", &options, &sink, &err), STOA_UNSUPPORTED);
+}
+
 static void files_replace_all_that_was_there(void **state) {
     table_world *world = *state;
     stoa_error err = STOA_ERROR_NONE;
@@ -527,6 +548,7 @@ int main(void) {
         TEST(what_cannot_be_made_is_said),
         TEST(damage_is_found_by_verify),
         TEST(many_rows_become_files),
+        TEST(operands_are_merged_by_sinks),
         TEST(files_replace_all_that_was_there),
         TEST(a_load_that_is_given_up_leaves_nothing),
         TEST(others_read_what_one_process_writes),
