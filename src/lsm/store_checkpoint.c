@@ -8,7 +8,7 @@
 
 #include "lsm/store_internal.h"
 
-enum { COPY_BYTES = 1 << 20, TAKE_TRIES = 100 };
+enum { TAKE_TRIES = 100 };
 
 struct checkpoint {
     stoa_store *store;
@@ -127,35 +127,21 @@ static stoa_status take(struct checkpoint *checkpoint, stoa_error *err) {
 
 /* ---- The copy -------------------------------------------------------------------------------- */
 
-static stoa_status copy_bytes(const struct checkpoint *checkpoint, stoa_file *from, stoa_file *to,
-                              uint64_t size, uint8_t *buffer, stoa_error *err) {
-    for (uint64_t at = 0; at < size;) {
-        const size_t piece = size - at < COPY_BYTES ? (size_t)(size - at) : COPY_BYTES;
-        STOA_TRY(stoa_cancel_check(checkpoint->context.cancel, err));
-        STOA_TRY(stoa_file_read(from, at, buffer, piece, err));
-        STOA_TRY(stoa_file_write(to, buffer, piece, err));
-        at += piece;
-    }
-    return stoa_file_sync(to, err);
-}
-
 static stoa_status copy_file(const struct checkpoint *checkpoint, const char *from, const char *to,
                              uint64_t size, stoa_error *err) {
     stoa_store *store = checkpoint->store;
     stoa_file *source = NULL, *target = NULL;
-    void *buffer = NULL;
     stoa_status status = STOA_OK;
-    STOA_TRY(stoa_pool_allocate(store->pool, COPY_BYTES, &buffer, err));
     STOA_CHECK(stoa_vfs_open(store->file_systems, from, STOA_OPEN_READ, &checkpoint->context,
                              &source, err));
     STOA_CHECK(stoa_vfs_open(store->file_systems, to, STOA_OPEN_CREATE, &checkpoint->context,
                              &target, err));
-    STOA_CHECK(copy_bytes(checkpoint, source, target, size, buffer, err));
+    STOA_CHECK(stoa_file_copy(source, size, target, &checkpoint->context, NULL, err));
+    STOA_CHECK(stoa_file_sync(target, err));
 
 done:
     stoa_file_close(source);
     stoa_file_close(target);
-    stoa_pool_free(store->pool, buffer, COPY_BYTES);
     return status;
 }
 

@@ -2,12 +2,9 @@
  * by byte. All damage is reported, not only the first. */
 #include <string.h>
 
-#include "base/hash.h"
 #include "parquet/footer.h"
 #include "parquet/verify.h"
 #include "table/internal.h"
-
-enum { READ_BYTES = 1 << 20 };
 
 struct verify {
     stoa_database *database;
@@ -57,27 +54,14 @@ static stoa_status fail_count(const char *what, uint64_t expected, uint64_t foun
 static stoa_status check_hash(struct verify *verify, const stoa_part *part, stoa_file *file,
                               stoa_error *err) {
     stoa_hash_stream hash;
-    void *buffer = NULL;
-    stoa_status status = STOA_OK;
     stoa_hash_stream_init(&hash);
-    STOA_TRY(stoa_pool_allocate(verify->context.pool, READ_BYTES, &buffer, err));
-    for (uint64_t offset = 0; offset < part->byte_count;) {
-        uint64_t left = part->byte_count - offset;
-        size_t size = left < READ_BYTES ? (size_t)left : READ_BYTES;
-        STOA_CHECK(stoa_cancel_check(verify->context.cancel, err));
-        STOA_CHECK(stoa_file_read(file, offset, buffer, size, err));
-        stoa_hash_stream_update(&hash, buffer, size);
-        offset += size;
-    }
-    if (stoa_hash_stream_finish(&hash) != part->content_hash) {
-        status = stoa_fail(err, STOA_CORRUPT,
+    STOA_TRY(stoa_file_copy(file, part->byte_count, NULL, &verify->context, &hash, err));
+    const uint64_t found = stoa_hash_stream_finish(&hash);
+    return found == part->content_hash
+               ? STOA_OK
+               : stoa_fail(err, STOA_CORRUPT,
                            "expected bytes with hash %016" PRIx64 " but found %016" PRIx64,
-                           part->content_hash, stoa_hash_stream_finish(&hash));
-    }
-
-done:
-    stoa_pool_free(verify->context.pool, buffer, READ_BYTES);
-    return status;
+                           part->content_hash, found);
 }
 
 static stoa_status check_content(struct verify *verify, const stoa_part *part, stoa_file *file,

@@ -5,6 +5,7 @@
 
 #include <stoa/fs.h>
 
+#include "base/hash.h"
 #include "mem/buffer.h"
 
 /// The backends. `stoa_fs_close` for those that are not handed to a registry.
@@ -108,6 +109,14 @@ STOA_MUST_USE stoa_status stoa_vfs_replace(stoa_fs_registry *registry, const cha
 STOA_MUST_USE stoa_status stoa_vfs_read_all(stoa_fs_registry *registry, const char *uri,
                                             const stoa_context *context, size_t limit,
                                             stoa_pool *pool, stoa_buffer *out, stoa_error *err);
+/// Reads the first `size` bytes of a file in order, and appends them to another that is open for
+/// sequential writes (NULL: nowhere). They are added to `hash` (nullable). The context's pool is not NULL;
+/// its token is looked at every MiB.
+///
+/// Errors   those of the two files, among them a file that is shorter; STOA_CANCELLED, STOA_NO_MEMORY
+STOA_MUST_USE stoa_status stoa_file_copy(stoa_file *from, uint64_t size, stoa_file *to,
+                                         const stoa_context *context, stoa_hash_stream *hash,
+                                         stoa_error *err);
 /// Called with the URI of a file that a pattern matches.
 typedef stoa_status (*stoa_glob_function)(void *user, const char *uri, const stoa_file_info *info,
                                           stoa_error *err);
