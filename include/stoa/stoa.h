@@ -4,6 +4,7 @@
 
 #include <stoa/arrow.h>
 #include <stoa/async.h>
+#include <stoa/backup.h>
 #include <stoa/context.h>
 #include <stoa/database.h>
 #include <stoa/fs.h>

@@ -90,3 +90,15 @@ void stoa_hash_stream_update(stoa_hash_stream *stream, const void *bytes, size_t
 uint64_t stoa_hash_stream_finish(const stoa_hash_stream *stream) {
     return XXH3_64bits_digest((const XXH3_state_t *)(const void *)stream->state);
 }
+
+stoa_hash128 stoa_hash128_of(const void *bytes, size_t size) {
+    const XXH128_hash_t hash = XXH3_128bits(bytes, size);
+    return (stoa_hash128){hash.high64, hash.low64};
+}
+
+/* Both sizes of XXH3 take their bytes up in the same way: they differ in how they end. */
+stoa_hash128 stoa_hash_stream_finish128(const stoa_hash_stream *stream) {
+    const XXH128_hash_t hash =
+        XXH3_128bits_digest((const XXH3_state_t *)(const void *)stream->state);
+    return (stoa_hash128){hash.high64, hash.low64};
+}

@@ -20,6 +20,16 @@ void stoa_hash_stream_init(stoa_hash_stream *stream);
 void stoa_hash_stream_update(stoa_hash_stream *stream, const void *bytes, size_t size);
 uint64_t stoa_hash_stream_finish(const stoa_hash_stream *stream);
 
+/// XXH3, 128 bits, seed 0, as the digits that `xxh128sum` prints: where contents are told apart by it.
+enum { STOA_HASH128_DIGITS = 32 };
+typedef struct stoa_hash128 {
+    uint64_t high;
+    uint64_t low;
+} stoa_hash128;
+stoa_hash128 stoa_hash128_of(const void *bytes, size_t size);
+/// Of the same stream: it may be asked for both.
+stoa_hash128 stoa_hash_stream_finish128(const stoa_hash_stream *stream);
+
 /// A good mix of one 64-bit number (the finaliser of splitmix64), for hash tables of integers.
 static inline uint64_t stoa_hash_u64(uint64_t value) {
     value ^= value >> 30;

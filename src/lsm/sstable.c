@@ -9,6 +9,15 @@ const stoa_sst_summary *stoa_sst_summary_of(const stoa_sst *table) {
     return &table->summary;
 }
 
+stoa_file *stoa_sst_file(const stoa_sst *table) {
+    return table->file;
+}
+
+uint64_t stoa_sst_mark(const stoa_sst *table) {
+    const uint64_t from = table->sections[0].offset;
+    return stoa_hash64(table->bytes + from, (size_t)(table->size - from));
+}
+
 stoa_compression stoa_sst_codec(const stoa_sst *table) {
     return table->decompression.codec;
 }

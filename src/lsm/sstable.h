@@ -123,6 +123,11 @@ STOA_MUST_USE stoa_status stoa_sst_open(const stoa_context *context, stoa_file *
 void stoa_sst_close(stoa_sst *table);
 
 const stoa_sst_summary *stoa_sst_summary_of(const stoa_sst *table);
+/// The open file, borrowed: what it held when it was opened, even where another process has removed it.
+stoa_file *stoa_sst_file(const stoa_sst *table);
+/// A hash of all that lies behind the stripes: checksums of every segment among it. With name and size it
+/// tells a file from others that had the same number.
+uint64_t stoa_sst_mark(const stoa_sst *table);
 /// What its segments may be compressed with.
 stoa_compression stoa_sst_codec(const stoa_sst *table);
 /// Bytes of segments that were decompressed: they are charged to the pool until the table is closed.

@@ -65,6 +65,11 @@ STOA_MUST_USE stoa_status stoa_store_register_merge(stoa_store *store, const cha
                                                     stoa_merge_function function, void *user,
                                                     stoa_error *err);
 
+/// Freezes what is in memory and waits until it is in files.
+///
+/// Errors   STOA_INVALID  it is only read; STOA_IO, STOA_NO_MEMORY, STOA_LIMIT
+STOA_MUST_USE stoa_status stoa_store_flush(stoa_store *store, stoa_error *err);
+
 /// A read-only store: takes up what was written since.
 STOA_MUST_USE stoa_status stoa_store_follow(stoa_store *store, stoa_error *err);
 

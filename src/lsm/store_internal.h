@@ -310,8 +310,6 @@ STOA_MUST_USE stoa_status stoa_store_check_may_wait(stoa_store *store, stoa_erro
 void stoa_store_start_flush(stoa_store *store);
 /// It is in files, or given up.
 void stoa_store_forget_oldest(stoa_store *store);
-/// Freezes what is in memory and waits until it is in files.
-STOA_MUST_USE stoa_status stoa_store_flush(stoa_store *store, stoa_error *err);
 /// Waits until nothing frozen is left.
 STOA_MUST_USE stoa_status stoa_store_wait_flushed(stoa_store *store, stoa_error *err);
 

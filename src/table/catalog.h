@@ -51,6 +51,28 @@ STOA_MUST_USE stoa_status stoa_catalog_read_snapshot(stoa_catalog *catalog, cons
 STOA_MUST_USE stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool,
                                                       int64_t table_id, stoa_snapshot **out,
                                                       int64_t *out_count, stoa_error *err);
+/// What the catalog says at one moment, and its bytes as a file of its own. All-zero is released.
+typedef struct stoa_catalog_copy {
+    stoa_reservation reservation;
+    unsigned char *bytes; /* SQLite's memory */
+    size_t size;
+} stoa_catalog_copy;
+/// Called for every table that has not been dropped, and for every file that a snapshot names which has
+/// not expired.
+typedef struct stoa_catalog_visitor {
+    stoa_status (*table)(void *user, int64_t id, const char *kind, int64_t row_count,
+                         stoa_error *err);
+    stoa_status (*file)(void *user, const char *path, uint64_t byte_count, uint64_t content_hash,
+                        stoa_error *err);
+    void *user;
+} stoa_catalog_visitor;
+/// Errors   STOA_CONFLICT  there have been commits since `commit_id`; nobody was called
+///          STOA_CORRUPT   a row that does not match its checksum; STOA_LIMIT, STOA_NO_MEMORY, STOA_IO
+/// Owns     The caller releases `out`, also on error.
+STOA_MUST_USE stoa_status stoa_catalog_copy_take(stoa_catalog *catalog, int64_t commit_id,
+                                                 const stoa_catalog_visitor *visitor,
+                                                 stoa_catalog_copy *out, stoa_error *err);
+void stoa_catalog_copy_release(stoa_catalog_copy *copy);
 /// SQLite's own check of the file's structure.
 STOA_MUST_USE stoa_status stoa_catalog_check(stoa_catalog *catalog, stoa_error *err);
 

@@ -7,7 +7,7 @@
 #include "table/names.h"
 #include "table/sqlite.h"
 
-static stoa_status begin_read(stoa_catalog *catalog, stoa_error *err) {
+stoa_status stoa_catalog_begin_read(stoa_catalog *catalog, stoa_error *err) {
     (void)pthread_mutex_lock(&catalog->read_lock);
     stoa_status status = STOA_OK;
     if (catalog->file_systems != NULL) {
@@ -23,7 +23,7 @@ static stoa_status begin_read(stoa_catalog *catalog, stoa_error *err) {
 }
 
 /* Statements that a failure left in the middle of their rows would hold the transaction open. */
-static void end_read(stoa_catalog *catalog) {
+void stoa_catalog_end_read(stoa_catalog *catalog) {
     for (int i = 0; i < STOA_SQL_COUNT; i++) {
         if (catalog->reader.statements[i] != NULL) {
             (void)sqlite3_reset(catalog->reader.statements[i]);
@@ -81,7 +81,7 @@ stoa_status stoa_catalog_commit_before(stoa_catalog *catalog, int64_t time_ms,
     }
     sqlite3_stmt *statement = NULL;
     bool row = false;
-    STOA_TRY(begin_read(catalog, err));
+    STOA_TRY(stoa_catalog_begin_read(catalog, err));
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_COMMIT_BEFORE, &statement, err, "ii",
                                    time_ms, INT64_MAX));
@@ -91,14 +91,14 @@ stoa_status stoa_catalog_commit_before(stoa_catalog *catalog, int64_t time_ms,
     }
 
 done:
-    end_read(catalog);
+    stoa_catalog_end_read(catalog);
     return status;
 }
 
 stoa_status stoa_catalog_commit_id(stoa_catalog *catalog, int64_t *out, stoa_error *err) {
-    STOA_TRY(begin_read(catalog, err));
+    STOA_TRY(stoa_catalog_begin_read(catalog, err));
     stoa_status status = read_number(catalog, STOA_SQL_META_GET, "commit_id", out, err);
-    end_read(catalog);
+    stoa_catalog_end_read(catalog);
     return status;
 }
 
@@ -253,7 +253,7 @@ done:
 
 stoa_status stoa_catalog_read_view(stoa_catalog *catalog, const stoa_view *previous,
                                    stoa_view *view, int64_t *out_data_version, stoa_error *err) {
-    STOA_TRY(begin_read(catalog, err));
+    STOA_TRY(stoa_catalog_begin_read(catalog, err));
     stoa_status status = STOA_OK;
     sqlite3_stmt *tables = NULL;
     int64_t expected = 0, found = 0;
@@ -277,13 +277,13 @@ stoa_status stoa_catalog_read_view(stoa_catalog *catalog, const stoa_view *previ
     }
 
 done:
-    end_read(catalog);
+    stoa_catalog_end_read(catalog);
     return status;
 }
 
 stoa_status stoa_catalog_load_entry(stoa_catalog *catalog, stoa_database *database,
                                     stoa_entry *entry, stoa_error *err) {
-    STOA_TRY(begin_read(catalog, err));
+    STOA_TRY(stoa_catalog_begin_read(catalog, err));
     stoa_status status = STOA_OK;
     stoa_part_vector parts = {.pool = catalog->pool};
     if (!atomic_load_explicit(&entry->loaded, memory_order_relaxed)) {
@@ -296,14 +296,14 @@ stoa_status stoa_catalog_load_entry(stoa_catalog *catalog, stoa_database *databa
 
 done:
     stoa_part_vector_release(&parts);
-    end_read(catalog);
+    stoa_catalog_end_read(catalog);
     return status;
 }
 
 stoa_status stoa_catalog_read_snapshot(stoa_catalog *catalog, const stoa_entry *table,
                                        int64_t snapshot_id, stoa_entry **out, stoa_error *err) {
     *out = NULL;
-    STOA_TRY(begin_read(catalog, err));
+    STOA_TRY(stoa_catalog_begin_read(catalog, err));
     stoa_status status = STOA_OK;
     bool found = false, expired = false;
     const stoa_schema *schema = NULL;
@@ -323,7 +323,7 @@ stoa_status stoa_catalog_read_snapshot(stoa_catalog *catalog, const stoa_entry *
 done:
     stoa_partition_spec_close(facts.spec);
     stoa_schema_close(schema);
-    end_read(catalog);
+    stoa_catalog_end_read(catalog);
     return status;
 }
 
@@ -375,7 +375,7 @@ stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool, 
                                         stoa_snapshot **out, int64_t *out_count, stoa_error *err) {
     *out = NULL;
     *out_count = 0;
-    STOA_TRY(begin_read(catalog, err));
+    STOA_TRY(stoa_catalog_begin_read(catalog, err));
     stoa_status status = STOA_OK;
     stoa_buffer list;
     stoa_buffer_init(&list, pool);
@@ -388,12 +388,12 @@ stoa_status stoa_catalog_read_snapshots(stoa_catalog *catalog, stoa_pool *pool, 
 
 done:
     stoa_buffer_release(&list);
-    end_read(catalog);
+    stoa_catalog_end_read(catalog);
     return status;
 }
 
 stoa_status stoa_catalog_check(stoa_catalog *catalog, stoa_error *err) {
-    STOA_TRY(begin_read(catalog, err));
+    STOA_TRY(stoa_catalog_begin_read(catalog, err));
     stoa_status status = STOA_OK;
     sqlite3_stmt *row = NULL;
     const char *text = NULL;
@@ -406,13 +406,13 @@ stoa_status stoa_catalog_check(stoa_catalog *catalog, stoa_error *err) {
     status = stoa_fail(err, STOA_CORRUPT, "catalog: %s", text == NULL ? "no answer" : text);
 
 done:
-    end_read(catalog);
+    stoa_catalog_end_read(catalog);
     return status;
 }
 
 static stoa_status ask(stoa_catalog *catalog, stoa_sql which, const char *types, int64_t number,
                        const char *text, bool *out, stoa_error *err) {
-    STOA_TRY(begin_read(catalog, err));
+    STOA_TRY(stoa_catalog_begin_read(catalog, err));
     stoa_status status = STOA_OK;
     sqlite3_stmt *statement = NULL;
     if (types[0] == 'i') {
@@ -426,7 +426,7 @@ static stoa_status ask(stoa_catalog *catalog, stoa_sql which, const char *types,
     }
 
 done:
-    end_read(catalog);
+    stoa_catalog_end_read(catalog);
     return status;
 }
 
@@ -446,7 +446,7 @@ stoa_status stoa_catalog_has_garbage(stoa_catalog *catalog, bool *out, stoa_erro
 
 stoa_status stoa_catalog_garbage(stoa_catalog *catalog, int64_t horizon,
                                  stoa_catalog_file_function function, void *user, stoa_error *err) {
-    STOA_TRY(begin_read(catalog, err));
+    STOA_TRY(stoa_catalog_begin_read(catalog, err));
     stoa_status status = STOA_OK;
     sqlite3_stmt *row = NULL;
     STOA_CHECK(stoa_sqlite_prepare(&catalog->reader, STOA_SQL_GARBAGE, &row, err, "i", horizon));
@@ -465,6 +465,6 @@ stoa_status stoa_catalog_garbage(stoa_catalog *catalog, int64_t horizon,
     }
 
 done:
-    end_read(catalog);
+    stoa_catalog_end_read(catalog);
     return status;
 }

@@ -142,6 +142,15 @@ const char *const stoa_sql_texts[STOA_SQL_COUNT] = {
                         " AND expired_commit IS NULL AND " SNAPSHOT_CHECK
                         " AND snapshot_id <> (SELECT snapshot_id FROM stoa_table WHERE id = ?1)",
     [STOA_SQL_GARBAGE] = "SELECT f.table_id, f.path " GARBAGE,
+    [STOA_SQL_LIVE_TABLES] =
+        "SELECT t.id, t.kind, coalesce(s.row_count, 0), t.checksum = stoa_checksum(t.id, t.name,"
+        "  t.name_folded, t.kind, t.schema_id, t.snapshot_id, t.created_ms, t.dropped_commit)"
+        " FROM stoa_table t LEFT JOIN stoa_snapshot s"
+        "  ON s.table_id = t.id AND s.snapshot_id = t.snapshot_id"
+        " WHERE t.name_folded IS NOT NULL ORDER BY t.id",
+    [STOA_SQL_LIVE_FILES] = "SELECT path, byte_count, content_hash, " FILE_CHECK
+                            " FROM stoa_file WHERE id NOT IN (SELECT f.id " GARBAGE ")"
+                            " ORDER BY path",
     [STOA_SQL_HAS_GARBAGE] =
         "SELECT EXISTS(SELECT 1 FROM stoa_table WHERE dropped_commit IS NOT NULL)"
         " OR EXISTS(SELECT 1 FROM stoa_snapshot WHERE expired_commit IS NOT NULL)",

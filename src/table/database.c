@@ -355,17 +355,17 @@ static stoa_status set_default_kind(stoa_database *database, const char *name, s
     return stoa_pool_copy_string(database->pool, name, &database->default_kind, err);
 }
 
-static stoa_status make_folders(stoa_database *database, stoa_error *err) {
+stoa_status stoa_database_make_folders(stoa_fs_registry *file_systems, const char *directory,
+                                       const stoa_context *context, stoa_error *err) {
     static const char *const names[] = {"tables", "tmp", "leases"};
-    if (stoa_vfs_has(database->file_systems, database->directory, STOA_FS_NO_DIRECTORIES)) {
+    if (stoa_vfs_has(file_systems, directory, STOA_FS_NO_DIRECTORIES)) {
         return STOA_OK;
     }
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *path = NULL;
-        STOA_TRY(stoa_database_path(database, names[i], &path, err));
-        stoa_status status = stoa_vfs_make_directories(database->file_systems, path,
-                                                       &database->context, err);
-        stoa_pool_free_string(database->pool, path);
+        STOA_TRY(stoa_vfs_join(context->pool, directory, names[i], &path, err));
+        stoa_status status = stoa_vfs_make_directories(file_systems, path, context, err);
+        stoa_pool_free_string(context->pool, path);
         STOA_TRY(status);
     }
     return STOA_OK;
@@ -394,7 +394,8 @@ static stoa_status open_catalog(stoa_database *database, const stoa_database_opt
         goto done;
     }
     if (!exists) {
-        STOA_CHECK(make_folders(database, err));
+        STOA_CHECK(stoa_database_make_folders(database->file_systems, database->directory,
+                                              &database->context, err));
     }
     STOA_CHECK(stoa_catalog_open(database->pool,
                                  database->is_remote ? uri : stoa_vfs_local_path(uri), &how,

@@ -89,6 +89,11 @@ STOA_MUST_USE stoa_status stoa_database_file_name(stoa_database *database, char 
 /// "<directory>/<path>"; free with stoa_pool_free_string to the database's pool.
 STOA_MUST_USE stoa_status stoa_database_path(stoa_database *database, const char *path, char **out,
                                              stoa_error *err);
+/// Makes the folders that a database has besides its catalog, where there are folders. The context's pool
+/// is not NULL.
+STOA_MUST_USE stoa_status stoa_database_make_folders(stoa_fs_registry *file_systems,
+                                                     const char *directory,
+                                                     const stoa_context *context, stoa_error *err);
 /// Makes names made or removed in a folder below the directory durable, where that is to be asked for.
 STOA_MUST_USE stoa_status stoa_database_sync_folder(stoa_database *database, const char *path,
                                                     stoa_error *err);

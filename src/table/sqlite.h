@@ -38,6 +38,8 @@ typedef enum stoa_sql {
     STOA_SQL_EXPIRE,
     STOA_SQL_GARBAGE,
     STOA_SQL_HAS_GARBAGE,
+    STOA_SQL_LIVE_TABLES,
+    STOA_SQL_LIVE_FILES,
     STOA_SQL_FORGET_FILES,
     STOA_SQL_FORGET_SNAPSHOTS,
     STOA_SQL_FORGET_TABLES,
@@ -86,6 +88,10 @@ struct stoa_catalog {
     int64_t generation;    /* how often `reader` was filled */
     char base_version[64]; /* what the commit in progress stands on; guarded by write_lock */
 };
+
+/// A read transaction on the reading connection, under its lock, until it ends.
+STOA_MUST_USE stoa_status stoa_catalog_begin_read(stoa_catalog *catalog, stoa_error *err);
+void stoa_catalog_end_read(stoa_catalog *catalog);
 
 /// The same steps for a catalog in an object store; catalog_object.c.
 STOA_MUST_USE stoa_status stoa_catalog_object_open(stoa_catalog *catalog, bool create,

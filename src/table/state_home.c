@@ -250,6 +250,14 @@ stoa_status stoa_state_home_read_anew(stoa_database *database, const stoa_contex
     return status;
 }
 
+stoa_status stoa_state_home_flush(stoa_database *database, stoa_error *err) {
+    stoa_state_home *home = database->state_home;
+    (void)pthread_mutex_lock(&home->lock);
+    stoa_store *store = home->writes ? home->store : NULL; /* stays until the database is closed */
+    (void)pthread_mutex_unlock(&home->lock);
+    return store == NULL ? STOA_OK : stoa_store_flush(store, err);
+}
+
 stoa_durability stoa_state_home_durability(stoa_database *database) {
     stoa_state_home *home = database->state_home;
     (void)pthread_mutex_lock(&home->lock);

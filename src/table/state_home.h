@@ -38,6 +38,8 @@ STOA_MUST_USE stoa_status stoa_state_home_directory(const stoa_database *databas
                                                     const char **out, stoa_error *err);
 /// Errors   STOA_INVALID  a table of another kind
 STOA_MUST_USE stoa_status stoa_state_home_check_kind(const stoa_entry *entry, stoa_error *err);
+/// Where this process writes: what is in memory is in files afterwards.
+STOA_MUST_USE stoa_status stoa_state_home_flush(stoa_database *database, stoa_error *err);
 /// How durable commits of sinks are: as configured, else as a commit of the catalog.
 stoa_durability stoa_state_home_durability(stoa_database *database);
 

@@ -43,6 +43,28 @@ static void xxh3_has_its_known_values(void **state) {
     assert_true(stoa_hash64("", 0) == UINT64_C(0x2D06800538D394C2));
 }
 
+static void a_stream_gives_both_hashes_of_what_it_took(void **state) {
+    (void)state;
+    support_random random = support_random_open(__func__);
+    uint8_t bytes[2000];
+    const stoa_hash128 nothing = stoa_hash128_of("", 0);
+    assert_true(nothing.high == UINT64_C(0x99AA06D3014798D8));
+    assert_true(nothing.low == UINT64_C(0x6001C324468D497F));
+    for (int i = 0; i < 500; i++) {
+        const size_t size = (size_t)support_random_below(&random, sizeof bytes);
+        const size_t cut = (size_t)support_random_below(&random, size + 1);
+        stoa_hash_stream stream;
+        support_random_bytes(&random, bytes, sizeof bytes);
+        stoa_hash_stream_init(&stream);
+        stoa_hash_stream_update(&stream, bytes, cut);
+        stoa_hash_stream_update(&stream, bytes + cut, size - cut);
+        const stoa_hash128 found = stoa_hash_stream_finish128(&stream);
+        const stoa_hash128 whole = stoa_hash128_of(bytes, size);
+        assert_true(found.high == whole.high && found.low == whole.low);
+        assert_true(stoa_hash_stream_finish(&stream) == stoa_hash64(bytes, size));
+    }
+}
+
 static uint32_t slow_crc(uint32_t polynomial, const uint8_t *bytes, size_t size) {
     uint32_t crc = UINT32_MAX;
     for (size_t i = 0; i < size * 8; i++) {
@@ -117,6 +139,7 @@ int main(void) {
         cmocka_unit_test(crc32c_has_its_known_values),
         cmocka_unit_test(crc32_has_its_known_values),
         cmocka_unit_test(xxh3_has_its_known_values),
+        cmocka_unit_test(a_stream_gives_both_hashes_of_what_it_took),
         cmocka_unit_test(crcs_equal_the_slow_ones_in_any_parts),
         cmocka_unit_test(crc32_equals_the_slow_one_at_every_length_and_alignment),
         cmocka_unit_test(number_hashes_do_not_collide_nearby),

@@ -1,0 +1,87 @@
+/* Backups of databases, and clones.
+ *
+ * A backup is a directory of plain files. Each time that it is added to, it gets a *generation*: a whole
+ * database as of one moment. What an earlier generation has already is not copied again.
+ *
+ *     stoa_backup_open("/backups/app", NULL, &backup, &err);
+ *     stoa_backup_add(backup, database, NULL, &info, &err);              each night
+ *     stoa_backup_restore(backup, 0, "app-restored.stoa", NULL, &info, &err);
+ *     stoa_backup_close(backup);
+ *
+ * Contexts may be NULL; their token and progress are used. docs/formats/backup.md describes the directory.
+ *
+ * Threads  One call at a time a handle. Any number of handles and processes: those that change one backup
+ *          exclude each other, those that read it exclude nobody. */
+#ifndef STOA_BACKUP_H
+#define STOA_BACKUP_H
+
+#include <stoa/database.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct stoa_backup stoa_backup;
+
+typedef struct stoa_backup_options {
+    size_t memory_limit;            /* bytes; 0: STOA_MEMORY, else 1 GiB */
+    stoa_fs_registry *file_systems; /* borrowed; where backup and restored databases are; NULL: one of its
+                                       own */
+    stoa_pool *parent_pool;         /* borrowed; NULL: a root of its own */
+} stoa_backup_options;
+
+/// Names a backup's directory. Nothing is looked at yet. `options` may be NULL.
+///
+/// Errors   STOA_UNSUPPORTED  a file system without directories that are renamed; STOA_NO_MEMORY
+STOA_API STOA_MUST_USE stoa_status stoa_backup_open(const char *directory,
+                                                    const stoa_backup_options *options,
+                                                    stoa_backup **out, stoa_error *err);
+/// NULL is allowed.
+STOA_API void stoa_backup_close(stoa_backup *backup);
+
+/// A generation, as its record has it.
+typedef struct stoa_backup_info {
+    int64_t generation; /* from 1 */
+    bool is_damaged;    /* the record cannot be read: nothing else is known */
+    int64_t time_ms;    /* since 1970 UTC */
+    int64_t table_count;
+    int64_t row_count; /* -1: not known of every table */
+    int64_t file_count;
+    uint64_t bytes;         /* of all its files */
+    int64_t new_file_count; /* that no earlier generation had */
+    uint64_t new_bytes;
+} stoa_backup_info;
+
+/// Adds the database as it is at one moment: catalog, data files of all snapshots that have not expired,
+/// and state tables with every commit that had returned before the call. Tables of the kind memory are not
+/// in it. The database may be open to be read only, and other processes may read and write it meanwhile. The
+/// directory is made when it is missing. What a crash of an earlier call has left is removed. `out` may be
+/// NULL.
+///
+/// Errors   STOA_LOCKED       another process adds to the backup or removes from it
+///          STOA_INVALID      the directory holds something else
+///          STOA_UNSUPPORTED  a database in memory or in an object store; a backup of a newer version
+///          STOA_CONFLICT     tables are changed so often that there is no moment between
+///          STOA_CORRUPT      a file of the database does not hold what it should
+///          STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY, STOA_LIMIT; earlier generations are as they were
+STOA_API STOA_MUST_USE stoa_status stoa_backup_add(stoa_backup *backup, stoa_database *database,
+                                                   const stoa_context *context,
+                                                   stoa_backup_info *out, stoa_error *err);
+
+/// Makes a database of a generation (0: the newest): every byte is compared with its hash on the way. The
+/// database appears whole and durable, or not at all; a crash may leave a folder ".stoa-tmp-…" beside it.
+/// `out` may be NULL.
+///
+/// Errors   STOA_EXISTS     something has the name `target`
+///          STOA_NOT_FOUND  no such generation, or no backup
+///          STOA_CORRUPT    an object does not hold what it should
+///          STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY, STOA_LIMIT
+STOA_API STOA_MUST_USE stoa_status stoa_backup_restore(stoa_backup *backup, int64_t generation,
+                                                       const char *target,
+                                                       const stoa_context *context,
+                                                       stoa_backup_info *out, stoa_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
