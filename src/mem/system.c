@@ -3,8 +3,9 @@
  * Loading and scanning take and give back blocks of some ten kilobytes to some megabytes in
  * several threads. glibc keeps such blocks in its heaps, where they fragment: a load whose pools
  * never held more than 60 MB grew the process to 600 MB. A mapping goes back whole; and because a
- * fresh one costs a page fault for every 4 KiB, up to CACHE_BYTES of the latest are kept for the next
- * request of the same class.
+ * fresh one costs a page fault for every 4 KiB, and clearing it, the latest are kept for the next
+ * request of the same class: up to cache_bytes_min, and a quarter of what is in use. So the memtables of
+ * one generation go to the next, and nothing to speak of is kept when little is in use.
  *
  * Classes: a quarter of a power of two apart, so that at most a fifth of a mapping is beyond what was
  * asked for, and the pages there are never touched. The largest ask for huge pages, which are one fault
@@ -21,7 +22,8 @@
 #include "base/error.h"
 
 enum { CACHE_BLOCKS = 256 };
-static const size_t cache_bytes_max = 32u << 20;
+enum { CACHE_SHARE = 4 };
+static const size_t cache_bytes_min = 32u << 20;
 
 /* The address sanitizer guards what malloc gives, and nothing else. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -39,6 +41,7 @@ struct block {
 
 struct stoa_system {
     pthread_mutex_t lock;
+    size_t used_bytes; /* of mappings that are not in the cache */
     size_t cached_bytes;
     size_t block_count;
     struct block blocks[CACHE_BLOCKS]; /* oldest first */
@@ -54,6 +57,7 @@ static size_t class_bytes(size_t size) {
 static void *cache_take(stoa_system *system, size_t size) {
     void *memory = NULL;
     (void)pthread_mutex_lock(&system->lock);
+    system->used_bytes += size;
     for (size_t i = system->block_count; i > 0 && memory == NULL; i--) {
         if (system->blocks[i - 1].size == size) {
             memory = system->blocks[i - 1].memory;
@@ -67,23 +71,38 @@ static void *cache_take(stoa_system *system, size_t size) {
     return memory;
 }
 
-/* Puts a block in, and moves the oldest out to `evicted` until it fits. Returns how many. */
+/* Puts a block in, and moves the oldest out to `evicted` until it fits; one that would be half of all that
+ * is kept, only itself. Returns how many. */
 static size_t cache_put(stoa_system *system, struct block block, struct block *evicted) {
     size_t count = 0;
     (void)pthread_mutex_lock(&system->lock);
+    system->used_bytes -= block.size;
+    const size_t most = cache_bytes_min + system->used_bytes / CACHE_SHARE;
+    const bool is_kept = block.size <= most / 2;
+    const size_t wanted = system->cached_bytes + (is_kept ? block.size : 0);
+    size_t freed = 0;
     while (count < system->block_count &&
-           (system->block_count - count == CACHE_BLOCKS ||
-            system->cached_bytes + block.size > cache_bytes_max)) {
+           (system->block_count - count == CACHE_BLOCKS || wanted - freed > most)) {
         evicted[count] = system->blocks[count];
-        system->cached_bytes -= evicted[count].size;
+        freed += evicted[count].size;
         count++;
     }
     system->block_count -= count;
+    system->cached_bytes = wanted - freed;
     memmove(system->blocks, system->blocks + count, system->block_count * sizeof(struct block));
-    system->blocks[system->block_count++] = block;
-    system->cached_bytes += block.size;
+    if (is_kept) {
+        system->blocks[system->block_count++] = block;
+    } else {
+        evicted[count++] = block;
+    }
     (void)pthread_mutex_unlock(&system->lock);
     return count;
+}
+
+static void forget(stoa_system *system, size_t size) {
+    (void)pthread_mutex_lock(&system->lock);
+    system->used_bytes -= size;
+    (void)pthread_mutex_unlock(&system->lock);
 }
 
 static void *system_allocate(void *user, size_t size) {
@@ -99,6 +118,7 @@ static void *system_allocate(void *user, size_t size) {
     if (memory == NULL) {
         memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (memory == MAP_FAILED) {
+            forget(user, bytes);
             return NULL;
         }
         if (bytes >= huge_bytes_min) {
@@ -113,12 +133,8 @@ static void system_release(void *user, void *memory, size_t size) {
         free(memory);
         return;
     }
-    struct block evicted[CACHE_BLOCKS];
+    struct block evicted[CACHE_BLOCKS + 1];
     struct block block = {memory, class_bytes(size)};
-    if (block.size > cache_bytes_max / 2) {
-        (void)munmap(memory, block.size);
-        return;
-    }
     size_t count = cache_put(user, block, evicted);
     for (size_t i = 0; i < count; i++) {
         (void)munmap(evicted[i].memory, evicted[i].size);

@@ -65,11 +65,43 @@ static void memory_goes_back_to_the_system(void **state) {
     stoa_system_close(system);
 }
 
+/* As many blocks as a quarter of what stays in use go to who asks next, as they are. */
+static void blocks_are_kept_by_what_is_in_use(void **state) {
+    (void)state;
+    enum { COUNT = 64, GIVEN = 16, SIZE = 4 * MIB };
+    stoa_system *system = stoa_system_create();
+    stoa_allocator allocator = stoa_system_allocator(system);
+    uint8_t *blocks[COUNT];
+    int kept = 0;
+    for (int i = 0; i < COUNT; i++) {
+        blocks[i] = allocator.allocate(allocator.user, SIZE);
+        assert_non_null(blocks[i]);
+    }
+    for (int i = 0; i < GIVEN; i++) {
+        blocks[i][0] = 1;
+        allocator.release(allocator.user, blocks[i], SIZE);
+    }
+    for (int i = 0; i < GIVEN; i++) {
+        blocks[i] = allocator.allocate(allocator.user, SIZE);
+        kept += blocks[i][0];
+    }
+#if !defined(__SANITIZE_ADDRESS__)
+    assert_int_equal(kept, GIVEN);
+#else
+    (void)kept;
+#endif
+    for (int i = 0; i < COUNT; i++) {
+        allocator.release(allocator.user, blocks[i], SIZE);
+    }
+    stoa_system_close(system);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_of_all_sizes_are_aligned_and_writable),
         cmocka_unit_test(an_absurd_size_is_no_memory),
         cmocka_unit_test(memory_goes_back_to_the_system),
+        cmocka_unit_test(blocks_are_kept_by_what_is_in_use),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
