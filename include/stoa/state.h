@@ -98,7 +98,7 @@ typedef struct stoa_state_options {
     stoa_durability durability;      /* DEFAULT: buffered */
     int64_t interval_ms;             /* 0: 100 */
     size_t memtable_bytes;           /* 0: 64 MiB */
-    size_t log_segment_bytes;        /* 0: 64 MiB */
+    size_t log_segment_bytes;        /* 0: 32 MiB */
     uint64_t write_rate_bytes;       /* a second, of compactions; 0: no limit */
     bool no_background;              /* flush and compact only when asked to */
     int64_t (*clock_ms)(void *user); /* for times to live; NULL: the system's */

@@ -13,7 +13,7 @@
 #include "lsm/wal_internal.h"
 
 enum {
-    SEGMENT_BYTES_DEFAULT = 64 << 20,
+    SEGMENT_BYTES_DEFAULT = 32 << 20,
     SEGMENT_BYTES_FIRST = 1 << 20, /* of a new log; each that follows is twice as large */
     SEGMENT_BYTES_MIN = 4096,
     SEGMENT_UNIT = 4096,

@@ -24,7 +24,7 @@ typedef struct stoa_wal_options {
     stoa_context context;
     stoa_fs_registry *file_systems;
     const char *directory; /* that its segments lie in, as "%016" PRIx64 ".log" */
-    size_t segment_bytes;  /* 0: 64 MiB; the first segments of a new log are smaller */
+    size_t segment_bytes;  /* 0: 32 MiB; the first segments of a new log are smaller */
     const char *boot;      /* names the machine's run since it was last started; NULL: ask it */
     bool read_only;        /* nothing is changed; may be read while somebody writes */
 } stoa_wal_options;

@@ -15,7 +15,7 @@
 
 enum {
     STOA_WAL_SYNCS = 2,
-    STOA_WAL_SPARES = 4,
+    STOA_WAL_SPARES = 8,
     STOA_WAL_TOUCHED_BYTES = 8 << 20, /* pages are made ready so far ahead */
     STOA_WAL_LARGE_PAGE = 2 << 20
 };
