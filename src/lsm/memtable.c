@@ -118,11 +118,15 @@ stoa_status stoa_memtable_stage_batch(stoa_memtable *table, struct ArrowArray *b
     if (batch->length >= INT64_C(1) << STOA_MEMTABLE_ROW_BITS) {
         return stoa_fail(err, STOA_LIMIT, "expected fewer than 2^24 rows in a batch");
     }
+    const stoa_keys_view view = stoa_keys_view_of(keys);
+    if (stoa_memtable_joins(table, batch, operation)) {
+        return stoa_memtable_stage_copy(table, batch, &view, operation, first_sequence, err);
+    }
     STOA_TRY(stoa_memtable_make_room(table, err));
     STOA_TRY(stoa_pool_allocate(table->pool, sizeof(stoa_memtable_holder), &memory, err));
     stoa_memtable_holder *holder = memory;
     *holder = (stoa_memtable_holder){
-        .piece = {.keys = stoa_keys_view_of(keys),
+        .piece = {.keys = view,
                   .operation = operation,
                   .first_sequence = first_sequence},
         .block_bytes = sizeof *holder,

@@ -76,7 +76,7 @@ void stoa_memtable_close(stoa_memtable *table);
 /// what stoa_keys_append made of all its rows.
 ///
 /// Owns     Both are the caller's, and may not move, until they are published: then the table has them,
-///          and the caller's are released structs.
+///          and the caller's are released structs, or (small batches) copies, and they stay as they are.
 /// Errors   STOA_LIMIT  a table's 2^24 pieces or a batch's 2^24 rows are too few; STOA_NO_MEMORY. What
 ///          was staged before stays staged.
 STOA_MUST_USE stoa_status stoa_memtable_stage_batch(stoa_memtable *table, struct ArrowArray *batch,

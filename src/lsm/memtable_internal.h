@@ -177,6 +177,15 @@ void stoa_memtable_index_release(stoa_memtable *table);
 void stoa_memtable_stage_piece(stoa_memtable *table, stoa_memtable_holder *holder);
 STOA_MUST_USE stoa_status stoa_memtable_make_room(stoa_memtable *table, stoa_error *err);
 
+/// Whether a batch is small, and such that its rows are copied to those that come one by one.
+bool stoa_memtable_joins(const stoa_memtable *table, const struct ArrowArray *batch,
+                         stoa_operation operation);
+/// Stages the rows of a batch that joins.
+STOA_MUST_USE stoa_status stoa_memtable_stage_copy(stoa_memtable *table,
+                                                   const struct ArrowArray *batch,
+                                                   const stoa_keys_view *keys,
+                                                   stoa_operation operation,
+                                                   uint64_t first_sequence, stoa_error *err);
 /// Forgets rows of an open piece that were staged and not published.
 void stoa_memtable_rows_discard(stoa_memtable_holder *holder);
 

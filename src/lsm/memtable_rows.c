@@ -1,6 +1,10 @@
-/* Rows that come one by one. They are written where readers will find them, behind the rows that are
- * published, so that publishing is one store. A piece's buffers have a fixed size and lie in one block;
- * when a row does not fit the next piece begins, twice as large as what the last one was used for. */
+/* Rows that come one by one, or few at a time. They are written where readers will find them, behind the
+ * rows that are published, so that publishing is one store. A piece's buffers have a fixed size and lie in
+ * one block; when rows do not fit the next piece begins, twice as large as what the last one was used for.
+ *
+ * Batches that are small against a piece are copied too: their makers use the same memory for the next
+ * ones, a memtable's blocks are those of the one before, and flushes find all rows in a few pieces, on huge
+ * pages. */
 #include "lsm/memtable_internal.h"
 
 #include "base/bits.h"
@@ -12,6 +16,8 @@ enum {
     PIECE_BYTES = 4 << 20, /* at most, but for a row that is larger: what is given as huge pages */
     TEXT_BYTES = 16,       /* of a row, as long as nothing is known */
     TEXTS_BYTES_MAX = 4 << 20, /* of a column, but for a text that is larger */
+    JOINED_ROWS_MAX = 4096,    /* of a batch that is copied … */
+    JOINED_BYTES_MAX = PIECE_BYTES / 8, /* … its values without the keys */
     ALIGNMENT = 64
 };
 
@@ -42,10 +48,18 @@ static size_t text_capacity(size_t used, uint32_t used_rows, uint32_t rows, size
 
 struct sizes {
     const stoa_memtable_rows *before; /* NULL: none */
-    const stoa_cell *cells;           /* of the row that must fit; NULL: a deletion */
-    uint32_t rows;
-    size_t key_bytes;
+    const stoa_cell *cells;           /* of the row that must fit; NULL: a deletion, or … */
+    const struct ArrowArray *batch;   /* … rows that must; NULL: no batch */
+    uint32_t rows;                    /* at least, and then how many there is room for */
+    size_t key_bytes;                 /* of what must fit */
 };
+
+/* Of all rows of a batch. */
+static size_t text_bytes(const struct ArrowArray *batch, int32_t column) {
+    const struct ArrowArray *array = batch->children[column];
+    const int32_t *offsets = (const int32_t *)array->buffers[1] + array->offset + batch->offset;
+    return (size_t)(offsets[batch->length] - offsets[0]);
+}
 
 static size_t column_capacity(const struct sizes *sizes, const stoa_cell_rule *rule, int32_t column,
                               size_t key_needed) {
@@ -56,9 +70,10 @@ static size_t column_capacity(const struct sizes *sizes, const stoa_cell_rule *r
     }
     return text_capacity(before == NULL ? 0 : before->columns[column].byte_count,
                          before == NULL ? 0 : before->staged, sizes->rows,
-                         cell == NULL    ? key_needed
-                         : cell->is_null ? 0
-                                         : cell->size);
+                         sizes->batch != NULL ? text_bytes(sizes->batch, column)
+                         : cell == NULL       ? key_needed
+                         : cell->is_null      ? 0
+                                              : cell->size);
 }
 
 static void place_column(const stoa_cell_rule *rule, struct block *block, uint32_t rows,
@@ -149,22 +164,22 @@ static void place_rows(const stoa_memtable *table, const struct sizes *sizes, st
     }
 }
 
-/* A piece that this row fits into, after `before` (NULL: none). */
-static stoa_status begin_piece(stoa_memtable *table, const stoa_memtable_rows *before,
-                               const stoa_cell *cells, size_t key_bytes, stoa_error *err) {
-    struct sizes sizes = {.before = before,
-                          .cells = cells,
-                          .rows = ROWS_MIN,
-                          .key_bytes = key_bytes};
+/* A piece that what `wanted` says fits into. */
+static stoa_status begin_piece(stoa_memtable *table, const struct sizes *wanted, stoa_error *err) {
+    const stoa_memtable_rows *before = wanted->before;
+    struct sizes sizes = *wanted;
     struct block block = {0};
     void *memory = NULL;
-    while (before != NULL && sizes.rows < 2 * before->staged && sizes.rows < ROWS_MAX) {
+    sizes.rows = ROWS_MIN;
+    while (sizes.rows < ROWS_MAX &&
+           (sizes.rows < wanted->rows || (before != NULL && sizes.rows < 2 * before->staged))) {
         sizes.rows *= 2;
     }
+    const uint32_t least = wanted->rows > ROWS_MIN ? wanted->rows : ROWS_MIN;
     place_rows(table, &sizes, &block);
-    while (block.size > PIECE_BYTES && sizes.rows > ROWS_MIN) {
+    while (block.size > PIECE_BYTES && sizes.rows > least) {
         const uint32_t fit = (uint32_t)((uint64_t)sizes.rows * PIECE_BYTES / block.size);
-        sizes.rows = fit < ROWS_MIN ? ROWS_MIN : fit < sizes.rows - 1 ? fit : sizes.rows - 1;
+        sizes.rows = fit < least ? least : fit < sizes.rows - 1 ? fit : sizes.rows - 1;
         block.size = 0;
         place_rows(table, &sizes, &block);
     }
@@ -323,16 +338,21 @@ static void write_columns(const stoa_memtable *table, stoa_memtable_rows *rows, 
     }
 }
 
+static void note_version(stoa_memtable_rows *rows, uint32_t row, stoa_operation operation,
+                         uint64_t sequence) {
+    rows->sequences[row] = sequence;
+    rows->operations[row] = (uint8_t)operation;
+    rows->has_gaps = rows->has_gaps || sequence != rows->sequences[0] + row;
+    rows->is_mixed = rows->is_mixed || operation != (stoa_operation)rows->operations[0];
+}
+
 /* The row fits. */
 static void write_row(stoa_memtable *table, const stoa_cell *cells, stoa_operation operation,
                       uint64_t sequence) {
     stoa_memtable_rows *rows = stoa_memtable_holder_at(table, table->staged_pieces - 1)->rows;
     const bool keys_only = operation == STOA_OPERATION_DELETE;
     const uint32_t row = rows->staged++;
-    rows->sequences[row] = sequence;
-    rows->operations[row] = (uint8_t)operation;
-    rows->has_gaps = rows->has_gaps || sequence != rows->sequences[0] + row;
-    rows->is_mixed = rows->is_mixed || operation != (stoa_operation)rows->operations[0];
+    note_version(rows, row, operation, sequence);
     if (rows->numbers != NULL) {
         rows->numbers[row] = stoa_cells_number(table->layout->key, cells, keys_only);
     } else {
@@ -368,8 +388,140 @@ stoa_status stoa_memtable_stage_row(stoa_memtable *table, const stoa_cell *cells
         fits = fits && table->key.size <= rows->key_capacity - rows->key_offsets[rows->staged];
     }
     if (!fits) {
-        STOA_TRY(begin_piece(table, rows, keys_only ? NULL : cells, table->key.size, err));
+        const struct sizes wanted = {.before = rows,
+                                     .cells = keys_only ? NULL : cells,
+                                     .rows = 1,
+                                     .key_bytes = table->key.size};
+        STOA_TRY(begin_piece(table, &wanted, err));
     }
     write_row(table, cells, operation, sequence);
+    return STOA_OK;
+}
+
+/* ---- Small batches --------------------------------------------------------------------------- */
+
+/* Bytes of a column's values; SIZE_MAX where they are not all there. */
+static size_t column_bytes(const stoa_cell_rule *rule, const struct ArrowArray *batch,
+                           int32_t column) {
+    if (rule->class == STOA_CELL_NULL) {
+        return 0;
+    }
+    if (batch->children[column]->buffers[1] == NULL) {
+        return SIZE_MAX;
+    }
+    return is_text(rule) ? text_bytes(batch, column) : (size_t)batch->length * rule->size;
+}
+
+bool stoa_memtable_joins(const stoa_memtable *table, const struct ArrowArray *batch,
+                         stoa_operation operation) {
+    const int32_t count = table->layout->schema->root.child_count;
+    size_t bytes = 0;
+    bool joins = operation != STOA_OPERATION_DELETE && table->nested_column < 0 &&
+                 batch->length > 0 && batch->length <= JOINED_ROWS_MAX;
+    for (int32_t i = 0; i < count && joins; i++) {
+        const size_t more = column_bytes(&table->rules[i], batch, i);
+        joins = more <= JOINED_BYTES_MAX - bytes;
+        bytes += more;
+    }
+    return joins;
+}
+
+static bool batch_fits(const stoa_memtable *table, const stoa_memtable_rows *rows,
+                       const struct ArrowArray *batch, size_t key_bytes) {
+    const int32_t count = table->layout->schema->root.child_count;
+    bool fits = rows != NULL && batch->length <= rows->capacity - rows->staged &&
+                (rows->numbers != NULL ||
+                 key_bytes <= rows->key_capacity - rows->key_offsets[rows->staged]);
+    for (int32_t i = 0; i < count && fits; i++) {
+        fits = !is_text(&table->rules[i]) ||
+               column_fits(&rows->columns[i], text_bytes(batch, i));
+    }
+    return fits;
+}
+
+static void join_texts(stoa_memtable_column *column, uint32_t row, const int32_t *offsets,
+                       const uint8_t *bytes, uint32_t count) {
+    int32_t *out = (int32_t *)(void *)column->values + row;
+    const int32_t moved = out[0] - offsets[0];
+    for (uint32_t i = 1; i <= count; i++) {
+        out[i] = offsets[i] + moved;
+    }
+    const size_t size = (size_t)(offsets[count] - offsets[0]);
+    if (size > 0) {
+        memcpy(column->bytes + column->byte_count, bytes + offsets[0], size);
+        column->byte_count += size;
+    }
+}
+
+/* Values of `array` from its position `at` on. */
+static void join_column(const stoa_cell_rule *rule, stoa_memtable_column *column, uint32_t row,
+                        const struct ArrowArray *array, int64_t at, uint32_t count) {
+    const uint8_t *values = rule->class == STOA_CELL_NULL ? NULL : array->buffers[1];
+    if (values == NULL) {
+        return;
+    }
+    const bool has_nulls = column->validity != NULL && array->null_count != 0 &&
+                           array->buffers[0] != NULL;
+    for (uint32_t i = 0; has_nulls && i < count; i++) {
+        if (!stoa_bit_get(array->buffers[0], at + i)) {
+            put_bit(column->validity, row + i, false);
+            column->has_nulls = true;
+        }
+    }
+    if (is_text(rule)) {
+        join_texts(column, row, (const int32_t *)(const void *)values + at, array->buffers[2],
+                   count);
+    } else if (rule->size > 0) {
+        memcpy(column->values + row * rule->size, values + (size_t)at * rule->size,
+               count * rule->size);
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            put_bit(column->values, row + i, stoa_bit_get(values, at + i));
+        }
+    }
+}
+
+static void join_keys(stoa_memtable_rows *rows, uint32_t row, const stoa_keys_view *keys) {
+    const size_t count = (size_t)keys->count;
+    if (rows->numbers != NULL) {
+        memcpy(rows->numbers + row, keys->numbers, count * sizeof *keys->numbers);
+        return;
+    }
+    uint32_t *out = rows->key_offsets + row;
+    const size_t size = keys->offsets[count] - keys->offsets[0];
+    if (size > 0) { /* a text of a key may be empty */
+        memcpy(rows->key_bytes + out[0], keys->bytes + keys->offsets[0], size);
+    }
+    for (size_t i = 1; i <= count; i++) {
+        out[i] = out[0] + keys->offsets[i] - keys->offsets[0];
+    }
+}
+
+stoa_status stoa_memtable_stage_copy(stoa_memtable *table, const struct ArrowArray *batch,
+                                     const stoa_keys_view *keys, stoa_operation operation,
+                                     uint64_t first_sequence, stoa_error *err) {
+    const int32_t columns = table->layout->schema->root.child_count;
+    const uint32_t count = (uint32_t)batch->length;
+    const struct sizes wanted = {
+        .before = open_rows(table),
+        .batch = batch,
+        .rows = count,
+        .key_bytes = keys->numbers != NULL ? 0 : keys->offsets[count] - keys->offsets[0],
+    };
+    if (!batch_fits(table, wanted.before, batch, wanted.key_bytes)) {
+        STOA_TRY(begin_piece(table, &wanted, err));
+    }
+    stoa_memtable_rows *rows = stoa_memtable_holder_at(table, table->staged_pieces - 1)->rows;
+    const uint32_t first = rows->staged;
+    rows->staged += count;
+    for (uint32_t i = 0; i < count; i++) {
+        note_version(rows, first + i, operation, first_sequence + i);
+    }
+    join_keys(rows, first, keys);
+    for (int32_t i = 0; i < columns; i++) {
+        const struct ArrowArray *array = batch->children[i];
+        join_column(&table->rules[i], &rows->columns[i], first, array,
+                    array->offset + batch->offset, count);
+    }
     return STOA_OK;
 }

@@ -7,8 +7,10 @@ enum {
     APPENDS = 40,
     STAGED_MAX = 3,
     BATCH_MAX = 400,
+    LARGE = 4200, /* rows of a batch that is kept as it is; smaller ones are copied */
     ROW_GROUP_MAX = 120,
     ROWS_MAX = APPENDS * STAGED_MAX * BATCH_MAX,
+    LARGE_BEFORE = 10000, /* in a table with more rows no large ones come */
     IDS = 500,
     RANGES = 200,
     MANY = 70000
@@ -43,10 +45,11 @@ struct staged {
 static void stage_batch(stoa_memtable *table, const struct table_format *format,
                         support_random *random, struct staged *staged, struct model *model,
                         uint64_t *sequence) {
-    int32_t ids[BATCH_MAX];
-    int64_t values[BATCH_MAX];
+    int32_t ids[LARGE];
+    int64_t values[LARGE];
     stoa_error err;
-    const int64_t count = (int64_t)support_random_below(random, BATCH_MAX);
+    const bool is_large = model->count < LARGE_BEFORE && support_random_below(random, 20) == 0;
+    const int64_t count = is_large ? LARGE : (int64_t)support_random_below(random, BATCH_MAX);
     const stoa_operation operation = random_operation(random);
     for (int64_t i = 0; i < count; i++) {
         ids[i] = (int32_t)support_random_between(random, -IDS, IDS);
@@ -101,7 +104,8 @@ static void append(stoa_memtable *table, const struct table_format *format, supp
         stoa_memtable_publish(table);
     }
     for (int i = 0; i < STAGED_MAX; i++) {
-        assert_true(model->count == before || staged[i].batch.release == NULL);
+        assert_true(model->count == before || staged[i].batch.release == NULL ||
+                    staged[i].batch.length < LARGE);
         stoa_arrow_array_release(&staged[i].batch);
         stoa_keys_release(&staged[i].keys);
     }
