@@ -4,7 +4,7 @@
 #include "lsm/flush.h"
 #include "lsm/store_internal.h"
 
-enum { FROZEN_MAX = 4 }; /* generations that wait; the next full memtable waits for the oldest */
+enum { FROZEN_MAX = 2 }; /* generations that wait; the next full memtable waits for the oldest */
 _Static_assert(FROZEN_MAX + 1 < STOA_VIEW_MEMTABLES, "views have room for all memtables");
 
 /* ---- Freezing -------------------------------------------------------------------------------- */
