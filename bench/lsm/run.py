@@ -35,6 +35,14 @@ QUESTIONS = {
 LEFT_OUT = {"lmdb": {"compact", "size", "open", "reopen"}}
 
 
+def print_rivals():
+    """Their versions; RocksDB's is that of needs.sh."""
+    for rival in RIVALS:
+        text = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", f"lib{rival}-dev"],
+                              capture_output=True, text=True).stdout
+        print(f"rival {rival} {text or '7.8.3, built without assertions'}", flush=True)
+
+
 def ask(engine, rows, question, count):
     """The figures that a program prints, by name."""
     program = PROGRAMS / f"bench_lsm_{engine}"
@@ -67,6 +75,7 @@ def compare(prefix, ours, theirs, rival):
 
 
 def main():
+    print_rivals()
     for rows, questions in QUESTIONS.items():
         for question, count in questions:
             ours = ask("stoa", rows, question, count)
