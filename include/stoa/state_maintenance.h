@@ -178,11 +178,20 @@ typedef struct stoa_state_repair_options {
 /// What a repair found.
 typedef struct stoa_state_repair_result {
     int64_t damage_count; /* 0: all is whole, and nothing was changed */
+    int64_t file_count;   /* that were read */
+    uint64_t byte_count;
+    int64_t lost_file_count;   /* missing, or nothing in them can be read */
+    int64_t lost_stripe_count; /* of other files */
+    int64_t lost_row_count;    /* versions of rows in all of these */
+    int64_t lost_change_count; /* of the log, at most: rows and deleted ranges; those after the last that can
+                                  be read are not known and not counted */
 } stoa_state_repair_result;
 
 /// Makes state tables that are damaged usable again, as far as their files are whole, and says what is
 /// lost. `stoa_database_verify` finds the same damage. Nobody else writes the tables meanwhile; those who
 /// read them go on with what they have, and see the repaired ones when they open them anew.
+/// Damaged files are kept in the folder "lost" of the state tables' directory. Where rows are lost that had
+/// replaced or deleted others, these may be seen again.
 /// All of it is done or nothing: after a crash or an error the tables are as damaged as they were.
 /// `options` may be NULL; `out` is filled on error too.
 ///

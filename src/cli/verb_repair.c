@@ -7,13 +7,20 @@ static void print_damage(void *user, const stoa_error *damage) {
 }
 
 static void print_result(const stoa_state_repair_result *result, bool dry_run) {
-    char count[32];
+    char count[32], rows[32], changes[32];
     if (result->damage_count == 0) {
         (void)fputs("nothing is damaged\n", stdout);
         return;
     }
     (void)fprintf(stdout, "%s damage%s %s\n", stoa_count_text(result->damage_count, count),
                   result->damage_count == 1 ? "" : "s", dry_run ? "found" : "repaired");
+    if (result->lost_row_count > 0 || result->lost_change_count > 0) {
+        (void)fprintf(stdout, "lost: %s row%s of files, %s change%s of the log\n",
+                      stoa_count_text(result->lost_row_count, rows),
+                      result->lost_row_count == 1 ? "" : "s",
+                      stoa_count_text(result->lost_change_count, changes),
+                      result->lost_change_count == 1 ? "" : "s");
+    }
 }
 
 int stoa_cli_repair(const stoa_cli_arguments *arguments) {

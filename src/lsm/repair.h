@@ -15,6 +15,7 @@ typedef struct stoa_store_repair_options {
     stoa_context context; /* pool and scheduler are not NULL */
     stoa_fs_registry *file_systems;
     const char *directory;
+    const char *boot; /* see wal.h */
     bool dry_run; /* only says what it finds */
     stoa_store_damage_function function; /* NULL: none */
     void *user;

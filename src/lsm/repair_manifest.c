@@ -14,21 +14,23 @@ struct search {
 static stoa_status add_name(void *user, const char *name, const stoa_file_info *info,
                             stoa_error *err) {
     struct search *search = user;
+    stoa_repair *repair = search->repair;
+    const size_t size = strlen(name);
     uint64_t number;
     if (info->is_directory) {
         return STOA_OK;
     }
-    if (!stoa_manifest_parse_name(name, strlen(name), &number)) {
-        const size_t size = strlen(name);
-        search->has_other_files = search->has_other_files ||
-                                  (size > 4 && (strcmp(name + size - 4, ".sst") == 0 ||
-                                                strcmp(name + size - 4, ".log") == 0));
-        return STOA_OK;
+    if (stoa_manifest_parse_name(name, size, &number)) {
+        repair->manifest_max = number > repair->manifest_max ? number : repair->manifest_max;
+        return stoa_buffer_append(&search->numbers, &number, sizeof number, err);
     }
-    if (number > search->repair->manifest_max) {
-        search->repair->manifest_max = number;
+    if (stoa_table_file_parse_name(name, &number)) {
+        repair->file_max = number > repair->file_max ? number : repair->file_max;
+        search->has_other_files = true;
     }
-    return stoa_buffer_append(&search->numbers, &number, sizeof number, err);
+    search->has_other_files = search->has_other_files ||
+                              (size > 4 && strcmp(name + size - 4, ".log") == 0);
+    return STOA_OK;
 }
 
 static int compare_down(const void *left, const void *right) {
@@ -51,6 +53,9 @@ static stoa_status load(stoa_repair *repair, uint64_t number, stoa_error *err) {
     }
     stoa_manifest_contents_release(&repair->contents);
     repair->contents = contents;
+    if (contents.state.next_file > repair->file_max + 1) {
+        repair->file_max = contents.state.next_file - 1;
+    }
     return STOA_OK;
 }
 
@@ -92,7 +97,7 @@ static stoa_status take_newest(struct search *search, uint64_t tried, uint64_t *
             *out_taken = numbers[i];
             return status;
         }
-        stoa_repair_report(search->repair, 0, err);
+        stoa_error_clear(err); /* a crash may have left it half-written */
     }
     return stoa_fail(err, STOA_CORRUPT, "no manifest is whole: which files are of which table is lost");
 }

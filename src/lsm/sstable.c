@@ -45,6 +45,10 @@ const stoa_zone *stoa_sst_zone(const stoa_sst *table, int64_t stripe, int32_t co
     return table->layout->column_nodes[column] < 0 ? NULL : &table->members[stripe].zones[column];
 }
 
+const stoa_stripe_layout *stoa_sst_stored_layout(const stoa_sst *table) {
+    return table->stored;
+}
+
 const stoa_range_set *stoa_sst_ranges(const stoa_sst *table) {
     return &table->ranges;
 }

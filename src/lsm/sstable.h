@@ -90,6 +90,8 @@ typedef struct stoa_sst stoa_sst;
 typedef struct stoa_sst_member {
     stoa_stripe stripe;
     const stoa_zone *zones;
+    const uint8_t *entry; /* in the directory */
+    uint32_t entry_size;
     const uint8_t *first_key;
     const uint8_t *last_key;
     uint32_t first_key_size;
@@ -239,5 +241,18 @@ void stoa_sst_cells_prefetch(const stoa_sst *table, const stoa_sst_position *pos
 /// Reads every byte that no segment's opening has checked yet, decodes every segment, and holds what the
 /// directory and the filter say against the rows.
 STOA_MUST_USE stoa_status stoa_sst_verify(const stoa_sst *table, stoa_error *err);
+
+/// Told of each damage; `stripe` is -1 where it is of none.
+typedef void (*stoa_sst_damage_function)(void *user, int64_t stripe, const stoa_error *damage);
+/// The same, past every damage. An error is what kept it from looking.
+STOA_MUST_USE stoa_status stoa_sst_verify_all(const stoa_sst *table,
+                                              stoa_sst_damage_function function, void *user,
+                                              stoa_error *err);
+
+/// A stripe as it lies in the file, for a file of the same stored layout; its rows are whole.
+STOA_MUST_USE stoa_status stoa_sst_stripe_copy(const stoa_sst *table, int64_t stripe,
+                                               stoa_sst_stripe *out, stoa_error *err);
+/// What the file's rows lie by: the table's layout, or that of an older schema. Borrowed.
+const stoa_stripe_layout *stoa_sst_stored_layout(const stoa_sst *table);
 
 #endif

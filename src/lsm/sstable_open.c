@@ -84,10 +84,13 @@ static stoa_status read_footer(const stoa_sst *table, stoa_sst_footer *out, stoa
     if (out->crc != stoa_crc32c(0, out, offsetof(stoa_sst_footer, crc))) {
         return stoa_sst_corrupt(table, at, "the footer fails its checksum", err);
     }
-    if (out->version != STOA_SST_VERSION || header.version != out->version) {
+    if (out->version != STOA_SST_VERSION) {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "expected version %d of the format but found %" PRIu32, STOA_SST_VERSION,
                          out->version);
+    }
+    if (header.version != out->version) {
+        return stoa_sst_corrupt(table, 0, "the header has another version than the footer", err);
     }
     const uint64_t size = (uint64_t)out->section_count * sizeof(stoa_sst_section);
     if (out->section_count > STOA_SST_SECTIONS_MAX || size > at - sizeof header ||
@@ -340,6 +343,8 @@ static stoa_status read_directory(stoa_sst *table, stoa_error *err) {
                                     "an entry of the directory that does not hold together", err);
         }
         member->stripe.slots = table->slots + i * table->stored->segment_count;
+        member->entry = table->bytes + at;
+        member->entry_size = (uint32_t)(section->offset + reader.position - at);
         offset += head.size;
         rows += head.row_count;
         deletes += head.delete_count;

@@ -147,25 +147,61 @@ static stoa_status verify_stripe(const stoa_sst *table, const stoa_sst_member *m
     return status;
 }
 
-static stoa_status verify_sections(const stoa_sst *table, stoa_error *err) {
-    for (uint32_t i = 0; i < table->section_count; i++) {
-        STOA_TRY(stoa_sst_section_check(table, &table->sections[i], err));
+/* Damage is told, with the file and (from 0 on) the stripe, and gone past; other failures end it. */
+static stoa_status settle(const stoa_sst *table, int64_t stripe, stoa_status status,
+                          stoa_sst_damage_function function, void *user, stoa_error *err) {
+    if (status != STOA_CORRUPT) {
+        return status;
     }
+    if (stripe < 0) {
+        stoa_wrap(err, "'%s'", stoa_file_uri(table->file));
+    } else {
+        (void)stoa_sst_wrap(table, stripe, status, err);
+        stoa_error_set_file(err, stoa_file_uri(table->file),
+                            (int64_t)table->members[stripe].offset);
+    }
+    function(user, stripe, err);
+    stoa_error_clear(err);
     return STOA_OK;
 }
 
-stoa_status stoa_sst_verify(const stoa_sst *table, stoa_error *err) {
-    const stoa_status sections = verify_sections(table, err);
-    if (sections != STOA_OK) {
-        stoa_wrap(err, "'%s'", stoa_file_uri(table->file));
-        return sections;
+static stoa_status verify_all(const stoa_sst *table, stoa_sst_damage_function function, void *user,
+                              stoa_error *err) {
+    for (uint32_t i = 0; i < table->section_count; i++) {
+        STOA_TRY(settle(table, -1, stoa_sst_section_check(table, &table->sections[i], err),
+                        function, user, err));
     }
     for (int64_t i = 0; i < table->summary.stripe_count; i++) {
         STOA_TRY(stoa_cancel_check(table->context.cancel, err));
-        const stoa_status status = verify_stripe(table, &table->members[i], err);
-        if (status != STOA_OK) {
-            return stoa_sst_wrap(table, i, status, err);
-        }
+        STOA_TRY(settle(table, i, verify_stripe(table, &table->members[i], err), function, user,
+                        err));
     }
     return table->is_mapped ? stoa_file_map_check(table->file, err) : STOA_OK;
+}
+
+stoa_status stoa_sst_verify_all(const stoa_sst *table, stoa_sst_damage_function function,
+                                void *user, stoa_error *err) {
+    stoa_error own = STOA_ERROR_NONE;
+    const stoa_status status = verify_all(table, function, user, &own);
+    if (status != STOA_OK && err != NULL) {
+        *err = own;
+    }
+    return status;
+}
+
+static void keep_first(void *user, int64_t stripe, const stoa_error *damage) {
+    stoa_error *first = user;
+    (void)stripe;
+    if (first->status == STOA_OK) {
+        *first = *damage;
+    }
+}
+
+stoa_status stoa_sst_verify(const stoa_sst *table, stoa_error *err) {
+    stoa_error first = STOA_ERROR_NONE;
+    STOA_TRY(stoa_sst_verify_all(table, keep_first, &first, err));
+    if (first.status != STOA_OK && err != NULL) {
+        *err = first;
+    }
+    return first.status;
 }

@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "lsm/key_bytes.h"
 #include "lsm/key_kernel.h"
-#include "lsm/sstable_format.h"
+#include "lsm/sstable_internal.h"
 #include "schema/schema.h"
 
 enum { BLOCK = 1024, CHAINS = 4, FILTER_CHUNK = 16384, FILTER_AHEAD = 16 };
@@ -157,16 +157,14 @@ static stoa_status pad(stoa_buffer *out, stoa_error *err) {
 }
 
 /* Versions of one key stand next to each other, and count once. */
-static stoa_status hash_keys(const stoa_stripe_layout *layout, const stoa_stripe_rows *rows,
-                             stoa_buffer *out, stoa_error *err) {
-    const stoa_key_format *format = layout->key;
+static stoa_status hash_keys(const stoa_key_format *format, const stoa_keys_view *keys,
+                             int64_t first, int64_t count, stoa_buffer *out, stoa_error *err) {
     uint64_t before = 0;
-    STOA_TRY(stoa_buffer_reserve(out, (size_t)rows->count * sizeof before, err));
-    for (int64_t i = 0; i < rows->count; i++) {
+    STOA_TRY(stoa_buffer_reserve(out, (size_t)count * sizeof before, err));
+    for (int64_t i = 0; i < count; i++) {
         uint8_t number[8];
         size_t size;
-        const uint8_t *key = stoa_keys_bytes(format, rows->keys, rows->first_key + i, number,
-                                             &size);
+        const uint8_t *key = stoa_keys_bytes(format, keys, first + i, number, &size);
         const uint64_t hash = stoa_sst_key_hash(key, size);
         if (i == 0 || hash != before) {
             memcpy(out->data + out->size, &hash, sizeof hash);
@@ -198,7 +196,7 @@ stoa_status stoa_sst_stripe_encode(stoa_stripe_encoder *encoder, const stoa_stri
     stoa_buffer_clear(&out->entry);
     stoa_buffer_clear(&out->hashes);
     count_rows(rows, &entry);
-    STOA_TRY(hash_keys(layout, rows, &out->hashes, err));
+    STOA_TRY(hash_keys(layout->key, rows->keys, rows->first_key, rows->count, &out->hashes, err));
     STOA_TRY(stoa_buffer_append(&out->entry, &entry, sizeof entry, err));
     STOA_TRY(append_zones(layout, rows, &out->entry, err));
     STOA_TRY(stoa_buffer_reserve(&out->entry, parts_size, err));
@@ -213,6 +211,34 @@ stoa_status stoa_sst_stripe_encode(stoa_stripe_encoder *encoder, const stoa_stri
     entry.size = (uint32_t)out->bytes.size;
     memcpy(out->entry.data, &entry, sizeof entry);
     return pad(&out->entry, err);
+}
+
+static stoa_status copy_hashes(const stoa_sst *table, const stoa_stripe *stripe, stoa_buffer *out,
+                               stoa_error *err) {
+    const stoa_stripe_selection all = {NULL, 0, stripe->row_count};
+    stoa_keys keys;
+    stoa_keys_init(&keys, table->context.pool);
+    stoa_status status = stoa_stripe_keys(stripe, &all, &keys, err);
+    if (status == STOA_OK) {
+        const stoa_keys_view view = stoa_keys_view_of(&keys);
+        status = hash_keys(table->layout->key, &view, 0, stripe->row_count, out, err);
+    }
+    stoa_keys_release(&keys);
+    return status;
+}
+
+stoa_status stoa_sst_stripe_copy(const stoa_sst *table, int64_t stripe, stoa_sst_stripe *out,
+                                 stoa_error *err) {
+    const stoa_sst_member *member = &table->members[stripe];
+    stoa_sst_entry entry;
+    memcpy(&entry, member->entry, sizeof entry);
+    stoa_buffer_clear(&out->bytes);
+    stoa_buffer_clear(&out->entry);
+    stoa_buffer_clear(&out->hashes);
+    out->codec = table->decompression.codec;
+    STOA_TRY(stoa_buffer_append(&out->bytes, member->stripe.bytes, entry.size, err));
+    STOA_TRY(stoa_buffer_append(&out->entry, member->entry, member->entry_size, err));
+    return copy_hashes(table, &member->stripe, &out->hashes, err);
 }
 
 /* ---- Files ----------------------------------------------------------------------------------- */

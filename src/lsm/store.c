@@ -74,9 +74,8 @@ static stoa_status remove_stray(void *user, const char *name, const stoa_file_in
     const struct named *named = user;
     stoa_store *store = named->store;
     uint64_t number = 0;
-    char rest[8] = "", *uri = NULL;
-    if (info->is_directory || strlen(name) != 20 || strcmp(name + 16, ".sst") != 0 ||
-        sscanf(name, "%16" SCNx64 "%7s", &number, rest) != 2) {
+    char *uri = NULL;
+    if (info->is_directory || !stoa_table_file_parse_name(name, &number)) {
         return STOA_OK;
     }
     if (named->count > 0 && bsearch(&number, named->numbers, (size_t)named->count,

@@ -355,6 +355,12 @@ STOA_MUST_USE stoa_status stoa_store_load_tables(stoa_store *store, stoa_error *
 /// gives is raised to: after the views that have it are published.
 STOA_MUST_USE stoa_status stoa_store_recover(stoa_store *store, uint64_t *out_last_sequence,
                                              stoa_error *err);
+/// Puts what a commit of the log has of a table into its memtable, which has the layout's rows. `scratch`
+/// holds the cells of a row meanwhile.
+STOA_MUST_USE stoa_status stoa_commit_part_apply(const stoa_commit_part *part,
+                                                 const stoa_stripe_layout *layout, stoa_pool *pool,
+                                                 stoa_memtable *memtable, stoa_buffer *scratch,
+                                                 stoa_error *err);
 void stoa_store_raise_sequence(stoa_store *store, uint64_t sequence);
 /// The same for what was added since, to a log that is only read.
 STOA_MUST_USE stoa_status stoa_store_recover_more(stoa_store *store, stoa_error *err);

@@ -13,37 +13,50 @@ struct recovery {
 };
 
 /* A row that came alone is kept among others that did, not as a batch of its own. */
-static stoa_status recover_row(struct recovery *recovery, stoa_state *state,
-                               const stoa_commit_part *part, stoa_error *err) {
-    const stoa_stripe_layout *layout = &state->definition->layout;
+static stoa_status apply_row(const stoa_commit_part *part, const stoa_stripe_layout *layout,
+                             stoa_memtable *memtable, stoa_buffer *scratch, stoa_error *err) {
     const bool keys_only = part->kind == STOA_OPERATION_DELETE;
     const size_t columns = (size_t)layout->schema->root.child_count;
-    stoa_buffer_clear(&recovery->cells);
-    STOA_TRY(stoa_buffer_reserve(&recovery->cells, columns * sizeof(stoa_cell), err));
-    stoa_cell *cells = (stoa_cell *)(void *)recovery->cells.data;
+    stoa_buffer_clear(scratch);
+    STOA_TRY(stoa_buffer_reserve(scratch, columns * sizeof(stoa_cell), err));
+    stoa_cell *cells = (stoa_cell *)(void *)scratch->data;
     STOA_TRY(stoa_row_read(layout, keys_only, part->bytes, part->size, cells, err));
-    STOA_TRY(stoa_memtable_stage_row(state->active, cells, (stoa_operation)part->kind,
+    STOA_TRY(stoa_memtable_stage_row(memtable, cells, (stoa_operation)part->kind,
                                      part->first_sequence, err));
-    stoa_memtable_publish(state->active);
+    stoa_memtable_publish(memtable);
     return STOA_OK;
 }
 
-static stoa_status recover_rows(stoa_state *state, const stoa_commit_part *part, stoa_error *err) {
-    const stoa_definition *definition = state->definition;
-    const bool keys_only = part->kind == STOA_OPERATION_DELETE;
+static stoa_status apply_range(const stoa_commit_part *part, stoa_memtable *memtable,
+                               stoa_error *err) {
+    stoa_key_range range;
+    STOA_TRY(stoa_commit_range_read(part, &range, err));
+    STOA_TRY(stoa_memtable_stage_range(memtable, &range, err));
+    stoa_memtable_publish(memtable);
+    return STOA_OK;
+}
+
+static stoa_status apply_rows(const stoa_commit_part *part, const stoa_stripe_layout *layout,
+                              stoa_pool *pool, stoa_memtable *memtable, stoa_error *err) {
     struct ArrowArray batch = {.release = NULL};
-    STOA_TRY(stoa_rows_read(&definition->layout, state->pool, keys_only, part->count, part->bytes,
-                            part->size, &batch, err));
-    return stoa_memtable_append(state->active, &batch, (stoa_operation)part->kind,
+    STOA_TRY(stoa_rows_read(layout, pool, part->kind == STOA_OPERATION_DELETE, part->count,
+                            part->bytes, part->size, &batch, err));
+    return stoa_memtable_append(memtable, &batch, (stoa_operation)part->kind,
                                 part->first_sequence, err);
 }
 
-static stoa_status recover_range(stoa_state *state, const stoa_commit_part *part, stoa_error *err) {
-    stoa_key_range range;
-    STOA_TRY(stoa_commit_range_read(part, &range, err));
-    STOA_TRY(stoa_memtable_stage_range(state->active, &range, err));
-    stoa_memtable_publish(state->active);
-    return STOA_OK;
+stoa_status stoa_commit_part_apply(const stoa_commit_part *part, const stoa_stripe_layout *layout,
+                                   stoa_pool *pool, stoa_memtable *memtable, stoa_buffer *scratch,
+                                   stoa_error *err) {
+    stoa_status status = STOA_INVALID;
+    if (part->kind == STOA_COMMIT_RANGE) {
+        return apply_range(part, memtable, err);
+    }
+    if (part->count == 1 && stoa_memtable_takes_rows(memtable)) {
+        status = apply_row(part, layout, memtable, scratch, err);
+    }
+    /* Batches are checked otherwise: this one had a single row. */
+    return status == STOA_INVALID ? apply_rows(part, layout, pool, memtable, err) : status;
 }
 
 static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_error *err) {
@@ -59,21 +72,16 @@ static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_e
         return STOA_OK; /* dropped since */
     }
     const uint32_t schema_id = stoa_store_schema_id(state->definition);
-    stoa_status status = STOA_INVALID;
+    stoa_status status = STOA_OK;
     if (part->schema_id != schema_id) { /* a reader's manifest may be older than the log */
         status = stoa_fail(err, STOA_CORRUPT,
                            "table %" PRId64 ": expected rows of schema %" PRIu32
                            " but found some of schema %" PRIu32,
                            part->table_id, schema_id, part->schema_id);
-    } else if (part->kind == STOA_COMMIT_RANGE) {
-        status = recover_range(state, part, err);
     } else {
-        if (part->count == 1 && stoa_memtable_takes_rows(state->active)) {
-            status = recover_row(recovery, state, part, err);
-        }
-        if (status == STOA_INVALID) { /* batches are checked otherwise: this one had a single row */
-            status = recover_rows(state, part, err);
-        }
+        const stoa_definition *definition = state->definition;
+        status = stoa_commit_part_apply(part, &definition->layout, state->pool, state->active,
+                                        &recovery->cells, err);
     }
     stoa_store_count_active(state);
     stoa_state_release(state);

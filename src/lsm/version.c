@@ -5,7 +5,10 @@
  * come from a manifest, so whatever does not fit together is an answer, not an assertion. */
 #include "lsm/version.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/bytes.h"
 #include "lsm/key_bytes.h"
@@ -13,6 +16,12 @@
 #include "vfs/vfs.h"
 
 /* -- files ------------------------------------------------------------------------------------ */
+
+bool stoa_table_file_parse_name(const char *name, uint64_t *out) {
+    char rest[8] = "";
+    return strlen(name) == 20 && strcmp(name + 16, ".sst") == 0 &&
+           sscanf(name, "%16" SCNx64 "%7s", out, rest) == 2;
+}
 
 void stoa_table_file_info_release(stoa_table_file_info *info) {
     stoa_buffer_release(&info->first_key);

@@ -23,6 +23,9 @@ typedef struct stoa_table_file_info {
     stoa_buffer last_key;
 } stoa_table_file_info;
 
+/// The number of a file of this name; false: it is no such name.
+bool stoa_table_file_parse_name(const char *name, uint64_t *out);
+
 /* An SSTable that is open. Counted; with the last reference it is closed, and removed if no version
  * is to come back to it. */
 typedef struct stoa_table_file {

@@ -11,11 +11,8 @@
  * machine the end of the log is known for certain. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "lsm/wal_internal.h"
-
-enum { NAME_DIGITS = 16 };
 
 /* Where reading came to its end. */
 struct place {
@@ -43,47 +40,6 @@ static size_t number_count(const struct recovery *recovery) {
 
 static uint64_t number_at(const struct recovery *recovery, size_t index) {
     return stoa_load_u64(recovery->numbers.data + index * sizeof(uint64_t));
-}
-
-/* ---- The directory --------------------------------------------------------------------------- */
-
-static bool parse_name(const char *name, uint64_t *out) {
-    *out = 0;
-    for (int i = 0; i < NAME_DIGITS; i++) {
-        const char c = name[i];
-        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-        if (digit < 0) {
-            return false;
-        }
-        *out = *out << 4 | (uint64_t)digit;
-    }
-    return strcmp(name + NAME_DIGITS, ".log") == 0;
-}
-
-static stoa_status add_number(void *user, const char *name, const stoa_file_info *info,
-                              stoa_error *err) {
-    uint64_t number;
-    if (info->is_directory || !parse_name(name, &number)) {
-        return STOA_OK;
-    }
-    if (number >> STOA_WAL_NUMBER_BITS != 0) {
-        return stoa_fail(err, STOA_CORRUPT, "'%s' is no number of a log segment", name);
-    }
-    return stoa_buffer_append(user, &number, sizeof number, err);
-}
-
-static int compare_numbers(const void *a, const void *b) {
-    const uint64_t left = stoa_load_u64(a), right = stoa_load_u64(b);
-    return (left > right) - (left < right);
-}
-
-static stoa_status list_numbers(stoa_wal *log, stoa_buffer *numbers, stoa_error *err) {
-    STOA_TRY(
-        stoa_vfs_list(log->file_systems, log->directory, &log->context, add_number, numbers, err));
-    if (numbers->size > 0) {
-        qsort(numbers->data, numbers->size / sizeof(uint64_t), sizeof(uint64_t), compare_numbers);
-    }
-    return STOA_OK;
 }
 
 static stoa_status open_reader(stoa_wal *log, uint64_t number, stoa_wal_reader *reader,
@@ -373,7 +329,8 @@ stoa_status stoa_wal_recover(stoa_wal *log, uint64_t first_segment, stoa_wal_rep
                              void *user, stoa_error *err) {
     struct recovery recovery = {.log = log, .replay = replay, .user = user};
     stoa_buffer_init(&recovery.numbers, log->context.pool);
-    stoa_status status = list_numbers(log, &recovery.numbers, err);
+    stoa_status status = stoa_wal_list(&log->context, log->file_systems, log->directory,
+                                       &recovery.numbers, err);
     if (status == STOA_OK) {
         const uint64_t lowest = number_count(&recovery) > 0 ? number_at(&recovery, 0) : 1;
         const uint64_t first = first_segment > 0 ? first_segment : lowest > 0 ? lowest : 1;
@@ -398,7 +355,7 @@ static stoa_status follow_open(stoa_wal *log, stoa_error *err) {
         }
         stoa_error_clear(err);
         stoa_buffer_clear(&numbers);
-        status = list_numbers(log, &numbers, err);
+        status = stoa_wal_list(&log->context, log->file_systems, log->directory, &numbers, err);
         const bool is_passed = numbers.size > 0 && stoa_load_u64(numbers.data + numbers.size -
                                                                  sizeof(uint64_t)) > number;
         /* It may have come between the two looks: then it is there now. */

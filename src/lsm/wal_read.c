@@ -4,8 +4,50 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-enum { WINDOW_BYTES = 1 << 20, SCAN_CHECKS_A_BYTE = 16 };
+enum { WINDOW_BYTES = 1 << 20, NAME_DIGITS = 16 };
+
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+static bool parse_name(const char *name, uint64_t *out) {
+    *out = 0;
+    for (int i = 0; i < NAME_DIGITS; i++) {
+        const char c = name[i];
+        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0) {
+            return false;
+        }
+        *out = *out << 4 | (uint64_t)digit;
+    }
+    return strcmp(name + NAME_DIGITS, ".log") == 0;
+}
+
+static stoa_status add_number(void *user, const char *name, const stoa_file_info *info,
+                              stoa_error *err) {
+    uint64_t number;
+    if (info->is_directory || !parse_name(name, &number)) {
+        return STOA_OK;
+    }
+    if (number >> STOA_WAL_NUMBER_BITS != 0) {
+        return stoa_fail(err, STOA_CORRUPT, "'%s' is no number of a log segment", name);
+    }
+    return stoa_buffer_append(user, &number, sizeof number, err);
+}
+
+static int compare_numbers(const void *a, const void *b) {
+    const uint64_t left = stoa_load_u64(a), right = stoa_load_u64(b);
+    return (left > right) - (left < right);
+}
+
+stoa_status stoa_wal_list(const stoa_context *context, stoa_fs_registry *file_systems,
+                          const char *directory, stoa_buffer *numbers, stoa_error *err) {
+    STOA_TRY(stoa_vfs_list(file_systems, directory, context, add_number, numbers, err));
+    if (numbers->size > 0) {
+        qsort(numbers->data, numbers->size / sizeof(uint64_t), sizeof(uint64_t), compare_numbers);
+    }
+    return STOA_OK;
+}
 
 stoa_status stoa_wal_uri(stoa_pool *pool, const char *directory, uint64_t number, char **out,
                          stoa_error *err) {
@@ -31,13 +73,13 @@ static stoa_status read_header(stoa_wal_reader *reader, bool *out_begun, stoa_er
     if (memcmp(header.magic, STOA_WAL_MAGIC, sizeof header.magic) != 0) {
         return fail_damaged(reader, err, "it is not a segment of a log");
     }
+    if (header.crc != stoa_wal_header_crc(&header)) {
+        return fail_damaged(reader, err, "the checksum of the header is wrong");
+    }
     if (header.version > STOA_WAL_VERSION) {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "log segment '%s': expected a version up to %d but found %" PRIu32,
                          stoa_file_uri(reader->file), STOA_WAL_VERSION, header.version);
-    }
-    if (header.crc != stoa_wal_header_crc(&header)) {
-        return fail_damaged(reader, err, "the checksum of the header is wrong");
     }
     if (header.number > reader->number) {
         return stoa_fail(err, STOA_CONFLICT,
@@ -192,30 +234,54 @@ static stoa_status find_place(stoa_wal_reader *reader, uint64_t *at, stoa_error 
     }
 }
 
-/* A payload could be made of heads that all claim to be long. The salt, which nobody is told, keeps
- * them from being looked at; the budget holds for somebody who has read it. */
-stoa_status stoa_wal_reader_scan(stoa_wal_reader *reader, uint64_t from,
-                                 stoa_wal_evidence *evidence, stoa_error *err) {
-    uint64_t budget = reader->header.bytes * SCAN_CHECKS_A_BYTE;
-    uint64_t at = from;
+/* The next whole record from `*at` on, the segment's end: none. A payload could be made of heads that all
+ * claim to be long. The salt, which nobody is told, keeps them from being looked at; the budget holds for
+ * somebody who has read it. */
+static stoa_status find_whole(stoa_wal_reader *reader, uint64_t *at, uint64_t *budget,
+                              stoa_wal_record *record, stoa_error *err) {
     while (true) {
-        stoa_wal_record record;
         stoa_wal_found found;
-        STOA_TRY(find_place(reader, &at, err));
-        if (at >= reader->header.bytes || budget == 0) {
+        bool stored;
+        uint64_t bytes;
+        STOA_TRY(find_place(reader, at, err));
+        if (*at >= reader->header.bytes || *budget == 0) {
+            *at = reader->header.bytes;
             return STOA_OK;
         }
-        STOA_TRY(find_at(reader, at, &found, &record, err));
-        if (found == STOA_WAL_FOUND_NOTHING) {
-            bool stored;
-            uint64_t bytes;
-            const uint64_t kept = reader->offset;
-            reader->offset = at;
-            STOA_TRY(stoa_wal_reader_look(reader, &stored, &bytes, err));
-            reader->offset = kept;
-            budget -= bytes < budget ? bytes : budget;
-            at += STOA_WAL_ALIGNMENT;
-            continue;
+        STOA_TRY(find_at(reader, *at, &found, record, err));
+        if (found != STOA_WAL_FOUND_NOTHING) {
+            return STOA_OK;
+        }
+        const uint64_t kept = reader->offset;
+        reader->offset = *at;
+        const stoa_status status = stoa_wal_reader_look(reader, &stored, &bytes, err);
+        reader->offset = kept;
+        STOA_TRY(status);
+        *budget -= bytes < *budget ? bytes : *budget;
+        *at += STOA_WAL_ALIGNMENT;
+    }
+}
+
+stoa_status stoa_wal_reader_skip(stoa_wal_reader *reader, uint64_t *budget, bool *out_found,
+                                 stoa_error *err) {
+    stoa_wal_record record;
+    uint64_t at = reader->offset + STOA_WAL_ALIGNMENT;
+    STOA_TRY(find_whole(reader, &at, budget, &record, err));
+    *out_found = at < reader->header.bytes;
+    if (*out_found) {
+        reader->offset = at;
+    }
+    return STOA_OK;
+}
+
+stoa_status stoa_wal_reader_scan(stoa_wal_reader *reader, uint64_t from,
+                                 stoa_wal_evidence *evidence, stoa_error *err) {
+    uint64_t budget = stoa_wal_reader_budget(reader);
+    for (uint64_t at = from;;) {
+        stoa_wal_record record;
+        STOA_TRY(find_whole(reader, &at, &budget, &record, err));
+        if (at >= reader->header.bytes) {
+            return STOA_OK;
         }
         evidence->first = evidence->records == 0 ? stoa_wal_pack(reader->number, at)
                                                  : evidence->first;

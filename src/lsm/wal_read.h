@@ -36,6 +36,13 @@ typedef struct stoa_wal_evidence {
     uint64_t durable_max; /* the highest of what they state */
 } stoa_wal_evidence;
 
+/// The numbers of the segments in a directory (uint64_t, growing), behind what `numbers` has.
+///
+/// Errors   STOA_CORRUPT  a number that no segment can have
+STOA_MUST_USE stoa_status stoa_wal_list(const stoa_context *context, stoa_fs_registry *file_systems,
+                                        const char *directory, stoa_buffer *numbers,
+                                        stoa_error *err);
+
 /// The URI of a segment, from `pool`.
 STOA_MUST_USE stoa_status stoa_wal_uri(stoa_pool *pool, const char *directory, uint64_t number,
                                        char **out, stoa_error *err);
@@ -59,6 +66,15 @@ STOA_MUST_USE stoa_status stoa_wal_reader_next(stoa_wal_reader *reader, stoa_wal
 /// this segment stands there, how many bytes its record has (else 0).
 STOA_MUST_USE stoa_status stoa_wal_reader_look(stoa_wal_reader *reader, bool *out_stored,
                                                uint64_t *out_bytes, stoa_error *err);
+
+/* How many bytes of what only may be records are looked at, so that an answer comes in bounded time whatever
+ * stands there. */
+static inline uint64_t stoa_wal_reader_budget(const stoa_wal_reader *reader) {
+    return reader->header.bytes * 16;
+}
+/// Moves to the next whole record behind the reader's offset, or, when there is none, not.
+STOA_MUST_USE stoa_status stoa_wal_reader_skip(stoa_wal_reader *reader, uint64_t *budget,
+                                               bool *out_found, stoa_error *err);
 
 /// Adds the whole records at any place behind `from`.
 STOA_MUST_USE stoa_status stoa_wal_reader_scan(stoa_wal_reader *reader, uint64_t from,

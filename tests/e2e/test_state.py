@@ -146,6 +146,16 @@ def test_repair(db):
     assert (status, out) == (0, "1 damage repaired\n") and "CURRENT" in err
     assert [r[0] for r in scanned(db)] == ["ada", "bob"]
     assert run("repair", db, "--dry-run") == (0, "nothing is damaged\n", "")
+    ok("compact", db, "t")
+    file = next((pathlib.Path(db) / "state").glob("*.sst"))
+    content = bytearray(file.read_bytes())
+    content[40] ^= 1
+    file.write_bytes(content)
+    status, out, err = run("repair", db)
+    assert (status, out) == (0, "1 damage repaired\nlost: 2 rows of files, 0 changes of the log\n")
+    assert "table 't': 2 rows with keys from (\"ada\", \"2024-01-01\") to" in err, err
+    assert scanned(db) == []
+    assert [f.name for f in (pathlib.Path(db) / "state" / "lost").iterdir()] == [file.name]
 
 
 def test_publish(db):

@@ -3,9 +3,12 @@
 #include <stdlib.h>
 
 #include "lsm/repair.h"
+#include "lsm/wal_format.h"
 #include "store_support.h"
 
 static stoa_pool *pool;
+
+enum { MANY = 20000 }; /* rows: several stripes */
 
 static void put(struct store_test *test, int64_t user) {
     stoa_error err;
@@ -50,6 +53,38 @@ static void write_file(const struct store_test *test, const char *name, const ch
     stoa_pool_free_string(pool, uri);
 }
 
+static void read_file(const struct store_test *test, const char *name, stoa_buffer *out) {
+    stoa_error err;
+    char *uri = path_of(test, name);
+    assert_ok(stoa_vfs_read_all(test->file_systems, uri, NULL, 1 << 30, pool, out, &err), err);
+    stoa_pool_free_string(pool, uri);
+}
+
+static void write_bytes(const struct store_test *test, const char *name, const stoa_buffer *bytes) {
+    stoa_error err;
+    char *uri = path_of(test, name);
+    assert_ok(stoa_vfs_replace(test->file_systems, uri, NULL, bytes->data, bytes->size, &err), err);
+    stoa_pool_free_string(pool, uri);
+}
+
+static void flip(const struct store_test *test, const char *name, size_t at) {
+    stoa_buffer bytes;
+    read_file(test, name, &bytes);
+    assert_in_range(at, 0, bytes.size - 1);
+    bytes.data[at] ^= 0x10;
+    write_bytes(test, name, &bytes);
+    stoa_buffer_release(&bytes);
+}
+
+static bool is_there(const struct store_test *test, const char *name) {
+    stoa_error err;
+    bool found = false;
+    char *uri = path_of(test, name);
+    assert_ok(stoa_vfs_exists(test->file_systems, uri, NULL, &found, &err), err);
+    stoa_pool_free_string(pool, uri);
+    return found;
+}
+
 /* The messages of all damage, a line each. */
 struct report {
     char text[4096];
@@ -69,6 +104,7 @@ static stoa_status repair(const struct store_test *test, bool dry_run, struct re
         .context = {.pool = test->pool, .sched = test->sched},
         .file_systems = test->file_systems,
         .directory = test->directory,
+        .boot = test->boot,
         .dry_run = dry_run,
         .function = add_damage,
         .user = report,
@@ -146,6 +182,175 @@ static void test_a_lost_current_is_written_anew(void **state) {
     }
 }
 
+/* ---- Files ----------------------------------------------------------------------------------- */
+
+static const char FIRST_FILE[] = "0000000000000001.sst";
+
+/* Users from 1 on in the first file, one more in another, one in the log. */
+static void make_many(struct store_test *test) {
+    store_test_begin(test, pool);
+    store_test_open(test);
+    for (int64_t i = 1; i <= MANY; i++) {
+        put(test, i);
+    }
+    flush(test);
+    put(test, MANY + 1);
+    flush(test);
+    put(test, MANY + 2);
+    store_test_close(test);
+}
+
+/* All users are there but those from `first` to `last`, of whom none is. */
+static void assert_lost(struct store_test *test, int64_t first, int64_t last) {
+    store_test_open(test);
+    for (int64_t i = 1; i <= MANY + 2; i++) {
+        assert_int_equal(has(test, i), i < first || i > last);
+    }
+    store_test_end(test);
+}
+
+static void test_stripes_that_are_whole_are_saved(void **state) {
+    (void)state;
+    struct store_test test;
+    struct report report;
+    long long first, last, rows;
+    make_many(&test);
+    flip(&test, FIRST_FILE, 100);
+    repair_all(&test, 1, &report);
+    assert_int_equal(sscanf(report.text, "1 %lld rows with keys from (%lld) to (%lld)", &rows,
+                            &first, &last),
+                     3);
+    assert_non_null(strstr(report.text, "stripe 0"));
+    assert_int_equal(first, 1);
+    assert_true(rows == last && last < MANY);
+    assert_true(is_there(&test, "lost/0000000000000001.sst"));
+    assert_false(is_there(&test, FIRST_FILE));
+    assert_lost(&test, first, last);
+}
+
+static void test_a_damaged_filter_costs_no_row(void **state) {
+    (void)state;
+    struct store_test test;
+    struct report report;
+    stoa_buffer bytes;
+    make_many(&test);
+    read_file(&test, FIRST_FILE, &bytes);
+    const size_t size = bytes.size;
+    stoa_buffer_release(&bytes);
+    flip(&test, FIRST_FILE, size - 1000);
+    repair_all(&test, 1, &report);
+    assert_non_null(strstr(report.text, "filter"));
+    assert_lost(&test, 0, -1);
+}
+
+static void test_files_that_cannot_be_opened_are_set_aside(void **state) {
+    (void)state;
+    struct store_test test;
+    struct report report;
+    stoa_buffer bytes;
+    stoa_error err;
+    make_many(&test);
+    read_file(&test, FIRST_FILE, &bytes);
+    bytes.size -= 8;
+    write_bytes(&test, FIRST_FILE, &bytes);
+    assert_int_not_equal(store_test_open_as(&test, false, &err), STOA_OK);
+    repair_all(&test, 1, &report);
+    assert_non_null(strstr(report.text, "1 20000 rows with keys from (1) to (20000)"));
+    assert_true(is_there(&test, "lost/0000000000000001.sst"));
+    stoa_buffer_release(&bytes);
+    assert_lost(&test, 1, MANY);
+}
+
+static void test_missing_files_are_told(void **state) {
+    (void)state;
+    struct store_test test;
+    struct report report;
+    make_many(&test);
+    remove_file(&test, FIRST_FILE);
+    remove_file(&test, "CURRENT");
+    repair_all(&test, 2, &report);
+    assert_non_null(strstr(report.text, "1 20000 rows with keys from (1) to (20000)"));
+    assert_lost(&test, 1, MANY);
+}
+
+/* ---- The log --------------------------------------------------------------------------------- */
+
+static const char FIRST_SEGMENT[] = "0000000000000001.log";
+
+/* Where the record of this index begins in the first segment. */
+static size_t record_at(const struct store_test *test, int index) {
+    stoa_buffer bytes;
+    size_t at = sizeof(stoa_wal_header);
+    read_file(test, FIRST_SEGMENT, &bytes);
+    for (int i = 0; i < index; i++) {
+        stoa_wal_head head;
+        memcpy(&head, bytes.data + at, sizeof head);
+        assert_in_range(head.size, 1, 4096);
+        at += sizeof head + stoa_wal_pad(head.size);
+    }
+    stoa_buffer_release(&bytes);
+    return at;
+}
+
+/* Users 1 to 5, all in the log only. */
+static void make_log(struct store_test *test) {
+    store_test_begin(test, pool);
+    test->boot = "first";
+    store_test_open(test);
+    for (int64_t i = 1; i <= 5; i++) {
+        put(test, i);
+    }
+    store_test_close(test);
+}
+
+static void assert_users(struct store_test *test, const char *there) {
+    store_test_open(test);
+    for (int64_t i = 1; i <= 5; i++) {
+        assert_int_equal(has(test, i), strchr(there, '0' + (int)i) != NULL);
+    }
+    put(test, 7);
+    store_test_close(test);
+    store_test_open(test);
+    assert_true(has(test, 7));
+    store_test_end(test);
+}
+
+static void test_commits_around_damage_are_saved(void **state) {
+    (void)state;
+    struct store_test test;
+    struct report report;
+    stoa_error err;
+    make_log(&test);
+    flip(&test, FIRST_SEGMENT, record_at(&test, 2) + sizeof(stoa_wal_head) + 3);
+    assert_int_equal(store_test_open_as(&test, false, &err), STOA_CORRUPT);
+    repair_all(&test, 1, &report);
+    assert_non_null(strstr(report.text, "0 changes 3 to 3 are lost"));
+    assert_true(is_there(&test, "lost/0000000000000001.log"));
+    assert_users(&test, "1245");
+}
+
+static void test_a_damaged_last_commit_is_told(void **state) {
+    (void)state;
+    struct store_test test;
+    struct report report;
+    make_log(&test);
+    flip(&test, FIRST_SEGMENT, record_at(&test, 4) + 1);
+    repair_all(&test, 1, &report);
+    assert_non_null(strstr(report.text, "0 changes after 4 are lost"));
+    assert_users(&test, "1234");
+}
+
+static void test_a_segment_without_a_header_is_lost(void **state) {
+    (void)state;
+    struct store_test test;
+    struct report report;
+    make_log(&test);
+    flip(&test, FIRST_SEGMENT, 3);
+    repair_all(&test, 1, &report);
+    assert_non_null(strstr(report.text, "0 changes after 0 are lost"));
+    assert_users(&test, "");
+}
+
 static void test_stores_in_use_are_refused(void **state) {
     (void)state;
     struct store_test test;
@@ -188,6 +393,13 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_a_whole_store_stays_as_it_is),
         TEST(test_a_lost_current_is_written_anew),
+        TEST(test_stripes_that_are_whole_are_saved),
+        TEST(test_a_damaged_filter_costs_no_row),
+        TEST(test_files_that_cannot_be_opened_are_set_aside),
+        TEST(test_missing_files_are_told),
+        TEST(test_commits_around_damage_are_saved),
+        TEST(test_a_damaged_last_commit_is_told),
+        TEST(test_a_segment_without_a_header_is_lost),
         TEST(test_stores_in_use_are_refused),
         TEST(test_no_store_is_none),
     };

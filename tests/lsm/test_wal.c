@@ -379,6 +379,7 @@ static void a_missing_segment_is_damage(void **state) {
 
 static void headers_are_checked(void **state) {
     stoa_wal_header header = {.magic = STOA_WAL_MAGIC, .version = STOA_WAL_VERSION + 1};
+    header.crc = stoa_wal_header_crc(&header);
     (void)state;
     wal_open(&world);
     wal_append_many(&world, 1);
