@@ -13,6 +13,7 @@ struct renewal {
     stoa_state *state;
     stoa_state_view *view;
     stoa_memtable *before; /* that took the log's rows until now */
+    stoa_definition *definition_before;
 };
 
 static const stoa_manifest_table *find_table(const stoa_manifest_state *manifest, int64_t id) {
@@ -64,6 +65,7 @@ static stoa_status renew_table(stoa_state *state, const stoa_manifest_table *tab
     stoa_state_view_add(out->view, memtable);
     out->state = stoa_state_retain(state);
     out->before = state->active;
+    out->definition_before = atomic_load_explicit(&state->definition, memory_order_relaxed);
     state->active = memtable;
     atomic_store_explicit(&state->definition, definition, memory_order_release);
     memtable = NULL;
@@ -91,6 +93,8 @@ static void give_up_renewals(struct renewal *renewals, int64_t count) {
         stoa_memtable *unused = state->active;
         state->active = renewals[i].before;
         renewals[i].before = unused;
+        atomic_store_explicit(&state->definition, renewals[i].definition_before,
+                              memory_order_release);
     }
 }
 
@@ -148,8 +152,7 @@ static stoa_status renew(stoa_store *store, stoa_error *err) {
 
 done:
     if (status != STOA_OK) {
-        stoa_wal_close(store->wal);
-        store->wal = wal;
+        store->wal = wal; /* recovering leaves none where it fails */
         give_up_renewals(renewals, count);
     }
     for (int64_t i = 0; i < count; i++) {
