@@ -165,23 +165,23 @@ done:
     return status;
 }
 
+static stoa_status take_up(stoa_store *store, stoa_error *err) {
+    bool changed = false;
+    STOA_TRY(stoa_manifest_follow(store->manifest, &changed, err));
+    if (!changed && !store->must_renew) {
+        return stoa_store_recover_more(store, err);
+    }
+    store->must_renew = false; /* unless it changes again meanwhile */
+    return renew(store, err);
+}
+
 stoa_status stoa_store_follow(stoa_store *store, stoa_error *err) {
     stoa_status status = STOA_OK;
     if (!store->read_only) {
         return STOA_OK;
     }
     pthread_mutex_lock(&store->commit_lock);
-    for (int i = 0; i < TRIES; i++) {
-        bool changed = false;
-        status = stoa_manifest_follow(store->manifest, &changed, err);
-        store->must_renew = store->must_renew || changed;
-        if (status == STOA_OK) {
-            status = store->must_renew ? renew(store, err) : stoa_store_recover_more(store, err);
-        }
-        if (status == STOA_OK) {
-            store->must_renew = false;
-            break;
-        }
+    for (int i = 0; i < TRIES && (status = take_up(store, err)) != STOA_OK; i++) {
         /* A file or segment that the manifest named is gone: it names others by now. */
         store->must_renew = true;
         (void)nanosleep(&try_wait, NULL);

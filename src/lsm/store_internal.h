@@ -353,6 +353,9 @@ void stoa_store_take_out(stoa_store *store, const stoa_state *state);
 STOA_MUST_USE stoa_status stoa_store_load_tables(stoa_store *store, stoa_error *err);
 /// Brings back what the log holds and the files do not. It is seen when the sequence number that this
 /// gives is raised to: after the views that have it are published.
+///
+/// Errors   of a store that is only read, STOA_CONFLICT  a writer released the log meanwhile; nothing was
+///          opened, but what was read is in the tables' active memtables
 STOA_MUST_USE stoa_status stoa_store_recover(stoa_store *store, uint64_t *out_last_sequence,
                                              stoa_error *err);
 /// Puts what a commit of the log has of a table into its memtable, which has the layout's rows. `scratch`
@@ -362,7 +365,7 @@ STOA_MUST_USE stoa_status stoa_commit_part_apply(const stoa_commit_part *part,
                                                  stoa_memtable *memtable, stoa_buffer *scratch,
                                                  stoa_error *err);
 void stoa_store_raise_sequence(stoa_store *store, uint64_t sequence);
-/// The same for what was added since, to a log that is only read.
+/// The same for what was added since, to a log that is only read. It is seen, also on STOA_CONFLICT.
 STOA_MUST_USE stoa_status stoa_store_recover_more(stoa_store *store, stoa_error *err);
 
 /* ---- Counting --------------------------------------------------------------------------------- */

@@ -110,8 +110,22 @@ static stoa_status recover_commit(void *user, stoa_wal_position end, const uint8
     return STOA_OK;
 }
 
+/* Of a reader. Segments are released, and used again, when a manifest says that what they had is in files:
+ * as long as none says so, nothing was missing when the log was read. */
+static stoa_status check_released(stoa_store *store, uint64_t log_segment, stoa_error *err) {
+    bool changed = false;
+    STOA_TRY(stoa_manifest_follow(store->manifest, &changed, err));
+    store->must_renew = store->must_renew || changed;
+    return stoa_manifest_state_of(store->manifest)->log_segment == log_segment
+               ? STOA_OK
+               : stoa_fail(err, STOA_CONFLICT,
+                           "the log in '%s' was released while it was read: it is in files now",
+                           store->directory);
+}
+
 stoa_status stoa_store_recover(stoa_store *store, uint64_t *out_last_sequence, stoa_error *err) {
     const stoa_manifest_state *state = stoa_manifest_state_of(store->manifest);
+    const uint64_t log_segment = state->log_segment;
     struct recovery recovery = {.store = store,
                                 .flushed_sequence = state->flushed_sequence,
                                 .last_sequence = state->flushed_sequence};
@@ -122,24 +136,32 @@ stoa_status stoa_store_recover(stoa_store *store, uint64_t *out_last_sequence, s
                                       .boot = store->boot,
                                       .read_only = store->read_only};
     stoa_buffer_init(&recovery.cells, store->pool);
-    const stoa_status status = stoa_wal_open(&options, state->log_segment, recover_commit,
-                                             &recovery, &store->wal, err);
+    stoa_status status = stoa_wal_open(&options, log_segment, recover_commit, &recovery,
+                                       &store->wal, err);
     stoa_buffer_release(&recovery.cells);
     STOA_TRY(status);
     /* Bulk loads, and rows without a log that were flushed, are known by the manifest's number only. */
     const uint64_t last = stoa_manifest_state_of(store->manifest)->last_sequence;
     *out_last_sequence = last > recovery.last_sequence ? last : recovery.last_sequence;
-    return STOA_OK;
+    if (store->read_only) {
+        status = check_released(store, log_segment, err);
+    }
+    if (status != STOA_OK) {
+        stoa_wal_close(store->wal);
+        store->wal = NULL;
+    }
+    return status;
 }
 
 /* All that was read becomes visible at once: a commit has several parts. */
 stoa_status stoa_store_recover_more(stoa_store *store, stoa_error *err) {
     const stoa_manifest_state *state = stoa_manifest_state_of(store->manifest);
+    const uint64_t log_segment = state->log_segment;
     struct recovery recovery = {.store = store, .flushed_sequence = state->flushed_sequence};
     stoa_buffer_init(&recovery.cells, store->pool);
     const stoa_status status = stoa_wal_follow(store->wal, recover_commit, &recovery, err);
     stoa_buffer_release(&recovery.cells);
     STOA_TRY(status);
     stoa_store_raise_sequence(store, recovery.last_sequence);
-    return STOA_OK;
+    return check_released(store, log_segment, err);
 }
