@@ -54,7 +54,8 @@ fuzz: ## libFuzzer on every parser of outside bytes [ONLY=name] [SECONDS=60]
 soak: ## the state store against its model, power loss and kill -9 [MINUTES=10]
 	@tools/setup.sh base
 	@$(CONFIGURE) --log-level=WARNING >/dev/null
-	@$(BUILD) --target prop_lsm_store crash_lsm_store crash_lsm_store_kill
+	@$(BUILD) --target prop_lsm_store crash_lsm_store crash_lsm_store_kill \
+	    crash_lsm_store_readers
 	@tools/soak.sh $(MINUTES)
 
 coverage: ## which lines the tests run, as build-coverage/coverage.html

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # The state store for as long as one likes, with fresh seeds: histories against a model, machines that go
-# down at any call, processes that are killed. `make soak MINUTES=60`; the end is how much of it there was.
+# down at any call, processes that are killed, also beside readers. `make soak MINUTES=60`; the end is how
+# much of it there was.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 minutes=${1:-10}
-programs=(prop_lsm_store crash_lsm_store crash_lsm_store_kill)
+programs=(prop_lsm_store crash_lsm_store crash_lsm_store_kill crash_lsm_store_readers)
 seconds=$((minutes * 60 / ${#programs[@]}))
 log=build/soak.log
 tmp=$(mktemp -d)

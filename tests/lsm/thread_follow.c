@@ -4,13 +4,14 @@
 
 #include "store_support.h"
 
-enum { COMMITS = 1000, TABLE_EVERY = 50, USERS = 64 };
+enum { COMMITS = 1000, TABLE_EVERY = 50, USERS = 64, FLUSHES = 400 };
 
 struct world {
     struct store_test writer;
     struct store_test reader;
     atomic_bool is_over;
-    int64_t mistakes; /* of who reads */
+    _Atomic int64_t written; /* the total of the last commit that has returned */
+    int64_t mistakes;        /* of who reads */
 };
 
 static void commit_all(struct store_test *test, int64_t total, stoa_durability durability) {
@@ -125,10 +126,43 @@ static void test_followers_see_what_no_log_has(void **state) {
     end(&world);
 }
 
+static void *write_and_flush(void *user) {
+    struct world *world = user;
+    stoa_error err;
+    for (int64_t i = 2; i <= FLUSHES; i++) {
+        commit_all(&world->writer, i, STOA_DURABILITY_BUFFERED);
+        atomic_store_explicit(&world->written, i, memory_order_release);
+        assert_ok(stoa_state_flush(world->writer.totals, &err), err);
+    }
+    atomic_store_explicit(&world->is_over, true, memory_order_release);
+    return NULL;
+}
+
+/* The log that a manifest names is released, and used again, while it is read. */
+static void test_followers_miss_nothing_that_is_flushed(void **state) {
+    (void)state;
+    struct world world;
+    pthread_t thread;
+    stoa_row *row = NULL;
+    stoa_error err;
+    begin(&world);
+    assert_ok(stoa_row_create(world.reader.totals, "total", &row, &err), err);
+    assert_int_equal(pthread_create(&thread, NULL, write_and_flush, &world), 0);
+    while (!atomic_load_explicit(&world.is_over, memory_order_acquire)) {
+        const int64_t written = atomic_load_explicit(&world.written, memory_order_acquire);
+        assert_ok(stoa_store_follow(world.reader.store, &err), err);
+        assert_true(total_at(world.reader.totals, row, 1, NULL) >= written);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    stoa_row_close(row);
+    end(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_followers_see_whole_commits),
         cmocka_unit_test(test_followers_see_what_no_log_has),
+        cmocka_unit_test(test_followers_miss_nothing_that_is_flushed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
