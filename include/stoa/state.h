@@ -135,7 +135,9 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_create(stoa_database *database, co
 ///
 /// Errors   STOA_NOT_FOUND  no such table
 ///          STOA_INVALID    a table of another kind
-/// Owns     The caller closes it, before the database.
+/// Owns     The caller closes it, before the database. What is still open then, and what was made of it
+///          (rows, iterators, streams, batches, transactions, snapshots), answers STOA_INVALID until it is
+///          closed; cells of rows are null, and an iterator has no schema.
 STOA_API STOA_MUST_USE stoa_status stoa_state_open(stoa_database *database, const char *table,
                                                    stoa_state **out, stoa_error *err);
 

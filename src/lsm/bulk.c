@@ -310,9 +310,7 @@ done:
 
 stoa_status stoa_bulk_commit(stoa_store *store, const stoa_bulk_table *tables, int64_t count,
                              stoa_error *err) {
-    if (store->read_only) {
-        return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
-    }
+    STOA_TRY(stoa_store_check_writable(store, err));
     begin_loading(store, tables, count);
     stoa_status status = lock_flushed(store, tables, count, err);
     if (status == STOA_OK) {

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "lsm/cell.h"
 #include "lsm/get_internal.h"
+#include "mem/resource.h"
 #include "schema/scanner.h"
 #include "schema/schema.h"
 
@@ -70,6 +71,7 @@ void stoa_row_close(stoa_row *row) {
         return;
     }
     const size_t count = (size_t)row->column_count;
+    stoa_resource_leave(row->resource);
     stoa_state_view_release(row->view);
     stoa_arrow_array_release(&row->folded);
     stoa_buffer_release(&row->key);
@@ -79,6 +81,21 @@ void stoa_row_close(stoa_row *row) {
     stoa_pool_free(row->pool, row->storage, count * sizeof *row->storage);
     stoa_definition_release(row->definition);
     stoa_pool_free(row->pool, row, sizeof *row);
+}
+
+/* Its cells may point into files. */
+static void end_row(void *owner) {
+    stoa_row *row = owner;
+    for (int32_t i = 0; i < row->column_count; i++) {
+        row->cells[i] = (stoa_cell){.is_null = true};
+    }
+    stoa_state_view_release(row->view);
+    row->view = NULL;
+}
+
+stoa_status stoa_row_enter(stoa_row *row, stoa_error *err) {
+    return stoa_resource_enter(row->pool, STOA_RESOURCE_STATE, "", end_row, row, &row->resource,
+                               err);
 }
 
 const stoa_cell *stoa_row_cells(const stoa_row *row) {

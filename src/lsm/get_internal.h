@@ -19,7 +19,11 @@ struct stoa_row {
     struct ArrowArray folded; /* of merges; released: none */
     stoa_state_view *view;    /* of the last get; NULL: none */
     uint32_t get_count;       /* says which gets are measured */
+    struct stoa_resource *resource; /* among what the database has open; NULL: nobody knows of it */
 };
+
+/// Lets a row that a program has survive its database.
+STOA_MUST_USE stoa_status stoa_row_enter(stoa_row *row, stoa_error *err);
 
 enum { STOA_HINTS_MAX = 4 };
 

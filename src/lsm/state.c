@@ -8,9 +8,7 @@ stoa_status stoa_state_compact(stoa_state *state, const stoa_cell *from, int32_t
     stoa_context own = store->context;
     stoa_key_range range;
     stoa_buffer bytes;
-    if (store->read_only) {
-        return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
-    }
+    STOA_TRY(stoa_store_check_writable(store, err));
     if (context != NULL) {
         own.cancel = context->cancel;
         own.progress = context->progress;
@@ -35,15 +33,8 @@ void stoa_state_set_filter(stoa_state *state, stoa_compaction_filter filter, voi
     pthread_mutex_unlock(&state->store->lock);
 }
 
-/* Who reads only must not merge files either: the numbers of new ones are the writer's. */
-static stoa_status check_writable(const stoa_store *store, stoa_error *err) {
-    return store->read_only
-               ? stoa_fail(err, STOA_INVALID, "the database was opened to be read only")
-               : STOA_OK;
-}
-
 stoa_status stoa_state_sync(stoa_state *state, stoa_error *err) {
-    STOA_TRY(check_writable(state->store, err));
+    STOA_TRY(stoa_store_check_writable(state->store, err));
     stoa_wal *wal = state->store->wal;
     return stoa_wal_sync(wal, stoa_wal_end(wal), err);
 }
@@ -52,8 +43,9 @@ stoa_status stoa_state_flush(stoa_state *state, stoa_error *err) {
     return stoa_store_flush(state->store, err);
 }
 
+/* Who reads only must not merge files either: the numbers of new ones are the writer's. */
 stoa_status stoa_state_settle(stoa_state *state, stoa_error *err) {
-    STOA_TRY(check_writable(state->store, err));
+    STOA_TRY(stoa_store_check_writable(state->store, err));
     return stoa_store_settle(state->store, &state->store->context, err);
 }
 

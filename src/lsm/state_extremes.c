@@ -119,12 +119,13 @@ static void to_cell(const stoa_type *type, uint64_t number, stoa_cell *out) {
 stoa_status stoa_state_extremes(stoa_state *state, const char *column,
                                 const stoa_state_snapshot *snapshot, stoa_cell *out_least,
                                 stoa_cell *out_greatest, bool *out_found, stoa_error *err) {
-    stoa_state_view *view = stoa_state_acquire(state);
+    stoa_state_view *view = NULL;
+    *out_found = false;
+    STOA_TRY(stoa_state_acquire_open(state, &view, err));
     const stoa_schema *schema = view->definition->schema;
     const stoa_state_scan_options options = {.columns = column, .snapshot = snapshot};
     const int32_t index = stoa_schema_column_index(schema, column);
     stoa_status status = STOA_OK;
-    *out_found = false;
     if (index < 0) {
         status = stoa_fail(err, STOA_NOT_FOUND, "there is no column '%s'", column);
         goto done;

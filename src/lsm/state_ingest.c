@@ -69,9 +69,7 @@ static stoa_status put_all(struct ingest *run, stoa_error *err) {
 
 static stoa_status ingest_rows(struct ingest *run, stoa_error *err) {
     stoa_store *store = run->state->store;
-    if (store->read_only) {
-        return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
-    }
+    STOA_TRY(stoa_store_check_writable(store, err));
     STOA_TRY(stoa_bulk_create(store, run->definition, run->operation, &run->bulk, err));
     STOA_TRY(put_all(run, err));
     const stoa_bulk_table table = {.state = run->state, .bulks = &run->bulk, .count = 1};

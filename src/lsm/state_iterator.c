@@ -4,6 +4,7 @@
 #include "lsm/row_cells.h"
 #include "lsm/state_scan.h"
 #include "lsm/store_internal.h"
+#include "mem/resource.h"
 #include "schema/pick.h"
 
 struct stoa_state_iterator {
@@ -18,6 +19,7 @@ struct stoa_state_iterator {
     stoa_buffer to;
     bool to_end;
     stoa_buffer key; /* of the last seek */
+    stoa_resource *resource; /* among what the database has open; NULL: its owner is */
 };
 
 /* ---- Bounds ---------------------------------------------------------------------------------- */
@@ -124,6 +126,15 @@ stoa_status stoa_view_scan_iterator(const stoa_view_reading *reading, const stoa
     return STOA_OK;
 }
 
+/* Gives back what reads. */
+static void end(void *owner) {
+    stoa_state_iterator *iterator = owner;
+    stoa_view_scan_close(iterator->scan);
+    stoa_state_view_release(iterator->view);
+    iterator->scan = NULL;
+    iterator->view = NULL;
+}
+
 static stoa_context context_of(const stoa_state *state, const stoa_state_scan_options *options) {
     stoa_context context = options->context;
     context.pool = context.pool != NULL ? context.pool : state->pool;
@@ -132,12 +143,20 @@ static stoa_context context_of(const stoa_state *state, const stoa_state_scan_op
 
 stoa_status stoa_state_iterator_create(stoa_state *state, const stoa_state_scan_options *options,
                                        stoa_state_iterator **out, stoa_error *err) {
+    stoa_state_view *view = NULL;
     /* The view first: it has all that the number promises. */
-    stoa_state_view *view = stoa_state_acquire(state);
+    STOA_TRY(stoa_state_acquire_open(state, &view, err));
     const stoa_view_reading reading = stoa_state_reading(state, view, options->snapshot);
     const stoa_context context = context_of(state, options);
-    const stoa_status status = stoa_view_scan_iterator(&reading, &context, options, out, err);
+    stoa_status status = stoa_view_scan_iterator(&reading, &context, options, out, err);
     stoa_state_view_release(view);
+    STOA_TRY(status);
+    status = stoa_resource_enter(state->pool, STOA_RESOURCE_STATE, "", end, *out, &(*out)->resource,
+                                 err);
+    if (status != STOA_OK) {
+        stoa_state_iterator_close(*out);
+        *out = NULL;
+    }
     return status;
 }
 
@@ -145,17 +164,17 @@ void stoa_state_iterator_close(stoa_state_iterator *iterator) {
     if (iterator == NULL) {
         return;
     }
-    stoa_view_scan_close(iterator->scan);
+    stoa_resource_leave(iterator->resource);
+    end(iterator);
     stoa_arena_release(&iterator->arena);
     stoa_buffer_release(&iterator->from);
     stoa_buffer_release(&iterator->to);
     stoa_buffer_release(&iterator->key);
-    stoa_state_view_release(iterator->view);
     stoa_pool_free(iterator->pool, iterator, sizeof *iterator);
 }
 
 const struct ArrowSchema *stoa_state_iterator_schema(const stoa_state_iterator *iterator) {
-    return stoa_view_scan_schema(iterator->scan);
+    return iterator->scan == NULL ? NULL : stoa_view_scan_schema(iterator->scan);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -166,9 +185,12 @@ static bool is_less(const stoa_buffer *left, const stoa_buffer *right) {
 
 stoa_status stoa_state_iterator_seek(stoa_state_iterator *iterator, const stoa_cell *key,
                                      int32_t count, stoa_error *err) {
-    const stoa_definition *definition = iterator->view->definition;
     stoa_key_range range = range_of(iterator);
     bool is_end = false;
+    if (iterator->scan == NULL) {
+        return stoa_store_fail_closed(err);
+    }
+    const stoa_definition *definition = iterator->view->definition;
     STOA_TRY(encode(definition, key, count, &iterator->key, err));
     if (!iterator->reverse && is_less(&iterator->from, &iterator->key)) {
         range.from = iterator->key.data;
@@ -193,6 +215,9 @@ stoa_status stoa_state_iterator_next(stoa_state_iterator *iterator, int64_t max_
         return stoa_fail(err, STOA_INVALID, "expected 1 row or more to read but found %" PRId64,
                          max_rows);
     }
+    if (iterator->scan == NULL) {
+        return stoa_store_fail_closed(err);
+    }
     if (rows == 0) {
         return STOA_OK;
     }
@@ -205,7 +230,8 @@ stoa_status stoa_state_iterator_next(stoa_state_iterator *iterator, int64_t max_
 
 stoa_status stoa_state_count(stoa_state *state, const stoa_state_scan_options *options,
                              int64_t *out, stoa_error *err) {
-    stoa_state_view *view = stoa_state_acquire(state);
+    stoa_state_view *view = NULL;
+    STOA_TRY(stoa_state_acquire_open(state, &view, err));
     const stoa_view_reading reading = stoa_state_reading(state, view, options->snapshot);
     const stoa_context context = context_of(state, options);
     stoa_view_scan_options translated;

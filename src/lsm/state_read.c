@@ -27,6 +27,11 @@ stoa_status stoa_row_create(stoa_state *state, const char *columns, stoa_row **o
     stoa_status status = STOA_OK;
     STOA_CHECK(choose_columns(&arena, definition, columns, &list, &count, err));
     STOA_CHECK(stoa_row_create_for(state->pool, definition, list, count, out, err));
+    status = stoa_row_enter(*out, err);
+    if (status != STOA_OK) {
+        stoa_row_close(*out);
+        *out = NULL;
+    }
 
 done:
     stoa_arena_release(&arena);
@@ -35,13 +40,14 @@ done:
 
 /* The newest view; the row keeps it, so that the next get need not ask for it while it is still the
  * newest. */
-static stoa_state_view *newest_view(stoa_state *state, stoa_row *row) {
+static stoa_status take_newest(stoa_state *state, stoa_row *row, stoa_error *err) {
     if (row->view == NULL ||
         row->view != atomic_load_explicit(&state->view, memory_order_acquire)) {
         stoa_state_view_release(row->view);
-        row->view = stoa_state_acquire(state);
+        row->view = NULL;
+        STOA_TRY(stoa_state_acquire_open(state, &row->view, err));
     }
-    return row->view;
+    return STOA_OK;
 }
 
 stoa_view_reading stoa_state_reading(const stoa_state *state, stoa_state_view *view,
@@ -57,7 +63,8 @@ stoa_view_reading stoa_state_reading(const stoa_state *state, stoa_state_view *v
 
 static stoa_status get(stoa_state *state, const stoa_cell *key, const stoa_state_snapshot *snapshot,
                        stoa_row *row, bool *out_found, stoa_error *err) {
-    const stoa_view_reading reading = stoa_state_reading(state, newest_view(state, row), snapshot);
+    STOA_TRY(take_newest(state, row, err));
+    const stoa_view_reading reading = stoa_state_reading(state, row->view, snapshot);
     const stoa_definition *definition = reading.view->definition;
     stoa_buffer_clear(&row->key);
     STOA_TRY(
@@ -103,7 +110,12 @@ stoa_status stoa_state_get_many(stoa_state *state, const struct ArrowSchema *key
                                 const stoa_state_snapshot *snapshot, struct ArrowSchema *out_schema,
                                 struct ArrowArray *out_rows, uint8_t *out_found, stoa_error *err) {
     const int64_t begun_ns = stoa_clock_monotonic_ns();
-    stoa_state_view *view = stoa_state_acquire(state);
+    stoa_state_view *view = NULL;
+    stoa_status status = stoa_state_acquire_open(state, &view, err);
+    if (status != STOA_OK) {
+        stoa_arrow_array_release(keys);
+        return status;
+    }
     const stoa_view_reading reading = stoa_state_reading(state, view, snapshot);
     struct ArrowSchema schema = {.release = NULL};
     stoa_keys wanted;
@@ -112,8 +124,7 @@ stoa_status stoa_state_get_many(stoa_state *state, const struct ArrowSchema *key
     stoa_arena arena;
     stoa_arena_init(&arena, state->pool);
     stoa_keys_init(&wanted, state->pool);
-    stoa_status status = stoa_state_keys_of(state, view->definition, key_schema, keys, &wanted,
-                                            err);
+    status = stoa_state_keys_of(state, view->definition, key_schema, keys, &wanted, err);
     STOA_CHECK(status);
     wanted_view = stoa_keys_view_of(&wanted);
     STOA_CHECK(

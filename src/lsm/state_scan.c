@@ -35,7 +35,9 @@ stoa_status stoa_state_scan(stoa_state *state, const stoa_state_scan_options *op
                             struct ArrowArrayStream *out, stoa_error *err) {
     const stoa_store *store = state->store;
     stoa_context context = options->context;
-    stoa_view_reading reading = {.view = stoa_state_acquire(state), .programs = store->programs};
+    stoa_view_reading reading = {.programs = store->programs};
+    *out = (struct ArrowArrayStream){0};
+    STOA_TRY(stoa_state_acquire_open(state, &reading.view, err));
     /* After the view: it has all that the number promises. */
     reading.snapshot = stoa_state_sequence(state, options->snapshot);
     reading.now_ms = stoa_store_now_ms(store);

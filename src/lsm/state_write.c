@@ -280,7 +280,7 @@ stoa_status stoa_state_batch_create(stoa_state *state, stoa_state_batch **out, s
     stoa_pool *pool = state->store->pool;
     stoa_state_batch *batch = NULL;
     STOA_TRY(stoa_pool_allocate_array(pool, 1, sizeof *batch, (void **)&batch, err));
-    batch->store = state->store;
+    batch->store = stoa_store_retain(state->store);
     batch->pool = pool;
     stoa_arena_init(&batch->arena, pool);
     *out = batch;
@@ -303,9 +303,11 @@ void stoa_state_batch_close(stoa_state_batch *batch) {
     if (batch == NULL) {
         return;
     }
+    stoa_store *store = batch->store;
     clear(batch);
     stoa_pool_free(batch->pool, batch->writes, (size_t)batch->capacity * sizeof *batch->writes);
     stoa_pool_free(batch->pool, batch, sizeof *batch);
+    stoa_store_release(store);
 }
 
 static stoa_status make_room(stoa_state_batch *batch, stoa_error *err) {

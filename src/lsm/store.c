@@ -1,4 +1,4 @@
-/* Opening and closing a store. */
+/* Opening a store. */
 #include "lsm/store.h"
 
 #include <errno.h>
@@ -210,6 +210,7 @@ static stoa_status open_once(const stoa_store_options *options, stoa_store **out
         stoa_pool_close(pool);
         return status;
     }
+    atomic_init(&store->references, 1);
     store->pool = pool;
     store->context = options->context;
     store->context.pool = pool;
@@ -246,55 +247,4 @@ stoa_status stoa_store_open(const stoa_store_options *options, stoa_store **out,
         status = open_once(options, out, err);
     }
     return status;
-}
-
-/* What no log has is lost with the process, but not when it ends in good order. */
-static void flush_unlogged(stoa_store *store) {
-    stoa_error error;
-    if (store->has_unlogged && stoa_store_flush(store, &error) != STOA_OK) {
-        stoa_log(store->context.logger, STOA_LOG_ERROR, "lsm",
-                 "rows that were written without a log are lost: %s", error.message);
-    }
-}
-
-static void free_generations(stoa_store *store) {
-    while (store->oldest != NULL) {
-        stoa_store_forget_oldest(store);
-    }
-}
-
-void stoa_store_close(stoa_store *store) {
-    if (store == NULL) {
-        return;
-    }
-    flush_unlogged(store);
-    pthread_mutex_lock(&store->lock);
-    store->is_closing = true;
-    pthread_cond_broadcast(&store->changed);
-    pthread_mutex_unlock(&store->lock);
-    if (atomic_load_explicit(&store->has_syncer, memory_order_acquire)) {
-        pthread_join(store->syncer, NULL);
-    }
-    stoa_cancel_trigger(stoa_group_cancel(&store->compactions));
-    STOA_IGNORE(stoa_group_wait(&store->flushes, NULL));
-    STOA_IGNORE(stoa_group_wait(&store->compactions, NULL));
-    free_generations(store);
-    for (int32_t i = 0; i < store->table_count; i++) {
-        stoa_state_release(store->tables[i]);
-    }
-    stoa_pool_free(store->pool, store->tables,
-                   (size_t)store->table_capacity * sizeof *store->tables);
-    stoa_wal_close(store->wal);
-    stoa_manifest_close(store->manifest);
-    stoa_rate_limiter_close(store->limiter);
-    stoa_merge_programs_close(store->programs);
-    pthread_cond_destroy(&store->changed);
-    pthread_mutex_destroy(&store->lock);
-    pthread_mutex_destroy(&store->manifest_lock);
-    pthread_mutex_destroy(&store->commit_lock);
-    stoa_pool *pool = store->pool;
-    stoa_pool_free_string(pool, store->boot);
-    stoa_pool_free_string(pool, store->directory);
-    stoa_pool_free(pool, store, sizeof *store);
-    stoa_pool_close(pool);
 }

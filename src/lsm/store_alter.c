@@ -356,9 +356,7 @@ stoa_status stoa_store_alter_table(stoa_store *store, int64_t id,
                                    const stoa_state_alteration *alterations, int32_t count,
                                    stoa_error *err) {
     struct alteration alteration = {.store = store};
-    if (store->read_only) {
-        return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
-    }
+    STOA_TRY(stoa_store_check_writable(store, err));
     STOA_TRY(stoa_store_open_table(store, id, &alteration.state, err));
     stoa_buffer_init(&alteration.text, store->pool);
     alteration.before = atomic_load_explicit(&alteration.state->definition, memory_order_acquire);

@@ -204,9 +204,7 @@ done:
 static stoa_status check_target(const stoa_store *store, const char *directory,
                                 const stoa_context *context, stoa_error *err) {
     bool is_there = false;
-    if (store->read_only) {
-        return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
-    }
+    STOA_TRY(stoa_store_check_writable(store, err));
     if (stoa_vfs_has(store->file_systems, directory, STOA_FS_NO_DIRECTORIES)) {
         return stoa_fail(err, STOA_UNSUPPORTED, "the file system has no directories to rename");
     }

@@ -217,9 +217,7 @@ static stoa_status commit(stoa_store *store, stoa_write *writes, int64_t count,
     const stoa_durability durability = durability_of(store, asked);
     const bool logs = durability != STOA_DURABILITY_NONE;
     stoa_wal_position position = {0, 0};
-    if (store->read_only) {
-        return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
-    }
+    STOA_TRY(stoa_store_check_writable(store, err));
     STOA_TRY(measure_batches(writes, count, logs, err));
     for (int64_t i = 0; i < count; i++) {
         STOA_TRY(stoa_state_pause(writes[i].state, ROW_BYTES + writes[i].log_bytes, err));

@@ -6,6 +6,8 @@ void stoa_state_release(stoa_state *state) {
         atomic_fetch_sub_explicit(&state->references, 1, memory_order_acq_rel) > 1) {
         return;
     }
+    stoa_store *store = state->store;
+    stoa_state_leave(state);
     stoa_state_view_release(atomic_load_explicit(&state->view, memory_order_relaxed));
     stoa_memtable_close(state->active);
     for (int32_t i = 0; i < state->definition_count; i++) {
@@ -17,6 +19,7 @@ void stoa_state_release(stoa_state *state) {
     pthread_mutex_destroy(&state->view_lock);
     stoa_pool_free(pool, state, sizeof *state);
     stoa_pool_close(pool);
+    stoa_store_release(store);
 }
 
 stoa_state *stoa_store_find(stoa_store *store, int64_t id) {

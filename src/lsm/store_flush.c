@@ -313,9 +313,7 @@ stoa_status stoa_store_wait_flushed(stoa_store *store, stoa_error *err) {
 }
 
 stoa_status stoa_store_flush(stoa_store *store, stoa_error *err) {
-    if (store->read_only) {
-        return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
-    }
+    STOA_TRY(stoa_store_check_writable(store, err));
     STOA_TRY(stoa_store_check_may_wait(store, err));
     pthread_mutex_lock(&store->commit_lock);
     stoa_status status = store->memtable_bytes > 0 ? freeze_when_possible(store, err) : STOA_OK;

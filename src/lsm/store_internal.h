@@ -22,6 +22,8 @@ struct stoa_state {
     stoa_store *store;
     stoa_pool *pool; /* lives as long as the handle */
     int64_t id;
+    struct stoa_resource *resource; /* among what the database has open */
+    stoa_state_view *closed_view;   /* takes the place of `view` once the database is closed */
     /* Changes when memtables or files do: swapped under `view_lock`, which is held for nothing else.
      * Who has a reference to a view may compare this pointer with it without the lock: as long as they
      * are the same, so is the view. */
@@ -91,12 +93,14 @@ typedef struct stoa_store_worker {
 } stoa_store_worker;
 
 struct stoa_store {
+    _Atomic int64_t references; /* the owner's until it is closed, and one of each table and handle */
     stoa_context context;
     stoa_pool *pool;
     stoa_fs_registry *file_systems;
     char *directory;
     char *boot; /* NULL: ask the machine */
-    bool read_only;
+    bool read_only; /* or closed */
+    bool is_closed;
     stoa_state_options settings;
     stoa_merge_programs *programs;
     stoa_rate_limiter *limiter;
@@ -145,6 +149,18 @@ struct stoa_store {
 
 /// The table's view as it is now; a reference.
 stoa_state_view *stoa_state_acquire(stoa_state *state);
+/// The same for a handle's, of which the database may have been closed.
+///
+/// Errors   STOA_INVALID  it was
+STOA_MUST_USE stoa_status stoa_state_acquire_open(stoa_state *state, stoa_state_view **out,
+                                                  stoa_error *err);
+/// What every call on a view or an iterator answers after the database was closed.
+STOA_MUST_USE stoa_status stoa_store_fail_closed(stoa_error *err);
+/// Errors   STOA_INVALID  the store is only read, or was closed
+STOA_MUST_USE stoa_status stoa_store_check_writable(const stoa_store *store, stoa_error *err);
+/// A closed store answers errors; its memory goes with the last reference.
+stoa_store *stoa_store_retain(stoa_store *store);
+void stoa_store_release(stoa_store *store);
 /// What a reader sees who has acquired its view before: the newest commit, or the snapshot's.
 uint64_t stoa_state_sequence(const stoa_state *state, const stoa_state_snapshot *snapshot);
 /// How a view that was acquired is read now, or at a snapshot (nullable).
@@ -171,6 +187,10 @@ STOA_MUST_USE stoa_status stoa_store_list(stoa_store *store, stoa_state ***out, 
                                           stoa_error *err);
 void stoa_store_list_release(stoa_store *store, stoa_state **tables, int64_t count);
 
+/// A new table's place among what the database has open; given up by stoa_state_leave, also after an error.
+STOA_MUST_USE stoa_status stoa_state_enter(stoa_state *state, stoa_definition *definition,
+                                           stoa_error *err);
+void stoa_state_leave(stoa_state *state);
 /// Puts a view in place of the table's; takes the reference. Under the store's lock.
 void stoa_state_show_view(stoa_state *state, stoa_state_view *view);
 /// A number for a new file.

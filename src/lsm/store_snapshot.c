@@ -14,7 +14,7 @@ stoa_status stoa_state_snapshot_create(stoa_state *state, stoa_state_snapshot **
     STOA_TRY(stoa_pool_allocate_array(store->pool, 1, sizeof *snapshot, (void **)&snapshot, err));
     pthread_mutex_lock(&store->lock);
     /* The ring grows by its number: the newest is read under the lock. */
-    *snapshot = (stoa_state_snapshot){.store = store,
+    *snapshot = (stoa_state_snapshot){.store = stoa_store_retain(store),
                                       .sequence = stoa_state_sequence(state, NULL),
                                       .before = store->snapshots.before,
                                       .after = &store->snapshots};
@@ -34,6 +34,7 @@ void stoa_state_snapshot_close(stoa_state_snapshot *snapshot) {
     snapshot->after->before = snapshot->before;
     pthread_mutex_unlock(&store->lock);
     stoa_pool_free(store->pool, snapshot, sizeof *snapshot);
+    stoa_store_release(store);
 }
 
 stoa_status stoa_store_snapshots(stoa_store *store, uint64_t **out, int64_t *out_count,

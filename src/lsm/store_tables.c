@@ -16,7 +16,7 @@ static stoa_status create_state(stoa_store *store, int64_t id, stoa_definition *
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_pool_allocate_array(pool, 1, sizeof *state, (void **)&state, err));
     atomic_init(&state->references, 1);
-    state->store = store;
+    state->store = stoa_store_retain(store);
     state->id = id;
     state->pool = pool;
     pthread_mutex_init(&state->view_lock, NULL);
@@ -25,6 +25,7 @@ static stoa_status create_state(stoa_store *store, int64_t id, stoa_definition *
     STOA_CHECK(stoa_state_view_create(store->pool, definition, version, &view, err));
     stoa_state_view_add(view, state->active);
     atomic_init(&state->view, view);
+    STOA_CHECK(stoa_state_enter(state, definition, err));
     STOA_CHECK(stoa_pool_allocate_array(pool, 1, sizeof *state->definitions,
                                         (void **)&state->definitions, err));
     state->definitions[0] = definition;
@@ -275,9 +276,7 @@ stoa_status stoa_store_create_table_of(stoa_store *store, int64_t id, stoa_defin
     stoa_version *version = NULL;
     stoa_state *state = NULL;
     stoa_status status = STOA_OK;
-    if (store->read_only) {
-        return stoa_fail(err, STOA_INVALID, "the database was opened to be read only");
-    }
+    STOA_TRY(stoa_store_check_writable(store, err));
     STOA_CHECK(stoa_version_create(store->pool, &version, err));
     stoa_definition *kept = stoa_definition_retain(definition);
     status = create_state(store, id, kept, version, &state, err);

@@ -11,36 +11,26 @@
 
 #include "lsm/newest.h"
 #include "lsm/row_cells.h"
+#include "mem/resource.h"
 
 #define LIST(type, buffer) ((type *)(void *)(buffer).data)
 #define LENGTH(type, buffer) ((int64_t)((buffer).size / sizeof(type)))
 
 /* ---- Begin and end ---------------------------------------------------------------------------- */
 
-stoa_status stoa_state_transaction_begin(stoa_state *state, stoa_state_transaction **out,
-                                         stoa_error *err) {
-    stoa_store *store = stoa_state_store(state);
-    stoa_state_transaction *made = NULL;
-    STOA_TRY(stoa_pool_allocate_array(store->pool, 1, sizeof *made, (void **)&made, err));
-    made->store = store;
-    stoa_arena_init(&made->arena, store->pool);
-    stoa_buffer_init(&made->tables, store->pool);
-    stoa_buffer_init(&made->writes, store->pool);
-    stoa_buffer_init(&made->keys, store->pool);
-    stoa_buffer_init(&made->savepoints, store->pool);
-    stoa_buffer_init(&made->key, store->pool);
-    const stoa_status status = stoa_state_snapshot_create(state, &made->snapshot, err);
-    if (status != STOA_OK) {
-        stoa_pool_free(store->pool, made, sizeof *made);
-        return status;
+/* Gives back what reads. */
+static void end(void *owner) {
+    stoa_state_transaction *transaction = owner;
+    for (int64_t i = 0; i < LENGTH(struct transaction_table *, transaction->tables); i++) {
+        struct transaction_table *table = LIST(struct transaction_table *, transaction->tables)[i];
+        stoa_state_view_release(table->view);
+        stoa_state_view_release(table->source);
+        table->view = table->source = NULL;
     }
-    *out = made;
-    return STOA_OK;
+    transaction->has_ended = true;
 }
 
 static void release_table(struct transaction_table *table) {
-    stoa_state_view_release(table->view);
-    stoa_state_view_release(table->source);
     stoa_memtable_close(table->own);
     stoa_definition_release(table->definition);
     stoa_state_release(table->state);
@@ -50,6 +40,9 @@ void stoa_state_transaction_close(stoa_state_transaction *transaction) {
     if (transaction == NULL) {
         return;
     }
+    stoa_store *store = transaction->store;
+    stoa_resource_leave(transaction->resource);
+    end(transaction);
     for (int64_t i = 0; i < LENGTH(struct transaction_table *, transaction->tables); i++) {
         release_table(LIST(struct transaction_table *, transaction->tables)[i]);
     }
@@ -60,7 +53,33 @@ void stoa_state_transaction_close(stoa_state_transaction *transaction) {
     stoa_buffer_release(&transaction->savepoints);
     stoa_buffer_release(&transaction->key);
     stoa_arena_release(&transaction->arena);
-    stoa_pool_free(transaction->store->pool, transaction, sizeof *transaction);
+    stoa_pool_free(store->pool, transaction, sizeof *transaction);
+    stoa_store_release(store);
+}
+
+stoa_status stoa_state_transaction_begin(stoa_state *state, stoa_state_transaction **out,
+                                         stoa_error *err) {
+    stoa_store *store = stoa_state_store(state);
+    stoa_state_transaction *made = NULL;
+    STOA_TRY(stoa_pool_allocate_array(store->pool, 1, sizeof *made, (void **)&made, err));
+    made->store = stoa_store_retain(store);
+    stoa_arena_init(&made->arena, store->pool);
+    stoa_buffer_init(&made->tables, store->pool);
+    stoa_buffer_init(&made->writes, store->pool);
+    stoa_buffer_init(&made->keys, store->pool);
+    stoa_buffer_init(&made->savepoints, store->pool);
+    stoa_buffer_init(&made->key, store->pool);
+    stoa_status status = stoa_state_snapshot_create(state, &made->snapshot, err);
+    if (status == STOA_OK) {
+        status = stoa_resource_enter(store->pool, STOA_RESOURCE_STATE, "", end, made,
+                                     &made->resource, err);
+    }
+    if (status != STOA_OK) {
+        stoa_state_transaction_close(made);
+        return status;
+    }
+    *out = made;
+    return STOA_OK;
 }
 
 /* ---- Tables ----------------------------------------------------------------------------------- */
@@ -68,9 +87,15 @@ void stoa_state_transaction_close(stoa_state_transaction *transaction) {
 static stoa_status add_table(stoa_state_transaction *transaction, stoa_state *state,
                              struct transaction_table **out, stoa_error *err) {
     struct transaction_table *table = NULL;
+    stoa_state_view *view = NULL;
     STOA_TRY(stoa_arena_allocate(&transaction->arena, sizeof *table, (void **)&table, err));
-    STOA_TRY(stoa_buffer_append(&transaction->tables, &table, sizeof table, err));
-    table->source = stoa_state_acquire(state);
+    STOA_TRY(stoa_state_acquire_open(state, &view, err));
+    stoa_status status = stoa_buffer_append(&transaction->tables, &table, sizeof table, err);
+    if (status != STOA_OK) {
+        stoa_state_view_release(view);
+        return status;
+    }
+    table->source = view;
     table->state = stoa_state_retain(state);
     table->definition = stoa_definition_retain(table->source->definition);
     *out = table;

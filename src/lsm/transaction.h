@@ -37,7 +37,8 @@ struct transaction_savepoint {
 };
 
 struct stoa_state_transaction {
-    stoa_store *store;
+    stoa_store *store; /* a reference */
+    struct stoa_resource *resource;
     stoa_state_snapshot *snapshot;
     bool has_ended; /* committed, or in conflict */
     stoa_arena arena;

@@ -15,6 +15,7 @@ typedef struct stoa_state_view {
     stoa_pool *pool;
     stoa_definition *definition;
     stoa_version *version;
+    bool is_closed; /* nothing can be read any more: see stoa_state_acquire_open */
     int32_t memtable_count;
     stoa_memtable *memtables[STOA_VIEW_MEMTABLES]; /* the newest first: it takes the writes */
 } stoa_state_view;

@@ -40,7 +40,7 @@ struct stoa_resources {
 
 const char *stoa_resource_kind_name(stoa_resource_kind kind) {
     static const char *const names[] = {"task",    "pipeline",    "stream", "sink",
-                                        "session", "transaction", "file"};
+                                        "session", "transaction", "state", "file"};
     return names[kind];
 }
 

@@ -18,6 +18,7 @@ typedef enum stoa_resource_kind {
     STOA_RESOURCE_SINK,
     STOA_RESOURCE_SESSION,
     STOA_RESOURCE_TRANSACTION,
+    STOA_RESOURCE_STATE, /* a handle of a state table, or what reads one; its store is closed by then */
     STOA_RESOURCE_FILE, /* with its map, when it has one */
     STOA_RESOURCE_KIND_COUNT
 } stoa_resource_kind;
