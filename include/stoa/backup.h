@@ -68,6 +68,40 @@ STOA_API STOA_MUST_USE stoa_status stoa_backup_add(stoa_backup *backup, stoa_dat
                                                    const stoa_context *context,
                                                    stoa_backup_info *out, stoa_error *err);
 
+/// Calls for every generation, the oldest first. The info is valid during the call.
+///
+/// Errors   STOA_NOT_FOUND  there is no backup; STOA_UNSUPPORTED, STOA_IO, STOA_NO_MEMORY; the function's
+typedef stoa_status (*stoa_backup_function)(void *user, const stoa_backup_info *info,
+                                            stoa_error *err);
+STOA_API STOA_MUST_USE stoa_status stoa_backup_each(stoa_backup *backup,
+                                                    stoa_backup_function function, void *user,
+                                                    stoa_error *err);
+
+/// Reads every byte of a generation (0: of all), and compares it with its hash. `function` (nullable) is
+/// called for each damage, and for each generation that it is in. `out_files` and `out_bytes` (nullable)
+/// get what was read; a file that several generations have is read once.
+///
+/// Errors   STOA_CORRUPT    the first damage found
+///          STOA_NOT_FOUND  no such generation, or no backup; STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY
+STOA_API STOA_MUST_USE stoa_status stoa_backup_verify(stoa_backup *backup, int64_t generation,
+                                                      const stoa_context *context,
+                                                      stoa_damage_function function, void *user,
+                                                      int64_t *out_files, uint64_t *out_bytes,
+                                                      stoa_error *err);
+
+/// Removes a generation, also one whose record is damaged, and what no other one needs.
+///
+/// Errors   STOA_NOT_FOUND, STOA_LOCKED, STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY; when it fails after the
+///          generation is gone, the next call that changes the backup removes the rest
+STOA_API STOA_MUST_USE stoa_status stoa_backup_remove(stoa_backup *backup, int64_t generation,
+                                                      const stoa_context *context,
+                                                      stoa_error *err);
+/// Removes all generations that are older than the newest `count` (1 or more) that can be read.
+/// `out_removed` may be NULL.
+STOA_API STOA_MUST_USE stoa_status stoa_backup_keep(stoa_backup *backup, int64_t count,
+                                                    const stoa_context *context,
+                                                    int64_t *out_removed, stoa_error *err);
+
 /// Makes a database of a generation (0: the newest): every byte is compared with its hash on the way. The
 /// database appears whole and durable, or not at all; a crash may leave a folder ".stoa-tmp-…" beside it.
 /// `out` may be NULL.

@@ -135,6 +135,8 @@ stoa_status stoa_table_view(FILE *out, struct ArrowArrayStream *rows, int64_t ro
 const char *stoa_count_text(int64_t count, char out[32]);
 const char *stoa_bytes_text(uint64_t bytes, char out[32]);
 const char *stoa_seconds_text(double seconds, char out[32]);
+/// "2024-02-29 12:30:00", of milliseconds since 1970 UTC; NULL where there is none (0).
+const char *stoa_time_text(int64_t time_ms, char out[32]);
 
 /* shell.c */
 int stoa_cli_shell(const stoa_cli_arguments *arguments);

@@ -1,4 +1,6 @@
 /* Counts, sizes and durations as people read them. */
+#include <time.h>
+
 #include "cli.h"
 
 const char *stoa_count_text(int64_t count, char out[32]) {
@@ -39,6 +41,16 @@ const char *stoa_seconds_text(double seconds, char out[32]) {
         (void)snprintf(out, 32, "%.1f s", seconds);
     } else {
         (void)snprintf(out, 32, "%.0f min", seconds / 60);
+    }
+    return out;
+}
+
+const char *stoa_time_text(int64_t time_ms, char out[32]) {
+    time_t seconds = (time_t)(time_ms / 1000);
+    struct tm parts;
+    if (time_ms == 0 || gmtime_r(&seconds, &parts) == NULL ||
+        strftime(out, 32, "%Y-%m-%d %H:%M:%S", &parts) == 0) {
+        return NULL;
     }
     return out;
 }

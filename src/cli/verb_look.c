@@ -1,6 +1,5 @@
 /* The verbs that look: tables, schema, summary, history, files, verify. */
 #include <string.h>
-#include <time.h>
 
 #include "cli.h"
 
@@ -39,16 +38,6 @@ static int end_listing(const stoa_cli_arguments *arguments, stoa_cli_session *se
                              : stoa_cli_fail(arguments->verb->name, status, err);
 }
 
-static const char *time_text(int64_t time_ms, char out[32]) {
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm parts;
-    if (time_ms == 0 || gmtime_r(&seconds, &parts) == NULL ||
-        strftime(out, 32, "%Y-%m-%d %H:%M:%S", &parts) == 0) {
-        return NULL;
-    }
-    return out;
-}
-
 static stoa_status list_table(void *user, const stoa_table_info *info, stoa_error *err) {
     (void)err;
     stoa_listing *listing = user;
@@ -62,7 +51,7 @@ static stoa_status list_table(void *user, const stoa_table_info *info, stoa_erro
     }
     stoa_listing_add_i64(listing, (int64_t)info->byte_count);
     stoa_listing_add_i64(listing, info->file_count);
-    stoa_listing_add_text(listing, time_text(info->snapshot_time_ms, time));
+    stoa_listing_add_text(listing, stoa_time_text(info->snapshot_time_ms, time));
     return STOA_OK;
 }
 
@@ -198,7 +187,7 @@ static stoa_status list_snapshot(void *user, const stoa_snapshot_info *info, sto
     stoa_listing *listing = user;
     char time[32];
     stoa_listing_add_i64(listing, info->snapshot_id);
-    stoa_listing_add_text(listing, time_text(info->time_ms, time));
+    stoa_listing_add_text(listing, stoa_time_text(info->time_ms, time));
     stoa_listing_add_text(listing, info->operation);
     stoa_listing_add_i64(listing, info->row_count);
     stoa_listing_add_i64(listing, info->file_count);

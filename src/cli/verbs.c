@@ -321,14 +321,25 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  OUTPUT_OPTION},
      .run = stoa_cli_stats},
     {.name = "backup",
-     .positionals = "DB BACKUP",
-     .positionals_min = 2,
+     .positionals = "[DB] BACKUP",
+     .positionals_min = 1,
      .positionals_max = 2,
      .summary = "add a whole database, as of one moment, to a directory of backups",
      .description = "Other processes may write meanwhile. Files that BACKUP has already are not copied "
-                    "again. BACKUP is made when it is missing.",
-     .examples = "stoa backup app.stoa /backups/app",
-     .options = {QUIET_OPTION},
+                    "again. BACKUP is made when it is missing. --list, --verify and --remove look at it "
+                    "or change it, and need no DB; nor does --keep by itself.",
+     .examples = "stoa backup app.stoa /backups/app --keep 7\n"
+                 "stoa backup /backups/app --list\n"
+                 "stoa backup /backups/app --verify --generation 3\n"
+                 "stoa backup /backups/app --remove 3",
+     .options = {{"--list", 0, NULL, "show the generations"},
+                 {"--verify", 0, NULL, "read every byte of all generations and compare it with its hash"},
+                 {"--generation", 0, "N", "of --verify: only this one"},
+                 {"--remove", 0, "N", "remove this generation, and what no other one needs"},
+                 {"--keep", 0, "N", "remove all generations but the newest N, at the end"},
+                 FORMAT_OPTION,
+                 OUTPUT_OPTION,
+                 QUIET_OPTION},
      .run = stoa_cli_backup},
     {.name = "restore",
      .positionals = "BACKUP DB",

@@ -1,4 +1,4 @@
-/* Removing what nobody needs from a backup: what is unfinished, and objects that no record names. As long
+/* Removing from a backup: generations, what is unfinished, and objects that no record names. As long
  * as one record cannot be read, no object is removed: it may be named there. */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -135,5 +135,103 @@ stoa_status stoa_backup_tidy(const stoa_backup *backup, const stoa_context *cont
 done:
     stoa_buffer_release(&named.hashes);
     stoa_wrap(status == STOA_OK ? NULL : err, "removing what nobody needs");
+    return status;
+}
+
+/* ---- Generations ------------------------------------------------------------------------------ */
+
+/* With the lock. Durable: only then may objects go. */
+static stoa_status remove_record(const stoa_backup *backup, int64_t generation,
+                                 const stoa_context *context, stoa_error *err) {
+    char *uri = NULL, *folder = NULL;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_backup_record_path(backup, generation, &uri, err));
+    STOA_CHECK(stoa_backup_path(backup, "generations", &folder, err));
+    status = stoa_vfs_remove(backup->file_systems, uri, context, err);
+    if (status == STOA_NOT_FOUND) {
+        status = stoa_fail(err, STOA_NOT_FOUND, "there is no generation %" PRId64, generation);
+    }
+    STOA_CHECK(status);
+    STOA_CHECK(stoa_vfs_sync_directory(backup->file_systems, folder, context, err));
+
+done:
+    stoa_pool_free_string(backup->pool, uri);
+    stoa_pool_free_string(backup->pool, folder);
+    return status;
+}
+
+stoa_status stoa_backup_remove(stoa_backup *backup, int64_t generation, const stoa_context *context,
+                               stoa_error *err) {
+    const stoa_context own = stoa_backup_context(backup, context);
+    stoa_file *lock = NULL;
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_backup_lock(backup, false, &own, &lock, err));
+    STOA_CHECK(remove_record(backup, generation, &own, err));
+    STOA_CHECK(stoa_backup_tidy(backup, &own, err));
+
+done:
+    stoa_file_close(lock);
+    stoa_wrap(status == STOA_OK ? NULL : err, "backup '%s'", backup->directory);
+    return status;
+}
+
+/* How many of the numbers, which grow, are older than the newest `count` that can be read. */
+static stoa_status count_older(const stoa_backup *backup, const stoa_buffer *numbers, int64_t count,
+                               const stoa_context *context, size_t *out, stoa_error *err) {
+    const int64_t *list = (const int64_t *)(const void *)numbers->data;
+    for (*out = numbers->size / sizeof *list; *out > 0 && count > 0; --*out) {
+        stoa_backup_record record;
+        const stoa_status status = stoa_backup_read(backup, list[*out - 1], context, &record, err);
+        stoa_backup_record_release(&record);
+        count -= status == STOA_OK;
+        if (status == STOA_CORRUPT || status == STOA_UNSUPPORTED) {
+            stoa_error_clear(err);
+        } else {
+            STOA_TRY(status);
+        }
+    }
+    return STOA_OK;
+}
+
+/* The oldest go first: whatever ends it leaves the newest. */
+static stoa_status remove_older(const stoa_backup *backup, int64_t count,
+                                const stoa_context *context, int64_t *out_removed,
+                                stoa_error *err) {
+    stoa_buffer numbers;
+    size_t older = 0;
+    stoa_buffer_init(&numbers, backup->pool);
+    stoa_status status = STOA_OK;
+    STOA_CHECK(stoa_backup_numbers(backup, context, &numbers, err));
+    STOA_CHECK(count_older(backup, &numbers, count, context, &older, err));
+    for (size_t i = 0; i < older; i++) {
+        STOA_CHECK(remove_record(backup, ((const int64_t *)(const void *)numbers.data)[i], context,
+                                 err));
+        ++*out_removed;
+    }
+    STOA_CHECK(stoa_backup_tidy(backup, context, err));
+
+done:
+    stoa_buffer_release(&numbers);
+    return status;
+}
+
+stoa_status stoa_backup_keep(stoa_backup *backup, int64_t count, const stoa_context *context,
+                             int64_t *out_removed, stoa_error *err) {
+    const stoa_context own = stoa_backup_context(backup, context);
+    stoa_file *lock = NULL;
+    int64_t removed = 0;
+    if (count < 1) {
+        return stoa_fail(err, STOA_INVALID,
+                         "expected one generation or more to keep but found %" PRId64, count);
+    }
+    stoa_status status = stoa_backup_lock(backup, false, &own, &lock, err);
+    if (status == STOA_OK) {
+        status = remove_older(backup, count, &own, &removed, err);
+    }
+    if (out_removed != NULL) {
+        *out_removed = removed;
+    }
+    stoa_file_close(lock);
+    stoa_wrap(status == STOA_OK ? NULL : err, "backup '%s'", backup->directory);
     return status;
 }

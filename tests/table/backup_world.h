@@ -20,10 +20,12 @@ static const stoa_state_table_options backup_by_id = {.key = "id"};
 
 static inline void backup_world_init(backup_world *world) {
     stoa_error err = STOA_ERROR_NONE;
+    char parent[SUPPORT_PATH_BYTES];
     table_world_init(&world->table, false);
-    (void)snprintf(world->parent, sizeof world->parent, "%s", world->table.path);
-    *strrchr(world->parent, '/') = '\0';
-    (void)snprintf(world->backup_path, sizeof world->backup_path, "%s/backup", world->parent);
+    memcpy(parent, world->table.path, sizeof parent);
+    *strrchr(parent, '/') = '\0';
+    memcpy(world->parent, parent, sizeof parent);
+    (void)snprintf(world->backup_path, sizeof world->backup_path, "%s/backup", parent);
     const stoa_backup_options options = {.parent_pool = world->table.pool};
     ok(stoa_backup_open(world->backup_path, &options, &world->backup, &err));
 }
