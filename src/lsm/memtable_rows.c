@@ -369,10 +369,46 @@ bool stoa_memtable_takes_rows(const stoa_memtable *table) {
     return table->nested_column < 0;
 }
 
+/* The row of a table whose columns all are required and of fixed width, behind those that are staged:
+ * checked and written in one go, for it is not there before it is counted. */
+static stoa_status write_required(const stoa_memtable *table, stoa_memtable_rows *rows,
+                                  const stoa_cell *cells, stoa_error *err) {
+    const int32_t count = table->layout->schema->root.child_count;
+    const uint32_t row = rows->staged;
+    for (int32_t i = 0; i < count; i++) {
+        const stoa_cell_rule *rule = &table->rules[i];
+        const stoa_cell *cell = &cells[i];
+        STOA_TRY(stoa_cell_rule_check(rule, cell, err));
+        if (rule->class == STOA_CELL_WHOLE) {
+            write_whole(rule, rows->columns[i].values, row, cell->i);
+        } else {
+            write_cell(rule, &rows->columns[i], row, cell);
+        }
+    }
+    return STOA_OK;
+}
+
+static stoa_status stage_required(stoa_memtable *table, const stoa_cell *cells,
+                                  stoa_operation operation, uint64_t sequence, stoa_error *err) {
+    const stoa_memtable_rows *before = open_rows(table);
+    if (before == NULL || before->staged == before->capacity) {
+        const struct sizes wanted = {.before = before, .cells = cells, .rows = 1};
+        STOA_TRY(begin_piece(table, &wanted, err));
+    }
+    stoa_memtable_rows *rows = stoa_memtable_holder_at(table, table->staged_pieces - 1)->rows;
+    STOA_TRY(write_required(table, rows, cells, err));
+    rows->numbers[rows->staged] = stoa_cells_number(table->layout->key, cells, false);
+    note_version(rows, rows->staged++, operation, sequence);
+    return STOA_OK;
+}
+
 stoa_status stoa_memtable_stage_row(stoa_memtable *table, const stoa_cell *cells,
                                     stoa_operation operation, uint64_t sequence, stoa_error *err) {
     const stoa_key_format *key = table->layout->key;
     const bool keys_only = operation == STOA_OPERATION_DELETE;
+    if (!keys_only && key->is_number && table->layout->row_bytes > 0) {
+        return stage_required(table, cells, operation, sequence, err);
+    }
     const stoa_memtable_rows *rows = open_rows(table);
     bool fits = rows != NULL && rows->staged < rows->capacity;
     if (!stoa_memtable_takes_rows(table)) {

@@ -294,8 +294,22 @@ static uint8_t *put_value(const stoa_type *type, const stoa_cell *cell, uint8_t 
     return out;
 }
 
+/* No value is null, nor has it a length. */
+static uint8_t *put_required(const stoa_stripe_layout *layout, const stoa_cell *cells,
+                             uint8_t *out) {
+    const stoa_field *fields = layout->schema->root.children;
+    const int32_t count = layout->schema->root.child_count;
+    for (int32_t i = 0; i < count; i++) {
+        out = put_value(&fields[i].type, &cells[i], out);
+    }
+    return out;
+}
+
 uint8_t *stoa_row_write(const stoa_stripe_layout *layout, bool keys_only, const stoa_cell *cells,
                         uint8_t *out) {
+    if (!keys_only && layout->row_bytes > 0) {
+        return put_required(layout, cells, out);
+    }
     for (int32_t i = 0; i < column_count(layout, keys_only); i++) {
         const stoa_field *field = &layout->schema->root.children[column_at(layout, keys_only, i)];
         const stoa_cell *cell = &cells[i];

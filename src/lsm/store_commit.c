@@ -220,7 +220,10 @@ static stoa_status commit(stoa_store *store, stoa_write *writes, int64_t count,
     STOA_TRY(stoa_store_check_writable(store, err));
     STOA_TRY(measure_batches(writes, count, logs, err));
     for (int64_t i = 0; i < count; i++) {
-        STOA_TRY(stoa_state_pause(writes[i].state, ROW_BYTES + writes[i].log_bytes, err));
+        if (atomic_load_explicit(&writes[i].state->pace, memory_order_relaxed) !=
+            STOA_COMPACTION_FREE) {
+            STOA_TRY(stoa_state_pause(writes[i].state, ROW_BYTES + writes[i].log_bytes, err));
+        }
         if (atomic_load_explicit(&writes[i].state->is_altering, memory_order_relaxed)) {
             stoa_state_wait_altered(writes[i].state);
         }

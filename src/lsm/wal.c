@@ -284,7 +284,9 @@ stoa_status stoa_wal_reserve(stoa_wal *log, size_t size, uint8_t **out, stoa_err
                          "expected a record of at most %" PRIu32 " bytes but found %zu",
                          STOA_WAL_PAYLOAD_MAX, size);
     }
-    STOA_TRY(stoa_wal_check_failure(log, err));
+    if (atomic_load_explicit(&log->has_failed, memory_order_acquire)) {
+        return stoa_wal_check_failure(log, err);
+    }
     const uint64_t bytes = sizeof(stoa_wal_head) + stoa_wal_pad(size);
     /* There is always room for the head that ends the segment. */
     if (log->current == NULL || log->is_full ||

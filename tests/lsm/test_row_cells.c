@@ -141,8 +141,12 @@ static double random_double(support_random *random) {
     return SOME[support_random_below(random, sizeof SOME / sizeof *SOME)];
 }
 
+static int32_t column_count(const struct world *world) {
+    return world->schema->root.child_count;
+}
+
 static void random_row(support_random *random, const struct world *world, struct row *out) {
-    for (int32_t i = 0; i < COLUMNS; i++) {
+    for (int32_t i = 0; i < column_count(world); i++) {
         stoa_cell *cell = &out->cells[i];
         stoa_cell_rule rule;
         __int128 decimal = support_random_between(random, -9999, 9999);
@@ -198,8 +202,8 @@ static void check_row(const struct world *world, stoa_memtable *table, const str
     assert_ok(stoa_memtable_get(table, key.data, key.size, sequence, &row, &err), err);
     assert_non_null(row.piece);
     assert_int_equal(stoa_memtable_sequence(&row), sequence);
-    stoa_memtable_cells(table, &row, NULL, COLUMNS, cells);
-    for (int32_t i = 0; i < COLUMNS; i++) {
+    stoa_memtable_cells(table, &row, NULL, column_count(world), cells);
+    for (int32_t i = 0; i < column_count(world); i++) {
         check_cell(&cells[i], &expected->cells[i]);
     }
     /* The key that its batch would have. */
@@ -210,6 +214,20 @@ static void check_row(const struct world *world, stoa_memtable *table, const str
     assert_memory_equal(bytes, key.data, size);
     stoa_keys_release(&keys);
     stoa_buffer_release(&key);
+}
+
+/* Refused for its last required column, when those before it were looked at. */
+static void refuse_row(const struct world *world, stoa_memtable *table, const struct row *row) {
+    struct row bad = *row;
+    int32_t last = column_count(world) - 1;
+    stoa_error err;
+    while (!world->schema->root.children[last].required) {
+        last--;
+    }
+    bad.cells[last].is_null = true;
+    assert_fails(stoa_memtable_stage_row(table, bad.cells, STOA_OPERATION_PUT, 1, &err),
+                 STOA_INVALID, "but found null", err);
+    stoa_memtable_discard(table);
 }
 
 static void rows_come_back(const char *schema, const stoa_key_column *columns, int32_t count) {
@@ -223,6 +241,7 @@ static void rows_come_back(const char *schema, const stoa_key_column *columns, i
     assert_ok(stoa_memtable_create(world.pool, &world.layout, &table, &err), err);
     for (int i = 0; i < ROWS; i++) {
         random_row(&random, &world, &rows[i]);
+        refuse_row(&world, table, &rows[i]);
         assert_ok(stoa_memtable_stage_row(table, rows[i].cells, STOA_OPERATION_MERGE,
                                           (uint64_t)i * 3 + 1, &err),
                   err);
@@ -245,6 +264,10 @@ static void rows_of_every_type(void **state) {
     rows_come_back(SCHEMA, (const stoa_key_column[]){{11, false}}, 1);
     rows_come_back(SCHEMA, (const stoa_key_column[]){{19, true}, {11, true}}, 2);
     rows_come_back(SCHEMA, (const stoa_key_column[]){{2, true}, {19, false}}, 2);
+    rows_come_back("id long not null, b boolean not null, i8 int8 not null, u16 uint16 not null, "
+                   "day date not null, f float not null, dec decimal(20, 2) not null, "
+                   "fix fixed[3] not null, u uuid not null, d double not null",
+                   (const stoa_key_column[]){{1, false}}, 1);
 }
 
 /* One long text does not make all that come after it take as much. */
