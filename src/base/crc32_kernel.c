@@ -13,11 +13,12 @@
 #include <immintrin.h>
 #include <libdeflate.h>
 
+#include "base/bytes.h"
 #include "base/cpu.h"
 
 enum { VECTOR = 64, STRIDE = 4 * VECTOR };
 
-#define AVX512 __attribute__((target("avx512f,avx512dq,vpclmulqdq,pclmul")))
+#define AVX512 __attribute__((target("avx512f,avx512dq,vpclmulqdq,pclmul,sse4.2")))
 
 AVX512 static inline __m512i load(const uint8_t *bytes) {
     return _mm512_loadu_si512(bytes);
@@ -29,16 +30,30 @@ AVX512 static inline __m512i fold(__m512i lanes, __m512i by, __m512i there) {
                                      _mm512_clmulepi64_epi128(lanes, by, 0x11), there, 0x96);
 }
 
-AVX512 static inline __m512i factors(uint64_t first, uint64_t second) {
-    return _mm512_broadcast_i64x2(_mm_set_epi64x((long long)second, (long long)first));
+/* What halves of lanes are multiplied by to move by so many bits; of a vector each lane by its own. */
+struct factors {
+    long long by_2048[2], by_512[2], by_lane[8];
+};
+static const struct factors iso = {
+    {0x11542778a, 0x1322d1430},
+    {0x154442bd4, 0x1c6e41596},
+    {0x3db1ecdc, 0x174359406, 0xf1da05aa, 0x15a546366, 0x1751997d0, 0xccaa009e, 0, 0}};
+static const struct factors castagnoli = {
+    {0xdcb17aa4, 0xb9e02b86},
+    {0x740eef02, 0x9e4addf8},
+    {0x1c291d04, 0x1d82c63da, 0x1384aa63a, 0xba4fc28e, 0xf20c0dfe, 0x14cd00bd6, 0, 0}};
+
+AVX512 static inline __m512i in_each_lane(const long long halves[2]) {
+    return _mm512_broadcast_i64x2(_mm_set_epi64x(halves[1], halves[0]));
 }
 
-AVX512 static size_t fold_all(uint32_t *crc, const uint8_t *bytes, size_t size) {
-    const __m512i by_2048 = factors(0x11542778a, 0x1322d1430);
-    const __m512i by_512 = factors(0x154442bd4, 0x1c6e41596);
-    const __m512i by_lane = _mm512_setr_epi64(0x3db1ecdc, 0x174359406, 0xf1da05aa, 0x15a546366,
-                                              0x1751997d0, 0xccaa009e, 0, 0);
-    __m512i a = _mm512_xor_si512(load(bytes), _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)~*crc)));
+/* Folds a leading part of the bytes, whose length it returns, into `rest`: their remainder is what a state
+ * of zeros comes to over these 16. */
+AVX512 static size_t fold_all(const struct factors *by, uint32_t state, const uint8_t *bytes,
+                              size_t size, uint8_t rest[16]) {
+    const __m512i by_2048 = in_each_lane(by->by_2048), by_512 = in_each_lane(by->by_512);
+    const __m512i by_lane = _mm512_loadu_si512(by->by_lane);
+    __m512i a = _mm512_xor_si512(load(bytes), _mm512_zextsi128_si512(_mm_cvtsi32_si128((int)state)));
     __m512i b = load(bytes + VECTOR);
     __m512i c = load(bytes + 2 * VECTOR);
     __m512i d = load(bytes + 3 * VECTOR);
@@ -58,25 +73,46 @@ AVX512 static size_t fold_all(uint32_t *crc, const uint8_t *bytes, size_t size) 
     const __m512i moved = fold(a, by_lane, last);
     const __m256i halves = _mm256_xor_si256(_mm512_castsi512_si256(moved),
                                             _mm512_extracti64x4_epi64(moved, 1));
-    const __m128i rest = _mm_xor_si128(_mm256_castsi256_si128(halves),
-                                       _mm256_extracti128_si256(halves, 1));
-    uint8_t tail[16];
-    _mm_storeu_si128((__m128i *)(void *)tail, rest);
-    *crc = libdeflate_crc32(UINT32_MAX, tail, sizeof tail); /* a state of zeros: ours is within */
+    _mm_storeu_si128((__m128i *)(void *)rest, _mm_xor_si128(_mm256_castsi256_si128(halves),
+                                                            _mm256_extracti128_si256(halves, 1)));
     return done;
 }
 
+static bool can_fold(size_t size) {
+    return size >= STRIDE && stoa_cpu_level() >= STOA_CPU_AVX512 &&
+           __builtin_cpu_supports("vpclmulqdq");
+}
+
 size_t stoa_crc32_avx512(uint32_t *crc, const uint8_t *bytes, size_t size) {
-    if (size < STRIDE || stoa_cpu_level() < STOA_CPU_AVX512 ||
-        !__builtin_cpu_supports("vpclmulqdq")) {
+    uint8_t rest[16];
+    if (!can_fold(size)) {
         return 0;
     }
-    return fold_all(crc, bytes, size);
+    const size_t done = fold_all(&iso, ~*crc, bytes, size, rest);
+    *crc = libdeflate_crc32(UINT32_MAX, rest, sizeof rest);
+    return done;
+}
+
+AVX512 size_t stoa_crc32c_avx512(uint32_t *crc, const uint8_t *bytes, size_t size) {
+    uint8_t rest[16];
+    if (!can_fold(size)) {
+        return 0;
+    }
+    const size_t done = fold_all(&castagnoli, ~*crc, bytes, size, rest);
+    const uint64_t state = _mm_crc32_u64(_mm_crc32_u64(0, stoa_load_u64(rest)),
+                                         stoa_load_u64(rest + 8));
+    *crc = ~(uint32_t)state;
+    return done;
 }
 
 #else
 
 size_t stoa_crc32_avx512(uint32_t *crc, const uint8_t *bytes, size_t size) {
+    (void)crc, (void)bytes, (void)size;
+    return 0;
+}
+
+size_t stoa_crc32c_avx512(uint32_t *crc, const uint8_t *bytes, size_t size) {
     (void)crc, (void)bytes, (void)size;
     return 0;
 }

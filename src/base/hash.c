@@ -1,5 +1,5 @@
 /* XXH3, XXH64 and CRC-32 come from libraries, but for vectors of 64 bytes (crc32_kernel.c); CRC-32C is
- * a table look-up a byte, or one instruction a word where the processor has it. */
+ * the same, then one instruction a word where the processor has it, else a table look-up a byte. */
 #include "base/hash.h"
 
 #include <libdeflate.h>
@@ -54,13 +54,14 @@ __attribute__((target("sse4.2"))) static uint32_t crc32c_sse42(uint32_t crc, con
 #endif
 
 uint32_t stoa_crc32c(uint32_t crc, const void *bytes, size_t size) {
-    crc = ~crc;
+    const uint8_t *from = bytes;
+    const size_t done = stoa_crc32c_avx512(&crc, from, size);
 #if defined(HAVE_CRC_INSTRUCTION)
     if (__builtin_cpu_supports("sse4.2")) {
-        return ~crc32c_sse42(crc, bytes, size);
+        return ~crc32c_sse42(~crc, from + done, size - done);
     }
 #endif
-    return ~crc32c_portable(crc, bytes, size);
+    return ~crc32c_portable(~crc, from + done, size - done);
 }
 
 uint32_t stoa_crc32(uint32_t crc, const void *bytes, size_t size) {

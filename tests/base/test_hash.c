@@ -94,8 +94,9 @@ static void crcs_equal_the_slow_ones_in_any_parts(void **state) {
 /* Every length to five strides, every alignment, in exactly its memory, where the address sanitizer sees
  * a byte too many; and each cut in two, so that the kernel also begins with a state that is not the
  * first. */
-static void crc32_equals_the_slow_one_at_every_length_and_alignment(void **state) {
-    (void)state;
+static void check_lengths_and_alignments(
+    uint32_t polynomial, uint32_t (*whole)(uint32_t, const void *, size_t),
+    size_t (*part)(uint32_t *, const uint8_t *, size_t)) {
     enum { LENGTH_MAX = 1300, ALIGNMENTS = 64 };
     support_random random = support_random_open(__func__);
     uint8_t bytes[LENGTH_MAX];
@@ -107,19 +108,29 @@ static void crc32_equals_the_slow_one_at_every_length_and_alignment(void **state
             assert_int_equal(posix_memalign(&memory, 64, alignment + size), 0);
             uint8_t *from = (uint8_t *)memory + alignment;
             memcpy(from, bytes, size);
-            assert_int_equal(stoa_crc32(0, from, size), ~slow);
+            assert_int_equal(whole(0, from, size), ~slow);
             const size_t cut = (size_t)support_random_below(&random, size + 1);
-            uint32_t kernel = stoa_crc32(0, from, cut);
-            const size_t done = stoa_crc32_avx512(&kernel, from + cut, size - cut);
+            uint32_t kernel = whole(0, from, cut);
+            const size_t done = part(&kernel, from + cut, size - cut);
             assert_true(done <= size - cut && done % 64 == 0);
-            assert_int_equal(stoa_crc32(kernel, from + cut + done, size - cut - done), ~slow);
+            assert_int_equal(whole(kernel, from + cut + done, size - cut - done), ~slow);
             free(memory);
             for (int bit = 0; bit < 8 && size < LENGTH_MAX; bit++) {
                 slow ^= (uint32_t)(bytes[size] >> bit) & 1;
-                slow = (slow >> 1) ^ ((slow & 1) != 0 ? 0xEDB88320 : 0);
+                slow = (slow >> 1) ^ ((slow & 1) != 0 ? polynomial : 0);
             }
         }
     }
+}
+
+static void crc32_equals_the_slow_one_at_every_length_and_alignment(void **state) {
+    (void)state;
+    check_lengths_and_alignments(0xEDB88320, stoa_crc32, stoa_crc32_avx512);
+}
+
+static void crc32c_equals_the_slow_one_at_every_length_and_alignment(void **state) {
+    (void)state;
+    check_lengths_and_alignments(0x82F63B78, stoa_crc32c, stoa_crc32c_avx512);
 }
 
 static void number_hashes_do_not_collide_nearby(void **state) {
@@ -142,6 +153,7 @@ int main(void) {
         cmocka_unit_test(a_stream_gives_both_hashes_of_what_it_took),
         cmocka_unit_test(crcs_equal_the_slow_ones_in_any_parts),
         cmocka_unit_test(crc32_equals_the_slow_one_at_every_length_and_alignment),
+        cmocka_unit_test(crc32c_equals_the_slow_one_at_every_length_and_alignment),
         cmocka_unit_test(number_hashes_do_not_collide_nearby),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
