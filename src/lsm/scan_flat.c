@@ -10,7 +10,7 @@
 #include "lsm/scan_block.h"
 #include "lsm/segment_format.h"
 
-enum { LINE = 64, PREFETCH_ROWS = 128, NUMBERS = 1024 };
+enum { LINE = 64, PREFETCH_ROWS = 128, TEXTS_BYTES = 1024, NUMBERS = 1024 };
 
 /* A column: a leaf of the layout, or a part of a key that is a number. */
 struct column {
@@ -113,15 +113,38 @@ void stoa_flat_close(stoa_flat *flat) {
 
 /* ---- Asking ahead ---------------------------------------------------------------------------- */
 
-/* More than the first line of what is packed, which stoa_segment_prefetch asks for. */
-static void prefetch_packed(const stoa_segment *segment, size_t first, size_t rows) {
-    const size_t bits = (size_t)segment->frames.bits;
-    if (segment->kind == STOA_SEGMENT_PLAIN || segment->kind == STOA_SEGMENT_CONSTANT) {
-        return;
+/* These are inlined for the reason that stoa_segment_prefetch is. */
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
+/* Lines behind the first, which stoa_segment_prefetch asks for. */
+ALWAYS_INLINE void prefetch_lines(const uint8_t *bytes, size_t size) {
+    for (size_t at = LINE; at < size + LINE; at += LINE) {
+        __builtin_prefetch(bytes + at);
     }
-    const uint8_t *packed = segment->frames.packed + first * bits / 8;
-    for (size_t at = LINE; at < rows * bits / 8 + LINE; at += LINE) {
-        __builtin_prefetch(packed + at);
+}
+
+/* Where all texts are of one length it is known where they lie. */
+ALWAYS_INLINE void prefetch_texts(const stoa_segment *segment, uint32_t first) {
+    if (stoa_segment_is_frames(segment) && segment->frames.bits == 0 &&
+        segment->frames.row_mask == SIZE_MAX) {
+        const uint8_t *bytes = segment->values + stoa_frames_number(&segment->frames, first);
+        __builtin_prefetch(bytes);
+        prefetch_lines(bytes, TEXTS_BYTES);
+    }
+}
+
+ALWAYS_INLINE void prefetch_rows(const stoa_segment *segment, uint32_t first, size_t rows) {
+    const size_t bits = segment->kind == STOA_SEGMENT_PLAIN
+                            ? 8 * (size_t)segment->type.value_bytes
+                            : (size_t)segment->frames.bits;
+    const uint8_t *packed = segment->kind == STOA_SEGMENT_PLAIN ? segment->values
+                                                                : segment->frames.packed;
+    stoa_segment_prefetch(segment, first);
+    if (bits > 0) {
+        prefetch_lines(packed + first * bits / 8, rows * bits / 8);
+    }
+    if (segment->type.values == STOA_SEGMENT_TEXTS) {
+        prefetch_texts(segment, first);
     }
 }
 
@@ -134,8 +157,7 @@ void stoa_flat_prefetch(const stoa_flat *flat, const stoa_stripe *stripe, uint32
         const stoa_stripe_node *node = flat->columns[i].node;
         const stoa_stripe_slot *slot = node == NULL ? NULL : &stripe->slots[node->value_segment];
         if (slot != NULL && atomic_load_explicit(&slot->state, memory_order_acquire) == 2) {
-            stoa_segment_prefetch(&slot->segment, row);
-            prefetch_packed(&slot->segment, row, left < PREFETCH_ROWS ? left : PREFETCH_ROWS);
+            prefetch_rows(&slot->segment, row, left < PREFETCH_ROWS ? left : PREFETCH_ROWS);
         }
     }
 }

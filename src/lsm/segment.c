@@ -93,6 +93,7 @@ static stoa_status open_frames(stoa_segment *segment, const stoa_segment_header 
         return ends_early(reader, err);
     }
     segment->frames.slope = stoa_load_i64(slope);
+    segment->frames.base = is_line ? stoa_load_i64(segment->frames.bases) : 0;
     if (segment->entry_count > 0) {
         segment->values = stoa_byte_reader_take(reader, segment->entry_count * sizeof(int64_t));
         segment->places = stoa_byte_reader_take(reader, segment->entry_count * sizeof(uint32_t));
@@ -129,10 +130,7 @@ static stoa_status check_offsets(const stoa_segment *segment, uint32_t count, ui
 
 static stoa_status open_codes(stoa_segment *segment, const stoa_segment_header *header,
                               stoa_byte_reader *reader, stoa_error *err) {
-    static const int64_t no_base = 0;
-    segment->frames = (stoa_frames){.bases = (const uint8_t *)&no_base,
-                                    .row_mask = SIZE_MAX,
-                                    .bits = header->bits};
+    segment->frames = (stoa_frames){.row_mask = SIZE_MAX, .bits = header->bits};
     STOA_TRY(take_packed(reader, segment->count, header->bits, &segment->frames.packed, err));
     return stoa_codes_below(segment->frames.packed, segment->count, header->bits,
                             segment->entry_count)
@@ -408,7 +406,7 @@ static uint32_t search(const stoa_segment *segment, uint32_t low, uint32_t high,
  * which are not. */
 static void narrow_by_line(const stoa_frames *frames, uint64_t number, uint32_t *low,
                            uint32_t *high) {
-    const uint64_t base = stoa_load_u64(frames->bases), slope = (uint64_t)frames->slope;
+    const uint64_t base = (uint64_t)frames->base, slope = (uint64_t)frames->slope;
     const uint64_t most = frames->bits >= 64 ? UINT64_MAX : (UINT64_C(1) << frames->bits) - 1;
     const uint64_t beyond = number > base ? number - base : 0;
     if (frames->slope <= 0) {

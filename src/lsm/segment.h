@@ -80,12 +80,11 @@ __attribute__((always_inline)) static inline void stoa_segment_prefetch(const st
     const size_t width = (size_t)segment->type.value_bytes;
     const stoa_frames *frames = &segment->frames;
     switch (segment->kind) {
-    case STOA_SEGMENT_LINE:
     case STOA_SEGMENT_FRAMES:
-        __builtin_prefetch(frames->bases +
-                           (row & ~frames->row_mask) / STOA_FRAME_ROWS * sizeof(int64_t));
+        __builtin_prefetch(frames->bases + row / STOA_FRAME_ROWS * sizeof(int64_t));
         __builtin_prefetch(frames->packed + (size_t)row * (size_t)frames->bits / 8);
         break;
+    case STOA_SEGMENT_LINE:
     case STOA_SEGMENT_DICTIONARY:
         __builtin_prefetch(frames->packed + (size_t)row * (size_t)frames->bits / 8);
         break;

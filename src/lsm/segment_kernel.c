@@ -15,17 +15,10 @@
 
 /* ---- Plain forms ----------------------------------------------------------------------------- */
 
-static uint64_t base_of(const stoa_frames *frames, size_t row) {
-    uint64_t base;
-    memcpy(&base, frames->bases + (row & ~frames->row_mask) / STOA_FRAME_ROWS * sizeof base,
-           sizeof base);
-    return base + (uint64_t)frames->slope * (row & frames->row_mask);
-}
-
 /* Up to a frame of numbers, within one frame; `first` and `count` are multiples of 8. */
 static void numbers_of_frame(const stoa_frames *frames, size_t first, size_t count,
                              uint64_t numbers[STOA_FRAME_ROWS]) {
-    const uint64_t base = base_of(frames, first);
+    const uint64_t base = stoa_frames_base(frames, first);
     stoa_bitunpack_u64(frames->packed + first / 8 * (size_t)frames->bits, count, frames->bits,
                        numbers);
     for (size_t i = 0; i < count; i++) {
@@ -185,7 +178,7 @@ STOA_AVX512 __attribute__((always_inline)) static inline void read_eights(
     const uint8_t *packed = frames->packed + first / 8 * bits;
     for (size_t row = first, end = first + count; row < end;) {
         const size_t stop = row + rows_of_frame(row, end);
-        __m512i base = _mm512_add_epi64(_mm512_set1_epi64((long long)base_of(frames, row)),
+        __m512i base = _mm512_add_epi64(_mm512_set1_epi64((long long)stoa_frames_base(frames, row)),
                                         line.lanes);
         for (size_t at = 0; at < (stop - row) / 8 * bits; at += 64) {
             __builtin_prefetch(packed + AHEAD_BYTES + at);
@@ -229,7 +222,7 @@ STOA_AVX512 __attribute__((always_inline)) static inline void choose_eights(
     const uint8_t *packed = frames->packed + first / 8 * width;
     for (size_t row = first, end = first + count; row < end;) {
         const size_t stop = row + rows_of_frame(row, end);
-        __m512i base = _mm512_add_epi64(_mm512_set1_epi64((long long)base_of(frames, row)),
+        __m512i base = _mm512_add_epi64(_mm512_set1_epi64((long long)stoa_frames_base(frames, row)),
                                         line.lanes);
         for (size_t at = 0; at < (stop - row) / 8 * width; at += 64) {
             __builtin_prefetch(packed + AHEAD_BYTES + at);
@@ -272,7 +265,7 @@ STOA_AVX512 static void between_avx512(const stoa_frames *frames, size_t first, 
     const uint8_t *packed = frames->packed + first / 8 * (size_t)frames->bits;
     for (size_t row = first, end = first + count; row < end;) {
         const size_t stop = row + rows_of_frame(row, end);
-        __m512i base = _mm512_add_epi64(_mm512_set1_epi64((long long)(base_of(frames, row) - low)),
+        __m512i base = _mm512_add_epi64(_mm512_set1_epi64((long long)(stoa_frames_base(frames, row) - low)),
                                         line.lanes);
         for (; row < stop; row += 8) {
             const __m512i numbers = _mm512_add_epi64(stoa_cut_64(&line.cutter, packed), base);

@@ -17,6 +17,7 @@ enum { STOA_FRAME_ROWS = 64, STOA_FRAME_GROUP = 8 };
 typedef struct stoa_frames {
     const uint8_t *packed; /* whole groups of 8 differences, and 8 bytes more */
     const uint8_t *bases;  /* int64_t each */
+    int64_t base; /* of a line the only one, here too: where it is stored costs a line of memory */
     int64_t slope;
     size_t row_mask; /* cuts a row down to its place: 63 for frames, all ones for a line */
     int bits;        /* of a difference: 0 to 64 */
@@ -37,13 +38,22 @@ static inline uint64_t stoa_segment_unpack(const uint8_t *packed, size_t index, 
     return bits == 64 ? low : low & ((UINT64_C(1) << bits) - 1);
 }
 
+/// What a row's base and slope come to.
+static inline uint64_t stoa_frames_base(const stoa_frames *frames, size_t row) {
+    uint64_t base = (uint64_t)frames->base;
+    if (frames->row_mask != SIZE_MAX) {
+        memcpy(&base, frames->bases + row / STOA_FRAME_ROWS * sizeof base, sizeof base);
+    }
+    return base + (uint64_t)frames->slope * (row & frames->row_mask);
+}
+
 /// The number that is stored for a row.
 static inline int64_t stoa_frames_number(const stoa_frames *frames, size_t row) {
-    uint64_t base;
-    memcpy(&base, frames->bases + (row & ~frames->row_mask) / STOA_FRAME_ROWS * sizeof base,
-           sizeof base);
-    return (int64_t)(base + (uint64_t)frames->slope * (row & frames->row_mask) +
-                     stoa_segment_unpack(frames->packed, row, frames->bits));
+    const uint64_t base = stoa_frames_base(frames, row);
+    /* Without bits there is nothing to be read, and a line of memory is left alone. */
+    return (int64_t)(frames->bits == 0
+                         ? base
+                         : base + stoa_segment_unpack(frames->packed, row, frames->bits));
 }
 
 /// The double that a stored number stands for: the whole number above the correction's bits, divided;

@@ -20,9 +20,7 @@ enum { ONE_LOAD_BITS = 57 };
 /* stoa_frames_number where there is no need to look at the bits of each row. */
 static int64_t narrow_number(const stoa_frames *frames, uint64_t mask, size_t row) {
     const size_t at = row * (size_t)frames->bits;
-    const uint64_t base = stoa_load_u64(frames->bases +
-                                        (row & ~frames->row_mask) / STOA_FRAME_ROWS * sizeof base);
-    return (int64_t)(base + (uint64_t)frames->slope * (row & frames->row_mask) +
+    return (int64_t)(stoa_frames_base(frames, row) +
                      (stoa_load_u64(frames->packed + at / 8) >> (at % 8) & mask));
 }
 
@@ -78,8 +76,18 @@ static void put_exceptions(const stoa_segment *segment, uint32_t first, uint32_t
     }
 }
 
+/* Some rows, by the groups that they lie in. */
+static void read_groups(const stoa_segment *segment, uint32_t first, uint32_t count, uint8_t *out) {
+    const size_t width = (size_t)segment->type.value_bytes;
+    const uint32_t skipped = first % STOA_FRAME_GROUP;
+    uint8_t values[(BLOCK + 2 * STOA_FRAME_GROUP) * sizeof(__int128)];
+    stoa_frames_read(&segment->frames, first - skipped, (skipped + count + 7) / 8 * 8, (int)width,
+                     values);
+    memcpy(out, values + skipped * width, count * width);
+}
+
 /* Whole groups by the kernel, what is before and behind them by the row. */
-static void read_frames(const stoa_segment *segment, uint32_t first, uint32_t count, uint8_t *out) {
+static void read_rows(const stoa_segment *segment, uint32_t first, uint32_t count, uint8_t *out) {
     const size_t width = (size_t)segment->type.value_bytes;
     const uint32_t end = first + count;
     const uint32_t begin = (first + STOA_FRAME_GROUP - 1) / STOA_FRAME_GROUP * STOA_FRAME_GROUP;
@@ -90,6 +98,14 @@ static void read_frames(const stoa_segment *segment, uint32_t first, uint32_t co
     stoa_frames_read(&segment->frames, groups > 0 ? begin : 0, groups, (int)width,
                      out + before * width);
     store_rows(segment, NULL, first + done, count - done, out + done * width);
+}
+
+static void read_frames(const stoa_segment *segment, uint32_t first, uint32_t count, uint8_t *out) {
+    if (count >= SHORT && count <= BLOCK) {
+        read_groups(segment, first, count, out);
+    } else {
+        read_rows(segment, first, count, out);
+    }
     if (segment->entry_count > 0) {
         put_exceptions(segment, first, count, out);
     }

@@ -241,6 +241,7 @@ stoa_status stoa_sst_find(const stoa_sst *table, const uint8_t *key, size_t size
     }
     *out = (stoa_sst_position){stoa_sst_find_stripe(table, key, size, number), 0};
     if (out->stripe < table->summary.stripe_count) {
+        stoa_stripe_slots_prefetch(&table->members[out->stripe].stripe);
         STOA_TRY(stoa_sst_find_row(table, key, size, number, out, err));
     }
     return stoa_sst_check_map(table, err);

@@ -378,6 +378,7 @@ static void kernels_agree(void **state) {
         const stoa_frames frames = {
             .packed = packed,
             .bases = (const uint8_t *)bases,
+            .base = bases[0],
             .slope = (int64_t)support_random_u64(&random) >> support_random_below(&random, 64),
             .row_mask = is_line ? SIZE_MAX : STOA_FRAME_ROWS - 1,
             .bits = bits,
