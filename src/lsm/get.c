@@ -172,8 +172,12 @@ static stoa_status look_in_file(stoa_versions *versions, const stoa_table_file *
 }
 
 /* The file of a level below 0 that may have the key; NULL: none. */
-static const stoa_table_file *file_of(const stoa_versions *versions, const stoa_level *level) {
+static const stoa_table_file *file_of(const stoa_versions *versions, int32_t number) {
+    const stoa_level *level = &versions->reading->view->version->levels[number];
     int64_t file = 0;
+    if (versions->hints != NULL) {
+        return versions->hints->of_level[number];
+    }
     if (level->count > 1) {
         file = stoa_level_find(level, versions->key.bytes, versions->key.size);
     }
@@ -191,7 +195,7 @@ static stoa_status look_further(stoa_versions *versions, stoa_error *err) {
         STOA_TRY(look_in_file(versions, levels[0].files[versions->file++], err));
     }
     while (!versions->is_found && versions->level < STOA_LEVELS) {
-        const stoa_table_file *file = file_of(versions, &levels[versions->level++]);
+        const stoa_table_file *file = file_of(versions, versions->level++);
         STOA_TRY(file == NULL ? STOA_OK : look_in_file(versions, file, err));
     }
     return STOA_OK;
@@ -204,22 +208,31 @@ static void add_hint(const stoa_versions *versions, const stoa_table_file *file,
     }
 }
 
-void stoa_versions_look_ahead(const stoa_versions *versions, int step, stoa_hints *hints) {
+/* The files; `versions` has no hints yet. */
+static void begin_hints(const stoa_versions *versions, stoa_hints *hints) {
     const stoa_level *levels = versions->reading->view->version->levels;
-    if (step > 0) {
-        for (int32_t i = 0; i < hints->count; i++) {
-            stoa_sst_look_ahead(hints->files[i].table, &versions->key, step, &hints->files[i]);
-        }
-        return;
-    }
+    STOA_ASSERT(versions->hints == NULL);
     hints->count = 0;
     for (int64_t i = 0; i < levels[0].count && hints->count < STOA_HINTS_MAX; i++) {
         add_hint(versions, levels[0].files[i], hints);
     }
-    for (int32_t i = 1; i < STOA_LEVELS && hints->count < STOA_HINTS_MAX; i++) {
-        if (levels[i].count > 0) {
-            add_hint(versions, file_of(versions, &levels[i]), hints);
+    for (int32_t i = 1; i < STOA_LEVELS; i++) {
+        hints->of_level[i] = levels[i].count == 0 ? NULL : file_of(versions, i);
+        add_hint(versions, hints->of_level[i], hints);
+    }
+}
+
+void stoa_versions_look_ahead(const stoa_versions *versions, int step, const int32_t *columns,
+                              int32_t column_count, stoa_hints *hints) {
+    if (step == 0) {
+        begin_hints(versions, hints);
+    }
+    for (int32_t i = 0; step > 0 && i < hints->count; i++) {
+        stoa_sst_hint *hint = &hints->files[i];
+        if (step == 2 && hint->stripe >= 0) {
+            stoa_sst_columns_prefetch(hint->table, hint->stripe, columns, column_count);
         }
+        stoa_sst_look_ahead(hint->table, &versions->key, step, hint);
     }
 }
 

@@ -25,12 +25,14 @@ struct stoa_row {
 /// Lets a row that a program has survive its database.
 STOA_MUST_USE stoa_status stoa_row_enter(stoa_row *row, stoa_error *err);
 
-enum { STOA_HINTS_MAX = 4 };
+enum { STOA_HINTS_MAX = 4, STOA_HINT_STEPS = 4 };
 
-/* What is known of a key before a get, in the first files that may have it. */
+/* What is known of a key before a get: which file of each level may have it, and more of the first of
+ * those. */
 typedef struct stoa_hints {
     stoa_sst_hint files[STOA_HINTS_MAX];
     int32_t count;
+    const stoa_table_file *of_level[STOA_LEVELS]; /* NULL: none; level 0 is not used */
 } stoa_hints;
 
 /* The versions of a key that a reader sees, from the newest on. */
@@ -54,8 +56,9 @@ typedef struct stoa_versions {
 
 /// Ready for the newest version of a key.
 stoa_versions stoa_versions_of(const stoa_view_reading *reading, const uint8_t *key, size_t size);
-/// Step `step` (0 to 2) of the way to it, see stoa_sst_look_ahead.
-void stoa_versions_look_ahead(const stoa_versions *versions, int step, stoa_hints *hints);
+/// Step `step` (0 to STOA_HINT_STEPS - 1) of the way to it, see stoa_sst_look_ahead; to these columns, too.
+void stoa_versions_look_ahead(const stoa_versions *versions, int step, const int32_t *columns,
+                              int32_t column_count, stoa_hints *hints);
 /// The next version, or none.
 STOA_MUST_USE stoa_status stoa_versions_next(stoa_versions *versions, stoa_error *err);
 /// Columns of the version that was found last; those of the key in files are passed over.

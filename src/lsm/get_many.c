@@ -8,7 +8,7 @@
 #include "lsm/row_cells.h"
 #include "schema/schema.h"
 
-enum { GROUP = 16, STEPS = 3 };
+enum { GROUP = 32 };
 
 /* A column that is being filled. */
 struct column {
@@ -191,12 +191,15 @@ static void look_ahead(const struct many *many, struct wanted *group, int64_t fi
         const uint8_t *key = stoa_keys_bytes(&many->reading->view->definition->key, many->keys,
                                              first + i, group[i].number, &size);
         group[i].versions = stoa_versions_of(many->reading, key, size);
-        group[i].versions.hints = &group[i].hints;
     }
-    for (int step = 0; step < STEPS; step++) {
+    for (int step = 0; step < STOA_HINT_STEPS; step++) {
         for (int64_t i = 0; i < count; i++) {
-            stoa_versions_look_ahead(&group[i].versions, step, &group[i].hints);
+            stoa_versions_look_ahead(&group[i].versions, step, many->row->columns,
+                                     many->row->column_count, &group[i].hints);
         }
+    }
+    for (int64_t i = 0; i < count; i++) {
+        group[i].versions.hints = &group[i].hints;
     }
 }
 

@@ -454,23 +454,21 @@ uint32_t stoa_segment_find(const stoa_segment *segment, uint64_t number) {
 }
 
 void stoa_segment_find_prefetch(const stoa_segment *segment, uint64_t number, int step) {
+    const stoa_frames *frames = &segment->frames;
     uint32_t low = 0, high = segment->count;
     if (high == 0) {
         return;
     }
     if (segment->kind == STOA_SEGMENT_FRAMES && step == 0) {
-        const uint8_t *middle = segment->frames.bases +
-                                stoa_segment_frames(high) / 2 * sizeof(uint64_t);
-        __builtin_prefetch(middle);
-        return;
-    }
-    if (segment->kind == STOA_SEGMENT_FRAMES) {
-        narrow_by_bases(&segment->frames, number, &low, &high);
-    } else if (segment->kind == STOA_SEGMENT_LINE) {
-        narrow_by_line(&segment->frames, number, &low, &high);
-    }
-    stoa_segment_prefetch(segment, low < segment->count ? low : 0);
-    if (segment->kind == STOA_SEGMENT_FRAMES) {
+        __builtin_prefetch(frames->bases + stoa_segment_frames(high) / 2 * sizeof(uint64_t));
+    } else if (segment->kind == STOA_SEGMENT_FRAMES) {
+        narrow_by_bases(frames, number, &low, &high);
+        stoa_segment_prefetch(segment, low);
         stoa_segment_prefetch(segment, high - 1);
+    } else if (step > 0 && (segment->kind != STOA_SEGMENT_LINE || frames->bits > 0)) {
+        if (segment->kind == STOA_SEGMENT_LINE) {
+            narrow_by_line(frames, number, &low, &high);
+        }
+        stoa_segment_prefetch(segment, low < segment->count ? low : 0);
     }
 }

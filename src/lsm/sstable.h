@@ -199,7 +199,8 @@ typedef struct stoa_sst_hint {
     bool is_known;
 } stoa_sst_hint;
 
-/// Step `step` (0 to 2) of the way to a key. Never fails: what goes wrong the get says.
+/// Step `step` (0 to 3) of the way to a key: the filter, the stripe, its keys' places, the keys. Never fails:
+/// what goes wrong the get says.
 void stoa_sst_look_ahead(stoa_sst *table, const stoa_sst_key *key, int step, stoa_sst_hint *hint);
 
 /* One version of a key. */
@@ -233,6 +234,10 @@ STOA_MUST_USE stoa_status stoa_sst_sequence(const stoa_sst *table,
 STOA_MUST_USE stoa_status stoa_sst_cells(const stoa_sst *table, const stoa_sst_position *position,
                                          const int32_t *columns, int32_t count, stoa_cell *out,
                                          stoa_cell_storage *storage, stoa_error *err);
+
+/// Asks for the memory that says where these columns of a stripe are, once step 1 of the way is done.
+void stoa_sst_columns_prefetch(const stoa_sst *table, int64_t stripe, const int32_t *columns,
+                               int32_t count);
 
 /// Asks for the memory that reading these columns is going to need.
 void stoa_sst_cells_prefetch(const stoa_sst *table, const stoa_sst_position *position,

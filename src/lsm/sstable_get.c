@@ -120,8 +120,15 @@ void stoa_sst_look_ahead(stoa_sst *table, const stoa_sst_key *key, int step, sto
         hint->stripe = stripe_of(table, key);
         hint->is_known = true;
     }
-    if (hint->stripe >= 0) {
-        stoa_sst_find_row_prefetch(table, key, hint->stripe, step - 1);
+    if (hint->stripe < 0) {
+        return;
+    }
+    if (step == 1) {
+        const char *member = (const char *)&table->members[hint->stripe];
+        __builtin_prefetch(member);
+        __builtin_prefetch(member + sizeof(stoa_sst_member) - 1);
+    } else {
+        stoa_sst_find_row_prefetch(table, key, hint->stripe, step - 2);
     }
 }
 
@@ -273,6 +280,25 @@ stoa_status stoa_sst_cells(const stoa_sst *table, const stoa_sst_position *posit
         }
     }
     return stoa_sst_check_map(table, err);
+}
+
+/* What gcc takes for a function without effects: see stoa_segment_prefetch. */
+__attribute__((always_inline)) static inline void prefetch_slot(const stoa_stripe_slot *slot) {
+    __builtin_prefetch(slot);
+    __builtin_prefetch((const char *)slot + sizeof *slot - 1);
+}
+
+void stoa_sst_columns_prefetch(const stoa_sst *table, int64_t stripe, const int32_t *columns,
+                               int32_t count) {
+    const stoa_stripe *at = &table->members[stripe].stripe;
+    prefetch_slot(&at->slots[STOA_STRIPE_KEYS]);
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t index = table->layout->column_nodes[columns[i]];
+        const stoa_stripe_node *node = index < 0 ? NULL : stoa_stripe_source(at, index);
+        if (node != NULL && node->value_segment >= 0) {
+            prefetch_slot(&at->slots[node->value_segment]);
+        }
+    }
 }
 
 void stoa_sst_cells_prefetch(const stoa_sst *table, const stoa_sst_position *position,

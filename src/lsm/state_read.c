@@ -129,8 +129,10 @@ stoa_status stoa_state_get_many(stoa_state *state, const struct ArrowSchema *key
     wanted_view = stoa_keys_view_of(&wanted);
     STOA_CHECK(
         choose_columns(&arena, view->definition, columns, &many.columns, &many.column_count, err));
-    STOA_CHECK(
-        schema_of(state->pool, view->definition, many.columns, many.column_count, &schema, err));
+    if (out_schema != NULL) {
+        STOA_CHECK(schema_of(state->pool, view->definition, many.columns, many.column_count,
+                             &schema, err));
+    }
     STOA_CHECK(stoa_view_get_many(&reading, state->pool, &many, out_rows, out_found, err));
     if (out_schema != NULL) {
         *out_schema = schema;
