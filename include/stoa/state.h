@@ -131,7 +131,8 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_create(stoa_database *database, co
                                                      stoa_error *err);
 /// Opens a table. The first one that a process opens takes the lock of the database's state tables, until
 /// the database is closed. Where the database was opened read-only, or another process has the lock, the
-/// handle only reads, what was written until now: opened again, it has what was written since.
+/// handle only reads, what was written until now: opened again, it has what was written since. Rows of cells
+/// have the columns of stoa_state_schema as long as the handle is open: see stoa_state_alter.
 ///
 /// Errors   STOA_NOT_FOUND  no such table
 ///          STOA_INVALID    a table of another kind
@@ -162,8 +163,11 @@ typedef struct stoa_state_alteration {
 
 /// Changes a table's columns, one alteration after the other and all at once, without rewriting rows: files
 /// say what they were written by, and are read by the new columns. What is in memory is written into
-/// files before; writers wait meanwhile, at most some tenths of a second. Streams and iterators go on with
-/// the columns that they began with; what was prepared and not written before fails with STOA_CONFLICT.
+/// files before; writers wait meanwhile, at most some tenths of a second.
+///
+/// Handles are for the columns that the table had when they were opened: from then on whatever they are
+/// asked for answers STOA_CONFLICT, here and, once they take up what was written, in other processes; the
+/// table is opened again. Streams and iterators that had begun go on with the columns that they have.
 ///
 /// Errors   STOA_NOT_FOUND    no such table
 ///          STOA_INVALID      no alteration; a column that is not there, or is there already; what a key or
@@ -204,6 +208,7 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_publish(stoa_database *database, c
  *                            required column, a database opened read-only
  *          STOA_NOT_FOUND    the table was dropped
  *          STOA_UNSUPPORTED  a row of cells for a table with nested columns
+ *          STOA_CONFLICT     the table's columns were changed since it was opened
  *          STOA_LIMIT        a key of more than 64 KiB, one write of more than 1 GiB, or no memory left
  *                            in the pool
  *          STOA_IO           the log or a flush fails (a full disk, say): a later write tries again */
@@ -330,7 +335,9 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_snapshot_create(stoa_state *state,
 /// NULL is allowed.
 STOA_API void stoa_state_snapshot_close(stoa_state_snapshot *snapshot);
 
-/* ---- Reading --------------------------------------------------------------------------------- */
+/* ---- Reading -----------------------------------------------------------------------------------
+ *
+ * All of it answers STOA_CONFLICT where the table's columns were changed since the handle was opened. */
 
 /// A row for gets of these columns ("total, name"; NULL: all). Between gets it keeps what the last one
 /// read from, memory and files: who does not go on reading closes it.
@@ -343,8 +350,8 @@ STOA_API STOA_MUST_USE stoa_status stoa_row_create(stoa_state *state, const char
 /// Fills `row` with the row of a key (a cell for each of its columns, in their order), as it is now or
 /// (nullable) in a snapshot.
 ///
-/// Errors   STOA_INVALID  a null or another size than the column's; the table's schema was changed since
-///                        the row was created
+/// Errors   STOA_INVALID  a null or another size than the column's; a row of another table, or of a handle
+///                        to other columns
 ///          STOA_CORRUPT  a damaged file: with its name
 ///          STOA_UNSUPPORTED  a program's merge operator that is not registered
 ///          STOA_IO, STOA_NO_MEMORY
@@ -449,11 +456,12 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_compact(stoa_state *state, const s
                                                       int32_t from_count, const stoa_cell *to,
                                                       int32_t to_count, const stoa_context *context,
                                                       stoa_error *err);
-/// The rows that compactions of this process leave out from now on; NULL: none.
+/// The rows that compactions of this process leave out from now on, as long as the table has the columns of
+/// the handle; NULL: none.
 STOA_API void stoa_state_set_filter(stoa_state *state, stoa_compaction_filter filter, void *user);
 /// Gives up the handle. NULL is allowed.
 STOA_API void stoa_state_close(stoa_state *state);
-/// Borrowed; the table's schema may change later, this one does not.
+/// Borrowed. It does not change: a table whose columns do is opened again.
 STOA_API const stoa_schema *stoa_state_schema(const stoa_state *state);
 /// Where the schema has part `part` (0-based) of the key; -1 behind the last one.
 STOA_API int32_t stoa_state_key_column(const stoa_state *state, int32_t part);

@@ -214,6 +214,7 @@ static stoa_status check_table(const stoa_bulk_table *table, stoa_error *err) {
     if (atomic_load_explicit(&state->is_dropped, memory_order_acquire)) {
         return stoa_fail(err, STOA_CONFLICT, "the table was dropped");
     }
+    STOA_TRY(stoa_state_check_current(state, err));
     for (int64_t i = 0; i < table->count; i++) {
         if (table->bulks[i]->definition !=
             atomic_load_explicit(&state->definition, memory_order_acquire)) {

@@ -14,7 +14,7 @@ static void release_write(stoa_write *write) {
     stoa_keys_release(&write->keys);
 }
 
-/* Definitions stay as long as the table's handle, so that writes may be prepared without a lock. */
+/* It stays as long as the table's handle, so that writes may be prepared without a lock. */
 static const stoa_definition *definition_of(stoa_state *state) {
     return atomic_load_explicit(&state->definition, memory_order_acquire);
 }

@@ -6,7 +6,10 @@
  * lock, after a flush. One edit of the manifest says it. A crash before it leaves the old definition and
  * a log of it, one after it the new one; records name the schema of their rows, and replaying refuses
  * any other. Writers are held up while the last of their rows are flushed, but only for a moment, since
- * one of them may be what the flush waits for. */
+ * one of them may be what the flush waits for.
+ *
+ * A stoa_state has one definition: another one takes its place, and handles to the old one are refused
+ * from then on, because programs give as many cells as there were columns when they opened it. */
 #include <string.h>
 #include <time.h>
 
@@ -235,22 +238,21 @@ done:
 struct alteration {
     stoa_store *store;
     stoa_state *state;
-    stoa_definition *before;
-    stoa_definition *after;
+    stoa_state *successor;
     stoa_version *reopened; /* what files there were when it began */
-    stoa_memtable *memtable;
-    stoa_buffer text; /* of the definition, for the manifest */
+    stoa_buffer text;       /* of the definition, for the manifest */
 };
 
 /* Opening files takes its time, so most are before any lock. */
-static stoa_status prepare(struct alteration *alteration, stoa_error *err) {
+static stoa_status prepare(struct alteration *alteration, stoa_definition *after,
+                           stoa_error *err) {
     stoa_state_view *view = stoa_state_acquire(alteration->state);
     stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_store_reopen_version(alteration->store, view->version, alteration->after, NULL,
+    STOA_CHECK(stoa_store_reopen_version(alteration->store, view->version, after, NULL,
                                          &alteration->reopened, err));
-    STOA_CHECK(stoa_memtable_create(alteration->state->pool, &alteration->after->layout,
-                                    &alteration->memtable, err));
-    STOA_CHECK(stoa_definition_print(alteration->after, &alteration->text, err));
+    STOA_CHECK(stoa_state_create_for(alteration->store, alteration->state->id, after,
+                                     alteration->reopened, &alteration->successor, err));
+    STOA_CHECK(stoa_definition_print(after, &alteration->text, err));
 
 done:
     stoa_state_view_release(view);
@@ -279,30 +281,21 @@ stoa_status stoa_state_make_sure(stoa_state *state, stoa_error *err) {
 }
 
 /* With commit_lock. */
-static stoa_status exchange(struct alteration *alteration, stoa_error *err) {
+static stoa_status exchange(const struct alteration *alteration, stoa_error *err) {
     stoa_state *state = alteration->state;
     const stoa_manifest_table table = {.id = state->id,
                                        .definition = (const char *)alteration->text.data};
     const stoa_store_change change = {.table = &table,
                                       .altered = state,
-                                      .definition = alteration->after,
-                                      .memtable = alteration->memtable,
+                                      .successor = alteration->successor,
                                       .reopened = alteration->reopened};
-    STOA_TRY(stoa_state_add_definition(state, alteration->after, err));
-    stoa_definition_retain(alteration->after); /* the table's, whether it is used or not */
     const stoa_status status = stoa_store_change_files(alteration->store, &change, err);
     if (status != STOA_OK) {
         /* Rows of the old layout must not follow an edit that may be there after all. */
         state->is_unsure = true;
         STOA_IGNORE(stoa_state_make_sure(state, NULL)); /* else the next write tries */
-        return status;
     }
-    stoa_memtable *before = state->active;
-    state->active = alteration->memtable;
-    state->active_bytes = stoa_memtable_bytes(state->active); /* an empty one counts nothing */
-    alteration->memtable = before;
-    atomic_store_explicit(&state->definition, alteration->after, memory_order_release);
-    return STOA_OK;
+    return status;
 }
 
 static stoa_status try_exchange(struct alteration *alteration, bool *out_done, stoa_error *err) {
@@ -313,8 +306,7 @@ static stoa_status try_exchange(struct alteration *alteration, bool *out_done, s
     pthread_mutex_lock(&store->commit_lock);
     if (atomic_load_explicit(&state->is_dropped, memory_order_acquire)) {
         status = stoa_fail(err, STOA_NOT_FOUND, "the table was dropped");
-    } else if (atomic_load_explicit(&state->definition, memory_order_relaxed) !=
-               alteration->before) {
+    } else if (stoa_state_check_current(state, NULL) != STOA_OK) {
         status = stoa_fail(err, STOA_CONFLICT, "the table was altered by somebody else");
     } else if (is_in_files(alteration->state)) {
         status = exchange(alteration, err);
@@ -333,11 +325,12 @@ void stoa_state_wait_altered(stoa_state *state) {
     stoa_store_count_stall(state->store, STOA_STALL_ALTER, stoa_clock_monotonic_ns() - begun_ns);
 }
 
-static stoa_status alter(struct alteration *alteration, stoa_error *err) {
+static stoa_status alter(struct alteration *alteration, stoa_definition *after,
+                         stoa_error *err) {
     stoa_status status = STOA_OK;
     bool done = false;
     STOA_TRY(stoa_store_flush(alteration->store, err)); /* most of it, while nobody waits */
-    STOA_TRY(prepare(alteration, err));
+    STOA_TRY(prepare(alteration, after, err));
     atomic_store_explicit(&alteration->state->is_altering, true, memory_order_relaxed);
     for (int i = 0; i < TRIES && status == STOA_OK && !done; i++) {
         status = stoa_store_flush(alteration->store, err);
@@ -356,19 +349,19 @@ stoa_status stoa_store_alter_table(stoa_store *store, int64_t id,
                                    const stoa_state_alteration *alterations, int32_t count,
                                    stoa_error *err) {
     struct alteration alteration = {.store = store};
+    stoa_definition *after = NULL;
     STOA_TRY(stoa_store_check_writable(store, err));
     STOA_TRY(stoa_store_open_table(store, id, &alteration.state, err));
     stoa_buffer_init(&alteration.text, store->pool);
-    alteration.before = atomic_load_explicit(&alteration.state->definition, memory_order_acquire);
-    stoa_status status = make_definition(store->pool, alteration.before, alterations, count,
-                                         &alteration.after, err);
+    stoa_status status = make_definition(store->pool, stoa_state_definition(alteration.state),
+                                         alterations, count, &after, err);
     if (status == STOA_OK) {
-        status = alter(&alteration, err);
+        status = alter(&alteration, after, err);
     }
     stoa_buffer_release(&alteration.text);
-    stoa_memtable_close(alteration.memtable);
+    stoa_state_release(alteration.successor);
     stoa_version_release(alteration.reopened);
-    stoa_definition_release(alteration.after);
+    stoa_definition_release(after);
     stoa_state_release(alteration.state);
     return status;
 }

@@ -71,6 +71,7 @@ stoa_status stoa_state_acquire_open(stoa_state *state, stoa_state_view **out, st
     }
     stoa_state_view_release(*out);
     *out = NULL;
+    STOA_TRY(stoa_state_check_current(state, err));
     return stoa_store_fail_closed(err);
 }
 

@@ -25,10 +25,7 @@ static stoa_status check_write(const stoa_store *store, const stoa_write *write,
     if (atomic_load_explicit(&state->is_dropped, memory_order_acquire)) {
         return stoa_fail(err, STOA_NOT_FOUND, "the table was dropped");
     }
-    if (write->definition != state->definition) {
-        return stoa_fail(err, STOA_CONFLICT,
-                         "the table's schema was changed since the write was prepared");
-    }
+    STOA_TRY(stoa_state_check_current(state, err));
     return state->is_unsure ? stoa_state_make_sure(state, err) : STOA_OK;
 }
 

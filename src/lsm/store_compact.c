@@ -31,10 +31,8 @@ static uint64_t oldest_snapshot(const stoa_store *store) {
 
 /* ---- One compaction -------------------------------------------------------------------------- */
 
-/* `definition` is what the result was made by. */
 static stoa_status apply(stoa_state *state, const stoa_compaction *compaction,
-                         const stoa_definition *definition, const stoa_compaction_result *result,
-                         stoa_error *err) {
+                         const stoa_compaction_result *result, stoa_error *err) {
     stoa_store *store = state->store;
     stoa_file_placement *placements = NULL;
     const int64_t count = compaction->file_count + result->file_count;
@@ -52,8 +50,7 @@ static stoa_status apply(stoa_state *state, const stoa_compaction *compaction,
     const stoa_store_change change = {.removed = placements,
                                       .removed_count = compaction->file_count,
                                       .added = placements + compaction->file_count,
-                                      .added_count = result->file_count,
-                                      .written_by = definition};
+                                      .added_count = result->file_count};
     stoa_status status = stoa_store_change_files(store, &change, err);
     stoa_pool_free(store->pool, placements, (size_t)count * sizeof *placements);
     return status;
@@ -88,7 +85,7 @@ static stoa_status run(stoa_state *state, const stoa_compaction *compaction,
     stoa_status status = stoa_compaction_run(compaction, &options, &result, err);
     stoa_store_worker_leave(store, &worker);
     if (status == STOA_OK) {
-        status = apply(state, compaction, view->definition, &result, err);
+        status = apply(state, compaction, &result, err);
     }
     if (status == STOA_CONFLICT && compaction->kind == STOA_COMPACTION_MERGE) {
         for (int64_t i = 0; i < result.file_count; i++) {
@@ -278,6 +275,7 @@ stoa_status stoa_store_compact_range(stoa_state *state, const stoa_key_range *ra
         stoa_compaction *compaction = NULL;
         bool must_wait = false;
         STOA_TRY(stoa_cancel_check(context->cancel, err));
+        STOA_TRY(stoa_state_check_current(state, err));
         pthread_mutex_lock(&store->lock);
         stoa_status status = pick_range(state, range, &compaction, &must_wait, err);
         if (status == STOA_OK && must_wait) {
@@ -288,10 +286,7 @@ stoa_status stoa_store_compact_range(stoa_state *state, const stoa_key_range *ra
         if (compaction != NULL) {
             status = run(state, compaction, context, err);
             end(state, compaction);
-            if (status != STOA_CONFLICT) {
-                return status;
-            }
-            continue; /* again, with the schema that there is now */
+            return status;
         }
         if (!must_wait) {
             return STOA_OK;

@@ -10,12 +10,8 @@ void stoa_state_release(stoa_state *state) {
     stoa_state_leave(state);
     stoa_state_view_release(atomic_load_explicit(&state->view, memory_order_relaxed));
     stoa_memtable_close(state->active);
-    for (int32_t i = 0; i < state->definition_count; i++) {
-        stoa_definition_release(state->definitions[i]);
-    }
+    stoa_definition_release(atomic_load_explicit(&state->definition, memory_order_relaxed));
     stoa_pool *pool = state->pool;
-    stoa_pool_free(pool, state->definitions,
-                   (size_t)state->definition_count * sizeof *state->definitions);
     pthread_mutex_destroy(&state->view_lock);
     stoa_pool_free(pool, state, sizeof *state);
     stoa_pool_close(pool);
@@ -40,6 +36,24 @@ stoa_state_view *stoa_state_acquire(stoa_state *state) {
         atomic_load_explicit(&state->view, memory_order_relaxed));
     pthread_mutex_unlock(&state->view_lock);
     return view;
+}
+
+stoa_status stoa_state_check_current(const stoa_state *state, stoa_error *err) {
+    return atomic_load_explicit(&state->is_altered, memory_order_acquire)
+               ? stoa_fail(err, STOA_CONFLICT,
+                           "the table's columns were changed since it was opened: open it again")
+               : STOA_OK;
+}
+
+void stoa_store_succeed(stoa_store *store, stoa_state *state, stoa_state *successor) {
+    for (int32_t i = 0; i < store->table_count; i++) {
+        if (store->tables[i] == state) {
+            store->tables[i] = stoa_state_retain(successor);
+        }
+    }
+    /* Pairs with stoa_state_check_current: who finds the view closed sees why. */
+    atomic_store_explicit(&state->is_altered, true, memory_order_release);
+    stoa_state_show_view(state, stoa_state_view_retain(state->closed_view));
 }
 
 void stoa_state_show_view(stoa_state *state, stoa_state_view *view) {
@@ -108,6 +122,15 @@ static stoa_memtable *flushed_memtable(const stoa_store_generation *generation,
     return NULL;
 }
 
+/* Files that were read or written by other columns than a table has now. */
+static stoa_status check_placements(const stoa_file_placement *placements, int64_t count,
+                                    stoa_error *err) {
+    for (int64_t i = 0; i < count; i++) {
+        STOA_TRY(stoa_state_check_current(placements[i].state, err));
+    }
+    return STOA_OK;
+}
+
 /* The edit's lists, in the arena. */
 static stoa_status list_edit(struct edition *edition, stoa_error *err) {
     const stoa_store_change *change = edition->change;
@@ -165,11 +188,9 @@ static stoa_status make_version(const struct edition *edition, const stoa_state 
                                 int64_t added_count, stoa_version **out, stoa_error *err) {
     const stoa_store_change *change = edition->change;
     if (change->altered == state) {
-        return stoa_store_reopen_version(edition->store, now->version, change->definition,
+        return stoa_store_reopen_version(edition->store, now->version,
+                                         stoa_state_definition(change->successor),
                                          change->reopened, out, err);
-    }
-    if (added_count > 0 && change->written_by != NULL && change->written_by != now->definition) {
-        return stoa_fail(err, STOA_CONFLICT, "the table's schema was changed meanwhile");
     }
     return stoa_version_apply(now->version, edition->removed, removed_count, edition->added,
                               added_count, out, err);
@@ -179,7 +200,7 @@ static stoa_status make_version(const struct edition *edition, const stoa_state 
 static stoa_status prepare_effect(struct edition *edition, stoa_state *state, stoa_error *err) {
     const stoa_store_change *change = edition->change;
     struct effect effect = {.flushed = flushed_memtable(change->flushed, state)};
-    stoa_definition *definition = change->altered == state ? change->definition : NULL;
+    const bool is_altered = change->altered == state;
     int64_t removed_count = 0, added_count = 0;
     for (int64_t i = 0; i < change->removed_count; i++) {
         if (change->removed[i].state == state) {
@@ -191,7 +212,7 @@ static stoa_status prepare_effect(struct edition *edition, stoa_state *state, st
             edition->added[added_count++] = change->added[i].file;
         }
     }
-    if (removed_count == 0 && added_count == 0 && effect.flushed == NULL && definition == NULL) {
+    if (removed_count == 0 && added_count == 0 && effect.flushed == NULL && !is_altered) {
         return STOA_OK;
     }
     stoa_state_view *now = stoa_state_acquire(state);
@@ -199,20 +220,16 @@ static stoa_status prepare_effect(struct edition *edition, stoa_state *state, st
                                       &effect.version, err);
     if (status == STOA_OK) {
         status = stoa_state_view_create(edition->store->pool,
-                                        definition != NULL ? definition : now->definition,
+                                        is_altered ? stoa_state_definition(change->successor)
+                                                   : now->definition,
                                         effect.version, &effect.view, err);
-    }
-    if (status == STOA_OK &&
-        definition != NULL) { /* its memtable is empty, and of the old layout */
-        effect.flushed = state->active;
-        stoa_state_view_add(effect.view, change->memtable);
     }
     stoa_state_view_release(now);
     if (status != STOA_OK) {
         stoa_version_release(effect.version);
         return status;
     }
-    effect.state = stoa_state_retain(state);
+    effect.state = stoa_state_retain(is_altered ? change->successor : state);
     edition->effects[edition->effect_count++] = effect;
     return STOA_OK;
 }
@@ -220,6 +237,9 @@ static stoa_status prepare_effect(struct edition *edition, stoa_state *state, st
 static stoa_status prepare(struct edition *edition, stoa_error *err) {
     stoa_state **tables = NULL;
     int64_t count = 0;
+    const stoa_store_change *change = edition->change;
+    STOA_TRY(check_placements(change->removed, change->removed_count, err));
+    STOA_TRY(check_placements(change->added, change->added_count, err));
     STOA_TRY(list_edit(edition, err));
     STOA_TRY(stoa_store_list(edition->store, &tables, &count, err));
     for (int64_t i = 0; i < edition->change->added_count; i++) {
@@ -280,7 +300,13 @@ static void publish(struct edition *edition) {
     if (change->dropped != NULL) {
         stoa_store_take_out(store, change->dropped);
     }
+    if (change->altered != NULL) {
+        stoa_store_succeed(store, change->altered, change->successor);
+    }
     pthread_mutex_unlock(&store->lock);
+    if (change->altered != NULL) {
+        stoa_state_release(change->altered); /* the store's reference */
+    }
     if (change->dropped != NULL) {
         change->dropped->is_gone = true;
         stoa_state_release(change->dropped); /* the store's reference */

@@ -8,12 +8,12 @@
 enum { TRIES = 100 }; /* the writer may replace what is being read, again and again */
 static const struct timespec try_wait = {.tv_nsec = 1000 * 1000};
 
-/* The table's state of tomorrow: visible when the log has been read into it. */
+/* The table's state of tomorrow: visible when the log has been read into it. Where its columns are others
+ * it is another stoa_state, `state->successor`, and the members below are NULL. */
 struct renewal {
     stoa_state *state;
     stoa_state_view *view;
     stoa_memtable *before; /* that took the log's rows until now */
-    stoa_definition *definition_before;
 };
 
 static const stoa_manifest_table *find_table(const stoa_manifest_state *manifest, int64_t id) {
@@ -25,54 +25,62 @@ static const stoa_manifest_table *find_table(const stoa_manifest_state *manifest
     return NULL;
 }
 
-/* The definition that the manifest has, which is mostly the one that there was. */
-static stoa_status renew_definition(stoa_state *state, const stoa_manifest_table *table,
-                                    stoa_definition **out, stoa_error *err) {
-    stoa_definition *now = atomic_load_explicit(&state->definition, memory_order_relaxed);
-    stoa_definition *changed = NULL;
+/* The definition that the manifest has, which is mostly the one that there was; a reference. */
+static stoa_status read_definition(stoa_state *state, const stoa_manifest_table *table,
+                                   stoa_definition **out, stoa_error *err) {
+    stoa_definition *now = stoa_state_definition(state);
     stoa_buffer text;
     stoa_buffer_init(&text, state->pool);
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_definition_print(now, &text, err));
-    *out = now;
     if (strcmp((const char *)text.data, table->definition) != 0) {
-        STOA_CHECK(stoa_definition_parse(state->store->pool, table->definition, &changed, err));
-        STOA_CHECK(stoa_state_add_definition(state, changed, err));
-        *out = changed;
-        changed = NULL;
+        STOA_CHECK(stoa_definition_parse(state->store->pool, table->definition, out, err));
+    } else {
+        *out = stoa_definition_retain(now);
     }
 
 done:
-    stoa_definition_release(changed);
     stoa_buffer_release(&text);
     return status;
+}
+
+/* Other rows and files of the same columns. */
+static stoa_status renew_rows(stoa_state *state, stoa_version *version, struct renewal *out,
+                              stoa_error *err) {
+    stoa_definition *definition = stoa_state_definition(state);
+    stoa_memtable *memtable = NULL;
+    STOA_TRY(stoa_memtable_create(state->pool, &definition->layout, &memtable, err));
+    stoa_status status = stoa_state_view_create(state->store->pool, definition, version, &out->view,
+                                                err);
+    if (status != STOA_OK) {
+        stoa_memtable_close(memtable);
+        return status;
+    }
+    stoa_state_view_add(out->view, memtable);
+    out->before = state->active;
+    state->active = memtable;
+    return STOA_OK;
 }
 
 static stoa_status renew_table(stoa_state *state, const stoa_manifest_table *table,
                                struct renewal *out, stoa_error *err) {
     stoa_definition *definition = NULL;
     stoa_version *version = NULL;
-    stoa_memtable *memtable = NULL;
     stoa_state_view *now = stoa_state_acquire(state);
     stoa_status status = STOA_OK;
-    STOA_CHECK(renew_definition(state, table, &definition, err));
+    STOA_CHECK(read_definition(state, table, &definition, err));
+    const bool is_same = definition == now->definition;
     /* Files are open by a definition: another one opens them anew. */
     STOA_CHECK(stoa_store_load_version(state->store, state->id, definition,
-                                       definition == now->definition ? now->version : NULL,
-                                       &version, err));
-    STOA_CHECK(stoa_memtable_create(state->pool, &definition->layout, &memtable, err));
-    STOA_CHECK(stoa_state_view_create(state->store->pool, definition, version, &out->view, err));
-    stoa_state_view_add(out->view, memtable);
+                                       is_same ? now->version : NULL, &version, err));
+    STOA_CHECK(is_same ? renew_rows(state, version, out, err)
+                       : stoa_state_create_for(state->store, state->id, definition, version,
+                                               &state->successor, err));
     out->state = stoa_state_retain(state);
-    out->before = state->active;
-    out->definition_before = atomic_load_explicit(&state->definition, memory_order_relaxed);
-    state->active = memtable;
-    atomic_store_explicit(&state->definition, definition, memory_order_release);
-    memtable = NULL;
 
 done:
-    stoa_memtable_close(memtable);
     stoa_version_release(version);
+    stoa_definition_release(definition);
     stoa_state_view_release(now);
     return status;
 }
@@ -80,21 +88,37 @@ done:
 static void publish_renewals(stoa_store *store, struct renewal *renewals, int64_t count) {
     pthread_mutex_lock(&store->lock);
     for (int64_t i = 0; i < count; i++) {
-        stoa_state_show_view(renewals[i].state, renewals[i].view);
+        stoa_state *state = renewals[i].state;
+        if (state->successor != NULL) {
+            stoa_store_succeed(store, state, state->successor);
+        } else {
+            stoa_state_show_view(state, renewals[i].view);
+        }
         renewals[i].view = NULL;
     }
     pthread_mutex_unlock(&store->lock);
+    for (int64_t i = 0; i < count; i++) {
+        stoa_state *state = renewals[i].state;
+        if (state->successor != NULL) {
+            stoa_state_release(state->successor);
+            state->successor = NULL;
+            stoa_state_release(state); /* the store's reference */
+        }
+    }
 }
 
 /* Where it did not work out the rows go on where they went. */
 static void give_up_renewals(struct renewal *renewals, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         stoa_state *state = renewals[i].state;
-        stoa_memtable *unused = state->active;
-        state->active = renewals[i].before;
-        renewals[i].before = unused;
-        atomic_store_explicit(&state->definition, renewals[i].definition_before,
-                              memory_order_release);
+        if (state->successor != NULL) {
+            stoa_state_release(state->successor);
+            state->successor = NULL;
+        } else {
+            stoa_memtable *unused = state->active;
+            state->active = renewals[i].before;
+            renewals[i].before = unused;
+        }
     }
 }
 

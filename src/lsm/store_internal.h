@@ -16,14 +16,17 @@
 #include "lsm/wal.h"
 #include "sched/sched.h"
 
-/* An open table. Counted: by the store as long as it exists, and by every handle. */
+/* An open table, with the columns that it has. Counted: by the store as long as it exists, and by every
+ * handle. When its columns change another one, its successor, takes its place in the store, and whatever
+ * is asked of this one from then on fails: a program's cells are those of the columns it knew. */
 struct stoa_state {
     _Atomic int64_t references;
     stoa_store *store;
     stoa_pool *pool; /* lives as long as the handle */
     int64_t id;
     struct stoa_resource *resource; /* among what the database has open */
-    stoa_state_view *closed_view;   /* takes the place of `view` once the database is closed */
+    stoa_state_view *closed_view;   /* takes the place of `view` once the database is closed, or there
+                                     is a successor */
     /* Changes when memtables or files do: swapped under `view_lock`, which is held for nothing else.
      * Who has a reference to a view may compare this pointer with it without the lock: as long as they
      * are the same, so is the view. */
@@ -34,9 +37,8 @@ struct stoa_state {
     stoa_memtable *active; /* that takes the writes; the view has it too */
     size_t active_bytes;
     bool has_rows;                         /* in the active one, or ranges of deletions */
-    _Atomic(stoa_definition *) definition; /* the newest of `definitions` */
-    stoa_definition **definitions; /* all it ever had, so that handles may borrow their schemas */
-    int32_t definition_count;
+    _Atomic(stoa_definition *) definition; /* never another one */
+    stoa_state *successor; /* in the making, while a store that is only read takes up what was written */
 
     bool is_unsure; /* it was altered, but not known whether durably: see store_alter.c */
 
@@ -44,6 +46,7 @@ struct stoa_state {
         is_loading; /* a bulk load is being committed: writers wait; set under the store's lock */
     atomic_bool is_dropped;  /* writes are refused */
     atomic_bool is_altering; /* … wait a while */
+    atomic_bool is_altered;  /* it has a successor; set under manifest_lock and commit_lock */
     bool is_gone;            /* guarded by manifest_lock: the manifest has forgotten it */
     atomic_int pace;         /* stoa_compaction_pace */
 
@@ -149,9 +152,10 @@ struct stoa_store {
 
 /// The table's view as it is now; a reference.
 stoa_state_view *stoa_state_acquire(stoa_state *state);
-/// The same for a handle's, of which the database may have been closed.
+/// The same for a handle's, of which the database may have been closed or the columns changed.
 ///
-/// Errors   STOA_INVALID  it was
+/// Errors   STOA_INVALID   it was
+///          STOA_CONFLICT  they were
 STOA_MUST_USE stoa_status stoa_state_acquire_open(stoa_state *state, stoa_state_view **out,
                                                   stoa_error *err);
 /// What every call on a view or an iterator answers after the database was closed.
@@ -161,6 +165,8 @@ STOA_MUST_USE stoa_status stoa_store_check_writable(const stoa_store *store, sto
 /// A closed store answers errors; its memory goes with the last reference.
 stoa_store *stoa_store_retain(stoa_store *store);
 void stoa_store_release(stoa_store *store);
+/// Whether it has a successor, as an error.
+STOA_MUST_USE stoa_status stoa_state_check_current(const stoa_state *state, stoa_error *err);
 /// What a reader sees who has acquired its view before: the newest commit, or the snapshot's.
 uint64_t stoa_state_sequence(const stoa_state *state, const stoa_state_snapshot *snapshot);
 /// How a view that was acquired is read now, or at a snapshot (nullable).
@@ -217,18 +223,16 @@ typedef struct stoa_store_change {
     const stoa_manifest_table *table;     /* made, or altered */
     int64_t dropped_id;                   /* 0: none */
     stoa_state *dropped;                  /* the same */
-    const stoa_definition *written_by; /* the table's when `added` was made; NULL: its present one.
-                                             When it has another by now: STOA_CONFLICT */
-    stoa_state *altered;               /* gets the definition; with commit_lock */
-    stoa_definition *definition;
-    stoa_memtable *memtable; /* takes the place of the altered table's, which is empty */
-    const stoa_version
-        *reopened; /* most of the altered table's files as the definition reads them */
+    stoa_state *altered;               /* which is empty in memory; with commit_lock */
+    stoa_state *successor;             /* takes its place, with its files */
+    const stoa_version *reopened; /* most of these files as the successor reads them */
 } stoa_store_change;
 
 /// Makes a change of files durable, then visible. Files that are in no version any more are removed when
 /// the last reader lets go of them. On error nothing has changed, but it may not be known what the disk
 /// has: files that were to be added stay there until the store is opened anew.
+///
+/// Errors   STOA_CONFLICT  files of a table that has a successor by now
 STOA_MUST_USE stoa_status stoa_store_change_files(stoa_store *store,
                                                   const stoa_store_change *change, stoa_error *err);
 
@@ -365,9 +369,13 @@ STOA_MUST_USE stoa_status stoa_store_reopen_version(stoa_store *store, const sto
                                                     stoa_error *err);
 STOA_MUST_USE stoa_status stoa_store_load_table(stoa_store *store, const stoa_manifest_table *table,
                                                 stoa_error *err);
-/// Keeps a definition as long as the table; takes the reference on STOA_OK. With commit_lock.
-STOA_MUST_USE stoa_status stoa_state_add_definition(stoa_state *state, stoa_definition *definition,
-                                                    stoa_error *err);
+/// A table with a definition, a version and an empty memtable, that the store does not know of yet.
+STOA_MUST_USE stoa_status stoa_state_create_for(stoa_store *store, int64_t id,
+                                                stoa_definition *definition, stoa_version *version,
+                                                stoa_state **out, stoa_error *err);
+/// Puts a successor in a table's place. The caller gives back the store's reference to the old one. With the
+/// store's lock.
+void stoa_store_succeed(stoa_store *store, stoa_state *state, stoa_state *successor);
 /// Takes a table out of the list; the reference becomes the caller's. With the store's lock.
 void stoa_store_take_out(stoa_store *store, const stoa_state *state);
 STOA_MUST_USE stoa_status stoa_store_load_tables(stoa_store *store, stoa_error *err);

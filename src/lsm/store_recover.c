@@ -67,10 +67,11 @@ static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_e
         return STOA_OK;
     }
     recovery->last_sequence = last;
-    stoa_state *state = stoa_store_find(store, part->table_id);
-    if (state == NULL) {
+    stoa_state *found = stoa_store_find(store, part->table_id);
+    if (found == NULL) {
         return STOA_OK; /* dropped since */
     }
+    stoa_state *state = found->successor != NULL ? found->successor : found;
     const uint32_t schema_id = stoa_store_schema_id(state->definition);
     stoa_status status = STOA_OK;
     if (part->schema_id != schema_id) { /* a reader's manifest may be older than the log */
@@ -84,7 +85,7 @@ static stoa_status recover_part(void *user, const stoa_commit_part *part, stoa_e
                                         &recovery->cells, err);
     }
     stoa_store_count_active(state);
-    stoa_state_release(state);
+    stoa_state_release(found);
     return status;
 }
 

@@ -6,9 +6,8 @@
 
 /* ---- In memory ------------------------------------------------------------------------------- */
 
-/* A table with a definition (whose reference it takes on STOA_OK), a version and an empty memtable. */
-static stoa_status create_state(stoa_store *store, int64_t id, stoa_definition *definition,
-                                stoa_version *version, stoa_state **out, stoa_error *err) {
+stoa_status stoa_state_create_for(stoa_store *store, int64_t id, stoa_definition *definition,
+                                  stoa_version *version, stoa_state **out, stoa_error *err) {
     stoa_pool *pool = NULL;
     stoa_state *state = NULL;
     stoa_state_view *view = NULL;
@@ -25,20 +24,13 @@ static stoa_status create_state(stoa_store *store, int64_t id, stoa_definition *
     STOA_CHECK(stoa_state_view_create(store->pool, definition, version, &view, err));
     stoa_state_view_add(view, state->active);
     atomic_init(&state->view, view);
+    atomic_init(&state->definition, stoa_definition_retain(definition));
     STOA_CHECK(stoa_state_enter(state, definition, err));
-    STOA_CHECK(stoa_pool_allocate_array(pool, 1, sizeof *state->definitions,
-                                        (void **)&state->definitions, err));
-    state->definitions[0] = definition;
-    state->definition_count = 1;
-    state->definition = definition;
     *out = state;
     return STOA_OK;
 
 done:
     if (state != NULL) {
-        stoa_pool_free(pool, state->definitions,
-                       state->definitions == NULL ? 0 : sizeof *state->definitions);
-        state->definitions = NULL; /* none are counted yet */
         stoa_state_release(state);
     } else {
         stoa_pool_close(pool);
@@ -204,8 +196,7 @@ stoa_status stoa_store_load_table(stoa_store *store, const stoa_manifest_table *
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_definition_parse(store->pool, table->definition, &definition, err));
     STOA_CHECK(stoa_store_load_version(store, table->id, definition, NULL, &version, err));
-    STOA_CHECK(create_state(store, table->id, definition, version, &state, err));
-    definition = NULL;
+    STOA_CHECK(stoa_state_create_for(store, table->id, definition, version, &state, err));
     pthread_mutex_lock(&store->lock); /* who follows loads tables while others look for theirs */
     status = add_table(store, state, err);
     if (status == STOA_OK) {
@@ -219,19 +210,6 @@ done:
     stoa_version_release(version);
     stoa_definition_release(definition);
     return status;
-}
-
-stoa_status stoa_state_add_definition(stoa_state *state, stoa_definition *definition,
-                                      stoa_error *err) {
-    void *memory = state->definitions;
-    STOA_TRY(
-        stoa_pool_reallocate(state->pool, &memory,
-                             (size_t)state->definition_count * sizeof *state->definitions,
-                             (size_t)(state->definition_count + 1) * sizeof *state->definitions,
-                             err));
-    state->definitions = memory;
-    state->definitions[state->definition_count++] = definition;
-    return STOA_OK;
 }
 
 stoa_status stoa_store_load_tables(stoa_store *store, stoa_error *err) {
@@ -278,12 +256,7 @@ stoa_status stoa_store_create_table_of(stoa_store *store, int64_t id, stoa_defin
     stoa_status status = STOA_OK;
     STOA_TRY(stoa_store_check_writable(store, err));
     STOA_CHECK(stoa_version_create(store->pool, &version, err));
-    stoa_definition *kept = stoa_definition_retain(definition);
-    status = create_state(store, id, kept, version, &state, err);
-    if (status != STOA_OK) {
-        stoa_definition_release(kept);
-        goto done;
-    }
+    STOA_CHECK(stoa_state_create_for(store, id, definition, version, &state, err));
     STOA_CHECK(make_durable(store, id, definition, err));
     pthread_mutex_lock(&store->lock);
     status = add_table(store, state, err);

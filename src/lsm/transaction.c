@@ -330,7 +330,8 @@ static stoa_status check_keys(void *user, uint64_t last_sequence, stoa_error *er
         return STOA_OK;
     }
     for (int64_t t = 0; t < LENGTH(struct transaction_table *, transaction->tables); t++) {
-        stoa_state_view *view = stoa_state_acquire(tables[t]->state);
+        stoa_state_view *view = NULL;
+        STOA_TRY(stoa_state_acquire_open(tables[t]->state, &view, err));
         const stoa_status status = check_table(transaction, tables[t], view, err);
         stoa_state_view_release(view);
         STOA_TRY(status);

@@ -8,10 +8,6 @@
 static stoa_status make_view(stoa_state_transaction *transaction, struct transaction_table *table,
                              stoa_error *err) {
     const stoa_state_view *source = table->source;
-    if (source->definition != table->definition) {
-        return stoa_fail(err, STOA_CONFLICT,
-                         "the table's schema was changed since the transaction began");
-    }
     if (table->own == NULL) {
         table->view = stoa_state_view_retain(table->source);
         return STOA_OK;
@@ -34,7 +30,8 @@ stoa_status stoa_state_transaction_view(stoa_state_transaction *transaction,
         stoa_state_view_release(table->view);
         stoa_state_view_release(table->source);
         table->view = NULL;
-        table->source = stoa_state_acquire(table->state);
+        table->source = NULL;
+        STOA_TRY(stoa_state_acquire_open(table->state, &table->source, err));
     }
     if (table->view == NULL) {
         STOA_TRY(make_view(transaction, table, err));

@@ -60,6 +60,9 @@ static stoa_status alter(support_world *world, void *user, stoa_error *err) {
     STOA_CHECK(put(totals, 2, err));
     scene->acknowledged = 2;
     status = stoa_store_alter_table(scene->store.store, TOTALS, alterations, 2, err);
+    stoa_state_close(totals);
+    totals = NULL;
+    assert_ok(stoa_store_open_table(scene->store.store, TOTALS, &totals, &later), later);
     if (put(totals, 3, &later) == STOA_OK) {
         scene->acknowledged = 3;
     } else if (status == STOA_OK) {

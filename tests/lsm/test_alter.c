@@ -1,5 +1,9 @@
 /* Columns that are added, dropped, renamed and widened: rows that were written before are read by the
  * new ones, from files, after compactions, reopenings and crashes, and by others who follow. */
+#include <stoa/state_transaction.h>
+
+#include <string.h>
+
 #include "lsm/store_internal.h"
 #include "store_support.h"
 
@@ -32,6 +36,37 @@ static stoa_status alter(struct store_test *test, stoa_state_alteration_kind kin
                          const char *column, const char *text, stoa_error *err) {
     const stoa_state_alteration alteration = {.kind = kind, .column = column, .text = text};
     return stoa_store_alter_table(test->store, TOTALS, &alteration, 1, err);
+}
+
+/* The handle that there was is for the columns that there were. */
+static void open_again(struct store_test *test) {
+    stoa_error err;
+    bool found = false;
+    int64_t count = 0;
+    stoa_row *row = NULL;
+    struct ArrowArrayStream stream;
+    stoa_state_iterator *iterator = NULL;
+    stoa_cell least, greatest;
+    const stoa_state_scan_options all = {0};
+    const stoa_cell cells[4] = {{.i = 99}, {.is_null = true}, {.is_null = true}, {.is_null = true}};
+    stoa_state *old = test->totals;
+    assert_ok(stoa_row_create(old, "user", &row, &err), err);
+    if (!test->store->read_only) {
+        assert_int_equal(stoa_state_put(old, cells, STOA_DURABILITY_DEFAULT, &err), STOA_CONFLICT);
+        assert_int_equal(stoa_state_delete(old, cells, STOA_DURABILITY_DEFAULT, &err),
+                         STOA_CONFLICT);
+        assert_int_equal(stoa_state_compact(old, NULL, 0, NULL, 0, NULL, &err), STOA_CONFLICT);
+    }
+    assert_int_equal(stoa_state_get(old, cells, NULL, row, &found, &err), STOA_CONFLICT);
+    assert_int_equal(stoa_state_scan(old, &all, &stream, &err), STOA_CONFLICT);
+    assert_int_equal(stoa_state_iterator_create(old, &all, &iterator, &err), STOA_CONFLICT);
+    assert_int_equal(stoa_state_count(old, &all, &count, &err), STOA_CONFLICT);
+    assert_int_equal(stoa_state_extremes(old, "user", NULL, &least, &greatest, &found, &err),
+                     STOA_CONFLICT);
+    assert_non_null(strstr(err.message, "open it again"));
+    stoa_row_close(row);
+    stoa_state_close(old);
+    assert_ok(stoa_store_open_table(test->store, TOTALS, &test->totals, &err), err);
 }
 
 static void write_cells(struct store_test *test, stoa_operation operation, const stoa_cell *row) {
@@ -122,6 +157,7 @@ static void test_columns_change_and_rows_stay(void **state) {
         {STOA_STATE_ADD_COLUMN, NULL, "score double 'of the last game'"},
     };
     assert_ok(stoa_store_alter_table(test.store, TOTALS, alterations, 6, &err), err);
+    open_again(&test);
     write_cells(&test, STOA_OPERATION_MERGE,
                 (stoa_cell[]){{.i = 1}, {.i = 4000000000}, {.is_null = true}, {.is_null = true}});
     write_cells(&test, STOA_OPERATION_PUT,
@@ -150,6 +186,7 @@ static void test_dropped_columns_do_not_come_back(void **state) {
     reopen(&test);
     assert_ok(alter(&test, STOA_STATE_ADD_COLUMN, NULL, "name string, place struct<x: int>", &err),
               err);
+    open_again(&test);
     const stoa_cell *cells = cells_of(&test, 1, "name, count", &row);
     assert_true(cells[0].is_null);
     assert_int_equal(cells[1].i, 2);
@@ -218,6 +255,7 @@ static void test_what_was_prepared_before_conflicts(void **state) {
     assert_ok(stoa_state_batch_put(batch, test.totals, cells, &err), err);
     assert_ok(alter(&test, STOA_STATE_RENAME_COLUMN, "name", "title", &err), err);
     assert_int_equal(stoa_state_batch_commit(batch, STOA_DURABILITY_DEFAULT, &err), STOA_CONFLICT);
+    open_again(&test);
     assert_int_equal(stoa_state_get(test.totals, &(stoa_cell){.i = 1}, NULL, row, &found, &err),
                      STOA_INVALID);
     stoa_state_batch_close(batch);
@@ -236,12 +274,47 @@ static void test_snapshots_and_scans_go_on(void **state) {
     put_old(&test, 1);
     assert_ok(stoa_state_scan(test.totals, &(stoa_state_scan_options){0}, &stream, &err), err);
     assert_ok(alter(&test, STOA_STATE_DROP_COLUMN, "name", NULL, &err), err);
+    stoa_state *old = test.totals; /* streams are released before it */
+    assert_ok(stoa_store_open_table(test.store, TOTALS, &test.totals, &err), err);
     assert_ok(stoa_state_compact(test.totals, NULL, 0, NULL, 0, NULL, &err), err);
     assert_int_equal(stream.get_next(&stream, &batch), 0); /* of the columns that there were */
     assert_int_equal(batch.n_children, 4);
     assert_int_equal(batch.length, 1);
     batch.release(&batch);
     stream.release(&stream);
+    stoa_state_close(old);
+    store_test_end(&test);
+}
+
+/* A transaction that only read the table does not commit over other columns either. */
+static void test_transactions_conflict(void **state) {
+    (void)state;
+    struct store_test test;
+    stoa_state_transaction *transaction = NULL;
+    stoa_row *row = NULL;
+    bool found = false;
+    stoa_error err;
+    begin(&test);
+    put_old(&test, 1);
+    assert_ok(stoa_row_create(test.totals, "count", &row, &err), err);
+    assert_ok(stoa_state_transaction_begin(test.totals, &transaction, &err), err);
+    assert_ok(stoa_state_transaction_get_for_update(transaction, test.totals, &(stoa_cell){.i = 1},
+                                                    row, &found, &err),
+              err);
+    const stoa_cell cells[] = {{.i = 1}, {.i = 7}, {.is_null = true}, {.is_null = true}};
+    assert_ok(stoa_state_transaction_put(transaction, test.totals, cells, &err), err);
+    assert_ok(alter(&test, STOA_STATE_DROP_COLUMN, "name", NULL, &err), err);
+    assert_int_equal(stoa_state_transaction_get(transaction, test.totals, &(stoa_cell){.i = 1}, row,
+                                                &found, &err),
+                     STOA_CONFLICT);
+    assert_int_equal(stoa_state_transaction_commit(transaction, STOA_DURABILITY_DEFAULT, &err),
+                     STOA_CONFLICT);
+    stoa_state_transaction_close(transaction);
+    stoa_row_close(row);
+    row = NULL;
+    open_again(&test);
+    assert_int_equal(cells_of(&test, 1, "count", &row)->i, 2);
+    stoa_row_close(row);
     store_test_end(&test);
 }
 
@@ -257,10 +330,14 @@ static void test_readers_follow(void **state) {
     assert_ok(store_test_open_as(&reader, true, &err), err);
     assert_ok(stoa_store_open_table(reader.store, TOTALS, &reader.totals, &err), err);
     assert_ok(alter(&test, STOA_STATE_SET_DATA_TYPE, "ratio", "double", &err), err);
+    open_again(&test);
     write_cells(&test, STOA_OPERATION_PUT,
                 (stoa_cell[]){{.i = 2}, {.i = 1}, {.f = 1e300}, {.is_null = true}});
     assert_true(cells_of(&reader, 1, "ratio", &row)[0].f == 0.5);
     assert_ok(stoa_store_follow(reader.store, &err), err);
+    stoa_row_close(row);
+    row = NULL;
+    open_again(&reader);
     assert_true(cells_of(&reader, 2, "ratio", &row)[0].f == 1e300);
     assert_true(cells_of(&reader, 1, "ratio", &row)[0].f == 0.5);
     assert_int_equal(alter(&reader, STOA_STATE_DROP_COLUMN, "name", NULL, &err), STOA_INVALID);
@@ -289,6 +366,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_what_would_lose_meaning_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_was_prepared_before_conflicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_snapshots_and_scans_go_on, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_transactions_conflict, setup, teardown),
         cmocka_unit_test_setup_teardown(test_readers_follow, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

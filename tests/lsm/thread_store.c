@@ -35,6 +35,7 @@ struct world {
 
 struct worker {
     struct world *world;
+    struct ledger ledger; /* the world's, but for the table that is altered: a handle of its own */
     const char *name;
     stoa_status (*step)(struct worker *worker, stoa_error *err);
     pthread_t thread;
@@ -75,14 +76,14 @@ static void nap(int64_t ms) {
 static stoa_status write_slot(struct worker *worker, stoa_error *err) {
     _Atomic int64_t *writes = &worker->world->writes[worker->number];
     const int64_t n = atomic_load_explicit(writes, memory_order_relaxed) + 1;
-    STOA_TRY(ledger_write(&worker->world->ledger, worker->number, n,
+    STOA_TRY(ledger_write(&worker->ledger, worker->number, n,
                           any_durability(&worker->random), err));
     atomic_store_explicit(writes, n, memory_order_release); /* pairs with acknowledged() */
     return STOA_OK;
 }
 
 static stoa_status transfer(struct worker *worker, stoa_error *err) {
-    const stoa_status status = ledger_transfer(&worker->world->ledger, &worker->random,
+    const stoa_status status = ledger_transfer(&worker->ledger, &worker->random,
                                                any_durability(&worker->random), err);
     return status == STOA_CONFLICT ? STOA_OK : status; /* the columns were altered meanwhile */
 }
@@ -91,8 +92,8 @@ static stoa_status renew(struct worker *worker, stoa_error *err) {
     struct world *world = worker->world;
     const int64_t round = atomic_load_explicit(&world->round, memory_order_relaxed) + 1;
     STOA_TRY(support_random_below(&worker->random, 10) == 0
-                 ? ledger_renew_in_bulk(&world->ledger, round, err)
-                 : ledger_renew(&world->ledger, round, any_durability(&worker->random), err));
+                 ? ledger_renew_in_bulk(&worker->ledger, round, err)
+                 : ledger_renew(&worker->ledger, round, any_durability(&worker->random), err));
     atomic_store_explicit(&world->round, round, memory_order_release);
     return STOA_OK;
 }
@@ -108,12 +109,12 @@ static void acknowledged(struct world *world, struct ledger_moment *out) {
 
 static stoa_status read_moments(struct worker *worker, stoa_error *err) {
     acknowledged(worker->world, &worker->moment);
-    return ledger_check(&worker->world->ledger, &worker->random, &worker->moment, err);
+    return ledger_check(&worker->ledger, &worker->random, &worker->moment, err);
 }
 
 /* What a snapshot sees stays as it was, whatever is compacted meanwhile. */
 static stoa_status hold_snapshot(struct worker *worker, stoa_error *err) {
-    const struct ledger *ledger = &worker->world->ledger;
+    const struct ledger *ledger = &worker->ledger;
     stoa_state_snapshot *snapshot = NULL;
     struct ledger_moment before = {.round = 0}, after = {.round = 0};
     STOA_TRY(stoa_state_snapshot_create(ledger->accounts, &snapshot, err));
@@ -131,7 +132,7 @@ static stoa_status hold_snapshot(struct worker *worker, stoa_error *err) {
 
 /* Without a snapshot each table agrees with itself. */
 static stoa_status read_tables(struct worker *worker, stoa_error *err) {
-    const struct ledger *ledger = &worker->world->ledger;
+    const struct ledger *ledger = &worker->ledger;
     struct ledger_moment found;
     int64_t known = 0;
     acknowledged(worker->world, &worker->moment);
@@ -150,7 +151,7 @@ static stoa_status read_tables(struct worker *worker, stoa_error *err) {
 /* ---- Who looks after the tables --------------------------------------------------------------- */
 
 static stoa_status compact(struct worker *worker, stoa_error *err) {
-    const struct ledger *ledger = &worker->world->ledger;
+    const struct ledger *ledger = &worker->ledger;
     support_random *random = &worker->random;
     stoa_state *const tables[] = {ledger->accounts, ledger->slots, ledger->rounds};
     const uint64_t table = support_random_below(random, 3);
@@ -169,7 +170,7 @@ static stoa_status compact(struct worker *worker, stoa_error *err) {
 }
 
 static stoa_status maintain(struct worker *worker, stoa_error *err) {
-    const struct ledger *ledger = &worker->world->ledger;
+    const struct ledger *ledger = &worker->ledger;
     nap(support_random_between(&worker->random, 1, 10));
     switch (support_random_below(&worker->random, 4)) {
     case 0: return stoa_state_flush(ledger->rounds, err);
@@ -179,7 +180,7 @@ static stoa_status maintain(struct worker *worker, stoa_error *err) {
 }
 
 static stoa_status count(struct worker *worker, stoa_error *err) {
-    const struct ledger *ledger = &worker->world->ledger;
+    const struct ledger *ledger = &worker->ledger;
     stoa_state *const tables[] = {ledger->accounts, ledger->slots, ledger->rounds};
     stoa_state_statistics statistics;
     stoa_text *text = NULL;
@@ -200,7 +201,7 @@ static stoa_status count(struct worker *worker, stoa_error *err) {
 
 /* A table that comes, has a row, and goes. */
 static stoa_status make_table(struct worker *worker, stoa_error *err) {
-    const struct ledger *ledger = &worker->world->ledger;
+    const struct ledger *ledger = &worker->ledger;
     const int64_t id = 100 + ++worker->last_table;
     const stoa_schema *schema = NULL;
     stoa_state *table = NULL;
@@ -228,7 +229,7 @@ done:
 static stoa_status alter(struct worker *worker, stoa_error *err) {
     nap(support_random_between(&worker->random, 5, 40));
     STOA_TRY(make_table(worker, err));
-    const stoa_status status = ledger_alter(&worker->world->ledger, err);
+    const stoa_status status = ledger_alter(&worker->ledger, err);
     return status == STOA_CONFLICT ? STOA_OK : status; /* its memory was never empty */
 }
 
@@ -250,11 +251,22 @@ static stoa_status copy(struct worker *worker, stoa_error *err) {
 
 /* ---- All of them ------------------------------------------------------------------------------ */
 
+/* A handle is good until the columns are altered, and then the table is opened again. */
+static stoa_status take_step(struct worker *worker, stoa_error *err) {
+    worker->ledger = worker->world->ledger;
+    STOA_TRY(stoa_store_open_table(worker->ledger.store, ledger_tables[0].id,
+                                   &worker->ledger.accounts, err));
+    const stoa_status status = worker->step(worker, err);
+    stoa_state_close(worker->ledger.accounts);
+    return status == STOA_CONFLICT && strstr(err->message, "open it again") != NULL ? STOA_OK
+                                                                                    : status;
+}
+
 static void *work(void *user) {
     struct worker *worker = user;
     stoa_error err = STOA_ERROR_NONE;
     while (!atomic_load_explicit(&worker->world->is_over, memory_order_acquire)) {
-        if (worker->step(worker, &err) != STOA_OK) {
+        if (take_step(worker, &err) != STOA_OK) {
             print_error("%s: %s\n", worker->name, err.message);
             worker->has_failed = true;
             atomic_store_explicit(&worker->world->is_over, true, memory_order_release);
@@ -349,6 +361,10 @@ static void check_everything_at_once(bool in_memory) {
     stoa_error err;
     open_world(&world, in_memory);
     assert_true(run(&world, workers, sizeof workers / sizeof *workers, &random));
+    stoa_state_close(world.ledger.accounts);
+    assert_ok(stoa_store_open_table(world.ledger.store, ledger_tables[0].id,
+                                    &world.ledger.accounts, &err),
+              err);
     check_end(&world, &random);
     ledger_close(&world.ledger);
     assert_ok(open_ledger(&world, world.directory, false, &world.ledger, &err), err);
