@@ -3,14 +3,20 @@
  * moment the store is as damaged as it was, and repair can begin again. */
 #include "lsm/repair.h"
 
+#include <inttypes.h>
+#include <time.h>
+
 #include "lsm/repair_internal.h"
 #include "lsm/wal_read.h"
+
+enum { EXAMINE_TRIES = 3 };
+static const struct timespec try_wait = {.tv_nsec = 10 * 1000 * 1000};
 
 void stoa_repair_report(stoa_repair *repair, int64_t table_id, stoa_error *damage) {
     const stoa_store_repair_options *options = repair->options;
     damage->status = STOA_CORRUPT;
     repair->result.damage_count++;
-    if (options->function != NULL) {
+    if (options->function != NULL && !repair->is_trying) {
         options->function(options->user, table_id, damage);
     }
     stoa_error_clear(damage);
@@ -40,10 +46,23 @@ static stoa_status load_tables(stoa_repair *repair, stoa_error *err) {
     return STOA_OK;
 }
 
-static stoa_status look(stoa_repair *repair, stoa_error *err) {
+static stoa_status check_tables(const stoa_repair *repair, stoa_error *err) {
+    const stoa_store_repair_options *options = repair->options;
+    for (int64_t i = 0; options->tables != NULL && i < options->table_count; i++) {
+        if (stoa_repair_find_table(repair, options->tables[i]) == NULL) {
+            return stoa_fail(err, STOA_CONFLICT, "there is no state table %" PRId64 " any more",
+                             options->tables[i]);
+        }
+    }
+    return STOA_OK;
+}
+
+/* All but the files' content: what a writer may change meanwhile. */
+static stoa_status look_around(stoa_repair *repair, stoa_error *err) {
     STOA_TRY(stoa_repair_find_manifest(repair, err));
     STOA_TRY(load_tables(repair, err));
-    STOA_TRY(stoa_repair_look_at_files(repair, err));
+    STOA_TRY(check_tables(repair, err));
+    STOA_TRY(stoa_repair_open_files(repair, err));
     return stoa_repair_look_at_log(repair, err);
 }
 
@@ -114,12 +133,19 @@ static stoa_status check_there(const stoa_repair *repair, stoa_error *err) {
     return is_there ? STOA_OK : stoa_fail(err, STOA_NOT_FOUND, "there are no state tables");
 }
 
-static stoa_status run(stoa_repair *repair, stoa_error *err) {
-    STOA_TRY(check_there(repair, err));
-    STOA_TRY(stoa_manifest_lock(&repair->place, &repair->lock, err));
-    STOA_TRY(look(repair, err));
-    return repair->result.damage_count == 0 || repair->options->dry_run ? STOA_OK
-                                                                        : write_anew(repair, err);
+static void init(stoa_repair *repair, const stoa_store_repair_options *options) {
+    stoa_pool *pool = options->context.pool;
+    *repair = (stoa_repair){
+        .options = options,
+        .place = {options->context, options->file_systems, options->directory},
+    };
+    stoa_manifest_contents_init(&repair->contents, pool);
+    stoa_arena_init(&repair->arena, pool);
+    stoa_buffer_init(&repair->removed, pool);
+    stoa_buffer_init(&repair->added, pool);
+    stoa_buffer_init(&repair->segments, pool);
+    stoa_buffer_init(&repair->scratch, pool);
+    stoa_error_clear(&repair->gap);
 }
 
 static void release(stoa_repair *repair) {
@@ -137,29 +163,60 @@ static void release(stoa_repair *repair) {
     stoa_file_close(repair->lock);
 }
 
-stoa_status stoa_store_repair(const stoa_store_repair_options *options,
-                              stoa_state_repair_result *out, stoa_error *err) {
-    stoa_error own = STOA_ERROR_NONE; /* damage is reported through one */
-    stoa_repair repair = {
-        .options = options,
-        .place = {options->context, options->file_systems, options->directory},
-    };
-    stoa_pool *pool = options->context.pool;
-    stoa_manifest_contents_init(&repair.contents, pool);
-    stoa_arena_init(&repair.arena, pool);
-    stoa_buffer_init(&repair.removed, pool);
-    stoa_buffer_init(&repair.added, pool);
-    stoa_buffer_init(&repair.segments, pool);
-    stoa_buffer_init(&repair.scratch, pool);
-    stoa_error_clear(&repair.gap);
-    const stoa_status status = run(&repair, &own);
-    release(&repair);
-    *out = repair.result;
+/* Damage is reported through an error, so there is always one. */
+static stoa_status end(stoa_repair *repair, stoa_status status, const char *what,
+                       stoa_state_repair_result *out, stoa_error *own, stoa_error *err) {
+    *out = repair->result;
     if (status != STOA_OK) {
-        stoa_wrap(&own, "repairing the state tables in %s", options->directory);
+        stoa_wrap(own, "%s the state tables in %s", what, repair->options->directory);
         if (err != NULL) {
-            *err = own;
+            *err = *own;
         }
     }
+    release(repair);
     return status;
+}
+
+static stoa_status run(stoa_repair *repair, stoa_error *err) {
+    STOA_TRY(check_there(repair, err));
+    STOA_TRY(stoa_manifest_lock(&repair->place, &repair->lock, err));
+    STOA_TRY(look_around(repair, err));
+    STOA_TRY(stoa_repair_verify_files(repair, err));
+    return repair->result.damage_count == 0 || repair->options->dry_run ? STOA_OK
+                                                                        : write_anew(repair, err);
+}
+
+stoa_status stoa_store_repair(const stoa_store_repair_options *options,
+                              stoa_state_repair_result *out, stoa_error *err) {
+    stoa_error own = STOA_ERROR_NONE;
+    stoa_repair repair;
+    init(&repair, options);
+    return end(&repair, run(&repair, &own), "repairing", out, &own, err);
+}
+
+/* A writer may replace what is being looked at: then it is there the next time. */
+stoa_status stoa_store_examine(const stoa_store_repair_options *options,
+                               stoa_state_repair_result *out, stoa_error *err) {
+    stoa_error own = STOA_ERROR_NONE;
+    stoa_repair repair;
+    stoa_status status = STOA_OK;
+    for (int i = 1; i <= EXAMINE_TRIES; i++) {
+        init(&repair, options);
+        repair.is_trying = i < EXAMINE_TRIES;
+        status = check_there(&repair, &own);
+        if (status == STOA_OK) {
+            status = look_around(&repair, &own);
+        }
+        if (!repair.is_trying || (status == STOA_OK && repair.result.damage_count == 0)) {
+            break;
+        }
+        release(&repair);
+        stoa_error_clear(&own);
+        (void)nanosleep(&try_wait, NULL);
+    }
+    repair.is_trying = false;
+    if (status == STOA_OK) {
+        status = stoa_repair_verify_files(&repair, &own);
+    }
+    return end(&repair, status, "verifying", out, &own, err);
 }

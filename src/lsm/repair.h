@@ -17,6 +17,8 @@ typedef struct stoa_store_repair_options {
     const char *directory;
     const char *boot; /* see wal.h */
     bool dry_run; /* only says what it finds */
+    const int64_t *tables; /* to examine: of these only; NULL: all */
+    int64_t table_count;
     stoa_store_damage_function function; /* NULL: none */
     void *user;
 } stoa_store_repair_options;
@@ -30,5 +32,11 @@ typedef struct stoa_store_repair_options {
 ///          STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY; the store is as it was
 STOA_MUST_USE stoa_status stoa_store_repair(const stoa_store_repair_options *options,
                                             stoa_state_repair_result *out, stoa_error *err);
+
+/// Looks for the same damage beside a process that may write. The log is looked at as a whole.
+///
+/// Errors   as stoa_store_repair; STOA_CONFLICT  there is no such table
+STOA_MUST_USE stoa_status stoa_store_examine(const stoa_store_repair_options *options,
+                                             stoa_state_repair_result *out, stoa_error *err);
 
 #endif

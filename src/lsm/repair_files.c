@@ -96,7 +96,6 @@ static void note_loss(stoa_repair *repair, stoa_repair_file *file, stoa_error *d
     stoa_repair_report(repair, file->table->id, damage);
 }
 
-/* All are open before the first is read: who looks beside a writer keeps what there is now. */
 static stoa_status open_file(stoa_repair *repair, stoa_repair_file *file, stoa_error *err) {
     const stoa_status status = open_sst(repair, file->number, file->table->definition,
                                         &file->sst, err);
@@ -111,17 +110,32 @@ static stoa_status open_file(stoa_repair *repair, stoa_repair_file *file, stoa_e
                                (void **)&file->bad, err);
 }
 
-stoa_status stoa_repair_look_at_files(stoa_repair *repair, stoa_error *err) {
+static bool is_wanted(const stoa_repair *repair, int64_t table_id) {
+    const stoa_store_repair_options *options = repair->options;
+    bool found = options->tables == NULL;
+    for (int64_t i = 0; !found && i < options->table_count; i++) {
+        found = options->tables[i] == table_id;
+    }
+    return found;
+}
+
+stoa_status stoa_repair_open_files(stoa_repair *repair, stoa_error *err) {
     const stoa_manifest_state *state = &repair->contents.state;
     STOA_TRY(stoa_arena_allocate_array(&repair->arena, (size_t)state->file_count + 1,
                                        sizeof *repair->files, (void **)&repair->files, err));
     for (int64_t i = 0; i < state->file_count; i++) {
-        stoa_repair_file *file = &repair->files[repair->file_count++];
-        file->info = &state->files[i].info;
-        file->number = file->info->number;
-        file->table = stoa_repair_find_table(repair, state->files[i].table_id);
-        STOA_TRY(open_file(repair, file, err));
+        if (is_wanted(repair, state->files[i].table_id)) {
+            stoa_repair_file *file = &repair->files[repair->file_count++];
+            file->info = &state->files[i].info;
+            file->number = file->info->number;
+            file->table = stoa_repair_find_table(repair, state->files[i].table_id);
+            STOA_TRY(open_file(repair, file, err));
+        }
     }
+    return STOA_OK;
+}
+
+stoa_status stoa_repair_verify_files(stoa_repair *repair, stoa_error *err) {
     for (int64_t i = 0; i < repair->file_count; i++) {
         struct looking looking = {repair, &repair->files[i]};
         repair->result.file_count++;

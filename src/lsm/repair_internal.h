@@ -48,6 +48,7 @@ typedef struct stoa_repair {
     stoa_buffer added;    /* stoa_manifest_file; keys from the pool */
     stoa_buffer scratch;
     stoa_buffer segments; /* uint64_t: of the log, that are damaged */
+    bool is_trying;  /* damage may be what a writer has changed meanwhile: it is counted only */
     bool is_writing; /* damage was told before */
     bool log_is_damaged;
     uint64_t saved_sequence; /* of the last commit that was read; at first of those in files */
@@ -73,8 +74,10 @@ STOA_MUST_USE stoa_status stoa_repair_add_file(stoa_repair *repair, int64_t tabl
 /// Errors   STOA_NOT_FOUND  there is no store; STOA_CORRUPT  no manifest is whole
 STOA_MUST_USE stoa_status stoa_repair_find_manifest(stoa_repair *repair, stoa_error *err);
 
+/// Opens all files; who looks beside a writer keeps what there is now. Those that cannot be are told.
+STOA_MUST_USE stoa_status stoa_repair_open_files(stoa_repair *repair, stoa_error *err);
 /// Reads every byte of every file; what is damaged is told.
-STOA_MUST_USE stoa_status stoa_repair_look_at_files(stoa_repair *repair, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_repair_verify_files(stoa_repair *repair, stoa_error *err);
 /// Writes what can be read of damaged files.
 STOA_MUST_USE stoa_status stoa_repair_write_files(stoa_repair *repair, stoa_error *err);
 void stoa_repair_close_files(stoa_repair *repair);

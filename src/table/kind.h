@@ -13,6 +13,18 @@
 typedef struct stoa_entry stoa_entry;
 
 struct stoa_change;
+struct stoa_view; /* view.h */
+
+/* What is verified of tables that are no lists of parts. */
+typedef struct stoa_kind_check {
+    const struct stoa_view *view;
+    const stoa_entry *entry; /* NULL: all of the view that are of the kind */
+    stoa_context context;
+    stoa_damage_function function; /* told of each damage */
+    void *user;
+    int64_t files; /* read so far */
+    uint64_t bytes;
+} stoa_kind_check;
 
 /* How the rows of a kind are reached that keeps them by itself. */
 typedef struct stoa_access_method {
@@ -52,10 +64,8 @@ typedef struct stoa_access_method {
                             stoa_error *err);
     stoa_status (*files)(stoa_database *database, const stoa_entry *entry,
                          stoa_file_function function, void *user, stoa_error *err);
-    /* Reads every byte of a table. Damage is told to `function`. */
-    stoa_status (*verify)(stoa_database *database, const stoa_entry *entry,
-                          const stoa_context *context, stoa_damage_function function, void *user,
-                          int64_t *files, uint64_t *bytes, stoa_error *err);
+    /* Reads every byte of one table, or of all tables of the kind, and what they share. */
+    stoa_status (*verify)(stoa_database *database, stoa_kind_check *check, stoa_error *err);
 } stoa_access_method;
 
 typedef struct stoa_table_kind {

@@ -376,52 +376,6 @@ done:
     return status;
 }
 
-static stoa_status verify_files(const stoa_version *version, const stoa_entry *entry,
-                                const stoa_context *context, stoa_damage_function function,
-                                void *user, int64_t *files, uint64_t *bytes, stoa_error *err) {
-    for (int32_t level = 0; level < STOA_LEVELS; level++) {
-        for (int64_t i = 0; i < version->levels[level].count; i++) {
-            stoa_table_file *file = version->levels[level].files[i];
-            stoa_error damage = STOA_ERROR_NONE;
-            STOA_TRY(stoa_cancel_check(context->cancel, err));
-            ++*files;
-            *bytes += file->info.bytes;
-            stoa_status status = stoa_sst_verify(file->sst, &damage);
-            if (status == STOA_CORRUPT) {
-                stoa_wrap(&damage, "table '%s'", entry->name);
-                function(user, &damage);
-            } else if (status != STOA_OK) {
-                if (err != NULL) {
-                    *err = damage;
-                }
-                return status;
-            }
-        }
-    }
-    return STOA_OK;
-}
-
-/* A store that is opened anew reads its manifest and all records of its log; what is damaged there is
- * the error. */
-static stoa_status state_verify(stoa_database *database, const stoa_entry *entry,
-                                const stoa_context *context, stoa_damage_function function,
-                                void *user, int64_t *files, uint64_t *bytes, stoa_error *err) {
-    stoa_store *store = NULL;
-    stoa_store_pin *pin = NULL;
-    stoa_view_reading reading;
-    stoa_status status = STOA_OK;
-    STOA_TRY(stoa_state_home_read_anew(database, context, &store, err));
-    STOA_CHECK(stoa_store_pin_create(store, &pin, err));
-    STOA_CHECK(find_reading(pin, entry, &reading, err));
-    STOA_CHECK(
-        verify_files(reading.view->version, entry, context, function, user, files, bytes, err));
-
-done:
-    stoa_store_pin_release(pin);
-    stoa_store_close(store);
-    return status;
-}
-
 /* ---- the kind -------------------------------------------------------------------------------- */
 
 static const stoa_access_method access_method = {
@@ -437,7 +391,7 @@ static const stoa_access_method access_method = {
     .key_schema = state_key_schema,
     .describe = state_describe,
     .files = state_files,
-    .verify = state_verify,
+    .verify = stoa_kind_state_verify,
 };
 
 const stoa_table_kind stoa_table_kind_state = {

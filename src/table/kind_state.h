@@ -16,6 +16,8 @@ void stoa_kind_state_remove(stoa_database *database, int64_t table_id);
 STOA_MUST_USE stoa_status stoa_kind_state_write(stoa_transaction *transaction,
                                                 stoa_change *const *changes, int64_t count,
                                                 stoa_error *err);
+STOA_MUST_USE stoa_status stoa_kind_state_verify(stoa_database *database, stoa_kind_check *check,
+                                                 stoa_error *err);
 STOA_MUST_USE stoa_status stoa_kind_state_check_writable(stoa_database *database, stoa_error *err);
 
 STOA_MUST_USE stoa_status stoa_kind_state_writer_open(const stoa_sink *sink, void **out,

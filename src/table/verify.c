@@ -181,12 +181,6 @@ static stoa_status verify_history(struct verify *verify, stoa_entry *entry, stoa
 static stoa_status verify_table(struct verify *verify, stoa_entry *entry, stoa_error *err) {
     stoa_part_vector seen = {.pool = verify->database->pool};
     stoa_status status = STOA_OK;
-    if (entry->kind != NULL && entry->kind->access != NULL) {
-        status = entry->kind->access->verify(verify->database, entry, &verify->context,
-                                             report_damage, verify, &verify->files, &verify->bytes,
-                                             err);
-        return settle(verify, entry, status, err);
-    }
     if (entry->kind == NULL || entry->kind->durable) {
         STOA_CHECK(verify_state(verify, entry, &seen, err));
         STOA_CHECK(verify_history(verify, entry, &seen, err));
@@ -197,17 +191,50 @@ done:
     return status;
 }
 
+static const stoa_access_method *access_of(const stoa_entry *entry) {
+    return entry->kind == NULL ? NULL : entry->kind->access;
+}
+
+/* One table (`entry`), or all of the kind at once. */
+static stoa_status verify_kind(struct verify *verify, const stoa_view *view,
+                               const stoa_access_method *access, const stoa_entry *entry,
+                               stoa_error *err) {
+    stoa_kind_check check = {.view = view,
+                             .entry = entry,
+                             .context = verify->context,
+                             .function = report_damage,
+                             .user = verify};
+    const stoa_status status = access->verify(verify->database, &check, err);
+    verify->files += check.files;
+    verify->bytes += check.bytes;
+    return settle(verify, entry, status, err);
+}
+
+static stoa_status verify_one(struct verify *verify, const stoa_view *view, const char *table,
+                              stoa_error *err) {
+    stoa_entry *entry = NULL;
+    STOA_TRY(stoa_view_lookup(view, table, &entry, err));
+    const stoa_access_method *access = access_of(entry);
+    stoa_status status = access == NULL ? verify_table(verify, entry, err)
+                                        : verify_kind(verify, view, access, entry, err);
+    stoa_entry_release(entry);
+    return status;
+}
+
 static stoa_status verify_view(struct verify *verify, const stoa_view *view, const char *table,
                                stoa_error *err) {
+    const stoa_access_method *done = NULL; /* there is one kind that has any */
     if (table != NULL) {
-        stoa_entry *entry = NULL;
-        STOA_TRY(stoa_view_lookup(view, table, &entry, err));
-        stoa_status status = verify_table(verify, entry, err);
-        stoa_entry_release(entry);
-        return status;
+        return verify_one(verify, view, table, err);
     }
     for (int64_t i = 0; i < view->count; i++) {
-        STOA_TRY(verify_table(verify, view->entries[i], err));
+        const stoa_access_method *access = access_of(view->entries[i]);
+        if (access == NULL) {
+            STOA_TRY(verify_table(verify, view->entries[i], err));
+        } else if (access != done) {
+            STOA_TRY(verify_kind(verify, view, access, NULL, err));
+            done = access;
+        }
     }
     return STOA_OK;
 }

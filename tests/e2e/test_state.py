@@ -151,10 +151,18 @@ def test_repair(db):
     content = bytearray(file.read_bytes())
     content[40] ^= 1
     file.write_bytes(content)
+    ok("put", db, "t", "cid", "2024-01-01", "1", "NULL")
+    os.remove(pathlib.Path(db) / "state" / "CURRENT")
+    status, out, err = run("verify", db)
+    assert (status, out) == (4, "") and len(err.splitlines()) == 2, (status, out, err)
+    assert "CURRENT" in err and file.name in err and "table 't': 2 rows" in err, err
+    status, out, err = run("verify", db, "t")
+    assert status == 4 and len(err.splitlines()) == 2, err
     status, out, err = run("repair", db)
-    assert (status, out) == (0, "1 damage repaired\nlost: 2 rows of files, 0 changes of the log\n")
+    assert (status, out) == (0, "2 damages repaired\nlost: 2 rows of files, 0 changes of the log\n")
     assert "table 't': 2 rows with keys from (\"ada\", \"2024-01-01\") to" in err, err
-    assert scanned(db) == []
+    assert [r[0] for r in scanned(db)] == ["cid"]
+    assert "right" in ok("verify", db)
     assert [f.name for f in (pathlib.Path(db) / "state" / "lost").iterdir()] == [file.name]
 
 
