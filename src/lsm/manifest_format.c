@@ -54,14 +54,17 @@ stoa_status stoa_manifest_header_decode(const uint8_t *bytes, size_t size, uint6
         return stoa_fail(err, STOA_CORRUPT,
                          "at byte 0: expected a manifest but found something else");
     }
+    if (size < sizeof header ||
+        header.crc != stoa_crc32c(0, &header, offsetof(stoa_manifest_header, crc))) {
+        return stoa_fail(err, STOA_CORRUPT, "at byte 0: the header fails its checksum");
+    }
     if (header.version > STOA_MANIFEST_VERSION) {
         return stoa_fail(err, STOA_UNSUPPORTED,
                          "expected version %d of the format at most but found %" PRIu32,
                          STOA_MANIFEST_VERSION, header.version);
     }
-    if (size < sizeof header || header.version == 0 || header.zero != 0 || header.zero_too != 0 ||
-        header.crc != stoa_crc32c(0, &header, offsetof(stoa_manifest_header, crc))) {
-        return stoa_fail(err, STOA_CORRUPT, "at byte 0: the header fails its checksum");
+    if (header.version == 0 || header.zero != 0 || header.zero_too != 0) {
+        return stoa_fail(err, STOA_CORRUPT, "at byte 0: the header does not hold together");
     }
     if (header.number != number) {
         return stoa_fail(err, STOA_CORRUPT,

@@ -78,6 +78,7 @@ static void make_store(struct world *world) {
 /* ---- The damage ------------------------------------------------------------------------------ */
 
 struct names {
+    bool with_manifests;
     int64_t count;
     char names[64][64];
 };
@@ -87,8 +88,8 @@ static stoa_status add_name(void *user, const char *name, const stoa_file_info *
     struct names *names = user;
     (void)err;
     /* The last edit of a manifest, and nothing less, is damaged without a trace. */
-    if (!info->is_directory && strcmp(name, "LOCK") != 0 && strncmp(name, "MANIFEST", 8) != 0 &&
-        names->count < 64) {
+    if (!info->is_directory && strcmp(name, "LOCK") != 0 && names->count < 64 &&
+        (names->with_manifests || strncmp(name, "MANIFEST", 8) != 0)) {
         (void)snprintf(names->names[names->count++], sizeof names->names[0], "%s", name);
     }
     return STOA_OK;
@@ -138,10 +139,10 @@ static void damage_file(struct world *world, const char *name) {
     stoa_pool_free_string(pool, uri);
 }
 
-static void damage(struct world *world) {
+static void damage(struct world *world, bool with_manifests) {
     stoa_error err;
     for (uint64_t i = support_random_below(&world->random, DAMAGES_MAX) + 1; i > 0; i--) {
-        struct names names = {0};
+        struct names names = {.with_manifests = with_manifests};
         assert_ok(stoa_vfs_list(world->store.file_systems, world->store.directory, NULL, add_name,
                                 &names, &err),
                   err);
@@ -186,8 +187,7 @@ static bool is_told(const struct losses *losses, bool is_log, uint64_t number) {
     return false;
 }
 
-static int64_t repair(struct world *world) {
-    stoa_error err;
+static stoa_status try_repair(struct world *world, int64_t *out_damages, stoa_error *err) {
     stoa_state_repair_result result;
     const stoa_store_repair_options options = {
         .context = {.pool = pool, .sched = world->store.sched},
@@ -197,8 +197,16 @@ static int64_t repair(struct world *world) {
         .function = note_loss,
         .user = &world->losses,
     };
-    assert_ok(stoa_store_repair(&options, &result, &err), err);
-    return result.damage_count;
+    const stoa_status status = stoa_store_repair(&options, &result, err);
+    *out_damages = result.damage_count;
+    return status;
+}
+
+static int64_t repair(struct world *world) {
+    stoa_error err;
+    int64_t damages;
+    assert_ok(try_repair(world, &damages, &err), err);
+    return damages;
 }
 
 /* What a user may have now. Of versions in damaged files nothing is known; else it is the newest one that the
@@ -242,7 +250,7 @@ static void test_what_is_not_told_to_be_lost_is_there(void **state) {
         assert_non_null(world);
         world->random = random;
         make_store(world);
-        damage(world);
+        damage(world, false);
         const bool opens = store_test_open_as(&world->store, true, &err) == STOA_OK;
         store_test_close(&world->store);
         const int64_t damages = repair(world);
@@ -252,6 +260,33 @@ static void test_what_is_not_told_to_be_lost_is_there(void **state) {
         assert_ok(stoa_state_compact(world->store.totals, NULL, 0, NULL, 0, NULL, &err), err);
         store_test_close(&world->store);
         check_users(world);
+        random = world->random;
+        store_test_end(&world->store);
+        free(world);
+    }
+}
+
+/* Where manifests are damaged too there may be nothing to go by. */
+static void test_any_damage_has_an_answer(void **state) {
+    support_random random = support_random_open("repair of anything");
+    (void)state;
+    for (int run = 0; run < 100; run++) {
+        stoa_error err;
+        int64_t damages;
+        struct world *world = calloc(1, sizeof *world);
+        assert_non_null(world);
+        world->random = random;
+        make_store(world);
+        for (int i = 0; i < 3; i++) {
+            damage(world, true);
+        }
+        const stoa_status status = try_repair(world, &damages, &err);
+        if (status == STOA_OK) {
+            assert_int_equal(repair(world), 0);
+            assert_ok(store_test_open_as(&world->store, false, &err), err);
+        } else {
+            assert_true(status == STOA_CORRUPT || status == STOA_NOT_FOUND);
+        }
         random = world->random;
         store_test_end(&world->store);
         free(world);
@@ -273,6 +308,7 @@ static int teardown(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_not_told_to_be_lost_is_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_any_damage_has_an_answer, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,6 +209,8 @@ static void what_is_newer_is_refused_or_passed_over(void **state) {
                  fixture->err);
     assert_non_null(strstr(fixture->err.message, "field 9 at byte 0 of the edit is not known"));
     log.data[8] = 2;
+    const uint32_t crc = stoa_crc32c(0, log.data, offsetof(stoa_manifest_header, crc));
+    memcpy(log.data + offsetof(stoa_manifest_header, crc), &crc, sizeof crc);
     put_bytes(fixture, LOG, log.data, log.size);
     assert_fails(open_manifest(fixture, DIRECTORY, false, true), STOA_UNSUPPORTED,
                  "expected version 1 of the format at most but found 2", fixture->err);
@@ -287,8 +289,6 @@ static void every_flipped_byte_is_found(void **state) {
         if (i >= starts[3]) { /* the same as one that is not all there yet */
             assert_ok(status, fixture->err);
             assert_true(says(fixture, EDITS - 1));
-        } else if (i >= 8 && i < 12) {
-            assert_int_equal(status, STOA_UNSUPPORTED);
         } else {
             assert_int_equal(status, STOA_CORRUPT);
             assert_non_null(strstr(fixture->err.message, "at byte"));
