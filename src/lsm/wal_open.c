@@ -190,6 +190,15 @@ static stoa_status settle_end(struct recovery *recovery, stoa_wal_reader *reader
     }
 }
 
+/* A segment without a whole header in which nothing can have been synced: it has not begun. Nothing tears in
+ * a run of the machine that goes on, and what a record says is synced had its header before. */
+static bool is_torn(const struct recovery *recovery, const stoa_wal_reader *reader) {
+    const stoa_wal *log = recovery->log;
+    return reader->may_be_torn && log->boot != 0 && reader->header.boot != log->boot &&
+           recovery->end.boot != log->boot &&
+           recovery->end.durable <= stoa_wal_pack(reader->number, 0);
+}
+
 /* One segment; `*out_ended`: and the next one follows. */
 static stoa_status read_segment(struct recovery *recovery, uint64_t number, bool is_there,
                                 stoa_wal_reader *reader, bool *out_ended, stoa_error *err) {
@@ -201,7 +210,11 @@ static stoa_status read_segment(struct recovery *recovery, uint64_t number, bool
     *out_ended = false;
     *reader = (stoa_wal_reader){.number = number};
     if (is_there) {
-        STOA_TRY(open_reader(recovery->log, number, reader, err));
+        const stoa_status status = open_reader(recovery->log, number, reader, err);
+        if (status != STOA_OK && (status != STOA_CORRUPT || !is_torn(recovery, reader))) {
+            return status;
+        }
+        stoa_error_clear(err);
     }
     if (is_there && reader->has_begun) {
         end->boot = reader->header.boot;

@@ -63,8 +63,9 @@ static stoa_status fail_damaged(const stoa_wal_reader *reader, stoa_error *err, 
     return status;
 }
 
-/* A power cut may leave an earlier header in a file that is used again. Nothing leaves half of one: a new
- * file gets its name when its header is on the disk, and a header lies within a sector. */
+/* A power cut may leave an earlier header in a file that is used again. A new file gets its name when its
+ * header is on the disk, and a header lies within a sector, so hardly anything leaves half of one: see
+ * judge_header. */
 static stoa_status read_header(stoa_wal_reader *reader, bool *out_begun, stoa_error *err) {
     stoa_wal_header header = {0};
     size_t got = 0;
@@ -93,30 +94,6 @@ static stoa_status read_header(stoa_wal_reader *reader, bool *out_begun, stoa_er
     reader->header = header;
     *out_begun = header.number == reader->number;
     return STOA_OK;
-}
-
-stoa_status stoa_wal_reader_open(stoa_wal_reader *reader, const stoa_context *context,
-                                 stoa_fs_registry *file_systems, const char *directory,
-                                 uint64_t number, stoa_error *err) {
-    char *uri = NULL;
-    stoa_status status = STOA_OK;
-    *reader = (stoa_wal_reader){.number = number, .offset = sizeof(stoa_wal_header)};
-    stoa_buffer_init(&reader->window, context->pool);
-    STOA_CHECK(stoa_wal_uri(context->pool, directory, number, &uri, err));
-    STOA_CHECK(stoa_vfs_open(file_systems, uri, STOA_OPEN_READ, context, &reader->file, err));
-    STOA_CHECK(stoa_file_size(reader->file, &reader->file_bytes, err));
-    status = read_header(reader, &reader->has_begun, err);
-    if (status == STOA_CORRUPT) { /* it may be being stored: a moment later it is there */
-        stoa_error_clear(err);
-        STOA_CHECK(read_header(reader, &reader->has_begun, err));
-    }
-
-done:
-    stoa_pool_free_string(context->pool, uri);
-    if (status != STOA_OK) {
-        stoa_wal_reader_close(reader);
-    }
-    return status;
 }
 
 void stoa_wal_reader_close(stoa_wal_reader *reader) {
@@ -187,6 +164,78 @@ static stoa_status find_at(stoa_wal_reader *reader, uint64_t at, stoa_wal_found 
     *record = (stoa_wal_record){bytes + sizeof head, head.size, at + size, head.durable};
     *out = head.size == STOA_WAL_END ? STOA_WAL_FOUND_END : STOA_WAL_FOUND_RECORD;
     return STOA_OK;
+}
+
+/* ---- Opening --------------------------------------------------------------------------------- */
+
+/* Whether the first record has the checksum that a header with this one of its own gives it. */
+static stoa_status has_record(stoa_wal_reader *reader, uint32_t seed, bool *out, stoa_error *err) {
+    stoa_wal_reader look = *reader;
+    stoa_wal_found found = STOA_WAL_FOUND_NOTHING;
+    stoa_wal_record record;
+    stoa_wal_head head;
+    const uint8_t *bytes;
+    size_t there;
+    look.header.crc = seed;
+    STOA_TRY(fetch(&look, look.offset, sizeof head, &bytes, &there, err));
+    if (bytes != NULL) {
+        memcpy(&head, bytes, sizeof head);
+        look.header.salt = head.place ^ look.offset;
+        STOA_TRY(find_at(&look, look.offset, &found, &record, err));
+    }
+    reader->window = look.window;
+    reader->window_at = look.window_at;
+    *out = *out || found != STOA_WAL_FOUND_NOTHING;
+    return STOA_OK;
+}
+
+/* A header that fails its checksum may be torn on a disk whose sectors are: then it is parts of the file's
+ * earlier header and of the new one, which agree in magic, version and length. Whatever was synced in the
+ * segment was so after its header. A record that fits either checksum tells that the header was whole. */
+static stoa_status judge_header(stoa_wal_reader *reader, stoa_error *err) {
+    stoa_wal_header *header = &reader->header;
+    size_t got = 0;
+    bool was_whole = false;
+    STOA_TRY(stoa_file_read_some(reader->file, 0, header, sizeof *header, &got, err));
+    if (got < sizeof *header || memcmp(header->magic, STOA_WAL_MAGIC, sizeof header->magic) != 0 ||
+        header->version != STOA_WAL_VERSION || header->zero != 0 || header->zeros != 0 ||
+        header->more_zeros != 0 || header->bytes != reader->file_bytes ||
+        header->number > reader->number) {
+        return STOA_OK;
+    }
+    const uint32_t stored = header->crc, computed = stoa_wal_header_crc(header);
+    STOA_TRY(has_record(reader, stored, &was_whole, err));
+    STOA_TRY(has_record(reader, computed, &was_whole, err));
+    reader->may_be_torn = stored != computed && !was_whole;
+    return STOA_OK;
+}
+
+stoa_status stoa_wal_reader_open(stoa_wal_reader *reader, const stoa_context *context,
+                                 stoa_fs_registry *file_systems, const char *directory,
+                                 uint64_t number, stoa_error *err) {
+    char *uri = NULL;
+    stoa_status status = STOA_OK;
+    *reader = (stoa_wal_reader){.number = number, .offset = sizeof(stoa_wal_header)};
+    stoa_buffer_init(&reader->window, context->pool);
+    STOA_CHECK(stoa_wal_uri(context->pool, directory, number, &uri, err));
+    STOA_CHECK(stoa_vfs_open(file_systems, uri, STOA_OPEN_READ, context, &reader->file, err));
+    STOA_CHECK(stoa_file_size(reader->file, &reader->file_bytes, err));
+    status = read_header(reader, &reader->has_begun, err);
+    if (status == STOA_CORRUPT) { /* it may be being stored: a moment later it is there */
+        stoa_error_clear(err);
+        status = read_header(reader, &reader->has_begun, err);
+    }
+    if (status == STOA_CORRUPT) {
+        stoa_error ignored;
+        STOA_IGNORE(judge_header(reader, &ignored)); /* in doubt it is damaged */
+    }
+
+done:
+    stoa_pool_free_string(context->pool, uri);
+    if (status != STOA_OK) {
+        stoa_wal_reader_close(reader);
+    }
+    return status;
 }
 
 stoa_status stoa_wal_reader_next(stoa_wal_reader *reader, stoa_wal_found *out,

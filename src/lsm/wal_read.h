@@ -10,6 +10,7 @@ typedef struct stoa_wal_reader {
     uint64_t file_bytes;
     uint64_t offset; /* of the next record */
     bool has_begun;  /* the header is this segment's; nothing else is read without */
+    bool may_be_torn; /* after STOA_CORRUPT: `header` may be parts of two, and no record is behind it */
     stoa_wal_header header;
     stoa_buffer window; /* bytes of the file from `window_at` on */
     uint64_t window_at;

@@ -339,6 +339,29 @@ static void a_torn_tail_is_cut_with_a_warning(void **state) {
     assert_string_equal(log_text, "");
 }
 
+/* The last segment has a record that was not synced, and its header has another salt. */
+static void a_torn_header_is_a_segment_that_has_not_begun(void **state) {
+    const uint8_t zeros[64] = {0};
+    uint64_t segment;
+    (void)state;
+    wal_open(&world);
+    wal_append_many(&world, 3);
+    assert_ok(wal_sync(&world, &err), err);
+    assert_ok(stoa_wal_rotate(world.log, &segment, &err), err);
+    wal_append_many(&world, 1);
+    wal_close(&world);
+    flip(segment, offsetof(stoa_wal_header, salt));
+    assert_damaged(segment, 0, "checksum of the header");
+    (void)snprintf(world.boot, sizeof world.boot, "two");
+    assert_damaged(segment, 0, "checksum of the header"); /* the record was made with it */
+    change(segment, sizeof(stoa_wal_header), zeros, sizeof zeros);
+    wal_open(&world);
+    assert_int_equal(world.count, 3);
+    wal_append_many(&world, 2);
+    reopen("three");
+    assert_int_equal(world.count, 5);
+}
+
 static void what_was_synced_cannot_be_torn(void **state) {
     (void)state;
     wal_open(&world);
@@ -569,6 +592,7 @@ int main(void) {
         TEST(without_writable_maps_there_is_no_log),
         TEST(golden_segments_are_read),
         TEST(a_torn_tail_is_cut_with_a_warning),
+        TEST(a_torn_header_is_a_segment_that_has_not_begun),
         TEST(what_was_synced_cannot_be_torn),
         TEST(in_the_same_run_nothing_can_be_torn),
         TEST(a_missing_segment_is_damage),
