@@ -214,6 +214,13 @@ static stoa_status get_group(struct many *many, struct wanted *group, int64_t fi
                                     many->row->columns, many->row->column_count);
         }
     }
+    for (int64_t i = 0; many->row->borrows && i < count; i++) {
+        const stoa_versions *versions = &group[i].versions;
+        if (versions->is_found && versions->in_memtable == NULL) {
+            stoa_sst_texts_prefetch(versions->in_file, &versions->version.position,
+                                    many->row->columns, many->row->column_count);
+        }
+    }
     for (int64_t i = 0; i < count; i++) {
         stoa_versions *versions = &group[i].versions;
         bool is_found = versions->is_found && versions->operation != STOA_OPERATION_DELETE;

@@ -243,6 +243,10 @@ void stoa_sst_columns_prefetch(const stoa_sst *table, int64_t stripe, const int3
 void stoa_sst_cells_prefetch(const stoa_sst *table, const stoa_sst_position *position,
                              const int32_t *columns, int32_t count);
 
+/// The same for the bytes of texts among them, once what is asked for there has come.
+void stoa_sst_texts_prefetch(const stoa_sst *table, const stoa_sst_position *position,
+                             const int32_t *columns, int32_t count);
+
 /// Reads every byte that no segment's opening has checked yet, decodes every segment, and holds what the
 /// directory and the filter say against the rows.
 STOA_MUST_USE stoa_status stoa_sst_verify(const stoa_sst *table, stoa_error *err);

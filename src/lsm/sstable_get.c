@@ -314,3 +314,26 @@ void stoa_sst_cells_prefetch(const stoa_sst *table, const stoa_sst_position *pos
         }
     }
 }
+
+void stoa_sst_texts_prefetch(const stoa_sst *table, const stoa_sst_position *position,
+                             const int32_t *columns, int32_t count) {
+    enum { LINE = 64, BYTES_MAX = 512 };
+    const stoa_stripe *stripe = &table->members[position->stripe].stripe;
+    for (int32_t i = 0; i < count; i++) {
+        const int32_t index = table->layout->column_nodes[columns[i]];
+        const stoa_stripe_node *node = index < 0 ? NULL : stoa_stripe_source(stripe, index);
+        const stoa_segment *values;
+        if (node == NULL || node->values.values != STOA_SEGMENT_TEXTS ||
+            !stoa_stripe_segment_if_open(stripe, node->value_segment, &values)) {
+            continue;
+        }
+        size_t size;
+        const uint8_t *bytes = stoa_segment_value(values, position->row, NULL, &size);
+        for (size_t at = 0; at < size && at < BYTES_MAX; at += LINE) {
+            __builtin_prefetch(bytes + at);
+        }
+        if (size > 0 && size <= BYTES_MAX) {
+            __builtin_prefetch(bytes + size - 1);
+        }
+    }
+}

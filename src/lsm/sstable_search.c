@@ -61,6 +61,7 @@ int64_t stoa_sst_find_stripe(const stoa_sst *table, const uint8_t *key, size_t s
 
 /* ---- Rows of keys of bytes ------------------------------------------------------------------- */
 
+enum { LINE = 64 }; /* of memory */
 enum { SAMPLE_UNKNOWN, SAMPLE_STORING, SAMPLE_THERE };
 
 /* Rows [low, high) of a stripe, and about where among them a key is. */
@@ -212,7 +213,11 @@ void stoa_sst_find_row_prefetch(const stoa_sst *table, const stoa_sst_key *key, 
                                         key->size - stripe->prefix_size);
         size_t size;
         if (part.low < part.high) {
-            __builtin_prefetch(stoa_segment_value(keys, part.guess, NULL, &size));
+            const uint8_t *guess = stoa_segment_value(keys, part.guess, NULL, &size);
+            /* Random keys lie some rows beside their guess. */
+            __builtin_prefetch(guess - LINE);
+            __builtin_prefetch(guess);
+            __builtin_prefetch(guess + LINE);
         }
     }
 }
