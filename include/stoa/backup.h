@@ -115,6 +115,26 @@ STOA_API STOA_MUST_USE stoa_status stoa_backup_restore(stoa_backup *backup, int6
                                                        const stoa_context *context,
                                                        stoa_backup_info *out, stoa_error *err);
 
+/// What a clone was made of.
+typedef struct stoa_clone_info {
+    int64_t file_count; /* that existed: catalog and manifest are written besides */
+    uint64_t bytes;
+    int64_t linked_count; /* that it shares with the database: second names, which take no space */
+    uint64_t linked_bytes;
+} stoa_clone_info;
+
+/// Makes a second database of what this one is at one moment, as stoa_backup_add takes it. Files that never
+/// change are linked where the file system can do that, and copied elsewhere; catalog and what was in memory
+/// are written. Nothing that happens to one of the two concerns the other. It appears whole and durable, or
+/// not at all; a crash may leave a folder ".stoa-tmp-…" beside it. `out` may be NULL.
+///
+/// Errors   STOA_EXISTS       something has the name `target`, a directory of the database's file systems
+///          STOA_UNSUPPORTED  a database in memory or in an object store, or such a target
+///          STOA_CONFLICT, STOA_CORRUPT, STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY, STOA_LIMIT
+STOA_API STOA_MUST_USE stoa_status stoa_database_clone(stoa_database *database, const char *target,
+                                                       const stoa_context *context,
+                                                       stoa_clone_info *out, stoa_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -168,6 +168,7 @@ int stoa_cli_publish(const stoa_cli_arguments *arguments);
 int stoa_cli_stats(const stoa_cli_arguments *arguments);
 int stoa_cli_backup(const stoa_cli_arguments *arguments);
 int stoa_cli_restore(const stoa_cli_arguments *arguments);
+int stoa_cli_clone(const stoa_cli_arguments *arguments);
 
 /* listing.c: rows that the command makes itself (tables, files), as a stream like any other. */
 typedef struct stoa_listing stoa_listing;

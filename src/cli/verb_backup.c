@@ -1,4 +1,4 @@
-/* The verbs of backups: backup, restore. */
+/* The verbs of whole databases: backup, restore, clone. */
 #include "cli.h"
 
 /* A verb at work: a session (of the database, or of none), the backup, a bar. */
@@ -232,4 +232,36 @@ int stoa_cli_restore(const stoa_cli_arguments *arguments) {
                       stoa_bytes_text(info.bytes, bytes));
     }
     return code;
+}
+
+/* ---- clone ----------------------------------------------------------------------------------- */
+
+int stoa_cli_clone(const stoa_cli_arguments *arguments) {
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_cli_session session;
+    stoa_clone_info info = {0};
+    const bool quiet = stoa_cli_value(arguments, "--quiet") != NULL;
+    stoa_status status = stoa_cli_session_open(arguments->positionals[0], STOA_CLI_READ, &session,
+                                               &err);
+    if (status == STOA_OK) {
+        stoa_cli_progress *progress = stoa_cli_progress_start("cloning", !quiet);
+        const stoa_context context = {.cancel = session.cancel,
+                                      .progress = progress == NULL ? NULL : stoa_cli_progress_update,
+                                      .progress_user = progress};
+        status = stoa_database_clone(session.database, arguments->positionals[1], &context, &info,
+                                     &err);
+        stoa_cli_progress_end(progress);
+    }
+    stoa_cli_session_close(&session);
+    if (status != STOA_OK) {
+        return stoa_cli_fail("clone", status, &err);
+    }
+    if (!quiet) {
+        char files[32], bytes[32], linked[32];
+        (void)fprintf(stderr, "%s file%s, %s; linked: %s\n",
+                      stoa_count_text(info.file_count, files), info.file_count == 1 ? "" : "s",
+                      stoa_bytes_text(info.bytes, bytes),
+                      stoa_bytes_text(info.linked_bytes, linked));
+    }
+    return STOA_EXIT_OK;
 }

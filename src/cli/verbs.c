@@ -352,6 +352,17 @@ const stoa_cli_verb stoa_cli_verbs[] = {
                  "stoa restore /backups/app app-monday.stoa --generation 3",
      .options = {{"--generation", 0, "N", "this one (default: the newest)"}, QUIET_OPTION},
      .run = stoa_cli_restore},
+    {.name = "clone",
+     .positionals = "DB TARGET",
+     .positionals_min = 2,
+     .positionals_max = 2,
+     .summary = "make a second database of what this one is at one moment",
+     .description = "TARGET must not exist; it appears whole or not at all. On the same file system its data "
+                    "files are links, which take no space. Other processes may write DB meanwhile; nothing "
+                    "that happens to one of the two concerns the other.",
+     .examples = "stoa clone app.stoa app-test.stoa",
+     .options = {QUIET_OPTION},
+     .run = stoa_cli_clone},
     {.name = "drop",
      .positionals = "DB TABLE",
      .positionals_min = 2,

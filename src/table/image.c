@@ -223,6 +223,17 @@ done:
     return status;
 }
 
+stoa_status stoa_image_link(const stoa_image *image, const stoa_image_file *file, const char *uri,
+                            stoa_error *err) {
+    stoa_database *database = image->database;
+    char *from = NULL;
+    STOA_TRY(stoa_database_path(database, file->path, &from, err));
+    const stoa_status status = stoa_vfs_link(database->file_systems, from, uri, &image->context,
+                                             err);
+    stoa_pool_free_string(database->pool, from);
+    return status;
+}
+
 /* A data file is opened; an SSTable is, and stays what it was if another process removes it. */
 static stoa_status open_source(const stoa_image *image, const stoa_image_file *file,
                                stoa_file **out, stoa_error *err) {

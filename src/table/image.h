@@ -50,6 +50,13 @@ const stoa_image_file *stoa_image_file_at(const stoa_image *image, int64_t index
 STOA_MUST_USE stoa_status stoa_image_write(stoa_image *image, stoa_fs_registry *file_systems,
                                            const char *directory, stoa_error *err);
 
+/// Gives one of its files a second name in the database's file systems.
+///
+/// Errors   STOA_UNSUPPORTED  the file system has no links, or not to there
+///          STOA_NOT_FOUND    an SSTable that another process has removed: it can be copied
+///          STOA_EXISTS, STOA_IO
+STOA_MUST_USE stoa_status stoa_image_link(const stoa_image *image, const stoa_image_file *file,
+                                          const char *uri, stoa_error *err);
 /// Copies one of its files to a new one, synced, and checks what is copied. `hash` (nullable) is begun
 /// anew and gets its bytes.
 ///

@@ -1,6 +1,6 @@
-/* Backups while memory runs out, calls fail and the machine goes down: earlier generations stay whole, a new
- * one is there whole or not at all, and so is what is restored. Databases are on the real disk; the backup
- * and what is restored are on one that fails. */
+/* Backups while memory runs out, calls fail and the machine goes down: earlier generations stay whole,
+ * a new one is there whole or not at all, and so is what is restored or cloned. Databases are on the real
+ * disk; the backup and what is restored are on one that fails. */
 #include "backup_world.h"
 
 #include "table/backup_directory.h"
@@ -180,6 +180,33 @@ static void check_cleared(support_world *world, void *user, stoa_status status) 
     assert_int_equal(count_names(world, "test:/copies"), is_there ? 1 : 0);
 }
 
+/* ---- clones ---- */
+
+static stoa_status clone(support_world *world, void *user, stoa_error *err) {
+    struct scene *scene = user;
+    stoa_database *database = NULL;
+    const stoa_database_options options = {.read_only = true,
+                                           .threads = 1,
+                                           .parent_pool = world->pool,
+                                           .file_systems = world->registry};
+    STOA_TRY(stoa_database_open(scene->worlds[1].table.path, &options, &database, err));
+    const stoa_status status = stoa_database_clone(database, target, NULL, NULL, err);
+    stoa_database_close(database);
+    return status;
+}
+
+static void check_cloned(support_world *world, void *user, stoa_status status) {
+    stoa_error err = STOA_ERROR_NONE;
+    bool is_there = false;
+    (void)user;
+    ok(stoa_vfs_exists(world->registry, target, NULL, &is_there, &err));
+    assert_true(is_there || status != STOA_OK);
+    if (is_there) {
+        assert_int_equal(count_names(world, target), 5);
+        assert_int_equal(count_names(world, "test:/copies/copy/state"), 4);
+    }
+}
+
 static int begin(void **state) {
     static struct scene scene;
     stoa_error err = STOA_ERROR_NONE;
@@ -224,6 +251,11 @@ static void what_is_restored_is_whole(void **state) {
     assert_true(support_crash_at_each_call(add_second, restore, check_restored, 1, *state) > 20);
 }
 
+static void what_is_cloned_is_whole(void **state) {
+    assert_true(support_fail_each_call(NULL, clone, check_cloned, *state) > 20);
+    assert_true(support_crash_at_each_call(NULL, clone, check_cloned, 1, *state) > 20);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void) {
@@ -233,6 +265,7 @@ int main(void) {
         TEST(a_machine_that_goes_down_keeps_earlier_generations),
         TEST(removing_takes_a_whole_generation),
         TEST(what_is_restored_is_whole),
+        TEST(what_is_cloned_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
