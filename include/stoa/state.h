@@ -101,6 +101,8 @@ typedef struct stoa_state_options {
     size_t log_segment_bytes;        /* 0: 32 MiB */
     uint64_t write_rate_bytes;       /* a second, of compactions; 0: no limit */
     bool no_background;              /* flush and compact only when asked to */
+    int64_t lock_wait_ms; /* how long the first write, and opening, waits while another process has the
+                             lock; 0: not at all */
     int64_t (*clock_ms)(void *user); /* for times to live; NULL: the system's */
     void *clock_user;
 } stoa_state_options;

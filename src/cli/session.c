@@ -6,6 +6,8 @@
 
 #include "cli.h"
 
+enum { LOCK_WAIT_MS = 3000 }; /* for another process to end that writes state tables */
+
 static void log_line(void *user, stoa_log_level level, const char *module, const char *message) {
     (void)user;
     static const char *const names[] = {"error", "warn", "info", "debug"};
@@ -47,6 +49,10 @@ stoa_status stoa_cli_session_open(const char *uri, stoa_cli_open mode, stoa_cli_
     if (status == STOA_OK) {
         options.cancel = out->cancel;
         status = stoa_database_open(uri, &options, &out->database, err);
+    }
+    if (status == STOA_OK && !options.read_only) {
+        const stoa_state_options state = {.lock_wait_ms = LOCK_WAIT_MS};
+        status = stoa_state_configure(out->database, &state, err);
     }
     if (status != STOA_OK) {
         stoa_cli_session_close(out);

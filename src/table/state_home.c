@@ -3,6 +3,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+enum { WAIT_STEP_MS = 20, WAIT_MS_MAX = 24 * 3600 * 1000 };
 
 struct merge_program {
     struct merge_program *next;
@@ -211,12 +216,45 @@ static stoa_status open_to_write(stoa_state_home *home, stoa_error *err) {
     return STOA_OK;
 }
 
-stoa_status stoa_state_home_write(stoa_database *database, stoa_store **out, stoa_error *err) {
-    stoa_state_home *home = database->state_home;
+static stoa_status try_to_write(stoa_state_home *home, stoa_store **out, int64_t *out_wait_ms,
+                                stoa_error *err) {
     (void)pthread_mutex_lock(&home->lock);
     stoa_status status = home->writes ? STOA_OK : open_to_write(home, err);
     *out = home->store;
+    *out_wait_ms = home->settings.lock_wait_ms;
     (void)pthread_mutex_unlock(&home->lock);
+    return status;
+}
+
+/* Others in this process go on reading meanwhile. */
+static stoa_status wait_to_write(stoa_state_home *home, const stoa_error *locked, stoa_store **out,
+                                 int64_t wait_ms, stoa_error *err) {
+    static const struct timespec step = {.tv_nsec = WAIT_STEP_MS * 1000000};
+    const stoa_database *database = home->database;
+    const int64_t end_ns = stoa_clock_monotonic_ns() + wait_ms * 1000000;
+    stoa_status status = STOA_LOCKED;
+    stoa_log(&database->logger, STOA_LOG_WARN, "table", "waiting to write: %s", locked->message);
+    while (status == STOA_LOCKED && stoa_clock_monotonic_ns() < end_ns) {
+        STOA_TRY(stoa_cancel_check(database->context.cancel, err));
+        (void)nanosleep(&step, NULL);
+        stoa_error_clear(err);
+        status = try_to_write(home, out, &wait_ms, err);
+    }
+    return status;
+}
+
+stoa_status stoa_state_home_write(stoa_database *database, stoa_store **out, stoa_error *err) {
+    stoa_error own = STOA_ERROR_NONE;
+    int64_t wait_ms = 0;
+    stoa_status status = try_to_write(database->state_home, out, &wait_ms, &own);
+    if (status == STOA_LOCKED && wait_ms > 0) {
+        const stoa_error locked = own;
+        status = wait_to_write(database->state_home, &locked, out,
+                               wait_ms < WAIT_MS_MAX ? wait_ms : WAIT_MS_MAX, &own);
+    }
+    if (status != STOA_OK && err != NULL) {
+        *err = own;
+    }
     return status;
 }
 

@@ -1,10 +1,12 @@
 /* Tables of the kind state, as tables of a database: made, listed, written by sinks, read by plans. */
 #include <stoa/state.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "table_world.h"
 #include "vfs/vfs.h"
 
@@ -499,6 +501,38 @@ static void others_read_what_one_process_writes(void **state) {
     in_another_process(world, false, reads_and_is_locked_out);
 }
 
+static void *close_soon(void *user) {
+    table_world *world = user;
+    (void)usleep(60 * 1000);
+    stoa_database_close(world->db);
+    return NULL;
+}
+
+/* Another opening of the same directory stands for another process. */
+static void a_second_writer_waits_as_long_as_it_was_told_to(void **state) {
+    table_world *world = *state;
+    table_world second = *world;
+    stoa_error err = STOA_ERROR_NONE;
+    stoa_state_options options = {.lock_wait_ms = 50};
+    pthread_t closer;
+    ok(load(world, NULL, "t", STOA_CREATE, 0, 10, &err));
+    ok(table_world_try_open(&second, false, &err));
+    ok(stoa_state_configure(second.db, &options, &err));
+    const int64_t begun_ns = stoa_clock_monotonic_ns();
+    assert_int_equal(stoa_state_create(second.db, "u", world->schema, &by_id, &err), STOA_LOCKED);
+    assert_in_range(stoa_clock_monotonic_ns() - begun_ns, 50 * 1000000, INT64_MAX);
+    table_assert_range(&second, NULL, "t", 0, 10);
+    stoa_database_close(second.db);
+    ok(table_world_try_open(&second, false, &err));
+    options.lock_wait_ms = 60 * 1000;
+    ok(stoa_state_configure(second.db, &options, &err));
+    assert_int_equal(pthread_create(&closer, NULL, close_soon, world), 0);
+    ok(load(&second, NULL, "t", STOA_APPEND, 10, 10, &err));
+    (void)pthread_join(closer, NULL);
+    table_assert_range(&second, NULL, "t", 0, 20);
+    world->db = second.db;
+}
+
 static void writes_ten_rows(stoa_database *db, table_world *world) {
     stoa_error err = STOA_ERROR_NONE;
     (void)db;
@@ -552,6 +586,7 @@ int main(void) {
         TEST(files_replace_all_that_was_there),
         TEST(a_load_that_is_given_up_leaves_nothing),
         TEST(others_read_what_one_process_writes),
+        TEST(a_second_writer_waits_as_long_as_it_was_told_to),
         TEST(a_reader_follows_loads_of_files),
         TEST(a_reader_follows_writers_and_becomes_one),
         cmocka_unit_test_setup_teardown(a_handle_and_a_sink_write_the_same_rows, begin_in_memory,
