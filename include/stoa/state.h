@@ -232,8 +232,8 @@ STOA_API STOA_MUST_USE stoa_status stoa_state_delete_range(stoa_state *state, co
                                                            int32_t to_count,
                                                            stoa_durability durability,
                                                            stoa_error *err);
-/// The same by the batch, validated as a sink's; of equal keys the last row counts. A batch of
-/// deletions has the columns of the key, by name. Takes `batch`, also on error.
+/// The same by the batch, validated as a sink's; of equal keys the last row counts, of operands every
+/// one. A batch of deletions has the columns of the key, by name. Takes `batch`, also on error.
 STOA_API STOA_MUST_USE stoa_status stoa_state_put_batch(stoa_state *state,
                                                         const struct ArrowSchema *schema,
                                                         struct ArrowArray *batch,
