@@ -43,5 +43,29 @@ rows=$("$STOA_BIN" sql "$disk/db" "select count(*) from t" --format csv | tail -
 status=0
 "$STOA_BIN" sql "$disk/db" "select * from range(1000000)" --format csv > /dev/full 2> /dev/null || status=$?
 [ "$status" = 3 ] || fail "a full standard output: expected exit code 3 but found $status"
+
+# State tables: writes are refused, rows are read on, and the next write finds the space that came back.
+"$STOA_BIN" load "$disk/db" s "$STOA_TMP/small.csv" --kind state --key id -q
+"$STOA_BIN" put "$disk/db" s 2000 before
+refuse() {
+    local status=0 row rows
+    "$STOA_BIN" "$@" 2> "$STOA_TMP/err" > /dev/null || status=$?
+    [ "$status" = 3 ] || fail "$1: expected exit code 3 but found $status"
+    row=$("$STOA_BIN" get "$disk/db" s 2000 --columns text | tail -1)
+    [ "$row" = before ] || fail "after $1: expected the row of before but found '$row'"
+    rows=$("$STOA_BIN" scan "$disk/db" s --columns id | wc -l)
+    [ "$rows" = 1002 ] || fail "after $1: expected 1001 rows and a head but found $rows lines"
+}
+head -c 64M /dev/zero > "$disk/filler" 2> /dev/null || true
+refuse put "$disk/db" s 2001 never
+truncate -s -200K "$disk/filler" # what the catalog needs to be opened for a write
+refuse load "$disk/db" s "$STOA_TMP/big.csv" --mode upsert -q
+grep -qi "no space" "$STOA_TMP/err" || fail "the reason is not named: $(cat "$STOA_TMP/err")"
+rm "$disk/filler"
+"$STOA_BIN" put "$disk/db" s 2001 after --durability sync
+"$STOA_BIN" compact "$disk/db" s
+rows=$("$STOA_BIN" sql "$disk/db" "select count(*) from s" --format csv | tail -1)
+[ "$rows" = 1002 ] || fail "expected 1002 rows but found $rows"
+"$STOA_BIN" verify "$disk/db" > /dev/null
 umount "$disk"
 echo "a full disk refuses, keeps and recovers"
