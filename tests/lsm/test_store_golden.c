@@ -213,6 +213,43 @@ static void test_a_newer_version_is_refused(void **state) {
     world_end(&world);
 }
 
+/* Turns the order of the first table's keys round, in what the manifest says of it. */
+static void turn_key(stoa_buffer *bytes) {
+    static const char ascending[] = "\"descending\":false", descending[] = "\"descending\":true ";
+    stoa_manifest_header header;
+    memcpy(&header, bytes->data, sizeof header);
+    for (size_t at = sizeof header; at + sizeof(stoa_manifest_record) <= bytes->size;) {
+        stoa_manifest_record *record = (stoa_manifest_record *)(void *)(bytes->data + at);
+        uint8_t *payload = bytes->data + at + sizeof *record;
+        uint8_t *found = memmem(payload, record->size, ascending, strlen(ascending));
+        if (found != NULL) {
+            memcpy(found, descending, strlen(descending));
+            record->crc = stoa_manifest_crc(header.number, record, payload);
+            return;
+        }
+        at += sizeof *record + record->size;
+    }
+    fail_msg("no ascending key was found");
+}
+
+static void test_another_order_of_keys_is_refused(void **state) {
+    static const char name[] = "MANIFEST-0000000000000001";
+    struct world world;
+    stoa_buffer bytes;
+    (void)state;
+    world_begin(&world);
+    copy_golden(&world);
+    read_file(&world, GOLDEN, name, &bytes);
+    turn_key(&bytes);
+    write_file(&world, PLACE, name, bytes.data, bytes.size);
+    stoa_buffer_release(&bytes);
+    for (int read_only = 0; read_only < 2; read_only++) {
+        assert_fails(try_open(&world, read_only, "golden"), STOA_INVALID,
+                     "another key than expected", err);
+    }
+    world_end(&world);
+}
+
 /* ---- Writing it ------------------------------------------------------------------------------- */
 
 static void write_golden(void) {
@@ -249,6 +286,7 @@ int main(int count, char **arguments) {
         cmocka_unit_test_setup_teardown(test_the_golden_store_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_golden_store_is_written_to, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_newer_version_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_another_order_of_keys_is_refused, setup, teardown),
     };
     if (count == 2 && strcmp(arguments[1], "write") == 0) {
         pool = support_pool_open();
