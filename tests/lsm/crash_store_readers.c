@@ -75,6 +75,14 @@ static void must(stoa_status status, const char *who, const stoa_error *err) {
     }
 }
 
+/* A handle is good until the columns are altered. */
+static stoa_status open_accounts(struct process *process, stoa_error *err) {
+    stoa_state_close(process->ledger.accounts);
+    process->ledger.accounts = NULL;
+    return stoa_store_open_table(process->ledger.store, ledger_tables[0].id,
+                                 &process->ledger.accounts, err);
+}
+
 static void acknowledged(struct told *told, struct ledger_moment *out) {
     for (int i = 0; i < LEDGER_WRITERS; i++) {
         out->writes[i] = atomic_load_explicit(&told->writes[i], memory_order_acquire);
@@ -110,6 +118,7 @@ static void *write_rounds(void *user) {
              "rounds", &err);
         atomic_store_explicit(&process->told->round, round, memory_order_release);
         for (uint64_t i = support_random_below(&random, 20); i > 0; i--) {
+            must(open_accounts(process, &err), "transfers", &err);
             const stoa_status status = ledger_transfer(&process->ledger, &random,
                                                        STOA_DURABILITY_INTERVAL, &err);
             must(status == STOA_CONFLICT ? STOA_OK : status, "transfers", &err);
@@ -136,6 +145,7 @@ static stoa_status make_table(struct process *process, stoa_error *err) {
 
 static stoa_status look_after(struct process *process, support_random *random, stoa_error *err) {
     const struct ledger *ledger = &process->ledger;
+    STOA_TRY(open_accounts(process, err));
     stoa_state *const tables[] = {ledger->accounts, ledger->slots, ledger->rounds};
     switch (support_random_below(random, 5)) {
     case 0: return stoa_state_flush(ledger->slots, err);
@@ -178,6 +188,7 @@ static void write_on(struct process *process) {
     check_beginning(process, &random);
     for (int i = 0; i < 3; i++) {
         threads[i] = *process;
+        threads[i].ledger.accounts = NULL; /* its own, where it needs one */
         threads[i].number = i;
         threads[i].seed = support_random_u64(&random);
         if (pthread_create(&thread, NULL, i < 2 ? write_slots : write_rounds, &threads[i]) != 0) {
@@ -229,6 +240,7 @@ static void read_on(struct process *process) {
             must(open_ledger(process, true, &err), "reader opens", &err);
         } else {
             must(stoa_store_follow(process->ledger.store, &err), "reader follows", &err);
+            must(open_accounts(process, &err), "reader opens", &err);
         }
         must(ledger_check(&process->ledger, &random, &moment, &err), "reader", &err);
         must(ledger_check_order(&told, &moment, &err), "reader, of what was acknowledged", &err);
