@@ -139,6 +139,7 @@ static double engine_seek_100(const char *key) {
 static double over_all(bool filters) {
     leveldb_iterator_t *iterator = leveldb_create_iterator(db, reads);
     double sum = 0;
+    uint64_t all = 0;
     size_t size = 0;
     if (seeker != NULL) {
         leveldb_iter_destroy(seeker);
@@ -147,10 +148,14 @@ static double over_all(bool filters) {
     for (leveldb_iter_seek_to_first(iterator); leveldb_iter_valid(iterator);
          leveldb_iter_next(iterator)) {
         const char *value = leveldb_iter_value(iterator, &size);
-        sum += filters ? rows_filter(value) : rows_sum(leveldb_iter_key(iterator, &size), value);
+        if (filters) {
+            sum += rows_filter(value);
+        } else {
+            all += rows_sum(leveldb_iter_key(iterator, &size), value);
+        }
     }
     leveldb_iter_destroy(iterator);
-    return sum;
+    return filters ? sum : (double)all;
 }
 
 static double engine_filter(void) {

@@ -137,13 +137,17 @@ static double engine_seek_100(const char *from) {
 static double over_all(bool filters) {
     MDB_val key, value;
     double sum = 0;
+    uint64_t all = 0;
     for (int code = mdb_cursor_get(cursor_now(), &key, &value, MDB_FIRST); code == 0;
          code = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
         uint64_t id = 0;
-        sum += filters ? rows_filter(value.mv_data)
-                       : rows_sum(key_of(key.mv_data, &id).mv_data, value.mv_data);
+        if (filters) {
+            sum += rows_filter(value.mv_data);
+        } else {
+            all += rows_sum(key_of(key.mv_data, &id).mv_data, value.mv_data);
+        }
     }
-    return sum;
+    return filters ? sum : (double)all;
 }
 
 static double engine_filter(void) {

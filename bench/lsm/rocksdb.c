@@ -174,6 +174,7 @@ static double engine_seek_100(const char *key) {
 static double over_all(bool filters) {
     rocksdb_iterator_t *iterator = rocksdb_create_iterator(db, reads);
     double sum = 0;
+    uint64_t all = 0;
     size_t size = 0;
     if (seeker != NULL) {
         rocksdb_iter_destroy(seeker);
@@ -182,10 +183,14 @@ static double over_all(bool filters) {
     for (rocksdb_iter_seek_to_first(iterator); rocksdb_iter_valid(iterator);
          rocksdb_iter_next(iterator)) {
         const char *value = rocksdb_iter_value(iterator, &size);
-        sum += filters ? rows_filter(value) : rows_sum(rocksdb_iter_key(iterator, &size), value);
+        if (filters) {
+            sum += rows_filter(value);
+        } else {
+            all += rows_sum(rocksdb_iter_key(iterator, &size), value);
+        }
     }
     rocksdb_iter_destroy(iterator);
-    return sum;
+    return filters ? sum : (double)all;
 }
 
 static double engine_filter(void) {
