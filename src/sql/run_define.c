@@ -120,13 +120,14 @@ static stoa_status run_scratch(struct run *run, duckdb_connection connection, co
     return status == STOA_OK ? stoa_sql_engine_query_start(*out, NULL, err) : status;
 }
 
-static stoa_status make_scratch(struct run *run, duckdb_connection connection, stoa_error *err) {
+static stoa_status make_scratch(struct run *run, duckdb_connection connection, const char *name,
+                                stoa_error *err) {
     struct sql_text text;
     const char *sql;
     struct engine_query *query = NULL;
     stoa_status status = STOA_OK;
     stoa_sql_text_init(&text, run->context.pool, run->statement->sql, run->statement->size);
-    STOA_CHECK(stoa_sql_text_format(&text, err, "CREATE TEMP TABLE \"%s\" (", scratch_name));
+    STOA_CHECK(stoa_sql_text_format(&text, err, "CREATE TEMP TABLE \"%s\" (%s", scratch_name, name));
     STOA_CHECK(stoa_sql_run_piece(run, &text, run->statement->parsed.body, err));
     STOA_CHECK(stoa_sql_text_add(&text, ")", err));
     STOA_CHECK(stoa_sql_text_view(&text, &sql, err));
@@ -189,12 +190,13 @@ done:
     return status;
 }
 
-static stoa_status parse_columns(struct run *run, const stoa_schema **out, stoa_error *err) {
+stoa_status stoa_sql_parse_columns(struct run *run, const char *name, const stoa_schema **out,
+                                   stoa_error *err) {
     struct engine *engine = run->session->engine;
     duckdb_connection connection = NULL;
     STOA_TRY(stoa_sql_engine_connect(engine, &connection, err));
     stoa_sql_view_begin(run->view, VIEW_READ);
-    stoa_status status = make_scratch(run, connection, err);
+    stoa_status status = make_scratch(run, connection, name, err);
     if (status == STOA_OK) {
         status = read_columns(run, connection, out, err);
     }
@@ -209,7 +211,7 @@ stoa_status stoa_sql_run_create(struct run *run, stoa_error *err) {
     if (exists_already(run)) {
         return STOA_OK;
     }
-    STOA_CHECK(parse_columns(run, &schema, err));
+    STOA_CHECK(stoa_sql_parse_columns(run, "", &schema, err));
     if (replaces(run) || run->statement->parsed.partition != NULL) {
         STOA_CHECK(open_sink(run, schema, &sink, err));
         STOA_CHECK(stoa_sink_commit(sink, NULL, err));

@@ -158,6 +158,7 @@ static stoa_status run_kind(struct run *run, struct ArrowArrayStream *out, stoa_
     case STATEMENT_CREATE_TABLE_AS: return stoa_sql_run_create_as(run, err);
     case STATEMENT_DROP_TABLE: return stoa_sql_run_drop(run, err);
     case STATEMENT_RENAME_TABLE: return stoa_sql_run_rename(run, err);
+    case STATEMENT_ALTER_TABLE: return stoa_sql_run_alter(run, err);
     case STATEMENT_BEGIN: return begin(run->session, err);
     case STATEMENT_COMMIT: return commit(run->session, err);
     case STATEMENT_ROLLBACK: return rollback(run->session, err);

@@ -85,6 +85,7 @@ STOA_MUST_USE stoa_status stoa_sql_run_create_as(struct run *run, stoa_error *er
 STOA_MUST_USE stoa_status stoa_sql_run_create(struct run *run, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_sql_run_drop(struct run *run, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_sql_run_rename(struct run *run, stoa_error *err);
+STOA_MUST_USE stoa_status stoa_sql_run_alter(struct run *run, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_sql_run_change(struct run *run, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_sql_run_truncate(struct run *run, stoa_error *err);
 STOA_MUST_USE stoa_status stoa_sql_run_show(struct run *run, struct ArrowArrayStream *out,

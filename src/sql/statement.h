@@ -2,6 +2,8 @@
 #ifndef STOA_SQL_STATEMENT_H
 #define STOA_SQL_STATEMENT_H
 
+#include <stoa/state.h>
+
 #include "sql/tokens.h"
 
 enum statement_kind {
@@ -15,6 +17,7 @@ enum statement_kind {
     STATEMENT_CREATE_TABLE_AS,
     STATEMENT_DROP_TABLE,
     STATEMENT_RENAME_TABLE,
+    STATEMENT_ALTER_TABLE, /* a column of it */
     STATEMENT_BEGIN,
     STATEMENT_COMMIT,
     STATEMENT_ROLLBACK,
@@ -40,7 +43,9 @@ struct statement {
     const char *table;
     size_t table_at;      /* where its name stands */
     const char *alias;    /* of DELETE and UPDATE; NULL: the table's name */
-    const char *new_name; /* RENAME TO */
+    const char *new_name; /* RENAME … TO */
+    stoa_state_alteration_kind alteration; /* of a column: */
+    const char *column;                    /* all but ADD */
     bool or_replace;
     bool if_exists; /* or if_not_exists */
     bool temporary; /* CREATE TEMP …: DuckDB's own from now on */
@@ -51,7 +56,8 @@ struct statement {
     const char **columns; /* of INSERT and CREATE TABLE AS; NULL: none are listed */
     int32_t column_count;
     struct text_range with; /* "WITH x AS (…)" before INSERT */
-    struct text_range body; /* the query; the columns of CREATE TABLE, without brackets */
+    struct text_range body; /* the query; the columns of CREATE TABLE, without brackets; the one that is
+                               added; the type that it gets */
     struct text_range where;
     struct assignment *assignments;
     int32_t assignment_count;

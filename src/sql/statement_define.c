@@ -165,6 +165,83 @@ stoa_status stoa_sql_parse_drop(struct parser *parser, stoa_error *err) {
     return stoa_sql_parser_end(parser, err);
 }
 
+/* What is left of the statement, as its body. */
+static stoa_status body_to_the_end(struct parser *parser, const char *expected, stoa_error *err) {
+    const int32_t begin = parser->at, end = parser->tokens->count;
+    if (begin >= end) {
+        return stoa_sql_parser_fail(parser, STOA_INVALID, err, expected);
+    }
+    STOA_TRY(refuse_constraints(parser, begin, end, err));
+    for (int32_t i = begin; i < end; i++) {
+        if (stoa_sql_token_is(parser->tokens, i, "USING")) {
+            return stoa_sql_parser_unsupported(parser, i, "USING", NULL, err);
+        }
+    }
+    parser->out->body = stoa_sql_parser_range(parser, begin, end);
+    return STOA_OK;
+}
+
+/* COLUMN and its name. */
+static stoa_status column_name(struct parser *parser, stoa_error *err) {
+    (void)stoa_sql_parser_accept(parser, "COLUMN");
+    if (stoa_sql_tokens_are(parser->tokens, parser->at, "IF EXISTS")) {
+        return stoa_sql_parser_unsupported(parser, parser->at, "IF EXISTS of a column", NULL, err);
+    }
+    return stoa_sql_parser_name(parser, &parser->out->column, err);
+}
+
+static stoa_status add_column(struct parser *parser, stoa_error *err) {
+    (void)stoa_sql_parser_accept(parser, "COLUMN");
+    if (stoa_sql_tokens_are(parser->tokens, parser->at, "IF NOT EXISTS")) {
+        return stoa_sql_parser_unsupported(parser, parser->at, "IF NOT EXISTS of a column", NULL,
+                                           err);
+    }
+    parser->out->alteration = STOA_STATE_ADD_COLUMN;
+    return body_to_the_end(parser, "a column and its type", err);
+}
+
+static stoa_status alter_column(struct parser *parser, stoa_error *err) {
+    STOA_TRY(column_name(parser, err));
+    if (stoa_sql_parser_accept(parser, "DROP NOT NULL")) {
+        parser->out->alteration = STOA_STATE_DROP_NOT_NULL;
+        return stoa_sql_parser_end(parser, err);
+    }
+    parser->out->alteration = STOA_STATE_SET_DATA_TYPE;
+    (void)stoa_sql_parser_accept(parser, "SET DATA");
+    if (!stoa_sql_parser_accept(parser, "TYPE")) {
+        return stoa_sql_parser_unsupported(parser, parser->at,
+                                           "ALTER COLUMN other than TYPE and DROP NOT NULL", NULL,
+                                           err);
+    }
+    return body_to_the_end(parser, "a type", err);
+}
+
+/* One change of one column, behind the table's name. */
+static stoa_status alter_columns(struct parser *parser, stoa_error *err) {
+    struct statement *out = parser->out;
+    out->kind = STATEMENT_ALTER_TABLE;
+    if (stoa_sql_parser_accept(parser, "ADD")) {
+        return add_column(parser, err);
+    }
+    if (stoa_sql_parser_accept(parser, "DROP")) {
+        out->alteration = STOA_STATE_DROP_COLUMN;
+        STOA_TRY(column_name(parser, err));
+        return stoa_sql_parser_end(parser, err);
+    }
+    if (stoa_sql_parser_accept(parser, "RENAME")) {
+        out->alteration = STOA_STATE_RENAME_COLUMN;
+        STOA_TRY(column_name(parser, err));
+        STOA_TRY(stoa_sql_parser_expect(parser, "TO", err));
+        STOA_TRY(stoa_sql_parser_name(parser, &out->new_name, err));
+        return stoa_sql_parser_end(parser, err);
+    }
+    if (stoa_sql_parser_accept(parser, "ALTER")) {
+        return alter_column(parser, err);
+    }
+    return stoa_sql_parser_unsupported(
+        parser, parser->at, "ALTER TABLE other than RENAME, ADD, DROP and ALTER COLUMN", NULL, err);
+}
+
 stoa_status stoa_sql_parse_alter(struct parser *parser, stoa_error *err) {
     struct statement *out = parser->out;
     if (!stoa_sql_parser_accept(parser, "TABLE")) {
@@ -176,8 +253,7 @@ stoa_status stoa_sql_parse_alter(struct parser *parser, stoa_error *err) {
     out->table_at = parser->tokens->items[parser->at].begin;
     STOA_TRY(stoa_sql_parser_table(parser, &out->table, err));
     if (!stoa_sql_parser_accept(parser, "RENAME TO")) {
-        return stoa_sql_parser_unsupported(parser, parser->at, "ALTER TABLE other than RENAME TO",
-                                           NULL, err);
+        return alter_columns(parser, err);
     }
     STOA_TRY(stoa_sql_parser_name(parser, &out->new_name, err));
     return stoa_sql_parser_end(parser, err);

@@ -397,7 +397,7 @@ static const stoa_access_method access_method = {
 const stoa_table_kind stoa_table_kind_state = {
     .name = "state",
     .capabilities = STOA_CAN_SCAN | STOA_CAN_APPEND | STOA_CAN_OVERWRITE | STOA_CAN_DELETE |
-                    STOA_CAN_UPDATE | STOA_CAN_UPSERT | STOA_CAN_STREAM,
+                    STOA_CAN_UPDATE | STOA_CAN_UPSERT | STOA_CAN_STREAM | STOA_CAN_ALTER,
     .durable = true,
     .anywhere = true,
     .access = &access_method,

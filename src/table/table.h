@@ -29,7 +29,8 @@ typedef enum stoa_capability {
     STOA_CAN_SNAPSHOTS = 1u << 6,
     STOA_CAN_PARQUET_FILES = 1u << 7, /* a split can name a Parquet file for the engine to read */
     STOA_CAN_PARTITION = 1u << 8,     /* rows stand in files by partition */
-    STOA_CAN_STREAM = 1u << 9         /* splits are streams: stoa_plan_is_streamed */
+    STOA_CAN_STREAM = 1u << 9,        /* splits are streams: stoa_plan_is_streamed */
+    STOA_CAN_ALTER = 1u << 10         /* columns change: stoa_state_alter */
 } stoa_capability;
 
 /// Which rows a caller wants; all members optional. Ids are field ids of the table's schema.

@@ -159,6 +159,32 @@ static void who_changes_a_row_first_wins(void **state) {
     stoa_session_close(other);
 }
 
+static void columns_are_altered(void **state) {
+    (void)state;
+    make("t", "user long not null, count int not null, ratio float", "user");
+    sql_expect(&world, "INSERT INTO t VALUES (1, 7, 0.5)", "");
+    sql_expect(&world, "ALTER TABLE t ADD COLUMN \"a place\" STRUCT(lat DOUBLE, lon DOUBLE)", "");
+    sql_expect(&world, "ALTER TABLE t ADD note VARCHAR", "");
+    sql_expect(&world, "ALTER TABLE t ALTER COLUMN count SET DATA TYPE BIGINT", "");
+    sql_expect(&world, "ALTER TABLE t ALTER count DROP NOT NULL", "");
+    sql_expect(&world, "ALTER TABLE t RENAME COLUMN count TO total", "");
+    sql_expect(&world, "ALTER TABLE t DROP COLUMN ratio", "");
+    sql_expect(&world, "ALTER TABLE IF EXISTS nobody DROP COLUMN ratio", "");
+    sql_expect(&world, "INSERT INTO t VALUES (2, NULL, {lat: 1, lon: 2}, 'x')", "");
+    sql_expect(&world, "UPDATE t SET total = total + 4000000000 WHERE total > 5", "");
+    sql_expect(&world, "SELECT user, total, \"a place\".lon, note FROM t ORDER BY user",
+               "1 | 4000000007 | NULL | NULL\n2 | NULL | 2.0 | x\n");
+    fails("ALTER TABLE t DROP user", STOA_INVALID, "of the key");
+    fails("ALTER TABLE t ALTER total TYPE SMALLINT", STOA_INVALID, "total");
+    fails("ALTER TABLE t ADD COLUMN note INT", STOA_INVALID, "note");
+    fails("ALTER TABLE t ADD COLUMN", STOA_INVALID, "the statement ends");
+    fails("ALTER TABLE t ALTER total TYPE BIGINT, b INT", STOA_INVALID, "a type alone");
+    fails("ALTER TABLE t ADD COLUMN b NOTYPE", STOA_INVALID, "NOTYPE");
+    sql_expect(&world, "BEGIN", "");
+    fails("ALTER TABLE t DROP note", STOA_UNSUPPORTED, "within a transaction");
+    sql_expect(&world, "ROLLBACK", "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(an_insert_replaces_the_row_of_its_key),
@@ -166,6 +192,7 @@ int main(void) {
         TEST(a_transaction_reads_one_moment_and_commits_at_once),
         TEST(rows_are_deleted_and_updated_by_key),
         TEST(who_changes_a_row_first_wins),
+        TEST(columns_are_altered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
