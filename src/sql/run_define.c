@@ -27,6 +27,11 @@ static stoa_status open_sink(struct run *run, const stoa_schema *schema, stoa_si
                                  .transaction = run->view->transaction,
                                  .context = run->context,
                                  .partition = run->statement->parsed.partition};
+    const stoa_state_table_options state = {.key = run->statement->parsed.key};
+    if (state.key != NULL) { /* a key makes it one that is written by key */
+        options.kind = "state";
+        options.state = &state;
+    }
     return stoa_sink_open(run->session->database, run->statement->parsed.table, &options, out, err);
 }
 
@@ -212,7 +217,8 @@ stoa_status stoa_sql_run_create(struct run *run, stoa_error *err) {
         return STOA_OK;
     }
     STOA_CHECK(stoa_sql_parse_columns(run, "", &schema, err));
-    if (replaces(run) || run->statement->parsed.partition != NULL) {
+    if (replaces(run) || run->statement->parsed.partition != NULL ||
+        run->statement->parsed.key != NULL) {
         STOA_CHECK(open_sink(run, schema, &sink, err));
         STOA_CHECK(stoa_sink_commit(sink, NULL, err));
     } else {

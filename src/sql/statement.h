@@ -52,6 +52,7 @@ struct statement {
     bool by_name;   /* INSERT … BY NAME */
     bool default_values;
     const char *partition; /* PARTITIONED BY (…); NULL: none */
+    const char *key;       /* the columns of PRIMARY KEY, quoted; NULL: none */
     bool no_data;         /* CREATE TABLE … AS … WITH NO DATA */
     const char **columns; /* of INSERT and CREATE TABLE AS; NULL: none are listed */
     int32_t column_count;

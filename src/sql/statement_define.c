@@ -1,6 +1,7 @@
 /* CREATE, DROP and ALTER. Tables are ours; what is temporary stays in DuckDB, for the session. */
 #include <string.h>
 
+#include "schema/schema.h"
 #include "sql/parser.h"
 
 static bool accept_temporary(struct parser *parser) {
@@ -8,9 +9,10 @@ static bool accept_temporary(struct parser *parser) {
     return stoa_sql_parser_accept(parser, "TEMP") || stoa_sql_parser_accept(parser, "TEMPORARY");
 }
 
-/* The first token of a column that begins a constraint which nothing here would hold. */
+/* The first token of a column that begins a constraint which nothing here would hold. A key is one where the
+ * table is there already. */
 static stoa_status refuse_constraints(const struct parser *parser, int32_t begin, int32_t end,
-                                      stoa_error *err) {
+                                      bool allows_key, stoa_error *err) {
     static const char *const clauses[] = {"PRIMARY KEY",      "UNIQUE",     "CHECK",
                                           "FOREIGN KEY",      "REFERENCES", "GENERATED ALWAYS",
                                           "DEFAULT",          "COLLATE",    "CONSTRAINT",
@@ -22,7 +24,7 @@ static stoa_status refuse_constraints(const struct parser *parser, int32_t begin
         } else if (stoa_sql_token_is_symbol(parser->tokens, i, ')')) {
             depth--;
         }
-        for (size_t c = 0; depth == 0 && c < sizeof clauses / sizeof *clauses; c++) {
+        for (size_t c = allows_key ? 1 : 0; depth == 0 && c < sizeof clauses / sizeof *clauses; c++) {
             if (stoa_sql_tokens_are(parser->tokens, i, clauses[c])) {
                 return stoa_sql_parser_unsupported(parser, i, clauses[c], NULL, err);
             }
@@ -32,6 +34,58 @@ static stoa_status refuse_constraints(const struct parser *parser, int32_t begin
         }
     }
     return STOA_OK;
+}
+
+/* ", " before all names but the first; each in quotes. */
+static stoa_status add_key_column(const struct parser *parser, int32_t token, stoa_buffer *key,
+                                  stoa_error *err) {
+    const char *name = NULL;
+    STOA_TRY(stoa_sql_token_name(parser->tokens, token, parser->arena, &name, err));
+    STOA_TRY(stoa_buffer_append_text(key, key->size > 0 ? ", " : "", err));
+    return stoa_sql_identifier_print(name, key, err);
+}
+
+/* Behind PRIMARY KEY as an element of its own: (a, b). */
+static stoa_status add_key_list(const struct parser *parser, int32_t open, stoa_buffer *key,
+                                stoa_error *err) {
+    const struct tokens *tokens = parser->tokens;
+    const int32_t behind = stoa_sql_tokens_skip_brackets(tokens, open);
+    for (int32_t i = open + 1; i < behind - 1; i += 2) {
+        STOA_TRY(add_key_column(parser, i, key, err));
+    }
+    return STOA_OK;
+}
+
+/* The columns of PRIMARY KEY, wherever it stands. What is wrong with it DuckDB says, which reads it too. */
+static stoa_status primary_key(const struct parser *parser, int32_t begin, int32_t end,
+                               stoa_buffer *key, stoa_error *err) {
+    const struct tokens *tokens = parser->tokens;
+    int32_t element = begin;
+    for (int32_t i = begin; i < end;) {
+        if (stoa_sql_tokens_are(tokens, i, "PRIMARY KEY")) {
+            STOA_TRY(i == element ? add_key_list(parser, i + 2, key, err)
+                                  : add_key_column(parser, element, key, err));
+        }
+        element = stoa_sql_token_is_symbol(tokens, i, ',') ? i + 1 : element;
+        i = stoa_sql_token_is_symbol(tokens, i, '(') ? stoa_sql_tokens_skip_brackets(tokens, i)
+                                                     : i + 1;
+    }
+    return STOA_OK;
+}
+
+static stoa_status read_key(struct parser *parser, int32_t begin, int32_t end, stoa_error *err) {
+    stoa_buffer key;
+    stoa_buffer_init(&key, parser->arena->pool);
+    stoa_status status = primary_key(parser, begin, end, &key, err);
+    if (status == STOA_OK && key.size > 0) {
+        status = parser->out->or_replace
+                     ? stoa_sql_parser_unsupported(parser, begin, "OR REPLACE with PRIMARY KEY",
+                                                   "drop the table before", err)
+                     : stoa_arena_copy_text(parser->arena, (const char *)key.data, key.size,
+                                            &parser->out->key, err);
+    }
+    stoa_buffer_release(&key);
+    return status;
 }
 
 /* query [WITH [NO] DATA] */
@@ -96,7 +150,8 @@ static stoa_status create_table(struct parser *parser, stoa_error *err) {
                                     "'(' and columns, or AS and a query");
     }
     out->kind = STATEMENT_CREATE_TABLE;
-    STOA_TRY(refuse_constraints(parser, open + 1, columns_end - 1, err));
+    STOA_TRY(refuse_constraints(parser, open + 1, columns_end - 1, true, err));
+    STOA_TRY(read_key(parser, open + 1, columns_end - 1, err));
     out->body = stoa_sql_parser_range(parser, open + 1, columns_end - 1);
     parser->at = behind;
     if (stoa_sql_token_is(tokens, behind, "WITH") ||
@@ -171,7 +226,7 @@ static stoa_status body_to_the_end(struct parser *parser, const char *expected, 
     if (begin >= end) {
         return stoa_sql_parser_fail(parser, STOA_INVALID, err, expected);
     }
-    STOA_TRY(refuse_constraints(parser, begin, end, err));
+    STOA_TRY(refuse_constraints(parser, begin, end, false, err));
     for (int32_t i = begin; i < end; i++) {
         if (stoa_sql_token_is(parser->tokens, i, "USING")) {
             return stoa_sql_parser_unsupported(parser, i, "USING", NULL, err);

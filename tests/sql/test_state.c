@@ -159,6 +159,28 @@ static void who_changes_a_row_first_wins(void **state) {
     stoa_session_close(other);
 }
 
+static void a_primary_key_makes_a_state_table(void **state) {
+    (void)state;
+    sql_expect(&world, "CREATE TABLE t (user BIGINT PRIMARY KEY, total DOUBLE)", "");
+    sql_expect(&world, "INSERT INTO t VALUES (1, 1), (2, 2)", "");
+    sql_expect(&world, "INSERT INTO t VALUES (1, 3)", "");
+    sql_expect(&world, "SELECT * FROM t ORDER BY user", "1 | 3.0\n2 | 2.0\n");
+    sql_expect(&world,
+               "CREATE TABLE IF NOT EXISTS u (v DECIMAL(9, 2), \"a, b\" VARCHAR, "
+               "primary key (\"a, b\", v))",
+               "");
+    sql_expect(&world, "INSERT INTO u VALUES (1.5, 'x'), (1.5, 'x'), (2, 'x')", "");
+    sql_expect(&world, "SELECT * FROM u ORDER BY v", "1.50 | x\n2.00 | x\n");
+    fails("INSERT INTO u VALUES (NULL, 'y')", STOA_INVALID, "v");
+    fails("CREATE TABLE w (a INT, PRIMARY KEY (b))", STOA_INVALID, "b");
+    fails("CREATE TABLE w (a INT PRIMARY KEY, b INT PRIMARY KEY)", STOA_INVALID, "primary key");
+    sql_expect(&world, "BEGIN", "");
+    sql_expect(&world, "CREATE TABLE w (a INT PRIMARY KEY)", "");
+    sql_expect(&world, "INSERT INTO w VALUES (1)", "");
+    sql_expect(&world, "COMMIT", "");
+    sql_expect(&world, "SELECT * FROM w", "1\n");
+}
+
 static void columns_are_altered(void **state) {
     (void)state;
     make("t", "user long not null, count int not null, ratio float", "user");
@@ -192,6 +214,7 @@ int main(void) {
         TEST(a_transaction_reads_one_moment_and_commits_at_once),
         TEST(rows_are_deleted_and_updated_by_key),
         TEST(who_changes_a_row_first_wins),
+        TEST(a_primary_key_makes_a_state_table),
         TEST(columns_are_altered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
