@@ -1,9 +1,16 @@
+/* Bounds are compiled twice: baseline x86-64 has no comparison of 64-bit integers. */
 #include "lsm/key_kernel.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/bits.h"
+#include "base/cpu.h"
+#include "base/error.h"
+
+#if defined(__x86_64__)
+#include "codec/bitpack_avx512.h"
+#endif
 
 enum { DECIMAL_32_DIGITS = 9, DECIMAL_64_DIGITS = 18, DECIMAL_BYTES = 16 };
 
@@ -44,14 +51,34 @@ uint8_t stoa_key_width(const stoa_type *type) {
 
 /* ---- Numbers from values --------------------------------------------------------------------- */
 
-/* Signed numbers begin with the least: the sign bit is flipped. */
-#define FROM_INTEGERS(name, type, unsigned_type, flip)                                             \
+#define INLINE __attribute__((always_inline)) static inline
+
+/* From what one value's number is: those of all, and the bounds of all. */
+#define FROM_VALUES(name, type, number_type)                                                       \
     static void name(const void *data, int64_t at, int64_t count, uint64_t *out) {                 \
         const type *values = (const type *)data + at;                                              \
         for (int64_t i = 0; i < count; i++) {                                                      \
-            out[i] = (unsigned_type)((unsigned_type)values[i] ^ (unsigned_type)(flip));            \
+            out[i] = name##_number(values[i]);                                                     \
         }                                                                                          \
     }                                                                                              \
+    INLINE void name##_bounds(const void *data, int64_t at, int64_t count, uint64_t bounds[2]) {   \
+        const type *values = (const type *)data + at;                                              \
+        number_type least = (number_type)-1, greatest = 0;                                         \
+        for (int64_t i = 0; i < count; i++) {                                                      \
+            const number_type number = name##_number(values[i]);                                   \
+            least = number < least ? number : least;                                               \
+            greatest = number > greatest ? number : greatest;                                      \
+        }                                                                                          \
+        bounds[0] = least;                                                                         \
+        bounds[1] = greatest;                                                                      \
+    }
+
+/* Signed numbers begin with the least: the sign bit is flipped. */
+#define FROM_INTEGERS(name, type, unsigned_type, flip)                                             \
+    INLINE unsigned_type name##_number(type value) {                                               \
+        return (unsigned_type)((unsigned_type)value ^ (unsigned_type)(flip));                      \
+    }                                                                                              \
+    FROM_VALUES(name, type, unsigned_type)                                                         \
     static void name##_back(const uint64_t *numbers, int64_t count, void *out) {                   \
         type *values = out;                                                                        \
         for (int64_t i = 0; i < count; i++) {                                                      \
@@ -69,16 +96,14 @@ FROM_INTEGERS(u64, uint64_t, uint64_t, 0)
 
 /* Of two negative floats the one with the greater bits is the lesser, so all their bits are flipped. */
 #define FROM_FLOATS(name, type, bits_type, sign)                                                   \
-    static void name(const void *data, int64_t at, int64_t count, uint64_t *out) {                 \
-        const type *values = (const type *)data + at;                                              \
-        for (int64_t i = 0; i < count; i++) {                                                      \
-            const type value = isnan(values[i]) ? (type)NAN : values[i] == 0 ? 0 : values[i];      \
-            bits_type bits;                                                                        \
-            memcpy(&bits, &value, sizeof bits);                                                    \
-            bits = isnan(value) ? bits & ~(sign) : bits;                                           \
-            out[i] = (bits & (sign)) != 0 ? (bits_type)~bits : bits | (sign);                      \
-        }                                                                                          \
+    INLINE bits_type name##_number(type given) {                                                   \
+        const type value = isnan(given) ? (type)NAN : given == 0 ? 0 : given;                      \
+        bits_type bits;                                                                            \
+        memcpy(&bits, &value, sizeof bits);                                                        \
+        bits = isnan(value) ? bits & ~(sign) : bits;                                               \
+        return (bits & (sign)) != 0 ? (bits_type)~bits : bits | (sign);                            \
     }                                                                                              \
+    FROM_VALUES(name, type, bits_type)                                                             \
     static void name##_back(const uint64_t *numbers, int64_t count, void *out) {                   \
         uint8_t *values = out;                                                                     \
         for (int64_t i = 0; i < count; i++) {                                                      \
@@ -136,6 +161,65 @@ void stoa_key_numbers(const stoa_type *type, const struct ArrowArray *array, int
         }
         break;
     }
+}
+
+/* Of booleans and decimals: by way of their numbers. */
+static void other_bounds(const stoa_type *type, const struct ArrowArray *array, int64_t at,
+                         int64_t count, uint64_t bounds[2]) {
+    enum { BLOCK = 256 };
+    uint64_t numbers[BLOCK], some[2];
+    bounds[0] = UINT64_MAX;
+    bounds[1] = 0;
+    for (int64_t done = 0; done < count; done += BLOCK) {
+        const int64_t rows = count - done < BLOCK ? count - done : BLOCK;
+        stoa_key_numbers(type, array, at + done, rows, numbers);
+        u64_bounds(numbers, 0, rows, some);
+        bounds[0] = some[0] < bounds[0] ? some[0] : bounds[0];
+        bounds[1] = some[1] > bounds[1] ? some[1] : bounds[1];
+    }
+}
+
+INLINE void bounds_of(const stoa_type *type, const struct ArrowArray *array, int64_t at,
+                      int64_t count, uint64_t bounds[2]) {
+    const void *data = array->buffers[1];
+    switch (type->kind) {
+    case STOA_TYPE_INT8: i8_bounds(data, at, count, bounds); break;
+    case STOA_TYPE_INT16: i16_bounds(data, at, count, bounds); break;
+    case STOA_TYPE_UINT8: u8_bounds(data, at, count, bounds); break;
+    case STOA_TYPE_UINT16: u16_bounds(data, at, count, bounds); break;
+    case STOA_TYPE_UINT32: u32_bounds(data, at, count, bounds); break;
+    case STOA_TYPE_UINT64: u64_bounds(data, at, count, bounds); break;
+    case STOA_TYPE_FLOAT: f32_bounds(data, at, count, bounds); break;
+    case STOA_TYPE_DOUBLE: f64_bounds(data, at, count, bounds); break;
+    case STOA_TYPE_BOOLEAN:
+    case STOA_TYPE_DECIMAL: other_bounds(type, array, at, count, bounds); break;
+    default:
+        if (stoa_key_width(type) == 4) {
+            i32_bounds(data, at, count, bounds);
+        } else {
+            i64_bounds(data, at, count, bounds);
+        }
+        break;
+    }
+}
+
+#if defined(__x86_64__)
+STOA_AVX512 static void bounds_avx512(const stoa_type *type, const struct ArrowArray *array,
+                                      int64_t at, int64_t count, uint64_t bounds[2]) {
+    bounds_of(type, array, at, count, bounds);
+}
+#endif
+
+void stoa_key_bounds(const stoa_type *type, const struct ArrowArray *array, int64_t at,
+                     int64_t count, uint64_t bounds[2]) {
+    STOA_ASSERT(count > 0);
+#if defined(__x86_64__)
+    if (stoa_cpu_level() == STOA_CPU_AVX512) {
+        bounds_avx512(type, array, at, count, bounds);
+        return;
+    }
+#endif
+    bounds_of(type, array, at, count, bounds);
 }
 
 void stoa_key_values(const stoa_type *type, const uint64_t *numbers, int64_t count, uint8_t *out) {

@@ -14,7 +14,11 @@ uint8_t stoa_key_width(const stoa_type *type);
 void stoa_key_numbers(const stoa_type *type, const struct ArrowArray *array, int64_t at,
                       int64_t count, uint64_t *out);
 
-/// The same back into an Arrow buffer from its beginning (of booleans whole bytes of bits). The
+/// The least and the greatest of these numbers; `count` is not 0.
+void stoa_key_bounds(const stoa_type *type, const struct ArrowArray *array, int64_t at,
+                     int64_t count, uint64_t bounds[2]);
+
+/// The numbers back into an Arrow buffer from its beginning (of booleans whole bytes of bits). The
 /// numbers are no wider than the type.
 void stoa_key_values(const stoa_type *type, const uint64_t *numbers, int64_t count, uint8_t *out);
 

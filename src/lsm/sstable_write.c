@@ -5,7 +5,7 @@
 #include "lsm/sstable_internal.h"
 #include "schema/schema.h"
 
-enum { BLOCK = 1024, CHAINS = 4, FILTER_CHUNK = 16384, FILTER_AHEAD = 16 };
+enum { BLOCK = 1024, FILTER_CHUNK = 16384, FILTER_AHEAD = 16 };
 
 struct stoa_sst_writer {
     stoa_context context;
@@ -30,39 +30,18 @@ static void widen(stoa_zone *zone, uint64_t number) {
     zone->has_bounds = 1;
 }
 
-/* Several comparisons at once, none of which waits for the one before. */
-static void widen_by_all(stoa_zone *zone, const uint64_t *numbers, int64_t count) {
-    uint64_t lower[CHAINS], upper[CHAINS];
-    int64_t i = 0;
-    for (int chain = 0; chain < CHAINS; chain++) {
-        lower[chain] = upper[chain] = numbers[0];
-    }
-    for (; i + CHAINS <= count; i += CHAINS) {
-        for (int chain = 0; chain < CHAINS; chain++) {
-            const uint64_t number = numbers[i + chain];
-            lower[chain] = number < lower[chain] ? number : lower[chain];
-            upper[chain] = number > upper[chain] ? number : upper[chain];
-        }
-    }
-    for (; i < count; i++) {
-        widen(zone, numbers[i]);
-    }
-    for (int chain = 0; chain < CHAINS; chain++) {
-        widen(zone, lower[chain]);
-        widen(zone, upper[chain]);
-    }
-}
-
 static void zone_of_numbers(const stoa_type *type, const struct ArrowArray *array, int64_t at,
                             int64_t count, const uint8_t *validity, stoa_zone *zone) {
     uint64_t numbers[BLOCK];
+    if (validity == NULL && count > 0) {
+        stoa_key_bounds(type, array, at, count, numbers);
+        widen(zone, numbers[0]);
+        widen(zone, numbers[1]);
+        return;
+    }
     for (int64_t done = 0; done < count; done += BLOCK) {
         const int64_t rows = count - done < BLOCK ? count - done : BLOCK;
         stoa_key_numbers(type, array, at + done, rows, numbers);
-        if (validity == NULL) {
-            widen_by_all(zone, numbers, rows);
-            continue;
-        }
         for (int64_t i = 0; i < rows; i++) {
             if (stoa_bit_get(validity, at + done + i)) {
                 widen(zone, numbers[i]);

@@ -5,6 +5,7 @@
 
 #include "arrow/builder.h"
 #include "lsm/key.h"
+#include "lsm/key_kernel.h"
 #include "support.h"
 
 enum { ROWS = 300, ROUNDS = 300 };
@@ -329,12 +330,44 @@ static void damaged_keys(void **state) {
     support_pool_close(world.pool);
 }
 
+static void bounds_are_those_of_all_numbers(void **state) {
+    struct world world;
+    (void)state;
+    open_world(&world, "lsm.prop_key bounds");
+    for (int round = 0; round < ROUNDS; round++) {
+        random_format(&world);
+        random_rows(&world);
+        for (int32_t i = 0; i < world.schema->root.child_count; i++) {
+            const stoa_type *type = &world.schema->root.children[i].type;
+            const struct ArrowArray *array = world.batch.children[i];
+            const int64_t at = support_random_between(&world.random, 0, ROWS - 1);
+            const int64_t count = support_random_between(&world.random, 1, ROWS - at);
+            uint64_t numbers[ROWS], bounds[2], least = UINT64_MAX, greatest = 0;
+            if (stoa_key_width(type) == 0 || stoa_key_width(type) > 8) {
+                continue;
+            }
+            stoa_key_numbers(type, array, array->offset + at, count, numbers);
+            for (int64_t row = 0; row < count; row++) {
+                least = numbers[row] < least ? numbers[row] : least;
+                greatest = numbers[row] > greatest ? numbers[row] : greatest;
+            }
+            stoa_key_bounds(type, array, array->offset + at, count, bounds);
+            assert_int_equal(bounds[0], least);
+            assert_int_equal(bounds[1], greatest);
+        }
+        stoa_arrow_array_release(&world.batch);
+        stoa_schema_close(world.schema);
+    }
+    support_pool_close(world.pool);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(order_is_that_of_values),
         cmocka_unit_test(rows_and_values_give_the_same_bytes),
         cmocka_unit_test(decoding_gives_the_values),
         cmocka_unit_test(damaged_keys),
+        cmocka_unit_test(bounds_are_those_of_all_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
