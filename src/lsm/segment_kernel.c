@@ -358,6 +358,14 @@ __attribute__((always_inline)) static inline void bounds(const int64_t *numbers,
     }
 }
 
+__attribute__((always_inline)) static inline size_t runs(const int64_t *numbers, size_t count) {
+    size_t changes = 0;
+    for (size_t i = 1; i < count; i++) {
+        changes += numbers[i] != numbers[i - 1];
+    }
+    return changes + 1;
+}
+
 __attribute__((always_inline)) static inline void differences_of(const int64_t *numbers,
                                                                  size_t count, uint64_t base,
                                                                  uint64_t slope,
@@ -398,6 +406,9 @@ STOA_AVX512 static void bounds_avx512(const int64_t *numbers, size_t count, uint
                                       int64_t slope, int64_t *least, int64_t *greatest) {
     bounds(numbers, count, flip, slope, least, greatest);
 }
+STOA_AVX512 static size_t runs_avx512(const int64_t *numbers, size_t count) {
+    return runs(numbers, count);
+}
 STOA_AVX512 static void differences_avx512(const int64_t *numbers, size_t count, uint64_t base,
                                            uint64_t slope, uint64_t *differences) {
     differences_of(numbers, count, base, slope, differences);
@@ -417,6 +428,16 @@ void stoa_frames_bounds(const int64_t *numbers, size_t count, uint64_t flip, int
     }
 #endif
     bounds(numbers, count, flip, slope, least, greatest);
+}
+
+size_t stoa_numbers_runs(const int64_t *numbers, size_t count) {
+    STOA_ASSERT(count > 0);
+#if defined(__x86_64__)
+    if (stoa_cpu_level() == STOA_CPU_AVX512) {
+        return runs_avx512(numbers, count);
+    }
+#endif
+    return runs(numbers, count);
 }
 
 void stoa_frames_differences(const int64_t *numbers, size_t count, int64_t base, int64_t slope,

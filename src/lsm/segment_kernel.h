@@ -93,6 +93,9 @@ bool stoa_codes_below(const uint8_t *packed, size_t count, int bits, uint32_t en
 void stoa_frames_bounds(const int64_t *numbers, size_t count, uint64_t flip, int64_t slope,
                         int64_t *least, int64_t *greatest);
 
+/// How many runs of equal numbers there are among `count`, which is not 0.
+size_t stoa_numbers_runs(const int64_t *numbers, size_t count);
+
 /// differences[i] = numbers[i] - (base + slope * place) for `count` numbers from row `first_place` of their
 /// base on.
 void stoa_frames_differences(const int64_t *numbers, size_t count, int64_t base, int64_t slope,

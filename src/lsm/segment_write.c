@@ -275,14 +275,6 @@ static stoa_status append_frames(stoa_segment_writer *writer, size_t count,
 
 /* ---- Runs ------------------------------------------------------------------------------------ */
 
-static size_t count_runs(const int64_t *numbers, uint32_t count) {
-    size_t runs = 1;
-    for (uint32_t i = 1; i < count; i++) {
-        runs += numbers[i] != numbers[i - 1];
-    }
-    return runs;
-}
-
 static stoa_status write_runs(stoa_segment_writer *writer, size_t runs, stoa_buffer *out,
                               stoa_error *err) {
     const size_t begin = out->size;
@@ -333,7 +325,7 @@ static stoa_status write_bits(stoa_segment_writer *writer, const uint8_t *bits, 
 static stoa_status write_chosen(stoa_segment_writer *writer, const uint8_t *bytes,
                                 const struct frames *frames, stoa_buffer *out, stoa_error *err) {
     const size_t width = (size_t)writer->type.value_bytes, plain = writer->count * width;
-    const size_t runs = count_runs(as_numbers(&writer->raw), writer->count);
+    const size_t runs = stoa_numbers_runs(as_numbers(&writer->raw), writer->count);
     const size_t run_bytes = runs * (width + sizeof(uint32_t)) + sizeof(uint64_t);
     const stoa_segment_header header = writer->header;
     const size_t least = frames->size < plain ? frames->size : plain;
