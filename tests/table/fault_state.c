@@ -162,6 +162,46 @@ static void check_published(support_world *world, void *user, stoa_status status
     stage_close(&stage);
 }
 
+/* Columns change in the store, then in the catalog. */
+static stoa_status alter_scenario(support_world *world, void *user, stoa_error *err) {
+    static const stoa_state_alteration changes[] = {{STOA_STATE_ADD_COLUMN, NULL, "score double"},
+                                                    {STOA_STATE_RENAME_COLUMN, "name", "title"}};
+    const struct scene *scene = user;
+    table_world stage;
+    stoa_status status = stage_open(world, scene, false, &stage, err);
+    STOA_CHECK(status);
+    STOA_CHECK(stoa_state_alter(stage.db, "a", changes, 2, err));
+
+done:
+    stage_close(&stage);
+    return status;
+}
+
+static void check_altered(support_world *world, void *user, stoa_status status) {
+    const struct scene *scene = user;
+    table_world stage;
+    const stoa_schema *schema = NULL;
+    stoa_state *state = NULL;
+    char text[128];
+    stoa_error err = STOA_ERROR_NONE;
+    ok(stage_open(world, scene, false, &stage, &err));
+    table_assert_range(&stage, NULL, "a", 0, 10);
+    ok(stoa_table_schema(stage.db, "a", &schema, &err));
+    (void)stoa_schema_print(schema, text, sizeof text);
+    const bool is_new = schema->root.child_count == 3;
+    assert_true(is_new || status != STOA_OK);
+    assert_string_equal(text, is_new ? "id long not null, title string, score double"
+                                     : "id long not null, name string");
+    stoa_schema_close(schema);
+    ok(stoa_state_open(stage.db, "a", &state, &err));
+    stoa_state_close(state);
+    if (!is_new) { /* rows of two columns */
+        ok(load(&stage, "a", STOA_APPEND, 10, 1, &err));
+        table_assert_range(&stage, NULL, "a", 0, 11);
+    }
+    stage_close(&stage);
+}
+
 static void set_scene(struct scene *scene) {
     support_temp_directory(scene->path);
     size_t size = strlen(scene->path);
@@ -173,6 +213,7 @@ static void every_file_call_may_fail(void **state) {
     struct scene scene = {.crash = false};
     set_scene(&scene);
     assert_true(support_fail_each_call(prepare, scenario, check, &scene) > 20);
+    assert_true(support_fail_each_call(prepare, alter_scenario, check_altered, &scene) > 10);
     assert_true(support_fail_each_call(prepare, publish_scenario, check_published, &scene) > 10);
 }
 
@@ -181,6 +222,7 @@ static void what_was_committed_survives_a_crash(void **state) {
     struct scene scene = {.crash = true};
     set_scene(&scene);
     assert_true(support_crash_at_each_call(prepare, scenario, check, 1, &scene) > 20);
+    assert_true(support_crash_at_each_call(prepare, alter_scenario, check_altered, 1, &scene) > 10);
     assert_true(support_crash_at_each_call(prepare, publish_scenario, check_published, 1, &scene) >
                 10);
 }
