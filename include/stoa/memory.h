@@ -50,7 +50,7 @@ STOA_API STOA_MUST_USE stoa_status stoa_pool_create_child(stoa_pool *parent, con
 /// itself goes when the last of it is given back. NULL is allowed.
 STOA_API void stoa_pool_close(stoa_pool *pool);
 
-/// Bytes in use now, the most there ever were, and the limit (0: none).
+/// Bytes in use now, the most there ever were, and the least limit of the pool and those above it (0: none).
 STOA_API size_t stoa_pool_used(const stoa_pool *pool);
 STOA_API size_t stoa_pool_peak(const stoa_pool *pool);
 STOA_API size_t stoa_pool_limit(const stoa_pool *pool);

@@ -230,7 +230,13 @@ size_t stoa_pool_peak(const stoa_pool *pool) {
 }
 
 size_t stoa_pool_limit(const stoa_pool *pool) {
-    return pool->limit;
+    size_t limit = pool->limit;
+    for (pool = pool->parent; pool != NULL; pool = pool->parent) {
+        if (pool->limit > 0 && (limit == 0 || pool->limit < limit)) {
+            limit = pool->limit;
+        }
+    }
+    return limit;
 }
 
 const char *stoa_pool_name(const stoa_pool *pool) {

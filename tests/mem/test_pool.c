@@ -51,6 +51,7 @@ static void a_full_pool_says_which_and_how_much(void **state) {
     stoa_pool *query = child_of(engine, "query", 500);
     void *memory = take(query, 400), *none = NULL;
     assert_int_equal(stoa_pool_limit(query), 500);
+    assert_int_equal(stoa_pool_limit(engine), 1000); /* what is above holds too */
     assert_fails(stoa_pool_allocate(query, 101, &none, &err), STOA_LIMIT,
                  "memory pool 'query' is full: limit 500 bytes, in use 400, requested 101", err);
     assert_null(none);
