@@ -21,8 +21,8 @@ static void engine_open(const char *folder);
 static void engine_close(void);
 /// Logged; synced only when asked to. Called by several threads.
 static void engine_put(const char *row, bool sync);
-/// One write of the rows order[0 … count).
-static void engine_put_many(const uint32_t *order, int64_t count);
+/// One write of `count` rows from a number on.
+static void engine_put_many(int64_t first, int64_t count);
 /// Returns when nothing is left to be flushed or compacted: the seconds that it waited after that to be
 /// sure, which do not count.
 static double engine_settle(void);
@@ -72,18 +72,18 @@ static double driver_folder_bytes(const char *folder) {
 
 enum { BATCH = 1000, GETS = 400000, SEEKS = 50000, SYNC_MS = 2000, ROUNDS = 3 };
 
-static void driver_load(const uint32_t *order) {
+static void driver_load(void) {
     for (int64_t i = 0; i < rows_count; i += BATCH) {
-        engine_put_many(order + i, rows_count - i < BATCH ? rows_count - i : BATCH);
+        engine_put_many(i, rows_count - i < BATCH ? rows_count - i : BATCH);
     }
 }
 
 static void ask_ingest(const char *name) {
-    uint32_t *order = rows_permutation();
     (void)name;
+    rows_shuffle();
     engine_open(driver_folder);
     const double begun = measure_now();
-    driver_load(order);
+    driver_load();
     const double written = measure_now();
     const double idle = engine_settle();
     driver_print("ingest.random", (measure_now() - begun - idle) / (double)rows_count * 1e9);
@@ -91,22 +91,19 @@ static void ask_ingest(const char *name) {
     engine_close();
 }
 
-static void time_puts(const char *name, const uint32_t *order) {
+static void ask_puts(const char *name) {
     engine_open(driver_folder);
     const double begun = measure_now();
     for (int64_t i = 0; i < rows_count; i++) {
-        engine_put(rows_at(order != NULL ? order[i] : i), false);
+        engine_put(rows_at(i), false);
     }
     driver_print(name, (measure_now() - begun) / (double)rows_count * 1e9);
     engine_close();
 }
 
-static void ask_put_seq(const char *name) {
-    time_puts(name, NULL);
-}
-
 static void ask_put_random(const char *name) {
-    time_puts(name, rows_permutation());
+    rows_shuffle();
+    ask_puts(name);
 }
 
 static _Atomic int64_t sync_next;
@@ -145,13 +142,13 @@ static void ask_sync_16(const char *name) {
 
 /* Every put by itself, as fast as they go, while files are written and compacted. */
 static void ask_latency(const char *name) {
-    uint32_t *order = rows_permutation();
     double *took = rows_take((size_t)rows_count * sizeof *took);
     (void)name;
+    rows_shuffle();
     engine_open(driver_folder);
     for (int64_t i = 0; i < rows_count; i++) {
         const double begun = measure_now();
-        engine_put(rows_at(order[i]), false);
+        engine_put(rows_at(i), false);
         took[i] = measure_now() - begun;
     }
     qsort(took, (size_t)rows_count, sizeof *took, measure_compare);
@@ -283,12 +280,12 @@ static void print_get_percentiles(void) {
 
 /* After a load in random order: a full compaction, and reads of what was opened anew. */
 static void ask_reads(const char *name) {
-    uint32_t *order = rows_permutation();
     (void)name;
+    rows_shuffle();
     engine_open(driver_folder);
-    driver_load(order);
+    driver_load();
     (void)engine_settle();
-    driver_load(order); /* every row again, so that there is something to merge */
+    driver_load(); /* every row again, so that there is something to merge */
     double begun = measure_now();
     engine_compact();
     const double idle = engine_settle();
@@ -316,10 +313,10 @@ static void ask_reads(const char *name) {
 /* ---- A process that ends without closing anything ---------------------------------------------- */
 
 static void ask_crash(const char *name) {
-    uint32_t *order = rows_permutation();
     (void)name;
+    rows_shuffle();
     engine_open(driver_folder);
-    driver_load(order);
+    driver_load();
     _exit(0);
 }
 
@@ -337,7 +334,7 @@ static const struct {
     const char *name;
     void (*ask)(const char *name);
 } driver_questions[] = {
-    {"ingest", ask_ingest},      {"put.seq", ask_put_seq},      {"put.random", ask_put_random},
+    {"ingest", ask_ingest},      {"put.seq", ask_puts},         {"put.random", ask_put_random},
     {"put.sync.1w", ask_sync_1}, {"put.sync.16w", ask_sync_16}, {"latency", ask_latency},
     {"reads", ask_reads},        {"crash", ask_crash},          {"reopen", ask_reopen},
 };

@@ -58,11 +58,11 @@ static void engine_put(const char *row, bool sync) {
     check(error);
 }
 
-static void engine_put_many(const uint32_t *order, int64_t count) {
+static void engine_put_many(int64_t first, int64_t count) {
     leveldb_writebatch_t *batch = leveldb_writebatch_create();
     char *error = NULL;
     for (int64_t i = 0; i < count; i++) {
-        const char *row = rows_at(order[i]);
+        const char *row = rows_at(first + i);
         leveldb_writebatch_put(batch, row, rows_key_size, row + rows_key_size, rows_value_size);
     }
     leveldb_write(db, writes, batch, &error);

@@ -78,11 +78,11 @@ static void engine_put(const char *row, bool sync) {
     (void)pthread_mutex_unlock(&write_lock);
 }
 
-static void engine_put_many(const uint32_t *order, int64_t count) {
+static void engine_put_many(int64_t first, int64_t count) {
     MDB_txn *txn = NULL;
     check(mdb_txn_begin(env, NULL, 0, &txn));
     for (int64_t i = 0; i < count; i++) {
-        put(txn, rows_at(order[i]));
+        put(txn, rows_at(first + i));
     }
     check(mdb_txn_commit(txn));
 }

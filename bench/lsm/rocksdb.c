@@ -69,11 +69,11 @@ static void engine_put(const char *row, bool sync) {
     check(error);
 }
 
-static void engine_put_many(const uint32_t *order, int64_t count) {
+static void engine_put_many(int64_t first, int64_t count) {
     rocksdb_writebatch_t *batch = rocksdb_writebatch_create();
     char *error = NULL;
     for (int64_t i = 0; i < count; i++) {
-        const char *row = rows_at(order[i]);
+        const char *row = rows_at(first + i);
         rocksdb_writebatch_put(batch, row, rows_key_size, row + rows_key_size, rows_value_size);
     }
     rocksdb_write(db, writes, batch, &error);

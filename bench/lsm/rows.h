@@ -157,19 +157,17 @@ static void rows_make(bool pairs, int64_t count) {
     }
 }
 
-/// Their numbers in a random order, the same for everybody.
-static uint32_t *rows_permutation(void) {
-    uint32_t *order = rows_take((size_t)rows_count * sizeof *order);
-    for (int64_t i = 0; i < rows_count; i++) {
-        order[i] = (uint32_t)i;
-    }
+/// Brings them into a random order, the same for everybody: before a clock starts, as a row that has yet to
+/// be fetched from memory costs as much as some engines need for it.
+static void rows_shuffle(void) {
+    char kept[ROWS_MAX_SIZE];
     for (int64_t i = rows_count - 1; i > 0; i--) {
-        const int64_t j = (int64_t)(rows_random() % (uint64_t)(i + 1));
-        const uint32_t kept = order[i];
-        order[i] = order[j];
-        order[j] = kept;
+        char *row = rows_data + (size_t)i * rows_size;
+        char *other = rows_data + rows_random() % (uint64_t)(i + 1) * rows_size;
+        memcpy(kept, row, rows_size);
+        memmove(row, other, rows_size); /* it may be the same one */
+        memcpy(other, kept, rows_size);
     }
-    return order;
 }
 
 #endif

@@ -157,9 +157,9 @@ static void add_buffer(struct ArrowArray *column, void *values) {
 }
 
 /* The program's rows as a batch: what it costs to bring them into columns is part of the figure. */
-static struct ArrowArray batch_of_orders(const uint32_t *order, int64_t count) {
+static struct ArrowArray batch_of_orders(int64_t first, int64_t count) {
     struct ArrowArray batch = make_array(count, 1, COLUMNS);
-    const struct order *rows = (const struct order *)rows_data;
+    const struct order *rows = (const struct order *)rows_data + first;
     uint64_t *id = add_column(&batch, 0, 8), *customer = add_column(&batch, 1, 8);
     uint64_t *product = add_column(&batch, 2, 8);
     uint32_t *quantity = add_column(&batch, 3, 4);
@@ -168,7 +168,7 @@ static struct ArrowArray batch_of_orders(const uint32_t *order, int64_t count) {
     int64_t *time_ms = add_column(&batch, 8, 8);
     uint64_t *address = add_column(&batch, 9, 8);
     for (int64_t i = 0; i < count; i++) {
-        const struct order *row = &rows[order[i]];
+        const struct order *row = &rows[i];
         id[i] = __builtin_bswap64(row->id);
         customer[i] = row->customer;
         product[i] = row->product;
@@ -183,14 +183,14 @@ static struct ArrowArray batch_of_orders(const uint32_t *order, int64_t count) {
     return batch;
 }
 
-static struct ArrowArray batch_of_pairs(const uint32_t *order, int64_t count) {
+static struct ArrowArray batch_of_pairs(int64_t first, int64_t count) {
     struct ArrowArray batch = make_array(count, 1, 2);
     char *keys = add_column(&batch, 0, rows_key_size);
     int32_t *offsets = add_column(&batch, 1, sizeof *offsets);
     char *values = rows_take((size_t)count * rows_value_size);
     add_buffer(batch.children[1], values);
     for (int64_t i = 0; i < count; i++) {
-        const char *row = rows_at(order[i]);
+        const char *row = rows_at(first + i);
         memcpy(keys + (size_t)i * rows_key_size, row, rows_key_size);
         memcpy(values + (size_t)i * rows_value_size, row + rows_key_size, rows_value_size);
         offsets[i + 1] = (int32_t)((size_t)(i + 1) * rows_value_size);
@@ -199,9 +199,9 @@ static struct ArrowArray batch_of_pairs(const uint32_t *order, int64_t count) {
     return batch;
 }
 
-static void engine_put_many(const uint32_t *order, int64_t count) {
-    struct ArrowArray batch = rows_are_pairs ? batch_of_pairs(order, count)
-                                             : batch_of_orders(order, count);
+static void engine_put_many(int64_t first, int64_t count) {
+    struct ArrowArray batch = rows_are_pairs ? batch_of_pairs(first, count)
+                                             : batch_of_orders(first, count);
     check(stoa_state_put_batch(table, &arrow, &batch, STOA_DURABILITY_BUFFERED, &err));
 }
 
