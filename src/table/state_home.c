@@ -233,7 +233,7 @@ static stoa_status wait_to_write(stoa_state_home *home, const stoa_error *locked
     const stoa_database *database = home->database;
     const int64_t end_ns = stoa_clock_monotonic_ns() + wait_ms * 1000000;
     stoa_status status = STOA_LOCKED;
-    stoa_log(&database->logger, STOA_LOG_WARN, "table", "waiting to write: %s", locked->message);
+    stoa_log(&database->logger, STOA_LOG_INFO, "table", "waiting to write: %s", locked->message);
     while (status == STOA_LOCKED && stoa_clock_monotonic_ns() < end_ns) {
         STOA_TRY(stoa_cancel_check(database->context.cancel, err));
         (void)nanosleep(&step, NULL);
