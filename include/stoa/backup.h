@@ -61,7 +61,8 @@ typedef struct stoa_backup_info {
 /// Errors   STOA_LOCKED       another process adds to the backup or removes from it
 ///          STOA_INVALID      the directory holds something else
 ///          STOA_UNSUPPORTED  a database in memory or in an object store; a backup of a newer version
-///          STOA_CONFLICT     tables are changed so often that there is no moment between
+///          STOA_CONFLICT     a database that was opened read-only, whose tables are changed so often that
+///                            there is no moment between; others make commits wait for once
 ///          STOA_CORRUPT      a file of the database does not hold what it should
 ///          STOA_CANCELLED, STOA_IO, STOA_NO_MEMORY, STOA_LIMIT; earlier generations are as they were
 STOA_API STOA_MUST_USE stoa_status stoa_backup_add(stoa_backup *backup, stoa_database *database,

@@ -8,7 +8,10 @@
 #include "lsm/scan.h"
 #include "table/state_home.h"
 
-enum { TRIES = 100 };
+enum {
+    TRIES = 100,
+    TRIES_FREE = 8 /* before others' commits wait for this one's moment */
+};
 
 /* ---- What the catalog names ------------------------------------------------------------------ */
 
@@ -116,6 +119,18 @@ static stoa_status try_take(stoa_image *image, stoa_error *err) {
     return take_states(image, err);
 }
 
+/* Whoever commits without a pause would leave no moment in which the catalog stays as it is: so commits of
+ * all processes wait for once. The store is open by then; opening it takes a lock that comes first. */
+static stoa_status hold_and_take(stoa_image *image, stoa_error *err) {
+    stoa_catalog *catalog = image->database->catalog;
+    stoa_commit_outcome outcome;
+    int64_t commit_id = 0;
+    STOA_TRY(stoa_catalog_begin(catalog, &commit_id, err));
+    const stoa_status status = try_take(image, err);
+    STOA_IGNORE(stoa_catalog_end(catalog, false, &outcome, NULL));
+    return status;
+}
+
 static stoa_status take(stoa_image *image, stoa_error *err) {
     static const struct timespec wait = {.tv_nsec = 1000 * 1000};
     stoa_status status = STOA_CONFLICT;
@@ -124,7 +139,8 @@ static stoa_status take(stoa_image *image, stoa_error *err) {
             (void)nanosleep(&wait, NULL);
         }
         STOA_TRY(stoa_cancel_check(image->context.cancel, err));
-        status = try_take(image, err);
+        const bool holds = i >= TRIES_FREE && image->store != NULL && !image->database->read_only;
+        status = holds ? hold_and_take(image, err) : try_take(image, err);
     }
     if (status == STOA_NOT_FOUND && err != NULL) {
         err->status = STOA_CORRUPT; /* the catalog names a table that the store has not */
