@@ -7,26 +7,6 @@
 
 enum { NAMES_MAX = 1000 };
 
-static stoa_status copy(const stoa_repair *repair, const char *from, const char *to,
-                        stoa_error *err) {
-    const stoa_manifest_place *place = &repair->place;
-    stoa_file *source = NULL, *target = NULL;
-    uint64_t size;
-    stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_vfs_open(place->file_systems, from, STOA_OPEN_READ, &place->context, &source,
-                             err));
-    STOA_CHECK(stoa_vfs_open(place->file_systems, to, STOA_OPEN_CREATE, &place->context, &target,
-                             err));
-    STOA_CHECK(stoa_file_size(source, &size, err));
-    STOA_CHECK(stoa_file_copy(source, size, target, &place->context, NULL, err));
-    STOA_CHECK(stoa_file_sync(target, err));
-
-done:
-    stoa_file_close(source);
-    stoa_file_close(target);
-    return status;
-}
-
 /* Under a name that nothing has yet: an earlier repair may have been cut off. */
 static stoa_status keep(const stoa_repair *repair, const char *name, bool may_link,
                         stoa_error *err) {
@@ -41,12 +21,9 @@ static stoa_status keep(const stoa_repair *repair, const char *name, bool may_li
         }
         (void)snprintf(kept, sizeof kept, "%s/%s%s", STOA_REPAIR_FOLDER, name, again);
         STOA_CHECK(stoa_repair_uri(repair, kept, &to, err));
-        status = may_link ? stoa_vfs_link(place->file_systems, from, to, &place->context, err)
-                          : STOA_UNSUPPORTED;
-        if (status == STOA_UNSUPPORTED) {
-            stoa_error_clear(err);
-            status = copy(repair, from, to, err);
-        }
+        status = may_link
+                     ? stoa_vfs_link_or_copy(place->file_systems, from, to, &place->context, err)
+                     : stoa_vfs_copy(place->file_systems, from, to, &place->context, err);
         stoa_pool_free_string(pool, to);
         if (status != STOA_EXISTS) {
             break;

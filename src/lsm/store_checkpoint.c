@@ -7,6 +7,7 @@
 #include <stoa/state_maintenance.h>
 
 #include "lsm/store_internal.h"
+#include "vfs/new_directory.h"
 
 enum { TAKE_TRIES = 100 };
 
@@ -17,7 +18,7 @@ struct checkpoint {
     stoa_manifest_state state; /* in the arena; keys are the files' */
     stoa_version **versions;   /* that keep the files */
     int64_t version_count;
-    char *directory; /* where it is made */
+    stoa_new_directory made;
 };
 
 /* ---- One moment ------------------------------------------------------------------------------ */
@@ -127,36 +128,15 @@ static stoa_status take(struct checkpoint *checkpoint, stoa_error *err) {
 
 /* ---- The copy -------------------------------------------------------------------------------- */
 
-static stoa_status copy_file(const struct checkpoint *checkpoint, const char *from, const char *to,
-                             uint64_t size, stoa_error *err) {
-    stoa_store *store = checkpoint->store;
-    stoa_file *source = NULL, *target = NULL;
-    stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_vfs_open(store->file_systems, from, STOA_OPEN_READ, &checkpoint->context,
-                             &source, err));
-    STOA_CHECK(stoa_vfs_open(store->file_systems, to, STOA_OPEN_CREATE, &checkpoint->context,
-                             &target, err));
-    STOA_CHECK(stoa_file_copy(source, size, target, &checkpoint->context, NULL, err));
-    STOA_CHECK(stoa_file_sync(target, err));
-
-done:
-    stoa_file_close(source);
-    stoa_file_close(target);
-    return status;
-}
-
-static stoa_status add_file(const struct checkpoint *checkpoint, const stoa_table_file_info *info,
+static stoa_status add_file(struct checkpoint *checkpoint, const stoa_table_file_info *info,
                             stoa_error *err) {
     stoa_store *store = checkpoint->store;
     char *from = NULL, *to = NULL;
     stoa_status status = STOA_OK;
     STOA_CHECK(stoa_store_file_uri(store, info->number, &from, err));
-    STOA_CHECK(stoa_vfs_join(store->pool, checkpoint->directory, strrchr(from, '/') + 1, &to, err));
-    status = stoa_vfs_link(store->file_systems, from, to, &checkpoint->context, err);
-    if (status == STOA_UNSUPPORTED) {
-        stoa_error_clear(err);
-        status = copy_file(checkpoint, from, to, info->bytes, err);
-    }
+    STOA_CHECK(
+        stoa_vfs_join(store->pool, checkpoint->made.temporary, strrchr(from, '/') + 1, &to, err));
+    status = stoa_vfs_link_or_copy(store->file_systems, from, to, &checkpoint->context, err);
 
 done:
     stoa_pool_free_string(store->pool, from);
@@ -164,52 +144,18 @@ done:
     return status;
 }
 
-/* The manifest comes last, and with it the directory is synced: it holds all names by then. */
-static stoa_status fill(const struct checkpoint *checkpoint, stoa_error *err) {
-    const stoa_store *store = checkpoint->store;
-    STOA_TRY(stoa_vfs_make_directory(store->file_systems, checkpoint->directory,
-                                     &checkpoint->context, err));
+static stoa_status make(struct checkpoint *checkpoint, const char *directory, stoa_error *err) {
+    stoa_fs_registry *file_systems = checkpoint->store->file_systems;
+    stoa_new_directory *made = &checkpoint->made;
+    STOA_TRY(stoa_new_directory_begin(made, file_systems, directory, &checkpoint->context, err));
+    STOA_TRY(take(checkpoint, err));
     for (int64_t i = 0; i < checkpoint->state.file_count; i++) {
         STOA_TRY(stoa_cancel_check(checkpoint->context.cancel, err));
         STOA_TRY(add_file(checkpoint, &checkpoint->state.files[i].info, err));
     }
-    return stoa_manifest_write_new(&checkpoint->context, store->file_systems, checkpoint->directory,
-                                   &checkpoint->state, err);
-}
-
-/* Makes all of it under another name, and renames that. */
-static stoa_status make(struct checkpoint *checkpoint, const char *directory, stoa_error *err) {
-    stoa_store *store = checkpoint->store;
-    char *parent = NULL;
-    stoa_status status = STOA_OK;
-    STOA_CHECK(stoa_vfs_parent(store->pool, directory, &parent, err));
-    STOA_CHECK(stoa_vfs_make_directories(store->file_systems, parent, &checkpoint->context, err));
-    STOA_CHECK(stoa_vfs_temporary_name(store->pool, directory, &checkpoint->directory, err));
-    status = fill(checkpoint, err);
-    if (status == STOA_OK) {
-        status = stoa_vfs_publish(store->file_systems, checkpoint->directory, directory,
-                                  &checkpoint->context, err);
-    }
-    if (status != STOA_OK) { /* without the token: a cancelled one is cleared away too */
-        STOA_IGNORE(stoa_vfs_remove_tree(store->file_systems, checkpoint->directory,
-                                         &store->context, NULL));
-    }
-
-done:
-    stoa_pool_free_string(store->pool, parent);
-    stoa_pool_free_string(store->pool, checkpoint->directory);
-    return status;
-}
-
-static stoa_status check_target(const stoa_store *store, const char *directory,
-                                const stoa_context *context, stoa_error *err) {
-    bool is_there = false;
-    STOA_TRY(stoa_store_check_writable(store, err));
-    if (stoa_vfs_has(store->file_systems, directory, STOA_FS_NO_DIRECTORIES)) {
-        return stoa_fail(err, STOA_UNSUPPORTED, "the file system has no directories to rename");
-    }
-    STOA_TRY(stoa_vfs_exists(store->file_systems, directory, context, &is_there, err));
-    return is_there ? stoa_fail(err, STOA_EXISTS, "it exists") : STOA_OK;
+    STOA_TRY(stoa_manifest_write_new(&checkpoint->context, file_systems, made->temporary,
+                                     &checkpoint->state, err));
+    return stoa_new_directory_finish(made, err);
 }
 
 static void release(struct checkpoint *checkpoint) {
@@ -217,6 +163,7 @@ static void release(struct checkpoint *checkpoint) {
         stoa_version_release(checkpoint->versions[i]);
     }
     stoa_arena_release(&checkpoint->arena);
+    stoa_new_directory_release(&checkpoint->made);
 }
 
 stoa_status stoa_state_checkpoint(stoa_state *state, const char *directory,
@@ -228,8 +175,7 @@ stoa_status stoa_state_checkpoint(stoa_state *state, const char *directory,
     }
     stoa_arena_init(&checkpoint.arena, store->pool);
     stoa_status status = STOA_OK;
-    STOA_CHECK(check_target(store, directory, &checkpoint.context, err));
-    STOA_CHECK(take(&checkpoint, err));
+    STOA_CHECK(stoa_store_check_writable(store, err));
     status = make(&checkpoint, directory, err);
 
 done:

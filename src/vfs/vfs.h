@@ -117,6 +117,14 @@ STOA_MUST_USE stoa_status stoa_vfs_read_all(stoa_fs_registry *registry, const ch
 STOA_MUST_USE stoa_status stoa_file_copy(stoa_file *from, uint64_t size, stoa_file *to,
                                          const stoa_context *context, stoa_hash_stream *hash,
                                          stoa_error *err);
+/// Makes a file with the bytes of another; it is durable when its directory is synced. The context's pool is
+/// not NULL.
+STOA_MUST_USE stoa_status stoa_vfs_copy(stoa_fs_registry *registry, const char *from, const char *to,
+                                        const stoa_context *context, stoa_error *err);
+/// A second name, or a copy where there are no links.
+STOA_MUST_USE stoa_status stoa_vfs_link_or_copy(stoa_fs_registry *registry, const char *from,
+                                                const char *to, const stoa_context *context,
+                                                stoa_error *err);
 /// Called with the URI of a file that a pattern matches.
 typedef stoa_status (*stoa_glob_function)(void *user, const char *uri, const stoa_file_info *info,
                                           stoa_error *err);
