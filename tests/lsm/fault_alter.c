@@ -1,30 +1,6 @@
 /* Altering a table while memory runs out, calls fail and the machine goes down: the table has its old
  * columns or its new ones, all rows that were acknowledged, and takes rows of the columns it has. */
-#include "store_support.h"
-
-struct scene {
-    struct store_test store;
-    int64_t acknowledged; /* rows; their users are 1, 2, … */
-    int run;
-};
-
-/* Each opening is of another run of the machine: the log believes less of what was not synced. */
-static stoa_status begin_in(support_world *world, struct scene *scene, stoa_error *err) {
-    static const char *const boots[] = {"first", "second", "third"};
-    scene->store = (struct store_test){.pool = world->pool,
-                                       .file_systems = world->registry,
-                                       .directory = "test:/db",
-                                       .boot = boots[scene->run++ % 3],
-                                       .settings = {.no_background = true,
-                                                    .log_segment_bytes = 64 << 10}};
-    return stoa_sched_create(world->pool, &(stoa_sched_options){.threads = 1}, &scene->store.sched,
-                             err);
-}
-
-static void end(struct scene *scene) {
-    store_test_close(&scene->store);
-    stoa_sched_close(scene->store.sched);
-}
+#include "fault_scene.h"
 
 /* With total = user, which is a long now or was. */
 static stoa_status put(stoa_state *totals, int64_t user, stoa_error *err) {

@@ -2,32 +2,9 @@
  * and the store has all that was acknowledged. */
 #include <stoa/state_maintenance.h>
 
-#include "store_support.h"
+#include "fault_scene.h"
 
 enum { ROWS = 3 };
-
-struct scene {
-    struct store_test store;
-    int run;
-};
-
-/* Each opening is of another run of the machine: the log believes less of what was not synced. */
-static stoa_status begin_in(support_world *world, struct scene *scene, stoa_error *err) {
-    static const char *const boots[] = {"first", "second", "third"};
-    scene->store = (struct store_test){.pool = world->pool,
-                                       .file_systems = world->registry,
-                                       .directory = "test:/db",
-                                       .boot = boots[scene->run++ % 3],
-                                       .settings = {.no_background = true,
-                                                    .log_segment_bytes = 64 << 10}};
-    return stoa_sched_create(world->pool, &(stoa_sched_options){.threads = 1}, &scene->store.sched,
-                             err);
-}
-
-static void end(struct scene *scene) {
-    store_test_close(&scene->store);
-    stoa_sched_close(scene->store.sched);
-}
 
 static stoa_status put(stoa_state *totals, int64_t user, stoa_error *err) {
     const stoa_cell row[] = {{.i = user}, {.i = user}, {.bytes = "x", .size = 1}};

@@ -1,35 +1,18 @@
 /* Ingests while memory runs out, calls fail and the machine goes down: all rows or none, and what was
  * acknowledged before stays. */
+#include "fault_scene.h"
 #include "ingest_rows.h"
 
 enum { ROWS = 300, BEFORE = 3 };
 
-struct scene {
-    struct store_test store;
-    int run;
-};
-
 static const struct ingest_rows rows = {
     .first = 10, .step = 1, .modulus = 100, .count = ROWS, .batch_rows = 100};
 
-/* Each opening is of another run of the machine: the log believes less of what was not synced. Memtables
- * are full at once, so that an ingest writes several files. */
-static stoa_status begin_in(support_world *world, struct scene *scene, stoa_error *err) {
-    static const char *const boots[] = {"first", "second", "third"};
-    scene->store = (struct store_test){.pool = world->pool,
-                                       .file_systems = world->registry,
-                                       .directory = "test:/db",
-                                       .boot = boots[scene->run++ % 3],
-                                       .settings = {.no_background = true,
-                                                    .memtable_bytes = 4 << 10,
-                                                    .log_segment_bytes = 64 << 10}};
-    return stoa_sched_create(world->pool, &(stoa_sched_options){.threads = 1}, &scene->store.sched,
-                             err);
-}
-
-static void end(struct scene *scene) {
-    store_test_close(&scene->store);
-    stoa_sched_close(scene->store.sched);
+/* Memtables are full at once, so that an ingest writes several files. */
+static stoa_status begin_small(support_world *world, struct scene *scene, stoa_error *err) {
+    STOA_TRY(begin_in(world, scene, err));
+    scene->store.settings.memtable_bytes = 4 << 10;
+    return STOA_OK;
 }
 
 static stoa_status put(stoa_state *totals, int64_t user, stoa_error *err) {
@@ -40,7 +23,7 @@ static stoa_status put(stoa_state *totals, int64_t user, stoa_error *err) {
 static stoa_status prepare(support_world *world, void *user, stoa_error *err) {
     struct scene *scene = user;
     scene->run = 0;
-    STOA_TRY(begin_in(world, scene, err));
+    STOA_TRY(begin_small(world, scene, err));
     store_test_open(&scene->store);
     stoa_status status = STOA_OK;
     for (int64_t i = 0; i < BEFORE && status == STOA_OK; i++) {
@@ -54,7 +37,7 @@ static stoa_status load(support_world *world, void *user, stoa_error *err) {
     struct scene *scene = user;
     stoa_state *totals = NULL;
     stoa_status status = STOA_OK;
-    STOA_TRY(begin_in(world, scene, err));
+    STOA_TRY(begin_small(world, scene, err));
     STOA_CHECK(store_test_open_as(&scene->store, false, err));
     STOA_CHECK(stoa_store_open_table(scene->store.store, TOTALS, &totals, err));
     STOA_CHECK(ingest(totals, world->pool, &rows, STOA_STATE_INGEST_MERGE, err));
@@ -94,7 +77,7 @@ static void check(support_world *world, void *user, stoa_status status) {
     struct scene *scene = user;
     stoa_error err;
     int64_t sum, count;
-    assert_ok(begin_in(world, scene, &err), err);
+    assert_ok(begin_small(world, scene, &err), err);
     assert_ok(store_test_open_as(&scene->store, false, &err), err);
     assert_ok(stoa_store_open_table(scene->store.store, TOTALS, &scene->store.totals, &err), err);
     read_all(scene->store.totals, &sum, &count);

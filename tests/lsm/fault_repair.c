@@ -4,34 +4,11 @@
 
 #include "lsm/repair.h"
 #include "lsm/wal_format.h"
-#include "store_support.h"
+#include "fault_scene.h"
 
 /* Users: 1 in a file that is damaged, 2 in one that is whole, 3 to 5 in the log, of whom 4 is damaged. */
 enum { USERS = 5 };
 static const bool is_whole[USERS + 1] = {[2] = true, [3] = true, [5] = true};
-
-struct scene {
-    struct store_test store;
-    int run;
-};
-
-/* Each opening is of another run of the machine: the log believes less of what was not synced. */
-static stoa_status begin_in(support_world *world, struct scene *scene, stoa_error *err) {
-    static const char *const boots[] = {"first", "second", "third"};
-    scene->store = (struct store_test){.pool = world->pool,
-                                       .file_systems = world->registry,
-                                       .directory = "test:/db",
-                                       .boot = boots[scene->run++ % 3],
-                                       .settings = {.no_background = true,
-                                                    .log_segment_bytes = 64 << 10}};
-    return stoa_sched_create(world->pool, &(stoa_sched_options){.threads = 1}, &scene->store.sched,
-                             err);
-}
-
-static void end(struct scene *scene) {
-    store_test_close(&scene->store);
-    stoa_sched_close(scene->store.sched);
-}
 
 static stoa_status put(stoa_state *totals, int64_t user, stoa_error *err) {
     const stoa_cell row[] = {{.i = user}, {.i = user}, {.bytes = "x", .size = 1}};
